@@ -1,0 +1,321 @@
+//! Configuration: one struct, the same names on every target. Environment variables and flags natively, vars and
+//! secrets on the edge.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+/// Where a setting means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// On every target.
+    Everywhere,
+    /// Natively only; the platform has its own way on the edge.
+    Native,
+}
+
+/// What is known about a setting besides its value.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The name of the environment variable, var or secret.
+    pub name: &'static str,
+    /// Where it means something.
+    pub scope: Scope,
+    /// The value if none is given.
+    pub default: Option<&'static str>,
+    /// What it does.
+    pub help: &'static [&'static str],
+}
+
+/// A type that a setting can have.
+trait Parse: Sized {
+    fn parse(text: &str) -> Result<Self, String>;
+}
+
+macro_rules! settings {
+    ($($(#[doc = $help:literal])+ $scope:ident $field:ident: $type:ty = $name:literal $(or $default:literal)?;)+) => {
+        /// All settings, read and checked.
+        #[derive(Clone, Debug)]
+        pub struct Config { $($(#[doc = $help])+ pub $field: $type,)+ }
+
+        impl Config {
+            /// All settings there are, in the order of the documentation.
+            pub const SETTINGS: &'static [Setting] = &[$(Setting {
+                name: $name,
+                scope: Scope::$scope,
+                default: settings!(@default $($default)?),
+                help: &[$($help),+],
+            }),+];
+
+            /// Reads the settings through a look-up by name; an empty value is the same as none.
+            ///
+            /// # Errors
+            /// One sentence for each value that is wrong.
+            pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
+                let mut faults = Vec::new();
+                $(let $field = read::<$type>($name, settings!(@default $($default)?), &lookup, &mut faults);)+
+                match ($($field,)+) {
+                    ($(Some($field),)+) if faults.is_empty() => Ok(Self { $($field,)+ }),
+                    _ => Err(faults),
+                }
+            }
+        }
+    };
+    (@default) => { None };
+    (@default $default:literal) => { Some($default) };
+}
+
+settings! {
+    /// The address and port to listen on.
+    Native bind: SocketAddr = "BIND" or "127.0.0.1:8080";
+    /// `sqlite://PATH` (created if missing) or `postgres://USER:PASSWORD@HOST/DATABASE`.
+    Native database_url: Secret = "DATABASE_URL" or "sqlite://data/bailiwick.db";
+    /// Connections to the database at the most.
+    Native database_connections: u32 = "DATABASE_CONNECTIONS" or "16";
+    /// How long a request waits for a free connection before it is answered 503.
+    Native database_wait: Duration = "DATABASE_WAIT" or "3s";
+    /// How long one statement may run before the database gives it up.
+    Native database_statement_timeout: Duration = "DATABASE_STATEMENT_TIMEOUT" or "5s";
+    /// The key that signs tokens: at least 32 bytes, the same on all instances.
+    /// On embedded SQLite one is made and kept beside the database if none is given.
+    Everywhere jwt_secret: Option<JwtSecret> = "JWT_SECRET";
+    /// How long an access token is valid.
+    Everywhere token_ttl: Duration = "TOKEN_TTL" or "1h";
+    /// The work factor of password hashes: 2^cost rounds, 4 to 16. Below 10 is for tests only.
+    Everywhere bcrypt_cost: BcryptCost = "BCRYPT_COST" or "12";
+    /// Passwords hashed at the same time; 0 is half the processors, at least one.
+    Native hash_concurrency: usize = "HASH_CONCURRENCY" or "0";
+    /// Passwords that may wait to be hashed; more are answered 503.
+    Native hash_queue: usize = "HASH_QUEUE" or "64";
+    /// Whether the first user to register becomes the owner of the tenant `default`.
+    Everywhere claim_default_tenant: bool = "CLAIM_DEFAULT_TENANT" or "true";
+    /// How long a request may take before it is given up with 503.
+    Native request_timeout: Duration = "REQUEST_TIMEOUT" or "30s";
+    /// How long requests in flight may take to finish after SIGTERM.
+    Native shutdown_grace: Duration = "SHUTDOWN_GRACE" or "30s";
+    /// `pretty` for people, `json` for machines.
+    Native log_format: LogFormat = "LOG_FORMAT" or "pretty";
+    /// What is logged: `error`, `warn`, `info`, `debug`, or directives such as `info,bailiwick=debug`.
+    Native log_level: String = "LOG_LEVEL" or "info";
+    /// For tests of the service itself: obey the header `X-Fault: panic`. Never in production.
+    Everywhere fault_injection: bool = "FAULT_INJECTION" or "false";
+}
+
+fn read<T: Parse>(
+    name: &str,
+    default: Option<&str>,
+    lookup: impl Fn(&str) -> Option<String>,
+    faults: &mut Vec<String>,
+) -> Option<T> {
+    let given = lookup(name).filter(|text| !text.is_empty());
+    let text = given.as_deref().or(default).unwrap_or_default();
+    T::parse(text).map_err(|fault| faults.push(format!("{name}: {fault}"))).ok()
+}
+
+impl Parse for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Parse for bool {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "expected true or false.".to_owned())
+    }
+}
+
+impl Parse for SocketAddr {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8080.".to_owned())
+    }
+}
+
+macro_rules! parse_numbers {
+    ($($type:ty),+) => {$(
+        impl Parse for $type {
+            fn parse(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| "expected a whole number.".to_owned())
+            }
+        }
+    )+};
+}
+
+parse_numbers!(u32, usize);
+
+impl Parse for Duration {
+    fn parse(text: &str) -> Result<Self, String> {
+        let fault = || "expected a time of at least a millisecond, such as 500ms, 30s, 15m or 1h.".to_owned();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| fault())?;
+        let millis = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60 * 1000,
+            "h" => 60 * 60 * 1000,
+            "d" => 24 * 60 * 60 * 1000,
+            _ => return Err(fault()),
+        };
+        match number.checked_mul(millis) {
+            None | Some(0) => Err(fault()),
+            Some(millis) => Ok(Self::from_millis(millis)),
+        }
+    }
+}
+
+impl<T: Parse> Parse for Option<T> {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+}
+
+/// The work factor of bcrypt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BcryptCost(pub(crate) u32);
+
+impl Parse for BcryptCost {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(cost @ 4..=16) => Ok(Self(cost)),
+            _ => Err("expected a number from 4 to 16.".to_owned()),
+        }
+    }
+}
+
+/// Text that may hold a password. Does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text, for the one who needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Parse for Secret {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A key for HS256 of at least 32 bytes (RFC 7518, section 3.2). Does not print.
+#[derive(Clone)]
+pub struct JwtSecret(String);
+
+impl JwtSecret {
+    /// Takes the text of a key.
+    ///
+    /// # Errors
+    /// It is too short; the sentence says so.
+    pub fn new(text: impl Into<String>) -> Result<Self, String> {
+        let text = text.into();
+        if text.len() < 32 {
+            return Err(format!(
+                "expected at least 32 bytes, got {}; `openssl rand -base64 48` makes one.",
+                text.len()
+            ));
+        }
+        Ok(Self(text))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for JwtSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtSecret(..)")
+    }
+}
+
+impl Parse for JwtSecret {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::new(text)
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Parse for LogFormat {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "pretty" => Ok(Self::Pretty),
+            "json" => Ok(Self::Json),
+            _ => Err("expected pretty or json.".to_owned()),
+        }
+    }
+}
+
+/// The settings as a page of documentation.
+pub fn documentation() -> String {
+    use std::fmt::Write as _;
+
+    let mut page = String::from(
+        "# Configuration\n\n\
+         Generated from `core/src/config.rs`; do not edit. Natively each setting is an environment variable and a\n\
+         flag (`TOKEN_TTL` is `--token-ttl`; the flag wins); on the edge it is a var or a secret. Times are written\n\
+         `500ms`, `30s`, `15m`, `1h`. A wrong value stops the start with one sentence for each.\n\n\
+         | setting | default | where | what it does |\n|---|---|---|---|\n",
+    );
+    for setting in Config::SETTINGS {
+        let default = setting.default.map_or_else(String::new, |default| format!("`{default}`"));
+        let scope = match setting.scope {
+            Scope::Everywhere => "everywhere",
+            Scope::Native => "native",
+        };
+        let help: String = setting.help.concat().trim().replace('|', "\\|");
+        // Writing to a String cannot fail.
+        let _ = writeln!(page, "| `{}` | {default} | {scope} | {help} |", setting.name);
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid() {
+        let config = Config::read(|_| None).unwrap();
+        assert_eq!(config.token_ttl, Duration::from_hours(1));
+        assert!(config.jwt_secret.is_none());
+    }
+
+    #[test]
+    fn every_wrong_value_gets_its_sentence_and_no_secret_is_repeated() {
+        let faults = Config::read(|name| match name {
+            "BIND" => Some("nowhere".to_owned()),
+            "JWT_SECRET" => Some("hunter2".to_owned()),
+            "TOKEN_TTL" => Some("0s".to_owned()),
+            _ => None,
+        })
+        .unwrap_err();
+        assert_eq!(faults.len(), 3, "{faults:?}");
+        assert!(faults.iter().all(|fault| !fault.contains("hunter2")));
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let config = Config::read(|name| match name {
+            "JWT_SECRET" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+            "DATABASE_URL" => Some("postgres://u:hunter2@h/d".to_owned()),
+            _ => None,
+        })
+        .unwrap();
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("hunter2") && !printed.contains("0123456789"));
+    }
+}

@@ -1,0 +1,151 @@
+//! Pages of lists: newest first, by keyset on the id, with an opaque cursor that fits one list of one owner with
+//! one set of filters.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::{
+    dispatch::App,
+    input::{Fault, FaultCode, Leaf},
+    limits,
+    problem::{Code, Problem, Result},
+    sql::Value,
+    values::string,
+};
+
+/// How many items a client wants on a page.
+#[derive(Clone, Copy, Debug)]
+pub struct PageSize(u32);
+
+impl Leaf for PageSize {
+    fn from_value(value: Json) -> Result<Self, Fault> {
+        match string(value)?.parse() {
+            Ok(size @ 1..=limits::PAGE_MAX) => Ok(Self(size)),
+            _ => Err(Fault::new(
+                FaultCode::NotAllowed,
+                format!("Expected a number from 1 to {}.", limits::PAGE_MAX),
+            )),
+        }
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for PageSize {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PageSize".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "integer", "minimum": 1, "maximum": limits::PAGE_MAX, "default": limits::PAGE_DEFAULT
+        })
+    }
+}
+
+/// Where a page starts: the `next_cursor` of the page before it.
+#[derive(Clone, Debug)]
+pub struct Cursor(String);
+
+impl Leaf for Cursor {
+    fn from_value(value: Json) -> Result<Self, Fault> {
+        string(value).map(Self)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for Cursor {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Cursor".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "maxLength": 43 })
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "PageOf{T}"))]
+pub struct Page<T> {
+    /// The items, newest first.
+    pub data: Vec<T>,
+    /// Where the next page starts; `null` on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// What a page was asked for, and what seals its cursors.
+pub(crate) struct Paging<'a> {
+    app: &'a App,
+    list: &'static str,
+    owner: Uuid,
+    filters: String,
+    size: u32,
+    before: Uuid,
+}
+
+impl<'a> Paging<'a> {
+    /// Reads the cursor, which must be one of this list, of this owner (a tenant or a user), with these filters.
+    pub(crate) fn new(
+        app: &'a App,
+        list: &'static str,
+        owner: Uuid,
+        filters: &[Option<&str>],
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> Result<Self> {
+        let filters = filters.iter().map(|filter| filter.unwrap_or("*")).collect::<Vec<_>>().join("&");
+        let size = size.map_or(limits::PAGE_DEFAULT, |size| size.0);
+        let mut paging = Self { app, list, owner, filters, size, before: Uuid::max() };
+        if let Some(Cursor(text)) = cursor {
+            paging.before = paging.open(&text).ok_or_else(|| Problem::new(Code::InvalidCursor))?;
+        }
+        Ok(paging)
+    }
+
+    /// The id below which the page starts.
+    pub(crate) fn before(&self) -> Value {
+        self.before.into()
+    }
+
+    /// The rows to ask for: one more than the page has, to know whether there is another page.
+    pub(crate) fn fetch(&self) -> Value {
+        i64::from(self.size + 1).into()
+    }
+
+    /// Makes the page out of the rows that came.
+    pub(crate) fn page<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
+        let size = self.size as usize;
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let next_cursor = rows.last().filter(|_| more).map(|last| self.cursor(id(last)));
+        Page { data: rows, next_cursor }
+    }
+
+    fn cursor(&self, last: Uuid) -> String {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(last.as_bytes());
+        bytes[16..].copy_from_slice(&self.seal(last));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn open(&self, text: &str) -> Option<Uuid> {
+        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let last = Uuid::from_slice(&bytes[..16]).ok()?;
+        (self.seal(last) == bytes[16..]).then_some(last)
+    }
+
+    fn seal(&self, last: Uuid) -> [u8; 16] {
+        let whole = self.app.tokens.seal(&[
+            self.list.as_bytes(),
+            self.owner.as_bytes(),
+            self.filters.as_bytes(),
+            last.as_bytes(),
+        ]);
+        let mut half = [0; 16];
+        half.copy_from_slice(&whole[..16]);
+        half
+    }
+}

@@ -1,0 +1,129 @@
+//! A batch as repositories write it: the door's own check first, then statements whose rows are fetched by slot.
+
+use std::marker::PhantomData;
+
+use uuid::Uuid;
+
+use crate::{
+    dispatch::App,
+    ports::DatabaseError,
+    problem::{Problem, Result},
+    sql::{FromRow, GlobalSql, Rows, Statement, TenantSql, Value},
+};
+
+/// The place of a statement in its batch, and the type of its rows.
+pub(crate) struct Slot<T>(usize, PhantomData<T>);
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Slot<T> {}
+
+impl<T> Slot<T> {
+    /// The place of the door's check.
+    pub(super) fn first() -> Self {
+        Self(0, PhantomData)
+    }
+}
+
+/// Statements that are run together or not at all.
+pub(crate) struct Batch<'a> {
+    pub(super) app: &'a App,
+    tenant: Option<Uuid>,
+    pub(super) statements: Vec<Statement>,
+    misses: Vec<(usize, Box<Problem>)>,
+    duplicates: Vec<(&'static str, Box<Problem>)>,
+}
+
+impl<'a> Batch<'a> {
+    /// An empty batch; the door that opens it puts its check in front.
+    pub(super) fn new(app: &'a App, tenant: Option<Uuid>) -> Self {
+        Self { app, tenant, statements: Vec::with_capacity(4), misses: Vec::new(), duplicates: Vec::new() }
+    }
+
+    pub(super) fn push<T>(&mut self, statement: Statement) -> Slot<T> {
+        self.statements.push(statement);
+        Slot(self.statements.len() - 1, PhantomData)
+    }
+
+    /// Adds a statement about the tenant whose scope this is.
+    pub(crate) fn add<T: FromRow, const N: usize>(
+        &mut self,
+        sql: &TenantSql,
+        arguments: [Value; N],
+    ) -> Slot<T> {
+        // A batch without a tenant binds the nil id, which no tenant has: such a statement finds nothing.
+        self.push(sql.bind(self.tenant.unwrap_or(Uuid::nil()), arguments))
+    }
+
+    /// Adds a statement that must touch exactly one row; the batch fails with the problem if it does not.
+    pub(crate) fn require<T: FromRow, const N: usize>(
+        &mut self,
+        sql: &TenantSql,
+        arguments: [Value; N],
+        otherwise: Box<Problem>,
+    ) -> Slot<T> {
+        let slot = self.push(sql.bind(self.tenant.unwrap_or(Uuid::nil()), arguments).expecting(1));
+        self.misses.push((slot.0, otherwise));
+        slot
+    }
+
+    /// Adds a statement about no tenant in particular.
+    pub(crate) fn add_global<T: FromRow, const N: usize>(
+        &mut self,
+        sql: &GlobalSql,
+        arguments: [Value; N],
+    ) -> Slot<T> {
+        self.push(sql.bind(arguments))
+    }
+
+    /// Says what the violation of a uniqueness constraint means.
+    pub(crate) fn on_duplicate(&mut self, key: &'static str, problem: Box<Problem>) {
+        self.duplicates.push((key, problem));
+    }
+
+    /// Runs it. `Err(None)` if the statement in front, the door's check, was not met.
+    pub(super) async fn run(self) -> Result<Outcome, Option<Box<Problem>>> {
+        let Self { app, statements, mut misses, mut duplicates, .. } = self;
+        let problem = match app.ports.database.batch(&statements).await {
+            Ok(rows) => return Ok(Outcome { rows }),
+            Err(DatabaseError::Unmet(index)) => match misses.iter().position(|(place, _)| *place == index) {
+                Some(found) => misses.swap_remove(found).1,
+                None if index == 0 => return Err(None),
+                None => DatabaseError::Unmet(index).into(),
+            },
+            Err(DatabaseError::Unique(key)) => match duplicates.iter().position(|(name, _)| *name == key) {
+                Some(found) => duplicates.swap_remove(found).1,
+                None => DatabaseError::Unique(key).into(),
+            },
+            Err(error) => error.into(),
+        };
+        Err(Some(problem))
+    }
+}
+
+/// The rows that a batch brought.
+pub(crate) struct Outcome {
+    rows: Vec<Rows>,
+}
+
+impl Outcome {
+    /// All rows of a statement.
+    pub(crate) fn all<T: FromRow>(&mut self, slot: Slot<T>) -> Result<Vec<T>> {
+        let rows = self.rows.get_mut(slot.0).map(std::mem::take).unwrap_or_default();
+        Ok(rows.into_iter().map(T::from_row).collect::<Result<_, _>>()?)
+    }
+
+    /// The row of a statement that returns at most one.
+    pub(crate) fn optional<T: FromRow>(&mut self, slot: Slot<T>) -> Result<Option<T>> {
+        Ok(self.all(slot)?.into_iter().next())
+    }
+
+    /// The row of a statement that always returns one.
+    pub(crate) fn one<T: FromRow>(&mut self, slot: Slot<T>) -> Result<T> {
+        self.optional(slot)?.ok_or_else(|| Problem::internal("a statement that returns a row returned none"))
+    }
+}

@@ -1,0 +1,293 @@
+//! One request: route, token, tenant, access, handler, and back. Everything that every route has in common.
+
+mod batch;
+mod doors;
+mod slugs;
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use uuid::Uuid;
+
+pub use self::doors::{Account, Lobby, TenantScope};
+use self::slugs::SlugCache;
+pub(crate) use self::{
+    batch::{Batch, Slot},
+    doors::{NamedSlug, Pass},
+};
+use crate::{
+    config::Config,
+    endpoint::{Door, Incoming},
+    limits,
+    ports::Ports,
+    problem::{Code, Problem, Result},
+    repository::tenants,
+    routes::{Access, ROUTES, Route},
+    time::Timestamp,
+    token::Tokens,
+    values::{Slug, TenantId, UserId},
+};
+
+const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+const TENANT_SLUG: HeaderName = HeaderName::from_static("x-tenant-slug");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FAULT: HeaderName = HeaderName::from_static("x-fault");
+
+/// The only request headers that are read here; an adapter needs to pass on no other.
+pub const REQUEST_HEADERS: &[&str] =
+    &["authorization", "content-type", "x-tenant-id", "x-tenant-slug", "x-request-id", "x-fault"];
+
+/// The product, on the ports of one adapter. Made once, then shared by all requests.
+#[derive(Debug)]
+pub struct App {
+    pub(crate) config: Config,
+    pub(crate) ports: Ports,
+    pub(crate) tokens: Tokens,
+    router: matchit::Router<Vec<&'static Route>>,
+    slugs: SlugCache,
+}
+
+/// What an adapter may want to log of a request; it is among the extensions of every response.
+#[derive(Clone, Debug, Default)]
+pub struct Served {
+    /// The id under which the client can ask about it.
+    pub request_id: String,
+    /// The path of the route, with its placeholders.
+    pub route: Option<&'static str>,
+    /// What went wrong inside. It never leaves.
+    pub internal: Option<String>,
+}
+
+impl App {
+    /// Makes the product.
+    ///
+    /// # Errors
+    /// One sentence for each thing that the configuration lacks.
+    pub fn new(config: Config, ports: Ports) -> Result<Arc<Self>, Vec<String>> {
+        let Some(secret) = &config.jwt_secret else {
+            let sentence = "JWT_SECRET: it is not set; at least 32 bytes, the same on all instances.";
+            return Err(vec![sentence.to_owned()]);
+        };
+        let tokens = Tokens::new(secret, &config);
+        let mut by_path: HashMap<&str, Vec<&'static Route>> = HashMap::new();
+        for route in ROUTES {
+            by_path.entry(route.path).or_default().push(route);
+        }
+        let mut router = matchit::Router::new();
+        for (path, routes) in by_path {
+            router
+                .insert(path, routes)
+                .map_err(|error| vec![format!("The route {path} cannot be: {error}.")])?;
+        }
+        Ok(Arc::new(Self { config, ports, tokens, router, slugs: SlugCache::default() }))
+    }
+
+    /// Answers a request. Every failure is a response too.
+    pub async fn handle(self: &Arc<Self>, request: Request<Bytes>) -> Response<Bytes> {
+        let mut served = Served { request_id: self.request_id(request.headers()), ..Served::default() };
+        self.inject_fault(request.headers());
+        let head = request.method() == Method::HEAD;
+        let result = self.dispatch(request, &mut served).await;
+        let mut response = Self::seal(result, served);
+        if head {
+            *response.body_mut() = Bytes::new();
+        }
+        response
+    }
+
+    /// Answers a request that an adapter does not even pass on.
+    pub fn refuse(&self, headers: &HeaderMap, code: Code) -> Response<Bytes> {
+        Self::seal(
+            Err(Problem::new(code)),
+            Served { request_id: self.request_id(headers), ..Served::default() },
+        )
+    }
+
+    /// Now, as the clock port has it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    /// A new id: UUID version 7 (RFC 9562, section 5.7), so that ids sort by the time they were made.
+    pub(crate) fn new_id(&self) -> Result<Uuid> {
+        let mut random = [0; 10];
+        self.ports.entropy.fill(&mut random)?;
+        let millis = u64::try_from(self.now().unix_millis()).unwrap_or_default();
+        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    fn request_id(&self, headers: &HeaderMap) -> String {
+        let plain = |text: &&str| {
+            (1..=64).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        };
+        match headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain) {
+            Some(given) => given.to_owned(),
+            None => self.new_id().map_or_else(|_| "none".to_owned(), |id| id.to_string()),
+        }
+    }
+
+    /// Shows that an adapter survives a panic.
+    fn inject_fault(&self, headers: &HeaderMap) {
+        assert!(
+            !(self.config.fault_injection && headers.get(FAULT).is_some_and(|fault| fault == "panic")),
+            "a panic was asked for"
+        );
+    }
+
+    fn seal(result: Result<Response<Bytes>>, mut served: Served) -> Response<Bytes> {
+        let mut response = result.unwrap_or_else(|problem| {
+            served.internal = problem.internal_text().map(str::to_owned);
+            problem.into_response(&served.request_id)
+        });
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::try_from(&served.request_id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        response.extensions_mut().insert(served);
+        response
+    }
+
+    async fn dispatch(
+        self: &Arc<Self>,
+        request: Request<Bytes>,
+        served: &mut Served,
+    ) -> Result<Response<Bytes>> {
+        let (parts, body) = request.into_parts();
+        if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > limits::TARGET_BYTES) {
+            return Err(Problem::new(Code::TargetTooLong));
+        }
+        let Ok(found) = self.router.at(parts.uri.path()) else {
+            return Err(Problem::new(Code::RouteNotFound));
+        };
+        served.route = found.value.first().map(|route| route.path);
+        if parts.method == Method::OPTIONS {
+            return Ok(options(found.value));
+        }
+        let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+        let Some(route) = found.value.iter().find(|route| route.method == *method) else {
+            return Err(Problem::method_not_allowed(allow(found.value)));
+        };
+        let path = found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let named = NamedTenant::read(&parts.headers)?;
+        let user = match route.access {
+            Access::Public => None,
+            Access::SignedIn | Access::Member(_) => Some(self.authenticate(&parts.headers)?),
+        };
+        let incoming = Incoming {
+            path,
+            query: parts.uri.query().map(str::to_owned),
+            content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
+            body,
+            door: Door::Shut,
+        };
+        match (route.access, user) {
+            (Access::Member(least), Some(user)) => {
+                let (tenant, cached) = self.resolve(&named).await?;
+                let open = |tenant| {
+                    let door =
+                        TenantScope::open(Pass(()), self.clone(), tenant, named.slug.clone(), user, least);
+                    Incoming { door: Door::Tenant(door), ..incoming.clone() }
+                };
+                let answer = route.endpoint.call(open(tenant)).await;
+                match answer {
+                    // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
+                    Err(problem) if cached && problem.code == Code::NotAMember => {
+                        self.slugs.forget(&named);
+                        let (again, _) = self.resolve(&named).await?;
+                        if again == tenant { Err(problem) } else { route.endpoint.call(open(again)).await }
+                    }
+                    answer => answer,
+                }
+            }
+            (_, Some(user)) => {
+                let door = Door::Account(Account::open(Pass(()), self.clone(), user));
+                route.endpoint.call(Incoming { door, ..incoming }).await
+            }
+            (_, None) => {
+                let door = Door::Lobby(Lobby::open(Pass(()), self.clone()));
+                route.endpoint.call(Incoming { door, ..incoming }).await
+            }
+        }
+    }
+
+    /// The user whose token the request carries (RFC 6750, section 2.1).
+    fn authenticate(&self, headers: &HeaderMap) -> Result<UserId> {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(value) = values.next() else {
+            return Err(Problem::new(Code::AuthenticationRequired));
+        };
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") && values.next().is_none())
+            .map(|(_, token)| token.trim_start());
+        token
+            .and_then(|token| self.tokens.verify(token, self.now()))
+            .ok_or_else(|| Problem::new(Code::InvalidToken))
+    }
+
+    /// The id of the tenant that a request names, and whether it came out of memory.
+    async fn resolve(self: &Arc<Self>, named: &NamedTenant) -> Result<(TenantId, bool)> {
+        if let Some(id) = named.id {
+            return Ok((id, false));
+        }
+        let slug = named.slug.as_ref().map_or(tenants::DEFAULT_SLUG, |named| named.slug.as_str());
+        if let Some(id) = self.slugs.get(slug) {
+            return Ok((id, true));
+        }
+        let id = tenants::find(&Lobby::open(Pass(()), self.clone()), slug).await?;
+        let id = id.ok_or_else(|| Problem::new(Code::NotAMember))?;
+        self.slugs.remember(slug, id);
+        Ok((id, false))
+    }
+}
+
+/// The first tier of tenant resolution: what the headers say.
+struct NamedTenant {
+    id: Option<TenantId>,
+    slug: Option<NamedSlug>,
+}
+
+impl NamedTenant {
+    /// Neither header means the tenant `default`.
+    fn read(headers: &HeaderMap) -> Result<Self> {
+        let id = single(headers, &TENANT_ID, TenantId::parse)?;
+        let slug = match single(headers, &TENANT_SLUG, |text| Slug::parse(text).ok())? {
+            None if id.is_none() => Slug::parse(tenants::DEFAULT_SLUG).ok(),
+            slug => slug,
+        };
+        Ok(Self { id, slug: slug.map(|slug| NamedSlug { slug, beside_id: id.is_some() }) })
+    }
+}
+
+fn single<T>(headers: &HeaderMap, name: &HeaderName, parse: fn(&str) -> Option<T>) -> Result<Option<T>> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(parse).filter(|_| values.next().is_none());
+    parsed.map(Some).ok_or_else(|| {
+        Problem::with(Code::InvalidTenantHeader, format!("{name} is malformed or was sent more than once."))
+    })
+}
+
+fn allow(routes: &[&Route]) -> String {
+    let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
+fn options(routes: &[&Route]) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = HeaderValue::try_from(allow(routes)) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
+}

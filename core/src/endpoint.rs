@@ -1,0 +1,342 @@
+//! Handlers as data: what an endpoint takes and gives is read off its function's types, for dispatch and for the
+//! OpenAPI document alike.
+
+use std::{future::Future, marker::PhantomData};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    dispatch::{Account, Lobby, TenantScope},
+    input::{Input, Object, query_object},
+    json,
+    ports::BoxFuture,
+    problem::{Code, Problem, Result},
+    routes::Access,
+    values::ProjectId,
+};
+
+/// A request on its way to its handler.
+#[derive(Clone)]
+pub(crate) struct Incoming {
+    pub(crate) path: Vec<(String, String)>,
+    pub(crate) query: Option<String>,
+    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) body: Bytes,
+    pub(crate) door: Door,
+}
+
+impl Incoming {
+    /// Refuses the parameters that no argument of the handler took.
+    fn refuse_query(&mut self) -> Result<()> {
+        let faults = query_object(&self.query.take().unwrap_or_default()).into_faults();
+        if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::InvalidParameter, faults)) }
+    }
+}
+
+/// The door that the dispatcher opened for this request.
+#[derive(Clone)]
+pub(crate) enum Door {
+    Shut,
+    Lobby(Lobby),
+    Account(Account),
+    Tenant(TenantScope),
+}
+
+/// Which door a handler asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DoorKind {
+    /// [`Lobby`].
+    Lobby,
+    /// [`Account`].
+    Account,
+    /// [`TenantScope`].
+    Tenant,
+}
+
+/// What a handler can take.
+pub(crate) trait Extract: Sized + Send {
+    /// The door that it is, if it is one.
+    const DOOR: Option<DoorKind> = None;
+
+    fn extract(incoming: &mut Incoming) -> Result<Self>;
+
+    #[cfg(feature = "openapi")]
+    fn describe(_: &mut crate::openapi::Operation<'_>) {}
+}
+
+/// What a handler can return.
+pub(crate) trait Reply: Send {
+    fn reply(self) -> Result<Response<Bytes>>;
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>);
+}
+
+/// A function that answers a route: what it takes is extracted, in order, from the request.
+pub(crate) trait Handler<Arguments>: Copy + Send + Sync + 'static {
+    const DOOR: Option<DoorKind>;
+
+    fn call(self, incoming: Incoming) -> impl Future<Output = Result<Response<Bytes>>> + Send;
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>);
+}
+
+macro_rules! handler {
+    ($($argument:ident),*) => {
+        impl<F, Fut, R, $($argument),*> Handler<($($argument,)*)> for F
+        where
+            F: Fn($($argument),*) -> Fut + Copy + Send + Sync + 'static,
+            Fut: Future<Output = Result<R>> + Send,
+            R: Reply,
+            $($argument: Extract,)*
+        {
+            const DOOR: Option<DoorKind> = first_door(&[$($argument::DOOR),*]);
+
+            #[allow(non_snake_case, unused_mut, unused_variables, clippy::allow_attributes, reason = "the macro names variables after types")]
+            async fn call(self, mut incoming: Incoming) -> Result<Response<Bytes>> {
+                $(let $argument = $argument::extract(&mut incoming)?;)*
+                incoming.refuse_query()?;
+                drop(incoming);
+                self($($argument),*).await?.reply()
+            }
+
+            #[cfg(feature = "openapi")]
+            fn describe(operation: &mut crate::openapi::Operation<'_>) {
+                $($argument::describe(operation);)*
+                R::describe(operation);
+            }
+        }
+    };
+}
+
+handler!();
+handler!(A);
+handler!(A, B);
+handler!(A, B, C);
+
+const fn first_door(doors: &[Option<DoorKind>]) -> Option<DoorKind> {
+    let mut index = 0;
+    while index < doors.len() {
+        if doors[index].is_some() {
+            return doors[index];
+        }
+        index += 1;
+    }
+    None
+}
+
+/// A handler with its arguments' types forgotten, as the route table holds it.
+pub(crate) trait ErasedEndpoint: Sync {
+    fn call(&self, incoming: Incoming) -> BoxFuture<'static, Result<Response<Bytes>>>;
+
+    #[cfg(feature = "openapi")]
+    fn describe(&self, operation: &mut crate::openapi::Operation<'_>);
+}
+
+/// A handler with its arguments' types.
+pub(crate) struct Endpoint<H, Arguments> {
+    handler: H,
+    arguments: PhantomData<fn(Arguments)>,
+}
+
+impl<H: Handler<Arguments>, Arguments> Endpoint<H, Arguments> {
+    /// Puts a handler behind an access rule. It does not compile if the handler asks for another door than the
+    /// rule opens.
+    #[expect(clippy::panic, reason = "runs at compile time only, over the route table")]
+    pub(crate) const fn new(handler: H, access: Access) -> Self {
+        match (H::DOOR, access) {
+            (None | Some(DoorKind::Lobby), Access::Public)
+            | (Some(DoorKind::Account), Access::SignedIn)
+            | (Some(DoorKind::Tenant), Access::Member(_)) => {}
+            _ => panic!("the handler asks for another door than its route's access rule opens"),
+        }
+        Self { handler, arguments: PhantomData }
+    }
+}
+
+impl<H: Handler<Arguments>, Arguments: 'static> ErasedEndpoint for Endpoint<H, Arguments> {
+    fn call(&self, incoming: Incoming) -> BoxFuture<'static, Result<Response<Bytes>>> {
+        Box::pin(self.handler.call(incoming))
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(&self, operation: &mut crate::openapi::Operation<'_>) {
+        H::describe(operation);
+    }
+}
+
+macro_rules! door {
+    ($type:ident, $variant:ident) => {
+        impl Extract for $type {
+            const DOOR: Option<DoorKind> = Some(DoorKind::$variant);
+
+            fn extract(incoming: &mut Incoming) -> Result<Self> {
+                match std::mem::replace(&mut incoming.door, Door::Shut) {
+                    Door::$variant(door) => Ok(door),
+                    _ => Err(Problem::internal("the dispatcher opened another door")),
+                }
+            }
+        }
+    };
+}
+
+door!(Lobby, Lobby);
+door!(Account, Account);
+door!(TenantScope, Tenant);
+
+/// A JSON body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: Input> Extract for Body<T> {
+    fn extract(incoming: &mut Incoming) -> Result<Self> {
+        let media_type = incoming.content_type.as_ref().and_then(|value| value.to_str().ok());
+        let media_type = media_type.map(|value| value.split(';').next().unwrap_or_default().trim());
+        if !media_type.is_some_and(|media_type| {
+            media_type.eq_ignore_ascii_case("application/json")
+                || media_type.eq_ignore_ascii_case("application/merge-patch+json")
+        }) {
+            return Err(Problem::new(Code::UnsupportedMediaType));
+        }
+        let members = match json::parse(&incoming.body) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) => return Err(Problem::with(Code::MalformedJson, "The body is JSON, but not an object.")),
+            Err(detail) => return Err(Problem::with(Code::MalformedJson, detail)),
+        };
+        T::decode(Object::new(members))
+            .map(Self)
+            .map_err(|faults| Problem::faults(Code::ValidationFailed, faults))
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.body::<T>();
+    }
+}
+
+/// The query parameters.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: Input> Extract for Query<T> {
+    fn extract(incoming: &mut Incoming) -> Result<Self> {
+        let query = incoming.query.take().unwrap_or_default();
+        T::decode(query_object(&query))
+            .map(Self)
+            .map_err(|faults| Problem::faults(Code::InvalidParameter, faults))
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.query::<T>();
+    }
+}
+
+/// An id in the path, by its type. What is not a UUID names nothing: 404.
+macro_rules! path_id {
+    ($type:ident, $name:literal) => {
+        impl Extract for $type {
+            fn extract(incoming: &mut Incoming) -> Result<Self> {
+                incoming
+                    .path
+                    .iter()
+                    .find(|(name, _)| name == $name)
+                    .and_then(|(_, value)| $type::parse(value))
+                    .ok_or_else(|| Problem::new(Code::NotFound))
+            }
+        }
+    };
+}
+
+path_id!(ProjectId, "project_id");
+
+/// 200 with a JSON body.
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// 201 with a JSON body and the place where it can be read again.
+pub(crate) struct Created<T> {
+    pub(crate) location: String,
+    pub(crate) body: T,
+}
+
+/// 204.
+pub(crate) struct NoContent;
+
+/// 200 with a JSON document that was made when this was compiled.
+pub(crate) struct Document(pub(crate) &'static str);
+
+fn json_response(status: StatusCode, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn to_json(value: &impl Serialize) -> Result<Bytes> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| Problem::internal(error.to_string()))
+}
+
+/// The types of response bodies: they serialise, and they have a schema.
+#[cfg(feature = "openapi")]
+pub(crate) trait Output: Serialize + schemars::JsonSchema + Send {}
+#[cfg(feature = "openapi")]
+impl<T: Serialize + schemars::JsonSchema + Send> Output for T {}
+/// The types of response bodies.
+#[cfg(not(feature = "openapi"))]
+pub(crate) trait Output: Serialize + Send {}
+#[cfg(not(feature = "openapi"))]
+impl<T: Serialize + Send> Output for T {}
+
+impl<T: Output> Reply for Json<T> {
+    fn reply(self) -> Result<Response<Bytes>> {
+        Ok(json_response(StatusCode::OK, to_json(&self.0)?))
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.response::<T>(StatusCode::OK);
+    }
+}
+
+impl<T: Output> Reply for Created<T> {
+    fn reply(self) -> Result<Response<Bytes>> {
+        let mut response = json_response(StatusCode::CREATED, to_json(&self.body)?);
+        if let Ok(location) = HeaderValue::try_from(self.location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        Ok(response)
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.response::<T>(StatusCode::CREATED);
+    }
+}
+
+impl Reply for NoContent {
+    fn reply(self) -> Result<Response<Bytes>> {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.empty_response(StatusCode::NO_CONTENT);
+    }
+}
+
+impl Reply for Document {
+    fn reply(self) -> Result<Response<Bytes>> {
+        let mut response = json_response(StatusCode::OK, Bytes::from_static(self.0.as_bytes()));
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+        Ok(response)
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.response::<serde_json::Map<String, Value>>(StatusCode::OK);
+    }
+}

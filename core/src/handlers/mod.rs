@@ -1,0 +1,23 @@
+//! What each route does: take what the types decoded, ask a repository, return a value.
+
+pub(crate) mod auth;
+pub(crate) mod me;
+pub(crate) mod members;
+pub(crate) mod projects;
+pub(crate) mod service;
+pub(crate) mod tenants;
+
+use crate::{
+    cursor::{Cursor, PageSize},
+    input::input,
+};
+
+input! {
+    /// Which page of a list.
+    pub(crate) struct PageQuery {
+        /// Items on a page.
+        pub(crate) limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub(crate) cursor: Option<Cursor>,
+    }
+}

@@ -1,0 +1,64 @@
+//! The service itself: its health, its workflow, its description.
+
+use serde::Serialize;
+
+use crate::{
+    dispatch::Lobby,
+    endpoint::{Document, Json},
+    problem::Result,
+    repository::service,
+    values::{ProjectStatus, Role},
+    workflow::{TRANSITIONS, Transition},
+};
+
+/// The state of the service.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub(crate) struct Health {
+    /// Always `ok`; anything else is a problem.
+    status: &'static str,
+}
+
+/// The approval workflow.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub(crate) struct Workflow {
+    /// The statuses of a project.
+    statuses: &'static [ProjectStatus],
+    /// The roles, lowest first.
+    roles: &'static [Role],
+    /// The status of a new project.
+    initial: ProjectStatus,
+    /// Who may move a project where. What is not here cannot be done.
+    transitions: &'static [Transition],
+    /// The same as a diagram, in Mermaid's language.
+    diagram: String,
+}
+
+pub(crate) async fn alive() -> Result<Json<Health>> {
+    Ok(Json(Health { status: "ok" }))
+}
+
+pub(crate) async fn ready(lobby: Lobby) -> Result<Json<Health>> {
+    service::ready(&lobby).await?;
+    Ok(Json(Health { status: "ok" }))
+}
+
+pub(crate) async fn workflow() -> Result<Json<Workflow>> {
+    let lines = TRANSITIONS.iter().map(|line| {
+        let guards: String = line.guards.iter().map(|guard| format!(", {}", guard.as_str())).collect();
+        let (from, to, role) = (line.from.as_str(), line.to.as_str(), line.required_role.as_str());
+        format!("    {from} --> {to}: {role}{guards}\n")
+    });
+    Ok(Json(Workflow {
+        statuses: ProjectStatus::ALL,
+        roles: Role::ALL,
+        initial: ProjectStatus::Draft,
+        transitions: TRANSITIONS,
+        diagram: format!("stateDiagram-v2\n    [*] --> draft\n{}", lines.collect::<String>()),
+    }))
+}
+
+pub(crate) async fn openapi() -> Result<Document> {
+    Ok(Document(include_str!("../../openapi.json")))
+}

@@ -1,0 +1,268 @@
+//! What clients send, decoded strictly: every fault of a body or a query is found and pointed at, nothing unknown
+//! is ignored.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What is wrong with one value of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: a JSON pointer into the body (RFC 6901), or `/name` for a query parameter.
+    pub pointer: String,
+    /// What, for programs.
+    pub code: FaultCode,
+    /// What, for people.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault of the value at hand; whoever holds the value adds where that is.
+    pub(crate) fn new(code: FaultCode, detail: impl Into<String>) -> Self {
+        Self { pointer: String::new(), code, detail: detail.into() }
+    }
+
+    pub(crate) fn wrong_type(wanted: &str, found: &Value) -> Self {
+        let found = match found {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        Self::new(FaultCode::WrongType, format!("Expected {wanted}, got {found}."))
+    }
+
+    fn within(mut self, member: &str) -> Self {
+        self.pointer = format!("/{}{}", member.replace('~', "~0").replace('/', "~1"), self.pointer);
+        self
+    }
+}
+
+/// The kinds of [`Fault`]; clients may rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FaultCode {
+    /// A value that must be given is not.
+    Required,
+    /// A name that nothing here has.
+    Unknown,
+    /// A parameter that was given more than once.
+    Repeated,
+    /// A JSON value of another type.
+    WrongType,
+    /// Fewer characters or bytes than needed.
+    TooShort,
+    /// More characters or bytes than allowed.
+    TooLong,
+    /// Characters that are not allowed.
+    Characters,
+    /// Not of the form that is wanted.
+    Format,
+    /// Not among the values that are allowed.
+    NotAllowed,
+}
+
+/// A type made of a single JSON value that is not `null`.
+pub trait Leaf: Sized {
+    /// Reads and checks the value.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn from_value(value: Value) -> Result<Self, Fault>;
+}
+
+/// A member of an object: how it reads when it is absent is part of its type.
+pub trait Member: Sized {
+    /// Reads the member; `None` if it is absent.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn from_member(value: Option<Value>) -> Result<Self, Fault>;
+}
+
+/// Required.
+impl<T: Leaf> Member for T {
+    fn from_member(value: Option<Value>) -> Result<Self, Fault> {
+        match value {
+            Some(value) => T::from_value(value),
+            None => Err(Fault::new(FaultCode::Required, "This value is required.")),
+        }
+    }
+}
+
+/// Optional; `null` is the same as absent.
+impl<T: Leaf> Member for Option<T> {
+    fn from_member(value: Option<Value>) -> Result<Self, Fault> {
+        match value {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => T::from_value(value).map(Some),
+        }
+    }
+}
+
+/// A member of a merge patch (RFC 7396) that cannot be cleared: absent leaves it as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch<T>(pub Option<T>);
+
+impl<T: Leaf> Member for Patch<T> {
+    fn from_member(value: Option<Value>) -> Result<Self, Fault> {
+        value.map(T::from_value).transpose().map(Self)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Patch<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut schema = generator.subschema_for::<T>();
+        // The generator of the OpenAPI document takes it out again, and the member out of the required ones.
+        schema.insert("x-optional".to_owned(), true.into());
+        schema
+    }
+}
+
+/// An object whose members are taken out one by one, faults being collected on the way.
+#[derive(Debug)]
+pub struct Object {
+    members: Map<String, Value>,
+    faults: Vec<Fault>,
+}
+
+impl Object {
+    pub(crate) fn new(members: Map<String, Value>) -> Self {
+        Self { members, faults: Vec::new() }
+    }
+
+    /// Takes the member of that name; `None` if it has a fault, which is noted.
+    pub(crate) fn take<T: Member>(&mut self, name: &str) -> Option<T> {
+        T::from_member(self.members.remove(name)).map_err(|fault| self.faults.push(fault.within(name))).ok()
+    }
+
+    /// All faults, among them a fault for every member that nobody took.
+    pub(crate) fn into_faults(self) -> Vec<Fault> {
+        let mut faults = self.faults;
+        faults.extend(
+            self.members.keys().map(|name| {
+                Fault::new(FaultCode::Unknown, "Nothing of this name is known here.").within(name)
+            }),
+        );
+        faults
+    }
+}
+
+/// A type that is decoded from an object: a JSON body or a query.
+pub trait Input: Sized + Send {
+    /// Decodes it.
+    ///
+    /// # Errors
+    /// Every fault that was found.
+    fn decode(object: Object) -> Result<Self, Vec<Fault>>;
+
+    /// Its schema.
+    #[cfg(feature = "openapi")]
+    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+}
+
+/// Declares a struct that clients send.
+macro_rules! input {
+    ($($(#[$meta:meta])* $vis:vis struct $name:ident {
+        $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)*
+    })+) => {$(
+        $(#[$meta])*
+        #[derive(Debug)]
+        #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+        $vis struct $name { $($(#[$field_meta])* $field_vis $field: $type,)* }
+
+        impl $crate::input::Input for $name {
+            fn decode(mut object: $crate::input::Object) -> Result<Self, Vec<$crate::input::Fault>> {
+                $(let $field = object.take::<$type>(stringify!($field));)*
+                let faults = object.into_faults();
+                match ($($field,)*) {
+                    ($(Some($field),)*) if faults.is_empty() => Ok(Self { $($field,)* }),
+                    _ => Err(faults),
+                }
+            }
+
+            #[cfg(feature = "openapi")]
+            fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                generator.subschema_for::<Self>()
+            }
+        }
+    )+};
+}
+pub(crate) use input;
+
+/// Reads a query string into an object of strings.
+pub(crate) fn query_object(query: &str) -> Object {
+    let mut object = Object::new(Map::new());
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if object.members.contains_key(name.as_ref()) {
+            object.faults.push(Fault::new(FaultCode::Repeated, "Given more than once.").within(&name));
+        } else {
+            object.members.insert(name.into_owned(), Value::String(value.into_owned()));
+        }
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::values::{Description, ProjectName, Visibility};
+
+    input! {
+        struct Sample {
+            name: ProjectName,
+            about: Option<Description>,
+            visibility: Patch<Visibility>,
+        }
+    }
+
+    fn decode(value: Value) -> Result<Sample, Vec<(String, FaultCode)>> {
+        let Value::Object(members) = value else { panic!("an object") };
+        Sample::decode(Object::new(members))
+            .map_err(|faults| faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect())
+    }
+
+    #[test]
+    fn absent_null_and_given_are_told_apart() {
+        let sample = decode(json!({ "name": "n" })).unwrap();
+        assert_eq!((sample.name.as_str(), sample.about, sample.visibility), ("n", None, Patch(None)));
+        let sample = decode(json!({ "name": "n", "about": null, "visibility": "public" })).unwrap();
+        assert_eq!((sample.about, sample.visibility), (None, Patch(Some(Visibility::Public))));
+        let faults = decode(json!({ "name": "n", "visibility": null })).unwrap_err();
+        assert_eq!(faults, [("/visibility".to_owned(), FaultCode::WrongType)]);
+    }
+
+    #[test]
+    fn all_faults_are_found_at_once() {
+        let faults = decode(json!({ "about": 7, "visibility": "secret", "a/b~c": 1 })).unwrap_err();
+        assert_eq!(
+            faults,
+            [
+                ("/name".to_owned(), FaultCode::Required),
+                ("/about".to_owned(), FaultCode::WrongType),
+                ("/visibility".to_owned(), FaultCode::NotAllowed),
+                ("/a~1b~0c".to_owned(), FaultCode::Unknown),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_repeated_parameter_is_a_fault() {
+        let faults = query_object("a=1&b=2&a=3").into_faults();
+        assert_eq!(faults[0].pointer, "/a");
+        assert_eq!(faults[0].code, FaultCode::Repeated);
+    }
+}

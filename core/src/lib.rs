@@ -1,0 +1,34 @@
+//! Bailiwick's product, independent of where it runs: routes with their access rules, the approval workflow,
+//! tenancy, and the SQL. An adapter implements [`ports`], makes an [`App`] and passes requests to
+//! [`App::handle`].
+//!
+//! Three tables carry what matters for safety: [`routes::ROUTES`] (who may call what),
+//! [`workflow::TRANSITIONS`] (who may move a project where) and [`repository::CATALOGUE`] (what the database is
+//! asked).
+
+mod cursor;
+mod dispatch;
+mod endpoint;
+mod handlers;
+mod json;
+mod token;
+
+pub mod config;
+pub mod input;
+pub mod limits;
+#[cfg(feature = "openapi")]
+pub mod openapi;
+pub mod password;
+pub mod ports;
+pub mod problem;
+pub mod repository;
+pub mod routes;
+pub mod sql;
+pub mod time;
+pub mod values;
+pub mod workflow;
+
+pub use config::Config;
+pub use cursor::{Cursor, Page, PageSize};
+pub use dispatch::{Account, App, Lobby, REQUEST_HEADERS, Served, TenantScope};
+pub use ports::Ports;

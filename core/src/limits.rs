@@ -1,0 +1,30 @@
+//! Every limit that a client can meet, in one place; the schemas show them too.
+
+/// A request's body: bytes. Room for the longest description with every character escaped.
+pub const BODY_BYTES: usize = 256 * 1024;
+/// A request's path and query: bytes.
+pub const TARGET_BYTES: usize = 8 * 1024;
+/// A bearer token: bytes. Tokens made here have about 400.
+pub const TOKEN_BYTES: usize = 4 * 1024;
+/// An email address: characters (RFC 5321, section 4.5.3.1.3, less the angle brackets).
+pub const EMAIL: usize = 254;
+/// A person's or a tenant's name: characters.
+pub const NAME: usize = 100;
+/// A project's name: characters.
+pub const PROJECT_NAME: usize = 200;
+/// A description: characters.
+pub const DESCRIPTION: usize = 10_000;
+/// The comment of a transition: characters.
+pub const COMMENT: usize = 2_000;
+/// A password: the least bytes.
+pub const PASSWORD_MIN_BYTES: usize = 8;
+/// A password: the most bytes. bcrypt reads no further.
+pub const PASSWORD_MAX_BYTES: usize = 72;
+/// A tenant's slug: the least characters.
+pub const SLUG_MIN: usize = 2;
+/// A tenant's slug: the most characters, those of a DNS label.
+pub const SLUG_MAX: usize = 63;
+/// Items on a page of a list, unless the client asks for another number.
+pub const PAGE_DEFAULT: u32 = 20;
+/// Items on a page of a list at the most.
+pub const PAGE_MAX: u32 = 100;

@@ -1,0 +1,180 @@
+//! What an adapter implements so that the product can run somewhere: a database, a clock, randomness, hashing.
+//!
+//! The traits are plain (`-> impl Future + Send`); the core keeps them behind erased twins, so that it is compiled
+//! once and not once for every adapter.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use crate::{
+    password::{HashJob, HashOutcome},
+    sql::{Rows, Statement},
+    time::Timestamp,
+};
+
+/// A boxed future, as the erased ports return it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A database that runs batches of statements.
+pub trait Database: Send + Sync + 'static {
+    /// Runs the statements in order, in one serialisable transaction, and returns the rows of each.
+    ///
+    /// Either everything is committed or nothing. A driver retries by itself what the engine aborted only for the
+    /// sake of serialisation, and a batch that surely did not reach the engine.
+    ///
+    /// # Errors
+    /// See [`DatabaseError`]. After [`DatabaseError::Unavailable`] a write may or may not have been committed.
+    fn batch(
+        &self,
+        statements: &[Statement],
+    ) -> impl Future<Output = Result<Vec<Rows>, DatabaseError>> + Send;
+}
+
+/// Why a batch was not committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseError {
+    /// The statement at this place of the batch did not touch the number of rows that it was expected to.
+    Unmet(usize),
+    /// A uniqueness constraint was violated, named as Postgres would: `users_email_key`, `projects_pkey`.
+    Unique(String),
+    /// A foreign key or check constraint was violated.
+    Constraint(String),
+    /// Concurrent transactions kept this one from being serialised, also after retries.
+    Contention,
+    /// The engine cannot be reached, has no free connection, or did not answer in time.
+    Unavailable(String),
+    /// Anything else: a bug, or a schema that does not fit.
+    Internal(String),
+}
+
+impl DatabaseError {
+    /// Reads SQLite's message of a violated constraint, which D1 passes on.
+    ///
+    /// `UNIQUE constraint failed: users.email` becomes `Unique("users_email_key")`. `None` if the message is of
+    /// another kind.
+    pub fn from_sqlite_constraint(message: &str) -> Option<Self> {
+        if let Some((_, columns)) = message.split_once("UNIQUE constraint failed: ") {
+            let columns = columns.split(": ").next().unwrap_or(columns).trim();
+            let mut key = String::new();
+            for (index, column) in columns.split(", ").enumerate() {
+                let (table, column) = column.split_once('.').unwrap_or(("", column));
+                if index == 0 {
+                    key.push_str(table);
+                }
+                key.push('_');
+                key.push_str(column);
+            }
+            key.push_str("_key");
+            return Some(Self::Unique(key));
+        }
+        ["FOREIGN KEY constraint failed", "CHECK constraint failed", "NOT NULL constraint failed"]
+            .iter()
+            .any(|kind| message.contains(kind))
+            .then(|| Self::Constraint(message.to_owned()))
+    }
+}
+
+/// The time of day.
+pub trait Clock: Send + Sync + 'static {
+    /// Now, in whole milliseconds.
+    fn now(&self) -> Timestamp;
+}
+
+/// Randomness fit for keys.
+pub trait Entropy: Send + Sync + 'static {
+    /// Fills the buffer.
+    ///
+    /// # Errors
+    /// The source has none; the request fails with 503.
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError>;
+}
+
+/// The system's source of randomness failed.
+#[derive(Clone, Copy, Debug)]
+pub struct EntropyError;
+
+/// Where password hashing, which takes a processor for a quarter of a second, is done.
+pub trait Hasher: Send + Sync + 'static {
+    /// Runs the job without holding up other requests, as far as the platform can.
+    ///
+    /// # Errors
+    /// [`Overloaded`] if too much of it is waiting already.
+    fn run(&self, job: HashJob) -> impl Future<Output = Result<HashOutcome, Overloaded>> + Send;
+}
+
+/// Too much work of this kind is waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Overloaded;
+
+/// The ports of one adapter.
+#[derive(Clone)]
+pub struct Ports {
+    pub(crate) database: Arc<dyn ErasedDatabase>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) hasher: Arc<dyn ErasedHasher>,
+}
+
+impl Ports {
+    /// Takes an adapter's implementations.
+    pub fn new(
+        database: impl Database,
+        clock: impl Clock,
+        entropy: impl Entropy,
+        hasher: impl Hasher,
+    ) -> Self {
+        Self {
+            database: Arc::new(database),
+            clock: Arc::new(clock),
+            entropy: Arc::new(entropy),
+            hasher: Arc::new(hasher),
+        }
+    }
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ports")
+    }
+}
+
+pub(crate) trait ErasedDatabase: Send + Sync {
+    fn batch<'a>(&'a self, statements: &'a [Statement]) -> BoxFuture<'a, Result<Vec<Rows>, DatabaseError>>;
+}
+
+impl<D: Database> ErasedDatabase for D {
+    fn batch<'a>(&'a self, statements: &'a [Statement]) -> BoxFuture<'a, Result<Vec<Rows>, DatabaseError>> {
+        Box::pin(Database::batch(self, statements))
+    }
+}
+
+pub(crate) trait ErasedHasher: Send + Sync {
+    fn run(&self, job: HashJob) -> BoxFuture<'_, Result<HashOutcome, Overloaded>>;
+}
+
+impl<H: Hasher> ErasedHasher for H {
+    fn run(&self, job: HashJob) -> BoxFuture<'_, Result<HashOutcome, Overloaded>> {
+        Box::pin(Hasher::run(self, job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_constraints_get_the_names_postgres_gives() {
+        let read = DatabaseError::from_sqlite_constraint;
+        assert_eq!(
+            read("UNIQUE constraint failed: users.email"),
+            Some(DatabaseError::Unique("users_email_key".to_owned()))
+        );
+        assert_eq!(
+            read(
+                "D1_ERROR: UNIQUE constraint failed: memberships.tenant_id, memberships.user_id: SQLITE_CONSTRAINT"
+            ),
+            Some(DatabaseError::Unique("memberships_tenant_id_user_id_key".to_owned()))
+        );
+        assert!(matches!(read("FOREIGN KEY constraint failed"), Some(DatabaseError::Constraint(_))));
+        assert_eq!(read("no such table: t"), None);
+    }
+}

@@ -1,0 +1,276 @@
+//! Errors as clients see them: RFC 9457 problems with stable codes, all listed here.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    input::Fault,
+    ports::{DatabaseError, EntropyError, Overloaded},
+    sql::DecodeError,
+};
+
+macro_rules! codes {
+    ($($(#[doc = $meaning:literal])+ $code:ident = $text:literal $status:literal $title:literal;)+) => {
+        /// What kind of problem it is. Clients may rely on the text and the status; both never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $($(#[doc = $meaning])+ $code,)+ }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$code),+];
+
+            /// Its text on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $text),+ }
+            }
+
+            /// The status that it comes with.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$code => $status),+ }
+            }
+
+            /// A short name for people.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$code => $title),+ }
+            }
+
+            /// What it means and what to do about it.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$code => concat!($($meaning),+)),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body is not JSON, or not an object.
+    MalformedJson = "malformed_json" 400 "The body is not JSON";
+    /// A query parameter is unknown, repeated or has a value that is not allowed; `errors` says which.
+    InvalidParameter = "invalid_parameter" 400 "A query parameter is invalid";
+    /// The cursor was not made by this list with these filters for this tenant. Start again without one.
+    InvalidCursor = "invalid_cursor" 400 "The cursor is invalid";
+    /// `X-Tenant-ID` or `X-Tenant-Slug` is malformed or was sent more than once.
+    InvalidTenantHeader = "invalid_tenant_header" 400 "A tenant header is invalid";
+    /// `X-Tenant-ID` and `X-Tenant-Slug` name different tenants.
+    TenantConflict = "tenant_conflict" 400 "The tenant headers contradict each other";
+    /// The request needs a bearer token.
+    AuthenticationRequired = "authentication_required" 401 "Authentication is required";
+    /// The bearer token is malformed, expired, not signed by this service, or its user is gone.
+    InvalidToken = "invalid_token" 401 "The token is invalid";
+    /// Email and password do not belong together.
+    InvalidCredentials = "invalid_credentials" 401 "Email or password is wrong";
+    /// You have no active membership in this tenant, or there is no such tenant.
+    NotAMember = "not_a_member" 403 "Not a member of this tenant";
+    /// Your role in this tenant is too low; `required_role` names the least one.
+    InsufficientRole = "insufficient_role" 403 "The role is too low";
+    /// There is no such thing here, or it belongs to another tenant.
+    NotFound = "not_found" 404 "Not found";
+    /// No route has this path.
+    RouteNotFound = "route_not_found" 404 "There is no such route";
+    /// The path exists, the method does not; `Allow` lists those that do.
+    MethodNotAllowed = "method_not_allowed" 405 "The method is not allowed";
+    /// Somebody has registered this email address.
+    EmailTaken = "email_taken" 409 "The email address is taken";
+    /// A tenant has this slug.
+    SlugTaken = "slug_taken" 409 "The slug is taken";
+    /// Another request changed it in between; nothing was written. Read it again and decide anew.
+    Conflict = "conflict" 409 "It was changed in between";
+    /// The workflow has no such transition; `allowed` lists those from the present status.
+    TransitionNotAllowed = "transition_not_allowed" 409 "There is no such transition";
+    /// Only the one who submitted the project, or a manager, may take it back.
+    NotTheSubmitter = "not_the_submitter" 409 "Only the submitter or a manager may do this";
+    /// Whoever submitted a project does not approve it, unless nobody else in the tenant could.
+    FourEyes = "four_eyes" 409 "Somebody else must approve this";
+    /// This transition needs a comment that says why.
+    CommentRequired = "comment_required" 409 "A comment is required";
+    /// The project still has tasks that are not done.
+    TasksOpen = "tasks_open" 409 "Tasks are still open";
+    /// An archived project cannot be changed.
+    ProjectArchived = "project_archived" 409 "The project is archived";
+    /// The body has more bytes than are taken.
+    BodyTooLarge = "body_too_large" 413 "The body is too large";
+    /// The path and query have more bytes than are taken.
+    TargetTooLong = "target_too_long" 414 "The URL is too long";
+    /// The body must be sent as `application/json`.
+    UnsupportedMediaType = "unsupported_media_type" 415 "The media type is not supported";
+    /// The body is JSON but not what this route takes; `errors` points at each fault.
+    ValidationFailed = "validation_failed" 422 "The body is not valid";
+    /// Something went wrong here; it was logged under the `request_id`.
+    InternalError = "internal_error" 500 "Internal error";
+    /// The database cannot be reached or is too busy. Try again after `Retry-After` seconds.
+    Unavailable = "unavailable" 503 "Temporarily unavailable";
+    /// Too many logins and registrations are waiting. Try again after `Retry-After` seconds.
+    Overloaded = "overloaded" 503 "Too busy";
+    /// The request took too long and was given up. A change may or may not have been made.
+    Timeout = "timeout" 503 "The request took too long";
+}
+
+impl Code {
+    /// The code for a status that something in front of the core decided on.
+    pub fn for_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            404 => Self::RouteNotFound,
+            405 => Self::MethodNotAllowed,
+            408 => Self::Timeout,
+            413 => Self::BodyTooLarge,
+            414 => Self::TargetTooLong,
+            415 => Self::UnsupportedMediaType,
+            503 => Self::Unavailable,
+            _ => Self::InternalError,
+        }
+    }
+}
+
+/// An error on its way to the client.
+#[derive(Debug)]
+pub struct Problem {
+    /// Its kind.
+    pub code: Code,
+    detail: Cow<'static, str>,
+    members: Map<String, Value>,
+    allow: Option<String>,
+    internal: Option<String>,
+}
+
+/// What a handler returns: a value, or a problem. Boxed, because problems are rare and large.
+pub type Result<T, E = Box<Problem>> = std::result::Result<T, E>;
+
+impl Problem {
+    /// A problem with the detail that its kind has.
+    pub fn new(code: Code) -> Box<Self> {
+        Self::with(code, code.meaning().trim())
+    }
+
+    /// A problem with a detail of its own.
+    pub fn with(code: Code, detail: impl Into<Cow<'static, str>>) -> Box<Self> {
+        Box::new(Self { code, detail: detail.into(), members: Map::new(), allow: None, internal: None })
+    }
+
+    /// An error of ours. The text is for the log and never leaves.
+    pub fn internal(text: impl Into<String>) -> Box<Self> {
+        Self::new(Code::InternalError).because(text)
+    }
+
+    pub(crate) fn because(mut self: Box<Self>, text: impl Into<String>) -> Box<Self> {
+        self.internal = Some(text.into());
+        self
+    }
+
+    /// Adds a member to the problem's object.
+    pub(crate) fn member(mut self: Box<Self>, name: &str, value: impl Into<Value>) -> Box<Self> {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn faults(code: Code, faults: Vec<Fault>) -> Box<Self> {
+        let errors: Vec<_> = faults
+            .into_iter()
+            .map(|fault| json!({ "pointer": fault.pointer, "code": fault.code, "detail": fault.detail }))
+            .collect();
+        Self::new(code).member("errors", errors)
+    }
+
+    pub(crate) fn method_not_allowed(allow: String) -> Box<Self> {
+        let mut problem = Self::new(Code::MethodNotAllowed);
+        problem.allow = Some(allow);
+        problem
+    }
+
+    /// What happened, for the log only.
+    pub fn internal_text(&self) -> Option<&str> {
+        self.internal.as_deref()
+    }
+
+    /// The response to send.
+    pub fn into_response(self, request_id: &str) -> Response<Bytes> {
+        let mut body = json!({
+            "type": format!("/problems/{}", self.code.as_str()),
+            "title": self.code.title(),
+            "status": self.code.status(),
+            "code": self.code.as_str(),
+            "detail": self.detail,
+            "request_id": request_id,
+        });
+        if let Value::Object(object) = &mut body {
+            object.extend(self.members);
+        }
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let challenge = match self.code {
+            Code::AuthenticationRequired | Code::InvalidCredentials => Some("Bearer realm=\"bailiwick\""),
+            // RFC 6750, section 3.1.
+            Code::InvalidToken => Some("Bearer realm=\"bailiwick\", error=\"invalid_token\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.code.status() == 503 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl From<DatabaseError> for Box<Problem> {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Unavailable(text) => Problem::new(Code::Unavailable).because(text),
+            DatabaseError::Contention => {
+                Problem::new(Code::Unavailable).because("serialisation failed repeatedly")
+            }
+            DatabaseError::Unmet(statement) => {
+                Problem::internal(format!("nobody said what a miss of statement {statement} means"))
+            }
+            DatabaseError::Unique(key) => Problem::internal(format!("unexpected duplicate: {key}")),
+            DatabaseError::Constraint(text) | DatabaseError::Internal(text) => Problem::internal(text),
+        }
+    }
+}
+
+impl From<DecodeError> for Box<Problem> {
+    fn from(error: DecodeError) -> Self {
+        Problem::internal(format!("a row does not fit: {}", error.0))
+    }
+}
+
+impl From<EntropyError> for Box<Problem> {
+    fn from(EntropyError: EntropyError) -> Self {
+        Problem::new(Code::Unavailable).because("no randomness to be had")
+    }
+}
+
+impl From<Overloaded> for Box<Problem> {
+    fn from(Overloaded: Overloaded) -> Self {
+        Problem::new(Code::Overloaded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_their_statuses_are_errors() {
+        let texts: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        assert!(Code::ALL.iter().all(|code| (400..600).contains(&code.status())));
+    }
+
+    #[test]
+    fn internal_text_stays_inside() {
+        let response = Problem::internal("the secret is 42").into_response("r1");
+        assert!(!String::from_utf8_lossy(response.body()).contains("42"));
+    }
+}

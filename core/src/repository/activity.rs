@@ -1,0 +1,52 @@
+//! The activity log: what happened in a tenant, written in the batch of the change that it tells of.
+
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::{
+    dispatch::{App, Batch, Slot},
+    problem::Result,
+    sql::statements,
+    values::UserId,
+};
+
+statements! { "activity";
+    tenant INSERT = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+    /// In every tenant that the user is in: its members see the change too.
+    global INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         SELECT m.tenant_id, ?2, ?1, ?3, 'user', ?1, ?4, ?5 FROM memberships m \
+         WHERE m.user_id = ?1 AND m.status = 'active'";
+
+    /// In the tenant `default`, if this user has just become its owner.
+    global INSERT_FOR_CLAIM = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         SELECT t.id, ?2, ?1, 'tenant.claimed', 'tenant', t.id, ?3, ?4 FROM tenants t \
+         WHERE t.slug = 'default' AND t.created_by = ?1";
+}
+
+/// What happened.
+pub(crate) struct Event {
+    /// `entity.verb`, in the past tense.
+    pub(crate) action: &'static str,
+    pub(crate) entity_type: &'static str,
+    pub(crate) entity_id: Uuid,
+    pub(crate) detail: Json,
+}
+
+/// Adds the entry to the batch.
+pub(super) fn record(batch: &mut Batch<'_>, app: &App, actor: UserId, event: Event) -> Result<()> {
+    let _: Slot<()> = batch.add(
+        &INSERT,
+        [
+            app.new_id()?.into(),
+            actor.into(),
+            event.action.into(),
+            event.entity_type.into(),
+            event.entity_id.into(),
+            event.detail.into(),
+            app.now().into(),
+        ],
+    );
+    Ok(())
+}

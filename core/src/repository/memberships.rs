@@ -1,0 +1,41 @@
+//! Memberships as access is decided by them. What members see of each other is in [`super::members`].
+
+use crate::{
+    sql::{record, statements},
+    values::{Role, Slug},
+};
+
+statements! { "memberships";
+    /// Whether a user has an active membership, of a role of at least this rank, in the tenant of this slug (if
+    /// one is given). It stands in front of every batch about a tenant.
+    tenant CHECK = "SELECT m.role, t.slug FROM memberships m \
+         JOIN tenants t ON t.id = m.tenant_id \
+         JOIN users u ON u.id = m.user_id \
+         WHERE m.tenant_id = ?1 AND m.user_id = ?2 AND m.status = 'active' AND u.disabled_at IS NULL \
+         AND CASE m.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?3 \
+         AND t.slug = COALESCE(?4, t.slug)";
+
+    tenant INSERT = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+         VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1)";
+
+    /// Makes the user an owner of the tenant `default` if they have just claimed it.
+    global INSERT_FOR_CLAIM = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+         SELECT t.id, ?2, ?1, 'owner', 'active', ?3, ?3, 1 FROM tenants t \
+         WHERE t.slug = 'default' AND t.created_by = ?1";
+
+    /// Members who could approve what another one submitted.
+    tenant COUNT_MANAGERS = "SELECT count(*) AS managers FROM memberships m JOIN users u ON u.id = m.user_id \
+         WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL";
+
+    /// A row if nobody but one could.
+    tenant SINGLE_MANAGER = "SELECT 1 AS ok WHERE (SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id \
+         WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL) <= 1";
+}
+
+record! {
+    /// What the check finds.
+    pub(crate) struct Standing {
+        pub(crate) role: Role,
+        pub(crate) slug: Slug,
+    }
+}

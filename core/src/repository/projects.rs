@@ -1,0 +1,397 @@
+//! Projects and their way through the workflow.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use super::{
+    Repository,
+    activity::{self, Event},
+    memberships,
+};
+use crate::{
+    cursor::{Cursor, Page, PageSize, Paging},
+    dispatch::{Batch, Slot},
+    input::{Patch, input},
+    problem::{Code, Problem, Result},
+    sql::{Value, record, statements},
+    time::Timestamp,
+    values::{
+        ActivityId, Description, ProjectId, ProjectName, ProjectStatus, TransitionComment, UserId, Visibility,
+    },
+    workflow::{self, Facts, Guard},
+};
+
+const COLUMNS: &str =
+    "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version";
+
+statements! { "projects";
+    tenant BY_ID = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id = ?2";
+
+    tenant LIST = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 \
+         AND status = COALESCE(?2, status) AND visibility = COALESCE(?3, visibility) \
+         AND id < ?4 ORDER BY id DESC LIMIT ?5";
+
+    tenant INSERT = "INSERT INTO projects \
+         (tenant_id, id, name, description, status, visibility, created_by, created_at, updated_at, version) \
+         VALUES (?1, ?2, ?3, ?4, 'draft', ?5, ?6, ?7, ?7, 1)";
+
+    tenant UPDATE = "UPDATE projects SET name = COALESCE(?3, name), description = COALESCE(?4, description), \
+         visibility = COALESCE(?5, visibility), updated_at = ?6, version = version + 1 \
+         WHERE tenant_id = ?1 AND id = ?2 AND status <> 'archived' RETURNING ", COLUMNS;
+
+    tenant DELETE = "DELETE FROM projects WHERE tenant_id = ?1 AND id = ?2";
+
+    tenant MOVE = "UPDATE projects SET status = ?3, \
+         submitted_by = CASE WHEN ?3 = 'submitted' THEN ?4 ELSE submitted_by END, \
+         updated_at = ?5, version = version + 1 \
+         WHERE tenant_id = ?1 AND id = ?2 AND version = ?6 RETURNING ", COLUMNS;
+
+    tenant COUNT_OPEN_TASKS = "SELECT count(*) AS open_tasks FROM tasks \
+         WHERE tenant_id = ?1 AND project_id = ?2 AND status <> 'done'";
+
+    /// A row if there is none.
+    tenant NO_OPEN_TASKS = "SELECT 1 AS ok WHERE NOT EXISTS \
+         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND status <> 'done')";
+
+    tenant HISTORY = "SELECT id, actor_id, detail, created_at FROM activity \
+         WHERE tenant_id = ?1 AND entity_type = 'project' AND entity_id = ?2 AND action = 'project.moved' \
+         AND id < ?3 ORDER BY id DESC LIMIT ?4";
+}
+
+record! {
+    /// A project.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Project {
+        /// Its id.
+        pub id: ProjectId,
+        /// Its name: one line.
+        pub name: ProjectName,
+        /// What it is about; may be empty.
+        pub description: Description,
+        /// Where it stands in the workflow. Transitions change it, nothing else.
+        pub status: ProjectStatus,
+        /// Whether people outside the tenant may see it.
+        pub visibility: Visibility,
+        /// Who created it.
+        pub created_by: UserId,
+        /// Who submitted it last.
+        pub submitted_by: Option<UserId>,
+        /// When it was created.
+        pub created_at: Timestamp,
+        /// When it was last changed.
+        pub updated_at: Timestamp,
+        /// Counts the changes.
+        pub version: i64,
+    }
+}
+
+input! {
+    /// What it takes to create a project.
+    pub struct NewProject {
+        /// Its name: one line.
+        pub name: ProjectName,
+        /// What it is about.
+        pub description: Option<Description>,
+        /// Whether people outside the tenant may see it; `private` if absent.
+        pub visibility: Option<Visibility>,
+    }
+
+    /// What can be changed of a project; what is absent stays as it is. Its status is changed by transitions.
+    pub struct ProjectPatch {
+        /// Its name: one line.
+        pub name: Patch<ProjectName>,
+        /// What it is about.
+        pub description: Patch<Description>,
+        /// Whether people outside the tenant may see it.
+        pub visibility: Patch<Visibility>,
+    }
+
+    /// Which projects, and how many of them.
+    pub struct ProjectQuery {
+        /// Only those of this status.
+        pub status: Option<ProjectStatus>,
+        /// Only those of this visibility.
+        pub visibility: Option<Visibility>,
+        /// Items on a page.
+        pub limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub cursor: Option<Cursor>,
+    }
+
+    /// Where a project is to be moved.
+    pub struct Move {
+        /// The status that it is to get.
+        pub to: ProjectStatus,
+        /// Why; some transitions require it.
+        pub comment: Option<TransitionComment>,
+    }
+}
+
+/// A move that was made.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Moved {
+    /// Its id in the activity log.
+    pub id: ActivityId,
+    /// Who made it.
+    pub actor_id: Option<UserId>,
+    /// The status before.
+    pub from: Option<ProjectStatus>,
+    /// The status after.
+    pub to: Option<ProjectStatus>,
+    /// Why.
+    pub comment: Option<String>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+record! {
+    struct HistoryRow {
+        id: ActivityId,
+        actor_id: Option<UserId>,
+        detail: Json,
+        created_at: Timestamp,
+    }
+}
+
+impl From<HistoryRow> for Moved {
+    fn from(row: HistoryRow) -> Self {
+        let text = |name: &str| row.detail.get(name).and_then(Json::as_str);
+        Self {
+            id: row.id,
+            actor_id: row.actor_id,
+            from: text("from").and_then(ProjectStatus::parse),
+            to: text("to").and_then(ProjectStatus::parse),
+            comment: text("comment").map(str::to_owned),
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// A project's way through the workflow, and all that decides where it can go.
+pub struct Journey {
+    /// What decides.
+    pub facts: Facts,
+    /// The moves so far, newest first.
+    pub history: Page<Moved>,
+}
+
+/// The projects of a tenant.
+pub trait Projects {
+    /// Projects, newest first.
+    fn list(&self, query: ProjectQuery) -> impl Future<Output = Result<Page<Project>>> + Send;
+
+    /// Creates a project, as a draft.
+    fn create(&self, new: NewProject) -> impl Future<Output = Result<Project>> + Send;
+
+    /// A project.
+    fn get(&self, id: ProjectId) -> impl Future<Output = Result<Project>> + Send;
+
+    /// Changes a project that is not archived.
+    fn update(&self, id: ProjectId, patch: ProjectPatch) -> impl Future<Output = Result<Project>> + Send;
+
+    /// Deletes a project and what belongs to it. Its activity stays.
+    fn delete(&self, id: ProjectId) -> impl Future<Output = Result<()>> + Send;
+
+    /// Moves a project, if the workflow allows it.
+    fn transition(&self, id: ProjectId, request: Move) -> impl Future<Output = Result<Project>> + Send;
+
+    /// Where a project has been, and what decides where it can go.
+    fn journey(
+        &self,
+        id: ProjectId,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<Journey>> + Send;
+}
+
+impl Repository<'_> {
+    fn record(self, batch: &mut Batch<'_>, action: &'static str, id: ProjectId, detail: Json) -> Result<()> {
+        let event = Event { action, entity_type: "project", entity_id: id.0, detail };
+        activity::record(batch, self.scope.app(), self.scope.user(), event)
+    }
+
+    /// Reads a project with all that the workflow's decisions depend on, in one batch with `extra`.
+    async fn facts<T: crate::sql::FromRow, const N: usize>(
+        &self,
+        id: ProjectId,
+        comment: bool,
+        extra: Option<(&crate::sql::TenantSql, [Value; N])>,
+    ) -> Result<(Project, Facts, Vec<T>)> {
+        let mut batch = self.scope.batch();
+        let project = batch.add::<Project, _>(&BY_ID, [id.into()]);
+        let open_tasks = batch.add::<i64, _>(&COUNT_OPEN_TASKS, [id.into()]);
+        let managers = batch.add::<i64, _>(&memberships::COUNT_MANAGERS, []);
+        let extra = extra.map(|(sql, arguments)| batch.add::<T, N>(sql, arguments));
+        let (role, mut outcome) = self.scope.read(batch).await?;
+        let project = outcome.optional(project)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let facts = Facts {
+            status: project.status,
+            submitted_by: project.submitted_by,
+            open_tasks: outcome.one(open_tasks)?,
+            managers: outcome.one(managers)?,
+            user: self.scope.user(),
+            role,
+            comment,
+        };
+        let extra = extra.map(|slot| outcome.all(slot)).transpose()?.unwrap_or_default();
+        Ok((project, facts, extra))
+    }
+}
+
+impl Projects for Repository<'_> {
+    async fn list(&self, query: ProjectQuery) -> Result<Page<Project>> {
+        let filters = [query.status.map(ProjectStatus::as_str), query.visibility.map(Visibility::as_str)];
+        let owner = self.scope.tenant().0;
+        let paging = Paging::new(self.scope.app(), "projects", owner, &filters, query.limit, query.cursor)?;
+        let mut batch = self.scope.batch();
+        let arguments = [query.status.into(), query.visibility.into(), paging.before(), paging.fetch()];
+        let rows = batch.add::<Project, _>(&LIST, arguments);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |project| project.id.0))
+    }
+
+    async fn create(&self, new: NewProject) -> Result<Project> {
+        let app = self.scope.app();
+        let (id, now, user) = (ProjectId(app.new_id()?), app.now(), self.scope.user());
+        let description = new.description.map_or_else(|| Description::parse(""), Ok);
+        let description = description.map_err(|fault| Problem::internal(fault.detail))?;
+        let visibility = new.visibility.unwrap_or(Visibility::Private);
+        let mut batch = self.scope.batch();
+        let _: Slot<()> = batch.add(
+            &INSERT,
+            [
+                id.into(),
+                new.name.clone().into(),
+                description.clone().into(),
+                visibility.into(),
+                user.into(),
+                now.into(),
+            ],
+        );
+        self.record(
+            &mut batch,
+            "project.created",
+            id,
+            json!({ "name": new.name, "visibility": visibility }),
+        )?;
+        self.scope.commit(batch, None).await?;
+        Ok(Project {
+            id,
+            name: new.name,
+            description,
+            status: ProjectStatus::Draft,
+            visibility,
+            created_by: user,
+            submitted_by: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
+    }
+
+    async fn get(&self, id: ProjectId) -> Result<Project> {
+        let mut batch = self.scope.batch();
+        let project = batch.add::<Project, _>(&BY_ID, [id.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(project)?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    async fn update(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project> {
+        let ProjectPatch {
+            name: Patch(name),
+            description: Patch(description),
+            visibility: Patch(visibility),
+        } = patch;
+        if name.is_none() && description.is_none() && visibility.is_none() {
+            return self.get(id).await;
+        }
+        let mut detail = json!({ "name": name, "visibility": visibility });
+        if let Json::Object(members) = &mut detail {
+            members.retain(|_, value| !value.is_null());
+            if description.is_some() {
+                // The log says that it changed; the text itself may be long.
+                members.insert("description".to_owned(), Json::Bool(true));
+            }
+        }
+        let now = self.scope.app().now();
+        let mut batch = self.scope.batch();
+        let project = batch.require::<Project, _>(
+            &UPDATE,
+            [id.into(), name.into(), description.into(), visibility.into(), now.into()],
+            Problem::new(Code::ProjectArchived),
+        );
+        self.record(&mut batch, "project.updated", id, detail)?;
+        match self.scope.commit(batch, None).await {
+            Ok(mut outcome) => outcome.one(project),
+            Err(problem) if problem.code == Code::ProjectArchived => {
+                // Or is there none?
+                self.get(id).await?;
+                Err(problem)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn delete(&self, id: ProjectId) -> Result<()> {
+        let mut batch = self.scope.batch();
+        let _: Slot<()> = batch.require(&DELETE, [id.into()], Problem::new(Code::NotFound));
+        self.record(&mut batch, "project.deleted", id, json!({}))?;
+        self.scope.commit(batch, None).await.map(drop)
+    }
+
+    async fn transition(&self, id: ProjectId, request: Move) -> Result<Project> {
+        let (project, facts, _) = self.facts::<(), 0>(id, request.comment.is_some(), None).await?;
+        let found = workflow::transition(request.to, &facts)?;
+
+        // Whether the guards hold is part of the batch that writes: what was read may be past.
+        let mut batch = self.scope.batch();
+        for guard in found.guards {
+            match guard {
+                Guard::NoOpenTasks => {
+                    let _: Slot<i64> =
+                        batch.require(&NO_OPEN_TASKS, [id.into()], Problem::new(Code::TasksOpen));
+                }
+                Guard::FourEyes if facts.submitted_by == Some(facts.user) => {
+                    let _: Slot<i64> =
+                        batch.require(&memberships::SINGLE_MANAGER, [], Problem::new(Code::FourEyes));
+                }
+                // These depend on the role, which the membership check fixes, and on the project, which its
+                // version fixes.
+                Guard::FourEyes | Guard::SubmitterOrManager | Guard::Comment => {}
+            }
+        }
+        let now = self.scope.app().now();
+        let moved = batch.require::<Project, _>(
+            &MOVE,
+            [id.into(), request.to.into(), facts.user.into(), now.into(), project.version.into()],
+            Problem::new(Code::Conflict),
+        );
+        let detail = json!({ "from": found.from, "to": found.to, "comment": request.comment });
+        self.record(&mut batch, "project.moved", id, detail)?;
+        // The role that the decision relied on must still be there, also where a guard let a manager through.
+        let least =
+            if found.guards.contains(&Guard::SubmitterOrManager) { facts.role } else { found.required_role };
+        self.scope.commit(batch, Some(least)).await?.one(moved)
+    }
+
+    async fn journey(
+        &self,
+        id: ProjectId,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> Result<Journey> {
+        let scope = self.scope;
+        let filters = id.to_string();
+        let paging =
+            Paging::new(scope.app(), "transitions", scope.tenant().0, &[Some(&filters)], size, cursor)?;
+        let arguments = [id.into(), paging.before(), paging.fetch()];
+        let (_, facts, rows) = self.facts::<HistoryRow, 3>(id, true, Some((&HISTORY, arguments))).await?;
+        let history = paging.page(rows, |row| row.id.0);
+        let data = history.data.into_iter().map(Moved::from).collect();
+        Ok(Journey { facts, history: Page { data, next_cursor: history.next_cursor } })
+    }
+}

@@ -1,0 +1,213 @@
+//! Tenants: finding, creating and listing them, and the one that a scope is about.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Repository,
+    activity::{self, Event},
+    memberships,
+};
+use crate::{
+    cursor::{Cursor, Page, PageSize, Paging},
+    dispatch::{Account, Lobby, Slot},
+    input::{Patch, input},
+    problem::{Code, Problem, Result},
+    sql::{FromCell, FromRow, record, statements, take},
+    time::Timestamp,
+    values::{MembershipId, Name, Role, Slug, TenantId},
+};
+
+/// The tenant that a request means when it names none.
+pub const DEFAULT_SLUG: &str = "default";
+
+statements! { "tenants";
+    global ID_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1";
+
+    global INSERT = "INSERT INTO tenants (id, slug, name, created_by, created_at, updated_at, version) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
+
+    /// Gives the tenant `default` to a user, once, while it has no members.
+    global CLAIM_DEFAULT = "UPDATE tenants SET created_by = ?1, updated_at = ?2, version = version + 1 \
+         WHERE slug = 'default' AND created_by IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = tenants.id)";
+
+    /// The tenants that a user is in: spans tenants, by the user's own id.
+    global OF_USER = "SELECT t.id, t.slug, t.name, m.role, t.created_at, t.updated_at, t.version \
+         FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
+         WHERE m.user_id = ?1 AND m.status = 'active' AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
+
+    tenant CURRENT = "SELECT t.id, t.slug, t.name, t.created_at, t.updated_at, t.version FROM tenants t WHERE t.id = ?1";
+
+    tenant UPDATE = "UPDATE tenants SET name = COALESCE(?2, name), updated_at = ?3, version = version + 1 \
+         WHERE id = ?1 RETURNING id, slug, name, created_at, updated_at, version";
+}
+
+/// A tenant, with the role that the caller has in it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Tenant {
+    /// Its id, for `X-Tenant-ID`.
+    pub id: TenantId,
+    /// Its name in URLs and headers, for `X-Tenant-Slug`. It never changes.
+    pub slug: Slug,
+    /// Its name for people.
+    pub name: Name,
+    /// The caller's role in it.
+    pub role: Role,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts the changes.
+    pub version: i64,
+}
+
+record! {
+    struct Bare {
+        id: TenantId,
+        slug: Slug,
+        name: Name,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+        version: i64,
+    }
+}
+
+impl Bare {
+    fn seen_as(self, role: Role) -> Tenant {
+        let Self { id, slug, name, created_at, updated_at, version } = self;
+        Tenant { id, slug, name, role, created_at, updated_at, version }
+    }
+}
+
+impl FromRow for Tenant {
+    fn from_row(row: crate::sql::Row) -> Result<Self, crate::sql::DecodeError> {
+        let mut cells = row.into_iter();
+        let (id, slug, name) = (take(&mut cells)?, take(&mut cells)?, take(&mut cells)?);
+        let role = Role::from_cell(cells.next().unwrap_or(crate::sql::Cell::Null))?;
+        let (created_at, updated_at, version) = (take(&mut cells)?, take(&mut cells)?, take(&mut cells)?);
+        Ok(Self { id, slug, name, role, created_at, updated_at, version })
+    }
+}
+
+input! {
+    /// What it takes to create a tenant.
+    pub struct NewTenant {
+        /// Its name in URLs and headers. It never changes.
+        pub slug: Slug,
+        /// Its name for people.
+        pub name: Name,
+    }
+
+    /// What can be changed of a tenant; what is absent stays as it is.
+    pub struct TenantPatch {
+        /// Its name for people.
+        pub name: Patch<Name>,
+    }
+}
+
+/// Finds the tenant of a slug. It says nothing about whether the caller may see it.
+pub(crate) async fn find(lobby: &Lobby, slug: &str) -> Result<Option<TenantId>> {
+    let mut batch = lobby.batch();
+    let id = batch.add_global::<TenantId, _>(&ID_BY_SLUG, [slug.into()]);
+    lobby.run(batch).await?.optional(id)
+}
+
+/// The tenants of an account.
+pub trait Tenancies {
+    /// Creates a tenant that the account owns.
+    fn create(&self, new: NewTenant) -> impl Future<Output = Result<Tenant>> + Send;
+
+    /// The tenants that the account is an active member of, newest first.
+    fn list(
+        &self,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<Tenant>>> + Send;
+}
+
+impl Tenancies for Account {
+    async fn create(&self, new: NewTenant) -> Result<Tenant> {
+        let app = self.app();
+        let (id, now) = (TenantId(app.new_id()?), app.now());
+        let membership = MembershipId(app.new_id()?);
+        let mut batch = self.batch_in(Some(id));
+        let _: Slot<()> = batch.add_global(
+            &INSERT,
+            [id.into(), new.slug.clone().into(), new.name.clone().into(), self.user().into(), now.into()],
+        );
+        let _: Slot<()> = batch.add(
+            &memberships::INSERT,
+            [membership.into(), self.user().into(), Role::Owner.into(), now.into()],
+        );
+        let event = Event {
+            action: "tenant.created",
+            entity_type: "tenant",
+            entity_id: id.0,
+            detail: json!({ "slug": new.slug, "name": new.name }),
+        };
+        activity::record(&mut batch, app, self.user(), event)?;
+        batch.on_duplicate("tenants_slug_key", Problem::new(Code::SlugTaken));
+        self.run(batch).await?;
+        Ok(Tenant {
+            id,
+            slug: new.slug,
+            name: new.name,
+            role: Role::Owner,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
+    }
+
+    async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Tenant>> {
+        let paging = Paging::new(self.app(), "tenants", self.user().0, &[], size, cursor)?;
+        let mut batch = self.batch();
+        let rows =
+            batch.add_global::<Tenant, _>(&OF_USER, [self.user().into(), paging.before(), paging.fetch()]);
+        let mut outcome = self.run(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |tenant| tenant.id.0))
+    }
+}
+
+/// The tenant that a scope is about.
+pub trait Settings {
+    /// The tenant.
+    fn get(&self) -> impl Future<Output = Result<Tenant>> + Send;
+
+    /// Changes it.
+    fn update(&self, patch: TenantPatch) -> impl Future<Output = Result<Tenant>> + Send;
+}
+
+impl Settings for Repository<'_> {
+    async fn get(&self) -> Result<Tenant> {
+        let mut batch = self.scope.batch();
+        let tenant = batch.add::<Bare, _>(&CURRENT, []);
+        let (role, mut outcome) = self.scope.read(batch).await?;
+        Ok(outcome.one(tenant)?.seen_as(role))
+    }
+
+    async fn update(&self, patch: TenantPatch) -> Result<Tenant> {
+        let Some(name) = patch.name.0 else { return self.get().await };
+        let app = self.scope.app();
+        let mut batch = self.scope.batch();
+        let event = Event {
+            action: "tenant.updated",
+            entity_type: "tenant",
+            entity_id: self.scope.tenant().0,
+            detail: json!({ "name": name }),
+        };
+        let tenant = batch.require::<Bare, _>(
+            &UPDATE,
+            [name.into(), app.now().into()],
+            Problem::new(Code::NotAMember),
+        );
+        activity::record(&mut batch, app, self.scope.user(), event)?;
+        let mut outcome = self.scope.commit(batch, None).await?;
+        // Only an owner comes this far.
+        Ok(outcome.one(tenant)?.seen_as(Role::Owner))
+    }
+}

@@ -1,0 +1,169 @@
+//! Users: the accounts of people, which belong to no tenant.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{activity, memberships, tenants};
+use crate::{
+    dispatch::{Account, Lobby, Slot},
+    input::{Patch, input},
+    password::{HashJob, HashOutcome, Password},
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    values::{Email, Name, UserId},
+};
+
+statements! { "users";
+    global INSERT = "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
+
+    /// A row if the account may be used. It stands in front of every batch about an account.
+    global ACTIVE = "SELECT id FROM users WHERE id = ?1 AND disabled_at IS NULL";
+
+    global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL";
+
+    global BY_ID = "SELECT id, email, name, created_at, updated_at, version FROM users WHERE id = ?1";
+
+    global UPDATE = "UPDATE users SET name = COALESCE(?2, name), updated_at = ?3, version = version + 1 WHERE id = ?1 \
+         RETURNING id, email, name, created_at, updated_at, version";
+}
+
+record! {
+    /// A person's account.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct User {
+        /// Its id.
+        pub id: UserId,
+        /// The address to log in with, in lower case.
+        pub email: Email,
+        /// The person's name.
+        pub name: Name,
+        /// When it was registered.
+        pub created_at: Timestamp,
+        /// When it was last changed.
+        pub updated_at: Timestamp,
+        /// Counts the changes.
+        pub version: i64,
+    }
+}
+
+record! {
+    struct Credentials {
+        id: UserId,
+        password_hash: String,
+    }
+}
+
+input! {
+    /// What it takes to register.
+    pub struct Registration {
+        /// The address to log in with. Case does not matter.
+        pub email: Email,
+        /// The person's name.
+        pub name: Name,
+        /// 8 to 72 bytes.
+        pub password: Password,
+    }
+
+    /// What it takes to log in.
+    pub struct Login {
+        /// The address that was registered.
+        pub email: Email,
+        /// The password.
+        pub password: Password,
+    }
+
+    /// What can be changed of one's own account; what is absent stays as it is.
+    pub struct ProfilePatch {
+        /// The person's name.
+        pub name: Patch<Name>,
+    }
+}
+
+/// What anybody may do about accounts.
+pub trait Accounts {
+    /// Registers a user. The first one becomes the owner of the tenant `default`, unless configured otherwise.
+    fn register(&self, registration: Registration) -> impl Future<Output = Result<User>> + Send;
+
+    /// The user whose email and password these are. It takes as long to find that there is none.
+    fn authenticate(&self, login: Login) -> impl Future<Output = Result<UserId>> + Send;
+}
+
+impl Accounts for Lobby {
+    async fn register(&self, registration: Registration) -> Result<User> {
+        let app = self.app();
+        let Registration { email, name, password } = registration;
+        let mut salt = [0; 16];
+        app.ports.entropy.fill(&mut salt)?;
+        let job = HashJob::Hash { password, cost: app.config.bcrypt_cost.0, salt };
+        let HashOutcome::Hash(password_hash) = app.ports.hasher.run(job).await? else {
+            return Err(Problem::internal("the hasher did not hash"));
+        };
+        let (id, now) = (UserId(app.new_id()?), app.now());
+        let mut batch = self.batch();
+        let _: Slot<()> = batch.add_global(
+            &INSERT,
+            [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()],
+        );
+        if app.config.claim_default_tenant {
+            let detail = json!({ "email": email });
+            let _: Slot<()> = batch.add_global(&tenants::CLAIM_DEFAULT, [id.into(), now.into()]);
+            let _: Slot<()> = batch
+                .add_global(&memberships::INSERT_FOR_CLAIM, [id.into(), app.new_id()?.into(), now.into()]);
+            let _: Slot<()> = batch.add_global(
+                &activity::INSERT_FOR_CLAIM,
+                [id.into(), app.new_id()?.into(), detail.into(), now.into()],
+            );
+        }
+        batch.on_duplicate("users_email_key", Problem::new(Code::EmailTaken));
+        self.run(batch).await?;
+        Ok(User { id, email, name, created_at: now, updated_at: now, version: 1 })
+    }
+
+    async fn authenticate(&self, login: Login) -> Result<UserId> {
+        let app = self.app();
+        let mut batch = self.batch();
+        let found = batch.add_global::<Credentials, _>(&BY_EMAIL, [login.email.into()]);
+        let found = self.run(batch).await?.optional(found)?;
+        let (id, hash) = found.map(|found| (found.id, found.password_hash)).unzip();
+        let job = HashJob::Verify { password: login.password, hash, cost: app.config.bcrypt_cost.0 };
+        match (app.ports.hasher.run(job).await?, id) {
+            (HashOutcome::Verified(true), Some(id)) => Ok(id),
+            _ => Err(Problem::new(Code::InvalidCredentials)),
+        }
+    }
+}
+
+/// One's own account.
+pub trait Profile {
+    /// The account.
+    fn get(&self) -> impl Future<Output = Result<User>> + Send;
+
+    /// Changes it. The members of the tenants that it is in see that in their activity.
+    fn update(&self, patch: ProfilePatch) -> impl Future<Output = Result<User>> + Send;
+}
+
+impl Profile for Account {
+    async fn get(&self) -> Result<User> {
+        let mut batch = self.batch();
+        let user = batch.add_global::<User, _>(&BY_ID, [self.user().into()]);
+        self.run(batch).await?.one(user)
+    }
+
+    async fn update(&self, patch: ProfilePatch) -> Result<User> {
+        let Some(name) = patch.name.0 else { return self.get().await };
+        let (app, now) = (self.app(), self.app().now());
+        let detail = json!({ "name": name });
+        let mut batch = self.batch();
+        let user = batch.add_global::<User, _>(&UPDATE, [self.user().into(), name.into(), now.into()]);
+        let _: Slot<()> = batch.add_global(
+            &activity::INSERT_FOR_USER,
+            [self.user().into(), app.new_id()?.into(), "user.updated".into(), detail.into(), now.into()],
+        );
+        self.run(batch).await?.one(user)
+    }
+}

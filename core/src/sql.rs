@@ -1,0 +1,334 @@
+//! SQL as data: statements are named constants, written once for both dialects, and bound to typed values.
+
+use serde_json::Value as JsonValue;
+use uuid::Uuid;
+
+use crate::time::Timestamp;
+
+/// One SQL statement of the catalogue, in the two spellings that the engines want.
+///
+/// Written with `?1`, `?2`, ... as SQLite and D1 take them; the `$1` spelling of Postgres is derived from it at
+/// compile time, so the text exists once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sql {
+    /// Its name, `module::CONSTANT`, for tests and logs.
+    pub name: &'static str,
+    /// The text for SQLite and D1.
+    pub sqlite: &'static str,
+    /// The text for Postgres.
+    pub postgres: &'static str,
+    /// Whether it only reads. A batch of such statements needs no write lock.
+    pub reads: bool,
+    /// Whether it speaks of one tenant, whose id is then `?1`.
+    pub tenant: bool,
+}
+
+/// A statement about one tenant's data. Its first parameter is the tenant, and only a scope can bind it.
+#[derive(Debug)]
+pub struct TenantSql(pub(crate) &'static Sql);
+
+/// A statement about no tenant in particular: accounts, and the few that may span tenants.
+#[derive(Debug)]
+pub struct GlobalSql(pub(crate) &'static Sql);
+
+impl GlobalSql {
+    pub(crate) fn bind<const N: usize>(&self, arguments: [Value; N]) -> Statement {
+        Statement { sql: self.0, arguments: arguments.into(), expect: None }
+    }
+}
+
+impl TenantSql {
+    pub(crate) fn bind<const N: usize>(&self, tenant: Uuid, arguments: [Value; N]) -> Statement {
+        let mut all = Vec::with_capacity(N + 1);
+        all.push(Value::from(tenant));
+        all.extend(arguments);
+        Statement { sql: self.0, arguments: all, expect: None }
+    }
+}
+
+/// A typed argument. `None` is SQL `NULL` of that type, which Postgres must know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `uuid` on Postgres, its hyphenated text elsewhere.
+    Uuid(Option<Uuid>),
+    /// `text`.
+    Text(Option<String>),
+    /// `bigint` / `INTEGER`. On D1 at most 2^53 in magnitude.
+    Int(Option<i64>),
+    /// `timestamptz` on Postgres, RFC 3339 text with milliseconds elsewhere.
+    Time(Option<Timestamp>),
+    /// `jsonb` on Postgres, text elsewhere.
+    Json(Option<JsonValue>),
+}
+
+macro_rules! value_from {
+    ($($type:ty => $variant:ident),+ $(,)?) => {$(
+        impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::$variant(Some(value.into()))
+            }
+        }
+
+        impl From<Option<$type>> for Value {
+            fn from(value: Option<$type>) -> Self {
+                Self::$variant(value.map(Into::into))
+            }
+        }
+    )+};
+}
+
+value_from! { Uuid => Uuid, String => Text, &str => Text, i64 => Int, Timestamp => Time, JsonValue => Json }
+
+/// A statement with its arguments, and how many rows it is expected to touch.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// What is asked.
+    pub sql: &'static Sql,
+    /// The values of `?1`, `?2`, ...
+    pub arguments: Vec<Value>,
+    /// Rows that it must return (a read) or change (a write). Anything else aborts the whole batch with
+    /// [`DatabaseError::Unmet`](crate::ports::DatabaseError::Unmet).
+    pub expect: Option<u32>,
+}
+
+impl Statement {
+    /// Makes the whole batch fail unless this statement returns or changes exactly `rows` rows.
+    #[must_use]
+    pub fn expecting(mut self, rows: u32) -> Self {
+        self.expect = Some(rows);
+        self
+    }
+}
+
+/// A value that came out of the database, in the form the engine had it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// SQL `NULL`.
+    Null,
+    /// An integer.
+    Int(i64),
+    /// Text, and everything that an engine without the type keeps as text.
+    Text(String),
+    /// A native `uuid`.
+    Uuid(Uuid),
+    /// A native `timestamptz`.
+    Time(Timestamp),
+    /// A native `jsonb`.
+    Json(JsonValue),
+}
+
+/// One row: its cells in the order of the statement's columns.
+pub type Row = Vec<Cell>;
+
+/// What one statement of a batch returned. Empty for a write without `RETURNING`.
+pub type Rows = Vec<Row>;
+
+/// A cell or a row that does not have the type which the code expects: a bug or a damaged database.
+#[derive(Debug)]
+pub struct DecodeError(pub(crate) String);
+
+/// A type that a column can be read as.
+pub trait FromCell: Sized {
+    /// Reads the cell.
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError>;
+}
+
+fn mismatch<T>(wanted: &str, cell: &Cell) -> Result<T, DecodeError> {
+    let found = match cell {
+        Cell::Null => "null",
+        Cell::Int(_) => "an integer",
+        Cell::Text(_) => "text",
+        Cell::Uuid(_) => "a uuid",
+        Cell::Time(_) => "a timestamp",
+        Cell::Json(_) => "json",
+    };
+    Err(DecodeError(format!("expected {wanted}, found {found}")))
+}
+
+impl FromCell for i64 {
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+        match cell {
+            Cell::Int(value) => Ok(value),
+            other => mismatch("an integer", &other),
+        }
+    }
+}
+
+impl FromCell for String {
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+        match cell {
+            Cell::Text(value) => Ok(value),
+            other => mismatch("text", &other),
+        }
+    }
+}
+
+impl FromCell for Uuid {
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+        match cell {
+            Cell::Uuid(value) => Ok(value),
+            Cell::Text(text) => Self::try_parse(&text).map_err(|error| DecodeError(error.to_string())),
+            other => mismatch("a uuid", &other),
+        }
+    }
+}
+
+impl FromCell for Timestamp {
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+        match cell {
+            Cell::Time(value) => Ok(value),
+            Cell::Text(text) => {
+                Self::parse(&text).ok_or_else(|| DecodeError("expected an RFC 3339 timestamp".to_owned()))
+            }
+            other => mismatch("a timestamp", &other),
+        }
+    }
+}
+
+impl FromCell for JsonValue {
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+        match cell {
+            Cell::Json(value) => Ok(value),
+            Cell::Text(text) => serde_json::from_str(&text).map_err(|error| DecodeError(error.to_string())),
+            other => mismatch("json", &other),
+        }
+    }
+}
+
+impl<T: FromCell> FromCell for Option<T> {
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+        match cell {
+            Cell::Null => Ok(None),
+            other => T::from_cell(other).map(Some),
+        }
+    }
+}
+
+/// A type that a row can be read as, column by column.
+pub trait FromRow: Sized {
+    /// Reads the row.
+    fn from_row(row: Row) -> Result<Self, DecodeError>;
+}
+
+impl<T: FromCell> FromRow for T {
+    fn from_row(row: Row) -> Result<Self, DecodeError> {
+        let mut cells = row.into_iter();
+        take(&mut cells)
+    }
+}
+
+/// Of a statement whose rows nobody reads.
+impl FromRow for () {
+    fn from_row(_: Row) -> Result<Self, DecodeError> {
+        Ok(())
+    }
+}
+
+/// Reads the next column of a row.
+pub(crate) fn take<T: FromCell>(cells: &mut impl Iterator<Item = Cell>) -> Result<T, DecodeError> {
+    T::from_cell(cells.next().ok_or_else(|| DecodeError("the row has too few columns".to_owned()))?)
+}
+
+/// Declares a struct that is read from a row, with its column list as `COLUMNS`: the fields, in order.
+macro_rules! record {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)+ }) => {
+        $(#[$meta])*
+        $vis struct $name { $($(#[$field_meta])* $field_vis $field: $type,)+ }
+
+        impl $crate::sql::FromRow for $name {
+            fn from_row(row: $crate::sql::Row) -> Result<Self, $crate::sql::DecodeError> {
+                let mut cells = row.into_iter();
+                Ok(Self { $($field: $crate::sql::take(&mut cells)?,)+ })
+            }
+        }
+    };
+}
+pub(crate) use record;
+
+/// Declares the statements of a module: `tenant` ones, whose `?1` is the tenant, and `global` ones. `ALL` lists
+/// them, for the catalogue.
+macro_rules! statements {
+    ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+;)+) => {
+        $(
+            $(#[$meta])*
+            pub(crate) const $name: $crate::sql::statements!(@type $kind) = {
+                const PARTS: &[&str] = &[$($part),+];
+                const LENGTH: usize = $crate::sql::total(PARTS);
+                const SQLITE: [u8; LENGTH] = $crate::sql::join(PARTS, false);
+                const POSTGRES: [u8; LENGTH] = $crate::sql::join(PARTS, true);
+                const SQL: $crate::sql::Sql = $crate::sql::Sql {
+                    name: concat!($module, "::", stringify!($name)),
+                    sqlite: $crate::sql::text(&SQLITE),
+                    postgres: $crate::sql::text(&POSTGRES),
+                    reads: $crate::sql::reads(&SQLITE),
+                    tenant: $crate::sql::statements!(@tenant $kind),
+                };
+                $crate::sql::statements!(@wrap $kind &SQL)
+            };
+        )+
+        pub(super) const ALL: &[&$crate::sql::Sql] = &[$($name.0),+];
+    };
+    (@type tenant) => { $crate::sql::TenantSql };
+    (@type global) => { $crate::sql::GlobalSql };
+    (@tenant tenant) => { true };
+    (@tenant global) => { false };
+    (@wrap tenant $sql:expr) => { $crate::sql::TenantSql($sql) };
+    (@wrap global $sql:expr) => { $crate::sql::GlobalSql($sql) };
+}
+pub(crate) use statements;
+
+pub(crate) const fn total(parts: &[&str]) -> usize {
+    let mut length = 0;
+    let mut part = 0;
+    while part < parts.len() {
+        length += parts[part].len();
+        part += 1;
+    }
+    length
+}
+
+/// Joins the parts and, for Postgres, spells `?1` as `$1`. No statement has a `?` of another meaning.
+pub(crate) const fn join<const LENGTH: usize>(parts: &[&str], postgres: bool) -> [u8; LENGTH] {
+    let mut joined = [0; LENGTH];
+    let (mut at, mut part) = (0, 0);
+    while part < parts.len() {
+        let bytes = parts[part].as_bytes();
+        let mut index = 0;
+        while index < bytes.len() {
+            joined[at] = if postgres && bytes[index] == b'?' { b'$' } else { bytes[index] };
+            at += 1;
+            index += 1;
+        }
+        part += 1;
+    }
+    joined
+}
+
+#[expect(clippy::panic, reason = "runs at compile time only, on parts that were str before they were joined")]
+pub(crate) const fn text(bytes: &[u8]) -> &str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => panic!("joined str are UTF-8"),
+    }
+}
+
+/// A statement reads if it starts with `SELECT`; the catalogue has no `WITH` that would hide a write.
+pub(crate) const fn reads(sql: &[u8]) -> bool {
+    matches!(sql, [b'S', b'E', b'L', b'E', b'C', b'T', ..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_rewritten_for_postgres_only() {
+        const PARTS: &[&str] = &["SELECT a FROM t", " WHERE b = ?1 AND c = ?12"];
+        let sqlite: [u8; total(PARTS)] = join(PARTS, false);
+        let postgres: [u8; total(PARTS)] = join(PARTS, true);
+        assert_eq!(text(&sqlite), "SELECT a FROM t WHERE b = ?1 AND c = ?12");
+        assert_eq!(text(&postgres), "SELECT a FROM t WHERE b = $1 AND c = $12");
+        assert!(reads(&sqlite));
+        assert!(!reads(b"INSERT INTO t SELECT 1"));
+    }
+}

@@ -1,0 +1,249 @@
+//! Access tokens: JWT (RFC 7519) signed with HS256, through `jsonwebtoken` with a provider that knows this one
+//! algorithm, so that no other can be asked for and the edge carries no other's code.
+
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation,
+    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    errors::{ErrorKind, Result as JwtResult},
+};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use signature::{Signer, Verifier};
+use uuid::Uuid;
+
+use crate::{
+    config::{Config, JwtSecret},
+    limits,
+    time::Timestamp,
+    values::UserId,
+};
+
+const ISSUER: &str = "bailiwick";
+const AUDIENCE: &str = "bailiwick";
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    exp: i64,
+    iat: i64,
+    jti: String,
+    iss: String,
+    aud: String,
+}
+
+/// The keys, and what is derived from them.
+pub(crate) struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    cursor_key: [u8; 32],
+    ttl_seconds: i64,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens")
+    }
+}
+
+impl Tokens {
+    pub(crate) fn new(secret: &JwtSecret, config: &Config) -> Self {
+        // Errs if it is installed already, which is as well.
+        let _ = PROVIDER.install_default();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "sub", "iss", "aud"]);
+        // The time of day comes from the clock port; `verify` compares.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        Self {
+            encoding: EncodingKey::from_secret(secret.as_bytes()),
+            decoding: DecodingKey::from_secret(secret.as_bytes()),
+            validation,
+            cursor_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick cursor"]),
+            ttl_seconds: i64::try_from(config.token_ttl.as_secs()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Seconds for which a token is valid.
+    pub(crate) fn ttl_seconds(&self) -> i64 {
+        self.ttl_seconds
+    }
+
+    /// Makes a token for a user.
+    pub(crate) fn issue(&self, user: UserId, id: Uuid, now: Timestamp) -> JwtResult<String> {
+        let claims = Claims {
+            sub: user.to_string(),
+            exp: now.unix_seconds().saturating_add(self.ttl_seconds),
+            iat: now.unix_seconds(),
+            jti: id.to_string(),
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+    }
+
+    /// The user that a valid token names; `None` for any other text.
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<UserId> {
+        if token.len() > limits::TOKEN_BYTES {
+            return None;
+        }
+        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
+        // `crit` names extensions that must be understood (RFC 7515, section 4.1.11); none is.
+        (data.header.crit.is_none() && data.claims.exp > now.unix_seconds())
+            .then(|| UserId::parse(&data.claims.sub))
+            .flatten()
+    }
+
+    /// Seals what a cursor says, so that one made up or used elsewhere is known.
+    pub(crate) fn seal(&self, parts: &[&[u8]]) -> [u8; 32] {
+        hmac_sha256(&self.cursor_key, parts)
+    }
+}
+
+/// HMAC-SHA-256 over the parts, each preceded by its length so that no two lists collide.
+fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes keys of any length, so this cannot fail.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+static PROVIDER: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?)),
+    verifier_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?)),
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+struct Hs256(Hmac<Sha256>);
+
+impl Hs256 {
+    fn new(algorithm: Algorithm, key: &[u8]) -> JwtResult<Self> {
+        if algorithm != Algorithm::HS256 {
+            return Err(ErrorKind::InvalidAlgorithm.into());
+        }
+        Hmac::new_from_slice(key).map(Self).map_err(|_| ErrorKind::InvalidKeyFormat.into())
+    }
+}
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        self.0.clone().chain_update(message).verify_slice(signature).map_err(signature::Error::from_source)
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    const NOW: Timestamp = Timestamp::from_unix_millis(1_795_512_600_000);
+
+    fn tokens(secret: &str) -> Tokens {
+        Tokens::new(&JwtSecret::new(secret).unwrap(), &Config::read(|_| None).unwrap())
+    }
+
+    fn signed(header: &Value, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(header), part(claims));
+        let signature =
+            Hs256::new(Algorithm::HS256, SECRET.as_bytes()).unwrap().try_sign(message.as_bytes()).unwrap();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn good() -> (Value, Value) {
+        let claims = json!({
+            "sub": "0196a2b4-0000-7000-8000-00000000000a", "exp": NOW.unix_seconds() + 60, "iat": NOW.unix_seconds(),
+            "jti": "j", "iss": ISSUER, "aud": AUDIENCE,
+        });
+        (json!({ "alg": "HS256", "typ": "JWT" }), claims)
+    }
+
+    #[test]
+    fn a_token_names_its_user_until_it_expires() {
+        let tokens = tokens(SECRET);
+        let user = UserId(Uuid::from_u128(7));
+        let token = tokens.issue(user, Uuid::nil(), NOW).unwrap();
+        let later = |seconds: i64| Timestamp::from_unix_millis(NOW.unix_millis() + seconds * 1000);
+        assert_eq!(tokens.verify(&token, NOW), Some(user));
+        assert_eq!(tokens.verify(&token, later(3599)), Some(user));
+        assert_eq!(tokens.verify(&token, later(3600)), None);
+    }
+
+    #[test]
+    fn tokens_that_are_refused() {
+        let (header, claims) = good();
+        let tokens_ = tokens(SECRET);
+        assert!(tokens_.verify(&signed(&header, &claims), NOW).is_some(), "the sample itself is good");
+
+        let changed = |name: &str, value: Value| {
+            let mut claims = claims.clone();
+            claims[name] = value;
+            signed(&header, &claims)
+        };
+        let without = |name: &str| {
+            let mut claims = claims.clone();
+            claims.as_object_mut().unwrap().remove(name);
+            signed(&header, &claims)
+        };
+        let mut bad = vec![
+            (String::new(), "empty".to_owned()),
+            ("a.b.c".to_owned(), "not a token".to_owned()),
+            ("x".repeat(limits::TOKEN_BYTES + 1), "oversized".to_owned()),
+            (signed(&json!({ "alg": "HS384" }), &claims), "another algorithm".to_owned()),
+            (signed(&json!({ "alg": "none" }), &claims), "no algorithm".to_owned()),
+            (signed(&json!({ "alg": "RS256" }), &claims), "an asymmetric algorithm".to_owned()),
+            (signed(&json!({ "alg": "HS256", "crit": ["b64"] }), &claims), "crit".to_owned()),
+            (changed("exp", json!("tomorrow")), "exp of the wrong type".to_owned()),
+            (changed("exp", json!(NOW.unix_seconds())), "expired".to_owned()),
+            (changed("iss", json!("somebody")), "another issuer".to_owned()),
+            (changed("aud", json!("somebody")), "another audience".to_owned()),
+            (changed("sub", json!("root")), "sub is no id".to_owned()),
+            (
+                tokens("another secret, also 32 bytes long")
+                    .issue(UserId(Uuid::nil()), Uuid::nil(), NOW)
+                    .unwrap(),
+                "another key".to_owned(),
+            ),
+        ];
+        bad.extend(["sub", "exp", "iss", "aud"].map(|name| (without(name), format!("without {name}"))));
+        let unsigned = signed(&header, &claims).rsplit_once('.').unwrap().0.to_owned() + ".";
+        bad.push((unsigned, "no signature".to_owned()));
+        for (token, why) in bad {
+            assert_eq!(tokens_.verify(&token, NOW), None, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_seal_depends_on_every_part_and_on_where_parts_end() {
+        let tokens = tokens(SECRET);
+        assert_ne!(tokens.seal(&[b"ab", b"c"]), tokens.seal(&[b"a", b"bc"]));
+        assert_eq!(tokens.seal(&[b"ab", b"c"]), tokens.seal(&[b"ab", b"c"]));
+    }
+}

@@ -1,0 +1,463 @@
+//! The small types that a client sends and gets: ids, names, enumerations. Each is parsed once, at the edge, and
+//! valid from then on.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::{
+    input::{Fault, FaultCode, Leaf},
+    limits,
+    password::Password,
+    sql::{Cell, DecodeError, FromCell, Value},
+};
+
+macro_rules! id {
+    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(pub(crate) Uuid);
+
+        impl $name {
+            /// Reads the hyphenated form, in either case; no other form is taken.
+            pub fn parse(text: &str) -> Option<Self> {
+                (text.len() == 36).then(|| Uuid::try_parse(text).ok().map(Self)).flatten()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<$name> for Value {
+            fn from(id: $name) -> Self {
+                Self::Uuid(Some(id.0))
+            }
+        }
+
+        impl From<Option<$name>> for Value {
+            fn from(id: Option<$name>) -> Self {
+                Self::Uuid(id.map(|id| id.0))
+            }
+        }
+
+        impl FromCell for $name {
+            fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+                Uuid::from_cell(cell).map(Self)
+            }
+        }
+
+        impl Leaf for $name {
+            fn from_value(value: Json) -> Result<Self, Fault> {
+                let text = string(value)?;
+                Self::parse(&text).ok_or_else(|| Fault::new(FaultCode::Format, "Expected a UUID."))
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "format": "uuid" })
+            }
+        }
+    )+};
+}
+
+id! {
+    /// The id of a user.
+    UserId,
+    /// The id of a tenant.
+    TenantId,
+    /// The id of a membership.
+    MembershipId,
+    /// The id of a project.
+    ProjectId,
+    /// The id of an entry of the activity log.
+    ActivityId,
+}
+
+/// Takes a string out of a JSON value.
+pub(crate) fn string(value: Json) -> Result<String, Fault> {
+    match value {
+        Json::String(text) => Ok(text),
+        other => Err(Fault::wrong_type("a string", &other)),
+    }
+}
+
+/// Text that people write: bounded, with no control characters, not blank where it must say something.
+fn prose(text: String, min: usize, max: usize, lines: bool) -> Result<String, Fault> {
+    let length = text.chars().count();
+    if length > max {
+        return Err(Fault::new(
+            FaultCode::TooLong,
+            format!("Expected at most {max} characters, got {length}."),
+        ));
+    }
+    if length < min || (min > 0 && text.trim().is_empty()) {
+        return Err(Fault::new(FaultCode::TooShort, format!("Expected at least {min} visible character.")));
+    }
+    let allowed = |c: char| !c.is_control() || (lines && matches!(c, '\n' | '\r' | '\t'));
+    if !text.chars().all(allowed) {
+        return Err(Fault::new(FaultCode::Characters, "Control characters are not allowed here."));
+    }
+    Ok(text)
+}
+
+/// A newtype over checked text.
+macro_rules! text {
+    ($($(#[$meta:meta])* $name:ident = $check:expr, $schema:tt;)+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// Reads it from text that a person or a program gave.
+            ///
+            /// # Errors
+            /// The fault, to be shown to whoever gave it.
+            pub fn parse(text: &str) -> Result<Self, Fault> {
+                let check: fn(String) -> Result<String, Fault> = $check;
+                check(text.to_owned()).map(Self)
+            }
+        }
+
+        impl Leaf for $name {
+            fn from_value(value: Json) -> Result<Self, Fault> {
+                let check: fn(String) -> Result<String, Fault> = $check;
+                check(string(value)?).map(Self)
+            }
+        }
+
+        impl FromCell for $name {
+            fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+                String::from_cell(cell).map(Self)
+            }
+        }
+
+        impl From<$name> for Value {
+            fn from(text: $name) -> Self {
+                Self::Text(Some(text.0))
+            }
+        }
+
+        impl From<Option<$name>> for Value {
+            fn from(text: Option<$name>) -> Self {
+                Self::Text(text.map(|text| text.0))
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    )+};
+}
+
+text! {
+    /// An email address, in lower case: addresses that differ in case only are the same account.
+    Email = |text| email(&text), { "type": "string", "format": "email", "maxLength": limits::EMAIL };
+    /// The name of a person or a tenant: one line.
+    Name = |text| prose(text, 1, limits::NAME, false), { "type": "string", "minLength": 1, "maxLength": limits::NAME };
+    /// A tenant's name in URLs and headers. It never changes.
+    Slug = slug, {
+        "type": "string", "pattern": "^[a-z0-9-]{2,63}$",
+        "minLength": limits::SLUG_MIN, "maxLength": limits::SLUG_MAX
+    };
+    /// The name of a project: one line.
+    ProjectName = |text| prose(text, 1, limits::PROJECT_NAME, false),
+        { "type": "string", "minLength": 1, "maxLength": limits::PROJECT_NAME };
+    /// What a project is about: any number of lines.
+    Description = |text| prose(text, 0, limits::DESCRIPTION, true),
+        { "type": "string", "maxLength": limits::DESCRIPTION };
+    /// Why a project was moved: any number of lines.
+    TransitionComment = |text| prose(text, 1, limits::COMMENT, true),
+        { "type": "string", "minLength": 1, "maxLength": limits::COMMENT };
+}
+
+fn email(text: &str) -> Result<String, Fault> {
+    let fault = || Fault::new(FaultCode::Format, "Expected an email address.");
+    if text.chars().count() > limits::EMAIL {
+        return Err(Fault::new(
+            FaultCode::TooLong,
+            format!("Expected at most {} characters.", limits::EMAIL),
+        ));
+    }
+    let (local, domain) = text.rsplit_once('@').ok_or_else(fault)?;
+    let plain =
+        |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '@' | '<' | '>' | ',' | ';' | '"');
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+    };
+    let local_fits = !local.is_empty() && local.len() <= 64 && local.chars().all(plain);
+    if !local_fits || !domain.split('.').all(label) {
+        return Err(fault());
+    }
+    Ok(text.to_lowercase())
+}
+
+fn slug(text: String) -> Result<String, Fault> {
+    let fits = (limits::SLUG_MIN..=limits::SLUG_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    fits.then_some(text).ok_or_else(|| {
+        Fault::new(FaultCode::Format, "Expected 2 to 63 characters out of a to z, 0 to 9 and the hyphen.")
+    })
+}
+
+impl Leaf for Password {
+    fn from_value(value: Json) -> Result<Self, Fault> {
+        let text = string(value)?;
+        if text.len() < limits::PASSWORD_MIN_BYTES {
+            let detail = format!("A password has at least {} bytes.", limits::PASSWORD_MIN_BYTES);
+            return Err(Fault::new(FaultCode::TooShort, detail));
+        }
+        if text.len() > limits::PASSWORD_MAX_BYTES {
+            let detail = format!(
+                "A password has at most {} bytes (of UTF-8), got {}; it would be cut off.",
+                limits::PASSWORD_MAX_BYTES,
+                text.len()
+            );
+            return Err(Fault::new(FaultCode::TooLong, detail));
+        }
+        if text.contains('\0') {
+            return Err(Fault::new(FaultCode::Characters, "A password has no NUL byte."));
+        }
+        Ok(Self(text))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for Password {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Password".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "password",
+            "minLength": 2,
+            "maxLength": limits::PASSWORD_MAX_BYTES,
+            "writeOnly": true,
+            "description": "8 to 72 bytes of UTF-8.",
+        })
+    }
+}
+
+/// An enumeration with one fixed text for each variant, on the wire and in the database.
+macro_rules! wire_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
+
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its text on the wire and in the database.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// Finds the variant with that text.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|variant| variant.as_str() == text)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl $crate::input::Leaf for $name {
+            fn from_value(value: serde_json::Value) -> Result<Self, $crate::input::Fault> {
+                let text = $crate::values::string(value)?;
+                Self::parse(&text).ok_or_else(|| {
+                    let all: Vec<_> = Self::ALL.iter().map(|variant| variant.as_str()).collect();
+                    $crate::input::Fault::new(
+                        $crate::input::FaultCode::NotAllowed,
+                        format!("Expected one of: {}.", all.join(", ")),
+                    )
+                })
+            }
+        }
+
+        impl $crate::sql::FromCell for $name {
+            fn from_cell(cell: $crate::sql::Cell) -> Result<Self, $crate::sql::DecodeError> {
+                let text = String::from_cell(cell)?;
+                Self::parse(&text).ok_or_else(|| $crate::sql::DecodeError(format!("unknown {}: {text}", stringify!($name))))
+            }
+        }
+
+        impl From<$name> for $crate::sql::Value {
+            fn from(value: $name) -> Self {
+                Self::Text(Some(value.as_str().to_owned()))
+            }
+        }
+
+        impl From<Option<$name>> for $crate::sql::Value {
+            fn from(value: Option<$name>) -> Self {
+                Self::Text(value.map(|value| value.as_str().to_owned()))
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "enum": [$($text),+] })
+            }
+        }
+    };
+}
+
+pub(crate) use wire_enum;
+
+wire_enum! {
+    /// What a member may do in a tenant; each role may do all that the ones before it may.
+    Role {
+        /// Reads.
+        Viewer = "viewer",
+        /// Works on projects.
+        Member = "member",
+        /// Approves and manages.
+        Manager = "manager",
+        /// Has the tenant.
+        Owner = "owner",
+    }
+}
+
+impl Role {
+    /// Its place in the order, as the membership check compares it: 1 for a viewer to 4 for an owner.
+    pub const fn rank(self) -> i64 {
+        match self {
+            Self::Viewer => 1,
+            Self::Member => 2,
+            Self::Manager => 3,
+            Self::Owner => 4,
+        }
+    }
+}
+
+wire_enum! {
+    /// Whether a membership grants anything.
+    MembershipStatus {
+        /// It grants its role.
+        Active = "active",
+        /// It grants nothing, until it is reinstated.
+        Suspended = "suspended",
+    }
+}
+
+wire_enum! {
+    /// Where a project stands in the approval workflow.
+    ProjectStatus {
+        /// Being written.
+        Draft = "draft",
+        /// Waiting for approval.
+        Submitted = "submitted",
+        /// Approved, not yet begun.
+        Approved = "approved",
+        /// Sent back.
+        Rejected = "rejected",
+        /// Being worked on.
+        InProgress = "in_progress",
+        /// Done.
+        Completed = "completed",
+        /// Out of sight, read-only, for good.
+        Archived = "archived",
+    }
+}
+
+wire_enum! {
+    /// Whether a project may be seen by people outside its tenant.
+    Visibility {
+        /// Members of the tenant only.
+        Private = "private",
+        /// Anyone, through the tenant's public catalogue.
+        Public = "public",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emails() {
+        for good in ["a@b.c", "Ada.Lovelace+x@example.com", "ü@exämple.org", "root@localhost"] {
+            assert_eq!(Email::parse(good).unwrap().as_str(), good.to_lowercase());
+        }
+        for bad in ["", "a", "@b.c", "a@", "a@b..c", "a b@c.d", "a@b.c\n", "a@-b.c", "<a@b.c>", "a@b@c.d"] {
+            assert!(Email::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(Email::parse(&format!("a@{}.org", "x".repeat(250))).is_err());
+    }
+
+    #[test]
+    fn slugs() {
+        for good in ["ab", "a-1", &"x".repeat(63)] {
+            assert!(Slug::parse(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "a", "Ab", "a_b", "a b", "ä-b", &"x".repeat(64)] {
+            assert!(Slug::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_bounded_in_characters_and_kept_as_sent() {
+        assert!(ProjectName::parse(&"ü".repeat(200)).is_ok());
+        assert!(ProjectName::parse(&"ü".repeat(201)).is_err());
+        assert!(ProjectName::parse("  \t ").is_err());
+        assert!(ProjectName::parse("two\nlines").is_err());
+        assert_eq!(Description::parse(" two\nlines \u{1F9ED}").unwrap().as_str(), " two\nlines \u{1F9ED}");
+        assert!(Description::parse("bell \u{7}").is_err());
+    }
+
+    #[test]
+    fn passwords_are_bounded_in_bytes() {
+        let read = |text: String| Password::from_value(Json::String(text)).map_err(|fault| fault.code);
+        assert!(read("x".repeat(72)).is_ok());
+        assert_eq!(read("ü".repeat(37)).unwrap_err(), FaultCode::TooLong);
+        assert_eq!(read("x".repeat(7)).unwrap_err(), FaultCode::TooShort);
+    }
+
+    #[test]
+    fn ids_take_the_hyphenated_form_only() {
+        assert!(ProjectId::parse("0196a2b4-0000-7000-8000-00000000000A").is_some());
+        assert!(ProjectId::parse("0196a2b4000070008000000000000000").is_none());
+        assert!(ProjectId::parse("{0196a2b4-0000-7000-8000-00000000000a}").is_none());
+    }
+
+    #[test]
+    fn ranks_follow_the_order() {
+        assert!(Role::ALL.windows(2).all(|pair| pair[0] < pair[1] && pair[0].rank() < pair[1].rank()));
+    }
+}
