@@ -23,6 +23,7 @@ pub mod ports;
 pub mod problem;
 pub mod repository;
 pub mod routes;
+pub mod seed;
 pub mod sql;
 pub mod time;
 pub mod values;
@@ -30,5 +31,5 @@ pub mod workflow;
 
 pub use config::Config;
 pub use cursor::{Cursor, Page, PageSize};
-pub use dispatch::{Account, App, Lobby, REQUEST_HEADERS, Served, TenantScope};
+pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope};
 pub use ports::Ports;

@@ -19,6 +19,8 @@ pub struct Sql {
     pub postgres: &'static str,
     /// Whether it only reads. A batch of such statements needs no write lock.
     pub reads: bool,
+    /// Whether rows come back: it reads, or it has a `RETURNING`.
+    pub returns: bool,
     /// Whether it speaks of one tenant, whose id is then `?1`.
     pub tenant: bool,
 }
@@ -261,6 +263,7 @@ macro_rules! statements {
                     sqlite: $crate::sql::text(&SQLITE),
                     postgres: $crate::sql::text(&POSTGRES),
                     reads: $crate::sql::reads(&SQLITE),
+                    returns: $crate::sql::returns(&SQLITE),
                     tenant: $crate::sql::statements!(@tenant $kind),
                 };
                 $crate::sql::statements!(@wrap $kind &SQL)
@@ -317,6 +320,22 @@ pub(crate) const fn reads(sql: &[u8]) -> bool {
     matches!(sql, [b'S', b'E', b'L', b'E', b'C', b'T', ..])
 }
 
+pub(crate) const fn returns(sql: &[u8]) -> bool {
+    const WORD: &[u8] = b" RETURNING ";
+    let mut start = 0;
+    while start + WORD.len() <= sql.len() {
+        let mut same = 0;
+        while same < WORD.len() && sql[start + same] == WORD[same] {
+            same += 1;
+        }
+        if same == WORD.len() {
+            return true;
+        }
+        start += 1;
+    }
+    reads(sql)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,6 +348,7 @@ mod tests {
         assert_eq!(text(&sqlite), "SELECT a FROM t WHERE b = ?1 AND c = ?12");
         assert_eq!(text(&postgres), "SELECT a FROM t WHERE b = $1 AND c = $12");
         assert!(reads(&sqlite));
-        assert!(!reads(b"INSERT INTO t SELECT 1"));
+        assert!(!reads(b"INSERT INTO t SELECT 1") && !returns(b"INSERT INTO t SELECT 1"));
+        assert!(returns(b"DELETE FROM t RETURNING a") && returns(&sqlite));
     }
 }

@@ -1,4 +1,4 @@
-//! The three doors to the database. A handler gets the one that its route's access rule opens, and repositories
+//! The doors to the database. A handler gets the one that its route's access rule opens, and repositories
 //! exist only behind them: [`TenantScope`] to a tenant's data, [`Account`] to one's own, [`Lobby`] to signing in.
 //!
 //! Each door puts its check in front of the batch that goes through it, so that access is decided in the same
@@ -12,7 +12,7 @@ use crate::{
         batch::{Batch, Outcome, Slot},
     },
     problem::{Code, Problem, Result},
-    repository::{memberships, users},
+    repository::{memberships, tenants, users},
     sql::Statement,
     values::{Role, Slug, TenantId, UserId},
     workflow,
@@ -190,5 +190,38 @@ impl Lobby {
         batch.run().await.map_err(|problem| {
             problem.unwrap_or_else(|| Problem::internal("the first statement of a lobby's batch was not met"))
         })
+    }
+}
+
+/// Access to every tenant, for whoever runs the process: the command line, not requests. Nothing is checked.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    app: Arc<App>,
+}
+
+impl Operator {
+    /// Opens it. No request can come this way: the dispatcher hands out the other doors only.
+    pub fn new(app: &Arc<App>) -> Self {
+        Self { app: app.clone() }
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The tenant of a slug.
+    pub(crate) async fn tenant(&self, slug: &str) -> Result<TenantId> {
+        let found = tenants::find(&Lobby { app: self.app.clone() }, slug).await?;
+        found.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    /// A batch about a tenant.
+    pub(crate) fn batch_in(&self, tenant: TenantId) -> Batch<'_> {
+        Batch::new(&self.app, Some(tenant.0))
+    }
+
+    /// Runs a batch.
+    pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
+        batch.run().await.map_err(|problem| problem.unwrap_or_else(|| Problem::new(Code::Conflict)))
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use uuid::Uuid;
 
-pub use self::doors::{Account, Lobby, TenantScope};
+pub use self::doors::{Account, Lobby, Operator, TenantScope};
 use self::slugs::SlugCache;
 pub(crate) use self::{
     batch::{Batch, Slot},

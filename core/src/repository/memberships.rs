@@ -1,8 +1,10 @@
 //! Memberships as access is decided by them. What members see of each other is in [`super::members`].
 
 use crate::{
+    dispatch::{Operator, Slot},
+    problem::Result,
     sql::{record, statements},
-    values::{Role, Slug},
+    values::{MembershipId, Role, Slug, TenantId, UserId},
 };
 
 statements! { "memberships";
@@ -23,6 +25,10 @@ statements! { "memberships";
          SELECT t.id, ?2, ?1, 'owner', 'active', ?3, ?3, 1 FROM tenants t \
          WHERE t.slug = 'default' AND t.created_by = ?1";
 
+    /// The same for a user who may be a member already.
+    tenant INSERT_MISSING = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+         VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1) ON CONFLICT (tenant_id, user_id) DO NOTHING";
+
     /// Members who could approve what another one submitted.
     tenant COUNT_MANAGERS = "SELECT count(*) AS managers FROM memberships m JOIN users u ON u.id = m.user_id \
          WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL";
@@ -38,4 +44,13 @@ record! {
         pub(crate) role: Role,
         pub(crate) slug: Slug,
     }
+}
+
+/// Makes a user a member, unless they are one already.
+pub(crate) async fn admit(operator: &Operator, tenant: TenantId, user: UserId, role: Role) -> Result<()> {
+    let app = operator.app();
+    let mut batch = operator.batch_in(tenant);
+    let id = MembershipId(app.new_id()?);
+    let _: Slot<()> = batch.add(&INSERT_MISSING, [id.into(), user.into(), role.into(), app.now().into()]);
+    operator.run(batch).await.map(drop)
 }

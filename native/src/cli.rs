@@ -1,0 +1,206 @@
+//! Reading the command line and doing what it says.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bailiwick::{
+    database::AnyDatabase,
+    hasher::HashPool,
+    ports::{SystemClock, SystemEntropy},
+    server,
+};
+use bailiwick_core::{
+    App, Config, Ports,
+    config::{JwtSecret, LogFormat, Setting},
+    ports::Entropy,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use clap::{Arg, ArgMatches, Command};
+use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tracing_subscriber::EnvFilter;
+
+/// One sentence for each thing that is wrong.
+type Sentences = Vec<String>;
+
+fn command() -> Command {
+    Command::new("bailiwick")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Multi-tenant project management with an approval workflow")
+        .long_about(
+            "Multi-tenant project management with an approval workflow.\n\n\
+             Without a command it serves. Every option is an environment variable, too; the option wins.",
+        )
+        .args(Config::SETTINGS.iter().map(argument))
+        .subcommand(Command::new("serve").about("Answer requests (the default)"))
+        .subcommand(Command::new("migrate").about("Bring the database up to date"))
+        .subcommand(Command::new("seed").about("Fill the tenant `default` with people and projects to try things with"))
+}
+
+fn flag(setting: &Setting) -> String {
+    setting.name.to_lowercase().replace('_', "-")
+}
+
+fn argument(setting: &'static Setting) -> Arg {
+    let mut help = setting.help.concat().trim().trim_end_matches('.').to_owned();
+    if let Some(default) = setting.default {
+        help.push_str(&format!(" [default: {default}]"));
+    }
+    Arg::new(setting.name)
+        .long(flag(setting))
+        .env(setting.name)
+        // The value may be a secret.
+        .hide_env_values(true)
+        .value_name("VALUE")
+        .global(true)
+        .help(help)
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// One sentence for each thing that is wrong.
+pub(crate) async fn run() -> Result<(), Sentences> {
+    let matches = command().get_matches();
+    let config = read_config(&matches)?;
+    start_log(&config)?;
+    match matches.subcommand_name() {
+        Some("migrate") => migrate(&config).await,
+        Some("seed") => seed(config).await,
+        _ => serve(config).await,
+    }
+}
+
+fn read_config(matches: &ArgMatches) -> Result<Config, Sentences> {
+    // Options may stand before or after the command.
+    let innermost = matches.subcommand().map_or(matches, |(_, inner)| inner);
+    Config::read(|name| innermost.get_one::<String>(name).cloned())
+}
+
+fn start_log(config: &Config) -> Result<(), Sentences> {
+    let filter = EnvFilter::try_new(&config.log_level)
+        .map_err(|_| vec!["LOG_LEVEL: expected a level such as info, or directives.".to_owned()])?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Pretty => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+async fn migrate(config: &Config) -> Result<(), Sentences> {
+    let database = AnyDatabase::connect(config).await.map_err(|sentence| vec![sentence])?;
+    let applied = database.migrate().await.map_err(|sentence| vec![sentence])?;
+    if applied.is_empty() {
+        say("The database is up to date.");
+    }
+    for migration in applied {
+        say(&format!("Applied {migration}."));
+    }
+    Ok(())
+}
+
+async fn seed(config: Config) -> Result<(), Sentences> {
+    let app = start(config).await?;
+    let lines = bailiwick_core::seed::run(&app).await.map_err(|sentence| vec![sentence])?;
+    lines.iter().for_each(|line| say(line));
+    Ok(())
+}
+
+async fn serve(config: Config) -> Result<(), Sentences> {
+    if config.fault_injection {
+        tracing::warn!("FAULT_INJECTION is on: any client can make a request panic");
+    }
+    let app = start(config.clone()).await?;
+    let listener = TcpListener::bind(config.bind)
+        .await
+        .map_err(|error| vec![format!("BIND: {} cannot be listened on: {error}.", config.bind)])?;
+    let address = listener.local_addr().map_err(|error| vec![error.to_string()])?;
+    let stop = stop_signal()?;
+    tracing::info!("listening on http://{address}");
+    if config.log_format == LogFormat::Pretty {
+        say(&format!("\n  Bailiwick answers on http://{address}"));
+        say(&format!("  Its description is   http://{address}/openapi.json"));
+        say(&format!("  Its health is        http://{address}/readyz\n"));
+    }
+    server::serve(listener, server::router(&app, &config), config.shutdown_grace, stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn stop_signal() -> Result<impl Future<Output = ()>, Sentences> {
+    let listen = |kind| tokio::signal::unix::signal(kind).map_err(|error| vec![error.to_string()]);
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond
+/// what was asked.
+async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
+    let database = AnyDatabase::connect(&config).await.map_err(|sentence| vec![sentence])?;
+    match &database {
+        AnyDatabase::Sqlite(_) => {
+            database.migrate().await.map_err(|sentence| vec![sentence])?;
+            if config.jwt_secret.is_none() {
+                config.jwt_secret = Some(own_secret(config.database_url.expose()).map_err(|sentence| vec![sentence])?);
+            }
+        }
+        AnyDatabase::Postgres(_) => {
+            let pending = database.pending().await.map_err(|sentence| vec![sentence])?;
+            if !pending.is_empty() {
+                let list = pending.join(", ");
+                return Err(vec![format!("The database lacks migrations ({list}): run `bailiwick migrate`.")]);
+            }
+        }
+    }
+    let hasher = HashPool::start(&config).map_err(|error| vec![error.to_string()])?;
+    App::new(config, Ports::new(database, SystemClock, SystemEntropy, hasher))
+}
+
+/// The secret that is kept beside the database file, made when it is first needed.
+fn own_secret(database_url: &str) -> Result<JwtSecret, String> {
+    let path = database_url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = path.split('?').next().unwrap_or(path);
+    if path.is_empty() || path.contains(":memory:") || database_url.contains("mode=memory") {
+        return JwtSecret::new(new_secret()?);
+    }
+    let file = PathBuf::from(format!("{path}.jwt-secret"));
+    let failed = |error: std::io::Error| format!("JWT_SECRET: {} cannot be used: {error}.", file.display());
+    match std::fs::read_to_string(&file) {
+        Ok(secret) => JwtSecret::new(secret.trim()).map_err(|fault| format!("{}: {fault}", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = new_secret()?;
+            write_new(&file, &secret).map_err(failed)?;
+            JwtSecret::new(secret)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn new_secret() -> Result<String, String> {
+    let mut random = [0; 48];
+    SystemEntropy.fill(&mut random).map_err(|_| "The system has no randomness.".to_owned())?;
+    Ok(STANDARD.encode(random))
+}
+
+/// Writes a file that must not exist yet and that nobody else may read.
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Prints a line for a person; that nobody reads it is no failure.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,72 @@
+//! Password hashing on threads of its own: few, of the lowest priority, with a bounded queue, so that a storm of
+//! logins takes only what other requests leave.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+};
+
+use bailiwick_core::{
+    Config,
+    password::{HashJob, HashOutcome},
+    ports::{Hasher, Overloaded},
+};
+use tokio::sync::oneshot;
+
+struct Task {
+    job: HashJob,
+    answer: oneshot::Sender<HashOutcome>,
+}
+
+/// The threads, and the way to them.
+#[derive(Debug)]
+pub struct HashPool {
+    queue: SyncSender<Task>,
+}
+
+impl HashPool {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub fn start(config: &Config) -> std::io::Result<Self> {
+        let threads = match config.hash_concurrency {
+            0 => thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2)),
+            given => given,
+        };
+        let (queue, tasks) = sync_channel(config.hash_queue);
+        let tasks = Arc::new(Mutex::new(tasks));
+        for index in 0..threads {
+            let tasks = tasks.clone();
+            thread::Builder::new().name(format!("hash-{index}")).spawn(move || work(&tasks))?;
+        }
+        Ok(Self { queue })
+    }
+}
+
+fn work(tasks: &Mutex<Receiver<Task>>) {
+    // Where the system does not allow it, hashing is slower on the others, not wrong.
+    let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
+    loop {
+        let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match next {
+            // Whoever asked may have gone away while this waited.
+            Ok(task) if task.answer.is_closed() => {}
+            Ok(task) => drop(task.answer.send(task.job.execute())),
+            Err(_) => return,
+        }
+    }
+}
+
+impl Hasher for HashPool {
+    async fn run(&self, job: HashJob) -> Result<HashOutcome, Overloaded> {
+        let (answer, outcome) = oneshot::channel();
+        match self.queue.try_send(Task { job, answer }) {
+            Ok(()) => outcome.await.map_err(|_| Overloaded),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Overloaded),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The HTTP server: axum under ordinary tower-http layers, with the core as its fallback.
+
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use bailiwick_core::{App, Config, Served, limits, problem::Code};
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{net::TcpListener, time::Instant};
+use tower::{Service, ServiceExt};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{CompressionLayer, CompressionLevel, predicate::SizeAbove},
+    limit::RequestBodyLimitLayer,
+    request_id::{MakeRequestUuid, SetRequestIdLayer},
+    timeout::TimeoutLayer,
+};
+
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Smaller bodies are not worth compressing: they fit into one packet.
+const COMPRESS_FROM_BYTES: u64 = 1024;
+
+/// The service with its layers; the first one listed is the outermost.
+pub fn router(app: &Arc<App>, config: &Config) -> Router {
+    Router::new()
+        .fallback(answer)
+        .with_state(app.clone())
+        .layer(RequestBodyLimitLayer::new(limits::BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, config.request_timeout))
+        .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(app.clone(), finish))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(SizeAbove::new(COMPRESS_FROM_BYTES)),
+        )
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match axum::body::to_bytes(body, limits::BODY_BYTES).await {
+        Ok(body) => app.handle(http::Request::from_parts(parts, body)).await.map(Body::from),
+        // Too large, or the client went away and nobody reads this.
+        Err(_) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),
+    }
+}
+
+/// Turns what a layer answered into a problem, as the core's own answers are, and writes the log.
+async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (method, headers) = (request.method().clone(), request.headers().clone());
+    let mut response = next.run(request).await;
+    if response.extensions().get::<Served>().is_none() {
+        let code = match response.status() {
+            StatusCode::SERVICE_UNAVAILABLE => Code::Timeout,
+            status => Code::for_status(status),
+        };
+        response = app.refuse(&headers, code).map(Body::from);
+    }
+    if let Some(served) = response.extensions().get::<Served>() {
+        let (status, duration_ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1000.0);
+        let Served { request_id, route, internal, .. } = served;
+        let route = route.unwrap_or("-");
+        match internal {
+            None => tracing::info!(%method, route, status, duration_ms, request_id, "request"),
+            Some(internal) => tracing::error!(%method, route, status, duration_ms, request_id, internal, "request"),
+        }
+    }
+    response
+}
+
+/// Serves until `stop` comes, then takes no new connections and lets the requests in flight finish.
+pub async fn serve(listener: TcpListener, router: Router, grace: Duration, stop: impl Future<Output = ()>) {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    server.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Usually the file descriptors have run out; some will be given back.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        // Answers are written at once; waiting to fill a packet only delays them.
+        let _ = stream.set_nodelay(true);
+        let router = router.clone();
+        let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+            let mut router = router.clone();
+            async move {
+                let service: &mut Router = ServiceExt::<http::Request<Body>>::ready(&mut router).await?;
+                Ok::<_, Infallible>(service.call(request.map(Body::new)).await?)
+            }
+        });
+        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service).into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests still in flight after SHUTDOWN_GRACE were given up");
+    }
+}

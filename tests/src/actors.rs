@@ -1,0 +1,191 @@
+//! Actors: people with an account, who act in the service, and the tenants that they act in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use reqwest::Method;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    client::Ask,
+    targets::Target,
+};
+
+/// The password that everybody has.
+pub const PASSWORD: &str = "correct horse battery";
+
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// A short text that nobody else has got from this function in this run.
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A new id, as the service would make it.
+pub fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// Somebody who sends requests.
+#[derive(Clone, Debug)]
+pub struct Actor<'t> {
+    /// Where they act.
+    pub target: &'t Target,
+    /// What they carry; nothing if they are not logged in.
+    pub token: Option<String>,
+    /// Their id.
+    pub id: String,
+    /// Their address.
+    pub email: String,
+}
+
+impl<'t> Actor<'t> {
+    /// Somebody who is not logged in.
+    pub fn anonymous(target: &'t Target) -> Self {
+        Self { target, token: None, id: String::new(), email: String::new() }
+    }
+
+    /// Registers somebody new and logs them in.
+    pub async fn register(target: &'t Target, name: &str) -> Self {
+        let email = format!("{}@example.com", unique(name));
+        let nobody = Self::anonymous(target);
+        let account = json!({ "email": email, "name": name, "password": PASSWORD });
+        let user = nobody.post("/v1/auth/register").json(&account).send().await.expect(201);
+        let id = user.text_at("/id");
+        let mut actor = Self { target, token: None, id, email };
+        actor.token = Some(actor.login().await);
+        actor
+    }
+
+    /// Logs in, for another token.
+    pub async fn login(&self) -> String {
+        let credentials = json!({ "email": self.email, "password": PASSWORD });
+        let nobody = Self::anonymous(self.target);
+        nobody.post("/v1/auth/login").json(&credentials).send().await.expect(200).text_at("/access_token")
+    }
+
+    /// A request in their name.
+    pub fn ask(&self, method: Method, path: &str) -> Ask {
+        let ask = Ask::new(&self.target.http, method, &self.target.url, path);
+        match &self.token {
+            Some(token) => ask.header("authorization", &format!("Bearer {token}")),
+            None => ask,
+        }
+    }
+
+    /// `GET` in their name.
+    pub fn get(&self, path: &str) -> Ask {
+        self.ask(Method::GET, path)
+    }
+
+    /// `POST` in their name.
+    pub fn post(&self, path: &str) -> Ask {
+        self.ask(Method::POST, path)
+    }
+
+    /// `PATCH` in their name.
+    pub fn patch(&self, path: &str) -> Ask {
+        self.ask(Method::PATCH, path)
+    }
+
+    /// `DELETE` in their name.
+    pub fn delete(&self, path: &str) -> Ask {
+        self.ask(Method::DELETE, path)
+    }
+}
+
+/// A tenant, and somebody of each role in it.
+#[derive(Debug)]
+pub struct Tenant<'t> {
+    /// Its id.
+    pub id: String,
+    /// Its slug.
+    pub slug: String,
+    /// An owner.
+    pub owner: Actor<'t>,
+    /// A manager.
+    pub manager: Actor<'t>,
+    /// A member.
+    pub member: Actor<'t>,
+    /// A viewer.
+    pub viewer: Actor<'t>,
+}
+
+impl<'t> Tenant<'t> {
+    /// Creates one, with everybody in it.
+    pub async fn create(target: &'t Target) -> Self {
+        let (owner, manager, member, viewer) = tokio::join!(
+            Actor::register(target, "owner"),
+            Actor::register(target, "manager"),
+            Actor::register(target, "member"),
+            Actor::register(target, "viewer"),
+        );
+        let slug = unique("tenant");
+        let tenant =
+            owner.post("/v1/tenants").json(&json!({ "slug": slug, "name": "A tenant" })).send().await.expect(201);
+        let this = Self { id: tenant.text_at("/id"), slug, owner, manager, member, viewer };
+        this.admit(&this.manager, "manager").await;
+        this.admit(&this.member, "member").await;
+        this.admit(&this.viewer, "viewer").await;
+        this
+    }
+
+    fn target(&self) -> &'t Target {
+        self.owner.target
+    }
+
+    /// Makes somebody a member.
+    pub async fn admit(&self, actor: &Actor<'_>, role: &str) {
+        let sql = format!(
+            "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+             VALUES ('{}', '{}', '{}', '{role}', 'active', {NOW}, {NOW}, 1)",
+            self.id,
+            new_id(),
+            actor.id
+        );
+        self.target().backdoor.sql(&sql).await;
+    }
+
+    /// Takes somebody's membership away.
+    pub async fn remove(&self, actor: &Actor<'_>) {
+        let sql = format!("DELETE FROM memberships WHERE tenant_id = '{}' AND user_id = '{}'", self.id, actor.id);
+        self.target().backdoor.sql(&sql).await;
+    }
+
+    /// Changes a column of somebody's membership.
+    pub async fn set(&self, actor: &Actor<'_>, column: &str, value: &str) {
+        let sql = format!(
+            "UPDATE memberships SET {column} = '{value}' WHERE tenant_id = '{}' AND user_id = '{}'",
+            self.id, actor.id
+        );
+        self.target().backdoor.sql(&sql).await;
+    }
+
+    /// Puts a project of any status in, and returns its id.
+    pub async fn project(&self, status: &str, submitted_by: Option<&str>) -> String {
+        let id = new_id();
+        let submitted_by = submitted_by.map_or_else(|| "NULL".to_owned(), |id| format!("'{id}'"));
+        let sql = format!(
+            "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, submitted_by, \
+             created_at, updated_at, version) VALUES ('{}', '{id}', 'A project', 'About it', '{status}', 'private', \
+             '{}', {submitted_by}, {NOW}, {NOW}, 1)",
+            self.id, self.owner.id
+        );
+        self.target().backdoor.sql(&sql).await;
+        id
+    }
+
+    /// Puts a task into a project.
+    pub async fn task(&self, project: &str, status: &str) {
+        let sql = format!(
+            "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, created_at, updated_at, \
+             version) VALUES ('{}', '{}', '{project}', 'A task', '', '{status}', {NOW}, {NOW}, 1)",
+            self.id,
+            new_id(),
+        );
+        self.target().backdoor.sql(&sql).await;
+    }
+}
+
+/// A point in time that every dialect reads.
+const NOW: &str = "'2026-01-01T00:00:00.000Z'";

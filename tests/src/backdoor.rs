@@ -1,0 +1,96 @@
+//! A way into each target's database that does not pass through the service: to arrange what no route can, and to
+//! see that nothing was changed.
+
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Column, PgPool, Row, SqlitePool, TypeInfo, ValueRef, raw_sql};
+
+/// A database, from behind.
+#[derive(Clone, Debug)]
+pub enum Backdoor {
+    /// The file that the native server has open.
+    Sqlite(SqlitePool),
+    /// The server that the native server is connected to.
+    Postgres(PgPool),
+    /// The control endpoint beside the Worker.
+    Edge(reqwest::Client, String),
+}
+
+impl Backdoor {
+    /// Runs one statement of the dialect that all have in common, and returns its rows as text (`NULL` is `None`).
+    pub async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        match self {
+            Self::Sqlite(pool) => {
+                let rows = raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                let cell = |row: &sqlx::sqlite::SqliteRow, index| {
+                    let value = row.try_get_raw(index).expect("a value");
+                    match value.type_info().name() {
+                        "NULL" => None,
+                        "INTEGER" => Some(row.get::<i64, _>(index).to_string()),
+                        "REAL" => Some(row.get::<f64, _>(index).to_string()),
+                        _ => Some(row.get::<String, _>(index)),
+                    }
+                };
+                rows.iter().map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect()).collect()
+            }
+            Self::Postgres(pool) => {
+                // Unprepared statements bring every value as text.
+                let rows = raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                let cell = |row: &sqlx::postgres::PgRow, index| {
+                    let value = row.try_get_raw(index).expect("a value");
+                    (!value.is_null()).then(|| value.as_str().expect("text").to_owned())
+                };
+                rows.iter().map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect()).collect()
+            }
+            Self::Edge(http, control) => {
+                let response =
+                    http.post(format!("{control}/sql")).json(&json!({ "sql": sql })).send().await.expect("an answer");
+                let (status, text) = (response.status(), response.text().await.expect("a body"));
+                assert!(status.is_success(), "{sql}: {text}");
+                let body: Value = serde_json::from_str(&text).expect("JSON");
+                let cell = |value: &Value| match value {
+                    Value::Null => None,
+                    Value::String(text) => Some(text.clone()),
+                    other => Some(other.to_string()),
+                };
+                let rows = body["rows"].as_array().cloned().unwrap_or_default();
+                rows.iter().map(|row| row.as_array().into_iter().flatten().map(cell).collect()).collect()
+            }
+        }
+    }
+
+    /// The single integer that a statement returns.
+    pub async fn count(&self, sql: &str) -> i64 {
+        let rows = self.sql(sql).await;
+        rows[0][0].as_deref().expect("a number").parse::<f64>().map_or(-1, |number| number as i64)
+    }
+
+    /// The tables that belong to tenants: those with a column `tenant_id`.
+    pub async fn tenant_tables(&self) -> Vec<String> {
+        let sql = match self {
+            Self::Postgres(_) => {
+                "SELECT table_name FROM information_schema.columns \
+                 WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1"
+            }
+            Self::Sqlite(_) | Self::Edge(..) => {
+                "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
+                 WHERE m.type = 'table' AND c.name = 'tenant_id' ORDER BY 1"
+            }
+        };
+        self.sql(sql).await.into_iter().flatten().flatten().collect()
+    }
+
+    /// Every row that a tenant has, in a fixed order: two of these are equal only if nothing changed.
+    pub async fn snapshot(&self, tenant: &str) -> Vec<String> {
+        let mut rows = Vec::new();
+        let mut tables = self.tenant_tables().await;
+        assert!(tables.len() >= 4, "the tenant's tables were not found: {tables:?}");
+        tables.push("tenants".to_owned());
+        for table in tables {
+            let column = if table == "tenants" { "id" } else { "tenant_id" };
+            for row in self.sql(&format!("SELECT * FROM {table} WHERE {column} = '{tenant}' ORDER BY id")).await {
+                rows.push(format!("{table} {row:?}"));
+            }
+        }
+        rows
+    }
+}

@@ -1,0 +1,265 @@
+//! The targets, each started for real: the native binary on SQLite and on Postgres, the Worker in workerd on D1.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use serde_json::json;
+use sqlx::{PgPool, SqlitePool};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+};
+
+use crate::backdoor::Backdoor;
+
+/// The secret that all targets sign with, so that tests can make tokens of their own.
+pub const JWT_SECRET: &str = "a secret for tests that has more than 32 bytes";
+
+/// A running target.
+#[derive(Debug)]
+pub struct Target {
+    /// `native+sqlite`, `native+postgres` or `edge+d1`.
+    pub name: &'static str,
+    /// Where it answers.
+    pub url: String,
+    /// Its database, from behind.
+    pub backdoor: Backdoor,
+    /// For requests; keeps connections open.
+    pub http: reqwest::Client,
+    /// The Postgres behind it, to be stopped and started.
+    pub postgres: Option<Postgres>,
+    _process: Child,
+    _directory: TempDir,
+}
+
+/// The top of the checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_owned()
+}
+
+/// The native binary, beside which this test was built.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let binary = test.parent().and_then(Path::parent).expect("target/PROFILE/deps").join("bailiwick");
+    assert!(binary.exists(), "{} is missing: cargo build -p bailiwick", binary.display());
+    binary
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(60))
+        .build()
+        .expect("a client")
+}
+
+/// Starts a server and waits for the line that tells where it listens.
+async fn start(command: &mut Command, marker: &str) -> (Child, String) {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
+    forward(child.stdout.take().expect("piped"), marker, sender.clone());
+    forward(child.stderr.take().expect("piped"), marker, sender);
+    match tokio::time::timeout(Duration::from_secs(60), receiver.recv()).await {
+        Ok(Some(line)) => (child, line),
+        _ => panic!("{command:?} did not start; its output is above"),
+    }
+}
+
+/// Watches an output for the marker; shows everything if `SHOW_LOGS` is set, and else what was said until then.
+fn forward(output: impl AsyncRead + Unpin + Send + 'static, marker: &str, sender: tokio::sync::mpsc::Sender<String>) {
+    let (marker, show) = (marker.to_owned(), std::env::var_os("SHOW_LOGS").is_some());
+    tokio::spawn(async move {
+        let (mut lines, mut ready) = (BufReader::new(output).lines(), false);
+        while let Ok(Some(line)) = lines.next_line().await {
+            if show || !ready || line.contains("panicked") {
+                eprintln!("    | {line}");
+            }
+            if line.contains(&marker) {
+                ready = true;
+                let _ = sender.send(line).await;
+            }
+        }
+    });
+}
+
+fn native(database_url: &str) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .env_clear()
+        .envs(settings())
+        .env("BIND", "127.0.0.1:0")
+        .env("DATABASE_URL", database_url)
+        .env("LOG_FORMAT", "json")
+        .env("HASH_QUEUE", "10000");
+    command
+}
+
+fn settings() -> [(&'static str, &'static str); 3] {
+    [("JWT_SECRET", JWT_SECRET), ("BCRYPT_COST", "4"), ("FAULT_INJECTION", "true")]
+}
+
+fn address(line: &str) -> String {
+    let start = line.find("http://").expect("an address");
+    line[start..].chars().take_while(|c| !c.is_whitespace() && *c != '"').collect()
+}
+
+/// The native binary on a fresh SQLite file.
+pub async fn native_sqlite() -> Target {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = format!("sqlite://{}", directory.path().join("bailiwick.db").display());
+    let (process, line) = start(&mut native(&url), "listening on http").await;
+    let pool = SqlitePool::connect(&url).await.expect("the server's file");
+    Target {
+        name: "native+sqlite",
+        url: address(&line),
+        backdoor: Backdoor::Sqlite(pool),
+        http: client(),
+        postgres: None,
+        _process: process,
+        _directory: directory,
+    }
+}
+
+/// The native binary on a fresh Postgres.
+pub async fn native_postgres() -> Target {
+    let postgres = Postgres::start().await;
+    let url = postgres.url();
+    let migrated = native(&url).arg("migrate").output().await.expect("bailiwick migrate");
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    let (process, line) = start(&mut native(&url), "listening on http").await;
+    let pool = PgPool::connect(&url).await.expect("Postgres");
+    Target {
+        name: "native+postgres",
+        url: address(&line),
+        backdoor: Backdoor::Postgres(pool),
+        http: client(),
+        postgres: Some(postgres),
+        _process: process,
+        _directory: tempfile::tempdir().expect("a directory"),
+    }
+}
+
+/// The Worker, as it was built last, in workerd with a fresh D1.
+pub async fn edge_d1() -> Target {
+    let directory = tempfile::tempdir().expect("a directory");
+    let vars: serde_json::Map<_, _> =
+        settings().iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let mut command = Command::new(root().join("node_modules/.bin/node"));
+    command
+        .current_dir(root())
+        .arg("tests/edge/serve.mjs")
+        .args(["--persist", &directory.path().display().to_string()])
+        .args(["--vars", &json!(vars).to_string()]);
+    let (process, line) = start(&mut command, "\"control\"").await;
+    let ready: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
+    let text = |name: &str| ready[name].as_str().expect("an address").to_owned();
+    Target {
+        name: "edge+d1",
+        url: text("url"),
+        backdoor: Backdoor::Edge(client(), text("control")),
+        http: client(),
+        postgres: None,
+        _process: process,
+        _directory: directory,
+    }
+}
+
+/// A Postgres of our own, from its binaries, in a directory of its own.
+#[derive(Debug)]
+pub struct Postgres {
+    directory: TempDir,
+    port: u16,
+}
+
+impl Postgres {
+    /// Makes and starts one.
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        // A free port: nobody else takes it in the moment between.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let this = Self { directory, port };
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(this.directory.path())).await;
+        }
+        let data = this.data();
+        run(this.tool("initdb").args(["-D", &data, "-U", "bailiwick", "-A", "trust", "-E", "UTF8", "--no-sync"])).await;
+        this.resume().await;
+        this
+    }
+
+    /// Where it can be reached, once it runs.
+    pub fn url(&self) -> String {
+        format!("postgres://bailiwick@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Starts it (again).
+    pub async fn resume(&self) {
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c fsync=off -c max_connections=200",
+            self.port,
+            self.directory.path().display()
+        );
+        let log = self.directory.path().join("log").display().to_string();
+        run(self.tool("pg_ctl").args(["-D", &self.data(), "-w", "-l", &log, "-o", &options, "start"])).await;
+    }
+
+    /// Stops it at once, as a crash would.
+    pub async fn halt(&self) {
+        run(self.tool("pg_ctl").args(["-D", &self.data(), "-w", "-m", "immediate", "stop"])).await;
+    }
+
+    fn data(&self) -> String {
+        self.directory.path().join("data").display().to_string()
+    }
+
+    /// One of its binaries, as the user that it accepts: it refuses to run as root.
+    fn tool(&self, name: &str) -> Command {
+        let path = bin_directory().join(name);
+        if is_root() {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(path).current_dir("/");
+            command
+        } else {
+            Command::new(path)
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let command = self.tool("pg_ctl");
+        let mut stop = std::process::Command::new(command.as_std().get_program());
+        stop.args(command.as_std().get_args()).args(["-D", &self.data(), "-m", "immediate", "stop"]);
+        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+async fn run(command: &mut Command) {
+    // Postgres inherits and keeps the outputs, so they must not be pipes that are read to their end.
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status().await;
+    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "{command:?}: {status:?}");
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
+}
+
+fn bin_directory() -> PathBuf {
+    if let Some(path) = std::env::var_os("PG_BIN") {
+        return path.into();
+    }
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<_> = versions.map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists()).collect();
+    found.sort();
+    found.pop().expect("Postgres: none under /usr/lib/postgresql; set PG_BIN to the directory of initdb and pg_ctl")
+}
