@@ -1,0 +1,123 @@
+//! Bailiwick as a Cloudflare Worker: the ports on D1 and the platform, and the conversion of requests and responses.
+
+mod d1;
+mod ports;
+
+use std::sync::{Arc, OnceLock};
+
+use bailiwick_core::{App, Config, Ports, REQUEST_HEADERS, Served, limits, problem::Code, problem::Problem};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::json;
+use worker::{Context, Date, Env, Headers, Request, Response, ResponseBody, console_error, console_log, event};
+
+use crate::{
+    d1::D1,
+    ports::{DateClock, Inline, WebCrypto},
+};
+
+/// Made with the first request of an isolate, then shared by all that follow.
+static APP: OnceLock<Result<Arc<App>, Vec<String>>> = OnceLock::new();
+
+#[event(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+    match APP.get_or_init(|| make(&env)) {
+        Ok(app) => answer(app, request).await,
+        Err(sentences) => {
+            for sentence in sentences {
+                console_error!("{sentence}");
+            }
+            convert(Problem::new(Code::Unavailable).into_response("none"))
+        }
+    }
+}
+
+fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
+    let config = Config::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
+    App::new(config, Ports::new(D1(database), DateClock, WebCrypto, Inline))
+}
+
+async fn answer(app: &Arc<App>, mut request: Request) -> worker::Result<Response> {
+    let started = Date::now().as_millis();
+    let method = request.method().to_string();
+    let headers = read_headers(request.headers());
+    let response = match read_body(&mut request, &method).await? {
+        Some(body) => match to_core(&method, &request, headers.clone(), body) {
+            Some(request) => app.handle(request).await,
+            None => app.refuse(&headers, Code::RouteNotFound),
+        },
+        None => app.refuse(&headers, Code::BodyTooLarge),
+    };
+    log(&method, &response, Date::now().as_millis().saturating_sub(started));
+    convert(response)
+}
+
+/// Reads the few headers that matter: each look into JavaScript has its price.
+fn read_headers(from: &Headers) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in REQUEST_HEADERS {
+        let value = from.get(name).ok().flatten().and_then(|value| HeaderValue::try_from(value).ok());
+        if let Some(value) = value {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    headers
+}
+
+/// The body; `None` if it is too large. What says so by its `Content-Length` is not even read.
+async fn read_body(request: &mut Request, method: &str) -> worker::Result<Option<Bytes>> {
+    if matches!(method, "GET" | "HEAD") {
+        return Ok(Some(Bytes::new()));
+    }
+    let announced = request.headers().get("content-length")?.and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limits::BODY_BYTES) {
+        return Ok(None);
+    }
+    let body = request.bytes().await?;
+    Ok((body.len() <= limits::BODY_BYTES).then(|| body.into()))
+}
+
+fn to_core(method: &str, request: &Request, headers: HeaderMap, body: Bytes) -> Option<http::Request<Bytes>> {
+    let url = request.inner().url();
+    // The path and query of an absolute URL start at the first slash after the host.
+    let target = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+    let mut converted = http::Request::new(body);
+    *converted.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+    *converted.uri_mut() = target.parse().ok()?;
+    *converted.headers_mut() = headers;
+    Some(converted)
+}
+
+fn convert(response: http::Response<Bytes>) -> worker::Result<Response> {
+    let (parts, body) = response.into_parts();
+    let headers = Headers::new();
+    for (name, value) in &parts.headers {
+        headers.set(name.as_str(), value.to_str().unwrap_or_default())?;
+    }
+    let body = if body.is_empty() { ResponseBody::Empty } else { ResponseBody::Body(body.into()) };
+    Ok(Response::from_body(body)?.with_status(parts.status.as_u16()).with_headers(headers))
+}
+
+/// One line of JSON a request, for Workers Logs.
+fn log(method: &str, response: &http::Response<Bytes>, duration_ms: u64) {
+    let Some(Served { request_id, route, internal, .. }) = response.extensions().get::<Served>() else { return };
+    let line = json!({
+        "method": method,
+        "route": route.unwrap_or("-"),
+        "status": response.status().as_u16(),
+        "duration_ms": duration_ms,
+        "request_id": request_id,
+        "internal": internal,
+    });
+    if internal.is_some() {
+        console_error!("{line}");
+    } else {
+        console_log!("{line}");
+    }
+}

@@ -1,0 +1,76 @@
+// Serves the built Worker in workerd, on a D1 of its own, for the tests:
+//   node tests/edge/serve.mjs --persist DIRECTORY [--vars JSON]
+// Prints one line of JSON when it is ready: where the Worker answers, and where its D1 can be asked directly
+// (POST /sql) and switched off and on (POST /outage). Ends when its standard input does.
+import { createServer } from "node:http";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+
+const { values: options } = parseArgs({ options: { persist: { type: "string" }, vars: { type: "string", default: "{}" } } });
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const file = (path) => join(root, path);
+const esModule = (path) => ({ type: "ESModule", path: file(path) });
+
+const miniflare = new Miniflare(
+  convertV4MiniflareOptions({
+    host: "127.0.0.1",
+    port: 0,
+    modulesRoot: root,
+    modules: [
+      esModule("tests/edge/entry.mjs"),
+      esModule("edge/entry.mjs"),
+      esModule("edge/build/index.js"),
+      { type: "CompiledWasm", path: file("edge/build/index_bg.wasm") },
+    ],
+    compatibilityDate: /compatibility_date = "(.*)"/.exec(readFileSync(file("wrangler.toml"), "utf8"))[1],
+    bindings: JSON.parse(options.vars),
+    d1Databases: { DB: "bailiwick" },
+    defaultPersistRoot: options.persist,
+  }),
+);
+
+const url = String(await miniflare.ready).replace(/\/$/, "");
+const database = await miniflare.getD1Database("DB");
+for (const name of readdirSync(file("migrations/sqlite")).sort()) {
+  // D1 takes statements, not scripts; none of ours has a semicolon at the end of a line but as its own end.
+  const script = readFileSync(file(`migrations/sqlite/${name}`), "utf8").replace(/^--.*$/gm, "");
+  const statements = script.split(/;\s*$/m).map((statement) => statement.trim()).filter(Boolean);
+  await database.batch(statements.map((statement) => database.prepare(statement)));
+}
+
+async function control(path, body) {
+  if (path === "/sql") {
+    const [columns, ...rows] = await database.prepare(body.sql).raw({ columnNames: true });
+    return { columns, rows };
+  }
+  if (path === "/outage") {
+    await fetch(`${url}/__outage/${body.on ? "on" : "off"}`);
+    return {};
+  }
+  throw new Error(`there is no ${path}`);
+}
+
+const server = createServer(async (request, response) => {
+  try {
+    let text = "";
+    for await (const chunk of request) text += chunk;
+    response.end(JSON.stringify(await control(request.url, JSON.parse(text))));
+  } catch (error) {
+    response.statusCode = 500;
+    response.end(String(error));
+  }
+});
+server.listen(0, "127.0.0.1", () => {
+  console.log(JSON.stringify({ url, control: `http://127.0.0.1:${server.address().port}` }));
+});
+
+async function stop() {
+  server.close();
+  await miniflare.dispose();
+  process.exit(0);
+}
+process.stdin.resume().on("end", stop);
+process.on("SIGTERM", stop);
