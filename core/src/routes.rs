@@ -51,7 +51,7 @@ impl std::fmt::Debug for Route {
 }
 
 macro_rules! routes {
-    ($(#[doc = $summary:literal] $method:ident $path:literal, $access:expr, $batches:literal, [$($problem:expr),*], $($handler:ident)::+;)+) => {
+    ($(#[doc = $summary:literal] $method:ident $path:literal, $access:expr, $batches:literal, [$($problem:expr),*], $module:ident::$function:ident;)+) => {
         /// Every route there is.
         pub static ROUTES: &[Route] = &[$(Route {
             method: Method::$method,
@@ -59,9 +59,9 @@ macro_rules! routes {
             access: $access,
             batches: $batches,
             problems: &[$($problem),*],
-            name: stringify!($($handler)::+),
+            name: concat!(stringify!($module), "::", stringify!($function)),
             summary: $summary,
-            endpoint: &Endpoint::new($($handler)::+, $access),
+            endpoint: &Endpoint::new($module::$function, $access),
         }),+];
     };
 }

@@ -25,8 +25,11 @@ const PEOPLE: &[(&str, &str, Role)] = &[
     ("Viktor Viewer", "viktor", Role::Viewer),
 ];
 
-/// Name, description, and the moves that somebody of the role makes.
-const PROJECTS: &[(&str, &str, &[(Role, &str)])] = &[
+/// The moves that a project makes: who makes them, and where to.
+type Moves = [(Role, &'static str)];
+
+/// Name, description, moves.
+const PROJECTS: &[(&str, &str, &Moves)] = &[
     ("Office move", "Find a place for forty people, and move there in spring.", &[]),
     ("New website", "The old one does not work on phones.", &[(Role::Member, "submitted")]),
     (
@@ -48,7 +51,9 @@ pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
         let (status, user) = ask(app, "", Method::POST, "/v1/auth/register", &account).await?;
         match (status, user["id"].as_str().and_then(UserId::parse)) {
             (201, Some(user)) => {
-                admit(app, user, *role).await.map_err(|problem| format!("{email} cannot be admitted: {problem:?}."))?;
+                admit(app, user, *role)
+                    .await
+                    .map_err(|problem| format!("{email} cannot be admitted: {problem:?}."))?;
             }
             (409, _) => return Ok(vec!["The people to try things with are there already.".to_owned()]),
             _ => return Err(format!("{email} cannot be registered: {user}.")),
@@ -57,7 +62,8 @@ pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
         let (_, session) = ask(app, "", Method::POST, "/v1/auth/login", &credentials).await?;
         tokens.push((*role, session["access_token"].as_str().unwrap_or_default().to_owned()));
     }
-    let token = |role: Role| tokens.iter().find(|(of, _)| *of == role).map_or("", |(_, token)| token.as_str());
+    let token =
+        |role: Role| tokens.iter().find(|(of, _)| *of == role).map_or("", |(_, token)| token.as_str());
     for (name, description, moves) in PROJECTS {
         let new = json!({ "name": name, "description": description, "visibility": "public" });
         let (status, project) = ask(app, token(Role::Member), Method::POST, "/v1/projects", &new).await?;

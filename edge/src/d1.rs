@@ -66,12 +66,20 @@ impl D1 {
     }
 
     /// The statement that fails if the one before it did not touch as many rows as expected.
-    fn guard(&self, index: usize, expected: u32, statement: &Statement) -> Result<D1PreparedStatement, DatabaseError> {
+    fn guard(
+        &self,
+        index: usize,
+        expected: u32,
+        statement: &Statement,
+    ) -> Result<D1PreparedStatement, DatabaseError> {
         let fail = format!("THEN json_extract('{{}}', '{UNMET}{index}.') END");
         if statement.sql.reads {
             // `changes()` does not count what was read, so it is read once more.
             let sql = statement.sql.sqlite;
-            return self.prepare(&format!("SELECT CASE WHEN (SELECT count(*) FROM ({sql})) <> {expected} {fail}"), statement);
+            return self.prepare(
+                &format!("SELECT CASE WHEN (SELECT count(*) FROM ({sql})) <> {expected} {fail}"),
+                statement,
+            );
         }
         Ok(self.0.prepare(format!("SELECT CASE WHEN changes() <> {expected} {fail}")))
     }
@@ -87,7 +95,9 @@ fn argument(value: &Value) -> Result<JsValue, DatabaseError> {
         Value::Int(None) => JsValue::NULL,
         #[expect(clippy::cast_precision_loss, reason = "the range was checked")]
         Value::Int(Some(number)) if number.abs() <= SAFE_INTEGER => JsValue::from_f64(*number as f64),
-        Value::Int(Some(number)) => return Err(DatabaseError::Internal(format!("{number} is too large for D1"))),
+        Value::Int(Some(number)) => {
+            return Err(DatabaseError::Internal(format!("{number} is too large for D1")));
+        }
     })
 }
 
@@ -160,7 +170,11 @@ impl<'de> Deserialize<'de> for OneCell {
                 i64::try_from(number).map(|number| OneCell(Cell::Int(number))).map_err(E::custom)
             }
 
-            #[expect(clippy::cast_possible_truncation, reason = "only whole numbers within the range are taken")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "only whole numbers within the range are taken"
+            )]
+            #[expect(clippy::cast_precision_loss, reason = "this limit has an exact value")]
             fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<OneCell, E> {
                 if number.fract() == 0.0 && number.abs() <= SAFE_INTEGER as f64 {
                     Ok(OneCell(Cell::Int(number as i64)))

@@ -9,7 +9,9 @@ use bailiwick_core::{App, Config, Ports, REQUEST_HEADERS, Served, limits, proble
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::json;
-use worker::{Context, Date, Env, Headers, Request, Response, ResponseBody, console_error, console_log, event};
+use worker::{
+    Context, Date, Env, Headers, Request, Response, ResponseBody, console_error, console_log, event,
+};
 
 use crate::{
     d1::D1,
@@ -86,7 +88,8 @@ async fn read_body(request: &mut Request, method: &str) -> worker::Result<Option
 fn to_core(method: &str, request: &Request, headers: HeaderMap, body: Bytes) -> Option<http::Request<Bytes>> {
     let url = request.inner().url();
     // The path and query of an absolute URL start at the first slash after the host.
-    let target = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+    let target =
+        url.split_once("://").map_or(url.as_str(), |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
     let mut converted = http::Request::new(body);
     *converted.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
     *converted.uri_mut() = target.parse().ok()?;
@@ -106,7 +109,9 @@ fn convert(response: http::Response<Bytes>) -> worker::Result<Response> {
 
 /// One line of JSON a request, for Workers Logs.
 fn log(method: &str, response: &http::Response<Bytes>, duration_ms: u64) {
-    let Some(Served { request_id, route, internal, .. }) = response.extensions().get::<Served>() else { return };
+    let Some(Served { request_id, route, internal, .. }) = response.extensions().get::<Served>() else {
+        return;
+    };
     let line = json!({
         "method": method,
         "route": route.unwrap_or("-"),

@@ -36,7 +36,10 @@ fn command() -> Command {
         .args(Config::SETTINGS.iter().map(argument))
         .subcommand(Command::new("serve").about("Answer requests (the default)"))
         .subcommand(Command::new("migrate").about("Bring the database up to date"))
-        .subcommand(Command::new("seed").about("Fill the tenant `default` with people and projects to try things with"))
+        .subcommand(
+            Command::new("seed")
+                .about("Fill the tenant `default` with people and projects to try things with"),
+        )
 }
 
 fn flag(setting: &Setting) -> String {
@@ -44,10 +47,8 @@ fn flag(setting: &Setting) -> String {
 }
 
 fn argument(setting: &'static Setting) -> Arg {
-    let mut help = setting.help.concat().trim().trim_end_matches('.').to_owned();
-    if let Some(default) = setting.default {
-        help.push_str(&format!(" [default: {default}]"));
-    }
+    let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+    let help = setting.help.concat().trim().trim_end_matches('.').to_owned() + &default;
     Arg::new(setting.name)
         .long(flag(setting))
         .env(setting.name)
@@ -105,7 +106,9 @@ async fn migrate(config: &Config) -> Result<(), Sentences> {
 async fn seed(config: Config) -> Result<(), Sentences> {
     let app = start(config).await?;
     let lines = bailiwick_core::seed::run(&app).await.map_err(|sentence| vec![sentence])?;
-    lines.iter().for_each(|line| say(line));
+    for line in lines {
+        say(&line);
+    }
     Ok(())
 }
 
@@ -150,14 +153,17 @@ async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
         AnyDatabase::Sqlite(_) => {
             database.migrate().await.map_err(|sentence| vec![sentence])?;
             if config.jwt_secret.is_none() {
-                config.jwt_secret = Some(own_secret(config.database_url.expose()).map_err(|sentence| vec![sentence])?);
+                config.jwt_secret =
+                    Some(own_secret(config.database_url.expose()).map_err(|sentence| vec![sentence])?);
             }
         }
         AnyDatabase::Postgres(_) => {
             let pending = database.pending().await.map_err(|sentence| vec![sentence])?;
             if !pending.is_empty() {
                 let list = pending.join(", ");
-                return Err(vec![format!("The database lacks migrations ({list}): run `bailiwick migrate`.")]);
+                return Err(vec![format!(
+                    "The database lacks migrations ({list}): run `bailiwick migrate`."
+                )]);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The HTTP server: axum under ordinary tower-http layers, with the core as its fallback.
 
-use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,7 +10,9 @@ use axum::{
     response::Response,
 };
 use bailiwick_core::{App, Config, Served, limits, problem::Code};
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -28,6 +30,8 @@ use tower_http::{
 
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Of a body that is too large, this much is read to be polite; what announces more is refused unread.
+const READ_AT_MOST_BYTES: usize = 8 * limits::BODY_BYTES;
 /// Smaller bodies are not worth compressing: they fit into one packet.
 const COMPRESS_FROM_BYTES: u64 = 1024;
 
@@ -36,7 +40,7 @@ pub fn router(app: &Arc<App>, config: &Config) -> Router {
     Router::new()
         .fallback(answer)
         .with_state(app.clone())
-        .layer(RequestBodyLimitLayer::new(limits::BODY_BYTES))
+        .layer(RequestBodyLimitLayer::new(READ_AT_MOST_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, config.request_timeout))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(app.clone(), finish))
@@ -50,11 +54,26 @@ pub fn router(app: &Arc<App>, config: &Config) -> Router {
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match axum::body::to_bytes(body, limits::BODY_BYTES).await {
-        Ok(body) => app.handle(http::Request::from_parts(parts, body)).await.map(Body::from),
-        // Too large, or the client went away and nobody reads this.
-        Err(_) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),
+    match read(body).await {
+        Ok(Some(body)) => app.handle(http::Request::from_parts(parts, body)).await.map(Body::from),
+        // With an error the client went away, or sends without end; nobody reads this.
+        Ok(None) | Err(_) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),
     }
+}
+
+/// Reads a body; `None` if it is too large. What is too much is read all the same, within bounds: a client that is
+/// still sending would else see its connection break, and not the answer.
+async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
+    let mut read = BytesMut::new();
+    let mut too_large = false;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        too_large |= read.len() + data.len() > limits::BODY_BYTES;
+        if !too_large {
+            read.extend_from_slice(&data);
+        }
+    }
+    Ok((!too_large).then(|| read.freeze()))
 }
 
 /// Turns what a layer answered into a problem, as the core's own answers are, and writes the log.
@@ -75,7 +94,9 @@ async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         let route = route.unwrap_or("-");
         match internal {
             None => tracing::info!(%method, route, status, duration_ms, request_id, "request"),
-            Some(internal) => tracing::error!(%method, route, status, duration_ms, request_id, internal, "request"),
+            Some(internal) => {
+                tracing::error!(%method, route, status, duration_ms, request_id, internal, "request");
+            }
         }
     }
     response
@@ -108,7 +129,7 @@ pub async fn serve(listener: TcpListener, router: Router, grace: Duration, stop:
             let mut router = router.clone();
             async move {
                 let service: &mut Router = ServiceExt::<http::Request<Body>>::ready(&mut router).await?;
-                Ok::<_, Infallible>(service.call(request.map(Body::new)).await?)
+                service.call(request.map(Body::new)).await
             }
         });
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service).into_owned());

@@ -6,10 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{
-    client::Ask,
-    targets::Target,
-};
+use crate::{client::Ask, targets::Target};
 
 /// The password that everybody has.
 pub const PASSWORD: &str = "correct horse battery";
@@ -121,8 +118,12 @@ impl<'t> Tenant<'t> {
             Actor::register(target, "viewer"),
         );
         let slug = unique("tenant");
-        let tenant =
-            owner.post("/v1/tenants").json(&json!({ "slug": slug, "name": "A tenant" })).send().await.expect(201);
+        let tenant = owner
+            .post("/v1/tenants")
+            .json(&json!({ "slug": slug, "name": "A tenant" }))
+            .send()
+            .await
+            .expect(201);
         let this = Self { id: tenant.text_at("/id"), slug, owner, manager, member, viewer };
         this.admit(&this.manager, "manager").await;
         this.admit(&this.member, "member").await;
@@ -148,7 +149,8 @@ impl<'t> Tenant<'t> {
 
     /// Takes somebody's membership away.
     pub async fn remove(&self, actor: &Actor<'_>) {
-        let sql = format!("DELETE FROM memberships WHERE tenant_id = '{}' AND user_id = '{}'", self.id, actor.id);
+        let sql =
+            format!("DELETE FROM memberships WHERE tenant_id = '{}' AND user_id = '{}'", self.id, actor.id);
         self.target().backdoor.sql(&sql).await;
     }
 

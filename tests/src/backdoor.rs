@@ -2,7 +2,7 @@
 //! see that nothing was changed.
 
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Column, PgPool, Row, SqlitePool, TypeInfo, ValueRef, raw_sql};
+use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool, TypeInfo, ValueRef, raw_sql};
 
 /// A database, from behind.
 #[derive(Clone, Debug)]
@@ -20,7 +20,10 @@ impl Backdoor {
     pub async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         match self {
             Self::Sqlite(pool) => {
-                let rows = raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                let rows = raw_sql(AssertSqlSafe(sql))
+                    .fetch_all(pool)
+                    .await
+                    .unwrap_or_else(|error| panic!("{sql}: {error}"));
                 let cell = |row: &sqlx::sqlite::SqliteRow, index| {
                     let value = row.try_get_raw(index).expect("a value");
                     match value.type_info().name() {
@@ -30,20 +33,31 @@ impl Backdoor {
                         _ => Some(row.get::<String, _>(index)),
                     }
                 };
-                rows.iter().map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect()).collect()
+                rows.iter()
+                    .map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect())
+                    .collect()
             }
             Self::Postgres(pool) => {
                 // Unprepared statements bring every value as text.
-                let rows = raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+                let rows = raw_sql(AssertSqlSafe(sql))
+                    .fetch_all(pool)
+                    .await
+                    .unwrap_or_else(|error| panic!("{sql}: {error}"));
                 let cell = |row: &sqlx::postgres::PgRow, index| {
                     let value = row.try_get_raw(index).expect("a value");
                     (!value.is_null()).then(|| value.as_str().expect("text").to_owned())
                 };
-                rows.iter().map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect()).collect()
+                rows.iter()
+                    .map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect())
+                    .collect()
             }
             Self::Edge(http, control) => {
-                let response =
-                    http.post(format!("{control}/sql")).json(&json!({ "sql": sql })).send().await.expect("an answer");
+                let response = http
+                    .post(format!("{control}/sql"))
+                    .json(&json!({ "sql": sql }))
+                    .send()
+                    .await
+                    .expect("an answer");
                 let (status, text) = (response.status(), response.text().await.expect("a body"));
                 assert!(status.is_success(), "{sql}: {text}");
                 let body: Value = serde_json::from_str(&text).expect("JSON");
@@ -61,7 +75,7 @@ impl Backdoor {
     /// The single integer that a statement returns.
     pub async fn count(&self, sql: &str) -> i64 {
         let rows = self.sql(sql).await;
-        rows[0][0].as_deref().expect("a number").parse::<f64>().map_or(-1, |number| number as i64)
+        rows[0][0].as_deref().expect("a number").parse().expect("a whole number")
     }
 
     /// The tables that belong to tenants: those with a column `tenant_id`.
@@ -87,7 +101,9 @@ impl Backdoor {
         tables.push("tenants".to_owned());
         for table in tables {
             let column = if table == "tenants" { "id" } else { "tenant_id" };
-            for row in self.sql(&format!("SELECT * FROM {table} WHERE {column} = '{tenant}' ORDER BY id")).await {
+            for row in
+                self.sql(&format!("SELECT * FROM {table} WHERE {column} = '{tenant}' ORDER BY id")).await
+            {
                 rows.push(format!("{table} {row:?}"));
             }
         }

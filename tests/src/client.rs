@@ -59,7 +59,11 @@ impl Answer {
     /// The string at a JSON pointer.
     #[track_caller]
     pub fn text_at(&self, pointer: &str) -> String {
-        self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {self:?}")).to_owned()
+        self.body
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no {pointer} in {self:?}"))
+            .to_owned()
     }
 }
 

@@ -3,7 +3,9 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
     reason = "a test that cannot go on says so and ends there"
 )]
 

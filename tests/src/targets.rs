@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Mutex,
     time::Duration,
 };
 
@@ -32,8 +33,21 @@ pub struct Target {
     pub http: reqwest::Client,
     /// The Postgres behind it, to be stopped and started.
     pub postgres: Option<Postgres>,
-    _process: Child,
-    _directory: TempDir,
+    process: Mutex<Option<Child>>,
+    directory: TempDir,
+}
+
+impl Target {
+    /// Ends it and removes what it left. To be called once, because targets live as long as the process.
+    pub fn stop(&self) {
+        if let Some(mut process) = self.process.lock().ok().and_then(|mut process| process.take()) {
+            let _ = process.start_kill();
+        }
+        if let Some(postgres) = &self.postgres {
+            postgres.discard();
+        }
+        let _ = std::fs::remove_dir_all(self.directory.path());
+    }
 }
 
 /// The top of the checkout.
@@ -52,7 +66,7 @@ pub fn binary() -> PathBuf {
 fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .expect("a client")
 }
@@ -69,14 +83,18 @@ async fn start(command: &mut Command, marker: &str) -> (Child, String) {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
     forward(child.stdout.take().expect("piped"), marker, sender.clone());
     forward(child.stderr.take().expect("piped"), marker, sender);
-    match tokio::time::timeout(Duration::from_secs(60), receiver.recv()).await {
+    match tokio::time::timeout(Duration::from_mins(1), receiver.recv()).await {
         Ok(Some(line)) => (child, line),
         _ => panic!("{command:?} did not start; its output is above"),
     }
 }
 
 /// Watches an output for the marker; shows everything if `SHOW_LOGS` is set, and else what was said until then.
-fn forward(output: impl AsyncRead + Unpin + Send + 'static, marker: &str, sender: tokio::sync::mpsc::Sender<String>) {
+fn forward(
+    output: impl AsyncRead + Unpin + Send + 'static,
+    marker: &str,
+    sender: tokio::sync::mpsc::Sender<String>,
+) {
     let (marker, show) = (marker.to_owned(), std::env::var_os("SHOW_LOGS").is_some());
     tokio::spawn(async move {
         let (mut lines, mut ready) = (BufReader::new(output).lines(), false);
@@ -125,8 +143,8 @@ pub async fn native_sqlite() -> Target {
         backdoor: Backdoor::Sqlite(pool),
         http: client(),
         postgres: None,
-        _process: process,
-        _directory: directory,
+        process: Mutex::new(Some(process)),
+        directory,
     }
 }
 
@@ -144,8 +162,8 @@ pub async fn native_postgres() -> Target {
         backdoor: Backdoor::Postgres(pool),
         http: client(),
         postgres: Some(postgres),
-        _process: process,
-        _directory: tempfile::tempdir().expect("a directory"),
+        process: Mutex::new(Some(process)),
+        directory: tempfile::tempdir().expect("a directory"),
     }
 }
 
@@ -169,8 +187,8 @@ pub async fn edge_d1() -> Target {
         backdoor: Backdoor::Edge(client(), text("control")),
         http: client(),
         postgres: None,
-        _process: process,
-        _directory: directory,
+        process: Mutex::new(Some(process)),
+        directory,
     }
 }
 
@@ -186,13 +204,27 @@ impl Postgres {
     pub async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         // A free port: nobody else takes it in the moment between.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a port")
+            .port();
         let this = Self { directory, port };
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(this.directory.path())).await;
         }
         let data = this.data();
-        run(this.tool("initdb").args(["-D", &data, "-U", "bailiwick", "-A", "trust", "-E", "UTF8", "--no-sync"])).await;
+        run(Self::tool("initdb").args([
+            "-D",
+            &data,
+            "-U",
+            "bailiwick",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]))
+        .await;
         this.resume().await;
         this
     }
@@ -210,12 +242,12 @@ impl Postgres {
             self.directory.path().display()
         );
         let log = self.directory.path().join("log").display().to_string();
-        run(self.tool("pg_ctl").args(["-D", &self.data(), "-w", "-l", &log, "-o", &options, "start"])).await;
+        run(Self::tool("pg_ctl").args(["-D", &self.data(), "-w", "-l", &log, "-o", &options, "start"])).await;
     }
 
     /// Stops it at once, as a crash would.
     pub async fn halt(&self) {
-        run(self.tool("pg_ctl").args(["-D", &self.data(), "-w", "-m", "immediate", "stop"])).await;
+        run(Self::tool("pg_ctl").args(["-D", &self.data(), "-w", "-m", "immediate", "stop"])).await;
     }
 
     fn data(&self) -> String {
@@ -223,7 +255,7 @@ impl Postgres {
     }
 
     /// One of its binaries, as the user that it accepts: it refuses to run as root.
-    fn tool(&self, name: &str) -> Command {
+    fn tool(name: &str) -> Command {
         let path = bin_directory().join(name);
         if is_root() {
             let mut command = Command::new("runuser");
@@ -235,12 +267,20 @@ impl Postgres {
     }
 }
 
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        let command = self.tool("pg_ctl");
+impl Postgres {
+    /// Stops it and removes its files.
+    fn discard(&self) {
+        let command = Self::tool("pg_ctl");
         let mut stop = std::process::Command::new(command.as_std().get_program());
         stop.args(command.as_std().get_args()).args(["-D", &self.data(), "-m", "immediate", "stop"]);
         let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = std::fs::remove_dir_all(self.directory.path());
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.discard();
     }
 }
 
@@ -259,7 +299,10 @@ fn bin_directory() -> PathBuf {
         return path.into();
     }
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<_> = versions.map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists()).collect();
+    let mut found: Vec<_> =
+        versions.map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists()).collect();
     found.sort();
-    found.pop().expect("Postgres: none under /usr/lib/postgresql; set PG_BIN to the directory of initdb and pg_ctl")
+    found
+        .pop()
+        .expect("Postgres: none under /usr/lib/postgresql; set PG_BIN to the directory of initdb and pg_ctl")
 }

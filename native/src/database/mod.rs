@@ -35,7 +35,12 @@ impl AnyDatabase {
         let connected = match scheme {
             "postgres" | "postgresql" => Postgres::connect(config).await.map(Self::Postgres),
             "sqlite" => Sqlite::connect(config).await.map(Self::Sqlite),
-            _ => return Err("DATABASE_URL: expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE.".to_owned()),
+            _ => {
+                return Err(
+                    "DATABASE_URL: expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE."
+                        .to_owned(),
+                );
+            }
         };
         connected.map_err(|error| format!("DATABASE_URL: the database cannot be used: {error}."))
     }

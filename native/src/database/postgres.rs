@@ -51,9 +51,15 @@ impl From<sqlx::Error> for Failure {
                         Self::Final(DatabaseError::Unique(error.constraint().unwrap_or_default().to_owned()))
                     }
                     // Shut down, or the connection was closed for being idle in a transaction.
-                    ("57P01" | "57P02" | "57P03" | "25P03", _) => Self::Dead(DatabaseError::Unavailable(text)),
+                    ("57P01" | "57P02" | "57P03" | "25P03", _) => {
+                        Self::Dead(DatabaseError::Unavailable(text))
+                    }
                     // 08: connection, 53: resources, 57014: statement timeout, 55P03: lock timeout.
-                    (code, _) if code.starts_with("08") || code.starts_with("53") || matches!(code, "57014" | "55P03") => {
+                    (code, _)
+                        if code.starts_with("08")
+                            || code.starts_with("53")
+                            || matches!(code, "57014" | "55P03") =>
+                    {
                         Self::Final(DatabaseError::Unavailable(text))
                     }
                     (code, _) if code.starts_with("23") => Self::Final(DatabaseError::Constraint(text)),
@@ -63,7 +69,9 @@ impl From<sqlx::Error> for Failure {
             sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => {
                 Self::Dead(DatabaseError::Unavailable(text))
             }
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Final(DatabaseError::Unavailable(text)),
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                Self::Final(DatabaseError::Unavailable(text))
+            }
             _ => Self::Final(DatabaseError::Internal(text)),
         }
     }
@@ -129,7 +137,9 @@ impl Database for Postgres {
             match self.attempt(statements).await {
                 Ok(rows) => return Ok(rows),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Serialisation) if serialisations == ATTEMPTS => return Err(DatabaseError::Contention),
+                Err(Failure::Serialisation) if serialisations == ATTEMPTS => {
+                    return Err(DatabaseError::Contention);
+                }
                 Err(Failure::Serialisation) => {
                     serialisations += 1;
                     tokio::time::sleep(backoff(serialisations)).await;
@@ -163,7 +173,10 @@ async fn run(connection: &mut PgConnection, index: usize, statement: &Statement)
     Ok(rows)
 }
 
-fn bind<'q>(mut query: Query<'q, Engine, PgArguments>, arguments: &'q [Value]) -> Query<'q, Engine, PgArguments> {
+fn bind<'q>(
+    mut query: Query<'q, Engine, PgArguments>,
+    arguments: &'q [Value],
+) -> Query<'q, Engine, PgArguments> {
     for argument in arguments {
         query = match argument {
             Value::Uuid(value) => query.bind(value),

@@ -8,9 +8,13 @@ use bailiwick_core::{
     sql::{Cell, Row, Rows, Statement, Value},
 };
 use sqlx::{
-    Column, Connection, Executor, Row as _, Sqlite as Engine, SqliteConnection, SqlitePool, TypeInfo, ValueRef,
+    Column, Connection, Executor, Row as _, Sqlite as Engine, SqliteConnection, SqlitePool, TypeInfo,
+    ValueRef,
     query::Query,
-    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+        SqliteSynchronous,
+    },
 };
 
 use super::check;
@@ -67,7 +71,9 @@ fn create(file: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 
-    if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists()) {
+    if let Some(directory) =
+        file.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists())
+    {
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
         builder.mode(0o700);
@@ -98,7 +104,11 @@ impl Database for Sqlite {
     }
 }
 
-async fn run(connection: &mut SqliteConnection, index: usize, statement: &Statement) -> Result<Rows, DatabaseError> {
+async fn run(
+    connection: &mut SqliteConnection,
+    index: usize,
+    statement: &Statement,
+) -> Result<Rows, DatabaseError> {
     let query = bind(sqlx::query(statement.sql.sqlite), &statement.arguments);
     if statement.sql.returns {
         let rows = query.fetch_all(connection).await.map_err(failure)?;
@@ -122,14 +132,18 @@ fn failure(error: sqlx::Error) -> DatabaseError {
                 _ => DatabaseError::Internal(text),
             })
         }
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
-            DatabaseError::Unavailable(text)
-        }
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::WorkerCrashed => DatabaseError::Unavailable(text),
         _ => DatabaseError::Internal(text),
     }
 }
 
-fn bind<'q>(mut query: Query<'q, Engine, SqliteArguments>, arguments: &'q [Value]) -> Query<'q, Engine, SqliteArguments> {
+fn bind<'q>(
+    mut query: Query<'q, Engine, SqliteArguments>,
+    arguments: &'q [Value],
+) -> Query<'q, Engine, SqliteArguments> {
     for argument in arguments {
         query = match argument {
             Value::Uuid(value) => query.bind(value.map(|id| id.to_string())),

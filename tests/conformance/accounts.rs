@@ -1,0 +1,138 @@
+//! Registering, logging in, tokens, and one's own account.
+
+use bailiwick_tests::{
+    actors::{Actor, PASSWORD, Tenant, unique},
+    targets::Target,
+};
+use serde_json::json;
+
+crate::cases!("accounts":
+    register_and_log_in,
+    emails_are_unique_whatever_their_case,
+    two_registrations_of_one_email_at_once,
+    wrong_credentials_are_all_the_same,
+    passwords_are_never_shown,
+    tokens_that_are_refused,
+    my_account,
+    a_disabled_user_is_out_at_once,
+);
+
+async fn register_and_log_in(target: &'static Target) {
+    let anyone = Actor::anonymous(target);
+    let email = format!("{}@Example.COM", unique("Ada"));
+    let account = json!({ "email": email, "name": "Ada Lovelace \u{1F9EE}", "password": "pässwörd" });
+    let registered = anyone.post("/v1/auth/register").json(&account).send().await.expect(201);
+    assert_eq!(registered.header("location"), Some("/v1/me"));
+    assert_eq!(registered.body["email"], email.to_lowercase());
+    assert_eq!(registered.body["name"], "Ada Lovelace \u{1F9EE}");
+    assert_eq!(registered.body["version"], 1);
+
+    let credentials = json!({ "email": email.to_uppercase(), "password": "pässwörd" });
+    let session = anyone.post("/v1/auth/login").json(&credentials).send().await.expect(200);
+    assert_eq!((&session.body["token_type"], &session.body["expires_in"]), (&json!("Bearer"), &json!(3600)));
+    let token = session.text_at("/access_token");
+    let me =
+        anyone.get("/v1/me").header("authorization", &format!("bEARER {token}")).send().await.expect(200);
+    assert_eq!(me.body, registered.body);
+}
+
+async fn emails_are_unique_whatever_their_case(target: &'static Target) {
+    let actor = Actor::register(target, "twin").await;
+    let again = json!({ "email": actor.email.to_uppercase(), "name": "Twin", "password": PASSWORD });
+    actor.post("/v1/auth/register").json(&again).send().await.problem(409, "email_taken");
+}
+
+async fn two_registrations_of_one_email_at_once(target: &'static Target) {
+    let anyone = Actor::anonymous(target);
+    let account =
+        json!({ "email": format!("{}@example.com", unique("race")), "name": "R", "password": PASSWORD });
+    let ask = || anyone.post("/v1/auth/register").json(&account).send();
+    let (one, two, three) = tokio::join!(ask(), ask(), ask());
+    let mut statuses = [one.status, two.status, three.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409]);
+}
+
+async fn wrong_credentials_are_all_the_same(target: &'static Target) {
+    let actor = Actor::register(target, "login").await;
+    let ask = async |email: &str, password: &str| {
+        let credentials = json!({ "email": email, "password": password });
+        let answer =
+            actor.post("/v1/auth/login").json(&credentials).send().await.problem(401, "invalid_credentials");
+        let mut body = answer.body;
+        body["request_id"].take();
+        (body, answer.headers.len())
+    };
+    let wrong_password = ask(&actor.email, "not the password").await;
+    let unknown_email = ask("nobody@example.com", PASSWORD).await;
+    assert_eq!(wrong_password, unknown_email);
+}
+
+async fn passwords_are_never_shown(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    for path in ["/v1/me", "/v1/members", "/v1/tenant"] {
+        let answer = tenant.owner.get(path).tenant(&tenant.id).send().await.expect(200);
+        assert!(!answer.text.contains("password") && !answer.text.contains("$2"), "{answer:?}");
+    }
+}
+
+async fn tokens_that_are_refused(target: &'static Target) {
+    let actor = Actor::register(target, "token").await;
+    let anyone = Actor::anonymous(target);
+    anyone.get("/v1/me").send().await.problem(401, "authentication_required");
+    let good = actor.token.clone().expect("logged in");
+    let (message, _) = good.rsplit_once('.').expect("three parts");
+    let bad = [
+        "Bearer".to_owned(),
+        "Bearer ".to_owned(),
+        "Bearer nonsense".to_owned(),
+        format!("Basic {good}"),
+        format!("Bearer {good}x"),
+        format!("Bearer {message}."),
+        format!("Bearer {message}.{}", "A".repeat(43)),
+        format!("Bearer {}", "x".repeat(5000)),
+    ];
+    for value in bad {
+        let answer =
+            anyone.get("/v1/me").header("authorization", &value).send().await.problem(401, "invalid_token");
+        let challenge = answer.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.contains("error=\"invalid_token\""), "{value}: {challenge}");
+    }
+    let twice = anyone.get("/v1/me").header("authorization", &format!("Bearer {good}"));
+    twice.header("authorization", &format!("Bearer {good}")).send().await.problem(401, "invalid_token");
+}
+
+async fn my_account(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let me = tenant.member.get("/v1/me").send().await.expect(200);
+    assert_eq!(me.body["email"], tenant.member.email);
+    let renamed =
+        tenant.member.patch("/v1/me").json(&json!({ "name": "Somebody Else" })).send().await.expect(200);
+    assert_eq!((&renamed.body["name"], &renamed.body["version"]), (&json!("Somebody Else"), &json!(2)));
+    // Nothing to change is no change.
+    let same = tenant.member.patch("/v1/me").json(&json!({})).send().await.expect(200);
+    assert_eq!(same.body, renamed.body);
+    let refused = tenant.member.patch("/v1/me").json(&json!({ "name": null })).send().await;
+    assert_eq!(refused.problem(422, "validation_failed").pointers(), ["/name"]);
+    let refused = tenant.member.patch("/v1/me").json(&json!({ "email": "x@y.z" })).send().await;
+    assert_eq!(refused.problem(422, "validation_failed").pointers(), ["/email"]);
+    // The tenants that they are in have it in their activity.
+    let entries = format!(
+        "SELECT count(*) FROM activity WHERE tenant_id = '{}' AND action = 'user.updated' AND entity_id = '{}'",
+        tenant.id, tenant.member.id
+    );
+    assert_eq!(target.backdoor.count(&entries).await, 1);
+}
+
+async fn a_disabled_user_is_out_at_once(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let disable =
+        format!("UPDATE users SET disabled_at = '2026-01-01T00:00:00.000Z' WHERE id = '{}'", tenant.owner.id);
+    target.backdoor.sql(&disable).await;
+    tenant.owner.get("/v1/me").send().await.problem(401, "invalid_token");
+    tenant.owner.get("/v1/projects").tenant(&tenant.id).send().await.problem(403, "not_a_member");
+    let new = json!({ "name": "P" });
+    tenant.owner.post("/v1/projects").tenant(&tenant.id).json(&new).send().await.problem(403, "not_a_member");
+    let credentials = json!({ "email": tenant.owner.email, "password": PASSWORD });
+    tenant.owner.post("/v1/auth/login").json(&credentials).send().await.problem(401, "invalid_credentials");
+}

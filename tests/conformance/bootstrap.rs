@@ -1,0 +1,32 @@
+//! What happens once in the life of a database. Runs before all else, on the empty one.
+
+use bailiwick_tests::{actors::Actor, targets::Target};
+use futures::future::join_all;
+use serde_json::json;
+
+crate::cases!("bootstrap": the_first_of_many_to_register_at_once_owns_the_default_tenant);
+
+async fn the_first_of_many_to_register_at_once_owns_the_default_tenant(target: &'static Target) {
+    let actors = join_all((0..8).map(|_| Actor::register(target, "early"))).await;
+    let mut owners = Vec::new();
+    for actor in &actors {
+        let tenants = actor.get("/v1/tenants").send().await.expect(200);
+        match tenants.body["data"].as_array().expect("a list").as_slice() {
+            [] => {}
+            [tenant] => {
+                assert_eq!((&tenant["slug"], &tenant["role"]), (&json!("default"), &json!("owner")));
+                owners.push(actor);
+            }
+            more => panic!("{more:?}"),
+        }
+    }
+    assert_eq!(owners.len(), 1, "exactly one owner");
+    // No header means the tenant `default`, and only its owner is in.
+    for actor in &actors {
+        let status = if actor.id == owners[0].id { 200 } else { 403 };
+        actor.get("/v1/tenant").send().await.expect(status);
+    }
+    let members = target.backdoor.count("SELECT count(*) FROM memberships").await;
+    let claims = target.backdoor.count("SELECT count(*) FROM activity WHERE action = 'tenant.claimed'").await;
+    assert_eq!((members, claims), (1, 1));
+}

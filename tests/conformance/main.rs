@@ -1,0 +1,130 @@
+//! The conformance suite: every case runs over HTTP against every target, each started for real. What is expected is
+//! the same for all of them; there is no way to say otherwise.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so and ends there"
+)]
+
+mod accounts;
+mod bootstrap;
+mod input;
+mod matrix;
+mod outage;
+mod projects;
+mod service;
+mod tenants;
+mod transitions;
+
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+};
+
+use bailiwick_tests::targets::{self, Target};
+use futures::{FutureExt, future::BoxFuture};
+use libtest_mimic::{Arguments, Trial};
+
+/// A case, and what it is called.
+struct Case {
+    name: String,
+    run: Box<dyn Fn(&'static Target) -> BoxFuture<'static, ()> + Send + Sync>,
+}
+
+impl Case {
+    fn new<F>(name: impl Into<String>, run: impl Fn(&'static Target) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self { name: name.into(), run: Box::new(move |target| run(target).boxed()) }
+    }
+}
+
+/// The functions of a module as cases.
+macro_rules! cases {
+    ($module:literal: $($case:ident),+ $(,)?) => {
+        pub(crate) fn cases() -> Vec<crate::Case> {
+            vec![$(crate::Case::new(concat!($module, "::", stringify!($case)), $case)),+]
+        }
+    };
+}
+pub(crate) use cases;
+
+/// Passed and failed cases of each target.
+type Tally = Arc<Mutex<BTreeMap<&'static str, (usize, usize)>>>;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // The cases wait for servers most of the time.
+    arguments.test_threads = arguments.test_threads.or(Some(12));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let targets: [&'static Target; 3] = runtime.block_on(async {
+        let (sqlite, postgres, edge) =
+            tokio::join!(targets::native_sqlite(), targets::native_postgres(), targets::edge_d1());
+        [sqlite, postgres, edge].map(|target| &*Box::leak(Box::new(target)))
+    });
+
+    let mut common = Vec::new();
+    for cases in [
+        service::cases(),
+        accounts::cases(),
+        tenants::cases(),
+        projects::cases(),
+        transitions::cases(),
+        input::cases(),
+        matrix::cases(),
+    ] {
+        common.extend(cases);
+    }
+    let alone = Arguments { test_threads: Some(1), ..arguments.clone() };
+    let phases = [
+        ("while the database is empty", bootstrap::cases(), &arguments),
+        ("all together", common, &arguments),
+        ("one after the other, because they disturb the rest", outage::cases(), &alone),
+    ];
+
+    let tally = Tally::default();
+    let mut failed = false;
+    for (what, cases, arguments) in phases {
+        println!("\nconformance, {what}:");
+        let handle = runtime.handle().clone();
+        let trials = trials(cases, targets, &handle, &tally);
+        failed |= libtest_mimic::run(arguments, trials).has_failed();
+    }
+    for (target, (passed, failed)) in tally.lock().expect("no panic while counting").iter() {
+        println!("{target}: {passed} passed, {failed} failed");
+    }
+    for target in targets {
+        target.stop();
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn trials(
+    cases: Vec<Case>,
+    targets: [&'static Target; 3],
+    handle: &tokio::runtime::Handle,
+    tally: &Tally,
+) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for case in cases {
+        let case = Arc::new(case);
+        for target in targets {
+            let (case, handle, tally) = (case.clone(), handle.clone(), tally.clone());
+            trials.push(Trial::test(format!("{}::{}", target.name, case.name), move || {
+                // On the runtime, so that a case may start tasks of its own.
+                let outcome = handle.block_on(AssertUnwindSafe((case.run)(target)).catch_unwind());
+                let mut tally = tally.lock().expect("no panic while counting");
+                let (passed, failed) = tally.entry(target.name).or_default();
+                *if outcome.is_ok() { passed } else { failed } += 1;
+                outcome.map_err(|_| "it panicked; the message is above".into())
+            }));
+        }
+    }
+    trials
+}

@@ -1,0 +1,14 @@
+//! The matrices: generated from the route table and the transition table, so that a new line is covered, or fails,
+//! without anybody thinking of it.
+
+mod roles;
+mod samples;
+mod swap;
+mod transitions;
+
+pub(crate) fn cases() -> Vec<crate::Case> {
+    let mut all = swap::cases();
+    all.extend(roles::cases());
+    all.extend(transitions::cases());
+    all
+}

@@ -1,0 +1,88 @@
+//! Every route, asked by everybody: nobody, a stranger, each role, a suspended and a removed member.
+
+use bailiwick_core::{
+    routes::{Access, ROUTES, Route},
+    values::Role,
+};
+use bailiwick_tests::{
+    actors::{Actor, Tenant},
+    client::Answer,
+    targets::Target,
+};
+
+use super::samples::sample;
+use crate::Case;
+
+pub(super) fn cases() -> Vec<Case> {
+    ROUTES
+        .iter()
+        .map(|route| {
+            Case::new(format!("role_matrix::{}", route.name), move |target| everybody_asks(target, route))
+        })
+        .collect()
+}
+
+/// What somebody is to a tenant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Standing {
+    Anonymous,
+    Stranger,
+    In(Role),
+    Suspended,
+    Removed,
+}
+
+/// The status and code of the answer, or success.
+fn expected(access: Access, standing: Standing) -> Result<(), (u16, &'static str)> {
+    match (access, standing) {
+        (Access::Public, _) => Ok(()),
+        (_, Standing::Anonymous) => Err((401, "authentication_required")),
+        (Access::SignedIn, _) => Ok(()),
+        (Access::Member(least), Standing::In(role)) if role >= least => Ok(()),
+        (Access::Member(_), Standing::In(_)) => Err((403, "insufficient_role")),
+        (Access::Member(_), _) => Err((403, "not_a_member")),
+    }
+}
+
+async fn everybody_asks(target: &'static Target, route: &'static Route) {
+    let tenant = Tenant::create(target).await;
+    let (stranger, suspended, removed) = tokio::join!(
+        Actor::register(target, "stranger"),
+        Actor::register(target, "suspended"),
+        Actor::register(target, "removed")
+    );
+    // They were owners: their tokens are as good as any.
+    tenant.admit(&suspended, "owner").await;
+    tenant.admit(&removed, "owner").await;
+    suspended.get("/v1/tenant").tenant(&tenant.id).send().await.expect(200);
+    removed.get("/v1/tenant").tenant(&tenant.id).send().await.expect(200);
+    tenant.set(&suspended, "status", "suspended").await;
+    tenant.remove(&removed).await;
+    let anonymous = Actor::anonymous(target);
+    let everybody = [
+        (Standing::Anonymous, &anonymous),
+        (Standing::Stranger, &stranger),
+        (Standing::In(Role::Viewer), &tenant.viewer),
+        (Standing::In(Role::Member), &tenant.member),
+        (Standing::In(Role::Manager), &tenant.manager),
+        (Standing::In(Role::Owner), &tenant.owner),
+        (Standing::Suspended, &suspended),
+        (Standing::Removed, &removed),
+    ];
+    for (standing, actor) in everybody {
+        let sample = sample(route, &tenant).await;
+        let before = target.backdoor.snapshot(&tenant.id).await;
+        let answer: Answer = sample.ask(actor, &tenant).send().await;
+        match expected(route.access, standing) {
+            Ok(()) => assert_eq!(answer.status, sample.success, "{standing:?} asks {route:?}: {answer:?}"),
+            Err((status, code)) => {
+                let answer = answer.problem(status, code);
+                if let (Access::Member(least), "insufficient_role") = (route.access, code) {
+                    assert_eq!(answer.body["required_role"], least.as_str());
+                }
+                let after = target.backdoor.snapshot(&tenant.id).await;
+                assert_eq!(before, after, "{standing:?} was refused {route:?}, but it left traces");
+            }
+        }
+    }
+}

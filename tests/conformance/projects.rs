@@ -1,0 +1,227 @@
+//! Projects: their life but for the workflow.
+
+use bailiwick_tests::{
+    actors::{Tenant, new_id},
+    targets::Target,
+};
+use serde_json::{Value, json};
+
+crate::cases!("projects":
+    create_read_change_delete,
+    every_change_has_its_activity,
+    text_is_kept_as_sent,
+    an_archived_project_is_read_only,
+    lists_are_filtered_and_paged,
+    a_page_is_not_disturbed_by_changes,
+    cursors_fit_one_list_only,
+    ids_that_are_none,
+);
+
+async fn create_read_change_delete(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let new = json!({ "name": "Bridge", "description": "Over the river", "visibility": "public" });
+    let created = tenant.member.post("/v1/projects").tenant(&tenant.id).json(&new).send().await.expect(201);
+    let path = format!("/v1/projects/{}", created.text_at("/id"));
+    assert_eq!(created.header("location"), Some(path.as_str()));
+    assert_eq!((&created.body["status"], &created.body["version"]), (&json!("draft"), &json!(1)));
+    assert_eq!(
+        (&created.body["created_by"], &created.body["submitted_by"]),
+        (&json!(tenant.member.id), &Value::Null)
+    );
+
+    let read = tenant.viewer.get(&path).tenant(&tenant.id).send().await.expect(200);
+    assert_eq!(read.body, created.body);
+
+    let patch = json!({ "description": "" });
+    let changed = tenant.member.patch(&path).tenant(&tenant.id).json(&patch).send().await.expect(200);
+    assert_eq!((&changed.body["name"], &changed.body["description"]), (&json!("Bridge"), &json!("")));
+    assert_eq!((&changed.body["visibility"], &changed.body["version"]), (&json!("public"), &json!(2)));
+    let merged =
+        tenant.member.patch(&path).tenant(&tenant.id).raw("application/merge-patch+json", "{}").send().await;
+    assert_eq!(merged.expect(200).body, changed.body);
+
+    let deleted = tenant.manager.delete(&path).tenant(&tenant.id).send().await.expect(204);
+    assert_eq!(deleted.text, "");
+    tenant.viewer.get(&path).tenant(&tenant.id).send().await.problem(404, "not_found");
+    tenant.manager.delete(&path).tenant(&tenant.id).send().await.problem(404, "not_found");
+    tenant
+        .manager
+        .patch(&path)
+        .tenant(&tenant.id)
+        .json(&json!({ "name": "N" }))
+        .send()
+        .await
+        .problem(404, "not_found");
+}
+
+async fn every_change_has_its_activity(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let created =
+        tenant.owner.post("/v1/projects").tenant(&tenant.id).json(&json!({ "name": "P" })).send().await;
+    let id = created.expect(201).text_at("/id");
+    let path = format!("/v1/projects/{id}");
+    tenant.member.patch(&path).tenant(&tenant.id).json(&json!({ "name": "Q" })).send().await.expect(200);
+    let submit = tenant.member.post(&format!("{path}/transitions")).tenant(&tenant.id);
+    submit.json(&json!({ "to": "submitted" })).send().await.expect(200);
+    tenant.manager.delete(&path).tenant(&tenant.id).send().await.expect(204);
+    let sql = format!(
+        "SELECT action, actor_id FROM activity WHERE tenant_id = '{}' AND entity_type = 'project' AND entity_id = '{id}' \
+         ORDER BY created_at, id",
+        tenant.id
+    );
+    let entries: Vec<Vec<String>> =
+        target.backdoor.sql(&sql).await.into_iter().map(|row| row.into_iter().flatten().collect()).collect();
+    let expected = [
+        ["project.created", &tenant.owner.id],
+        ["project.updated", &tenant.member.id],
+        ["project.moved", &tenant.member.id],
+        ["project.deleted", &tenant.manager.id],
+    ];
+    // Those of one millisecond may stand in either order.
+    let mut entries = entries;
+    entries.sort();
+    let mut expected = expected.map(|entry| entry.map(str::to_owned).to_vec());
+    expected.sort();
+    assert_eq!(entries, expected);
+}
+
+async fn text_is_kept_as_sent(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    for text in [
+        "'; DROP TABLE projects; --",
+        "?1 $1 %s {}",
+        "\u{202E}txt\u{1F469}\u{200D}\u{1F680}é",
+        "  spaced  ",
+        "\\ \" /",
+    ] {
+        let new = json!({ "name": text, "description": format!("{text}\n\t{text}") });
+        let created =
+            tenant.owner.post("/v1/projects").tenant(&tenant.id).json(&new).send().await.expect(201);
+        let path = format!("/v1/projects/{}", created.text_at("/id"));
+        let read = tenant.owner.get(&path).tenant(&tenant.id).send().await.expect(200);
+        assert_eq!((&read.body["name"], &read.body["description"]), (&new["name"], &new["description"]));
+    }
+}
+
+async fn an_archived_project_is_read_only(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let path = format!("/v1/projects/{}", tenant.project("archived", None).await);
+    let patch = tenant.owner.patch(&path).tenant(&tenant.id).json(&json!({ "name": "N" })).send().await;
+    patch.problem(409, "project_archived");
+    tenant.viewer.get(&path).tenant(&tenant.id).send().await.expect(200);
+    tenant.owner.delete(&path).tenant(&tenant.id).send().await.expect(204);
+}
+
+/// Reads a list to its end, and returns the ids.
+async fn walk(tenant: &Tenant<'_>, query: &str) -> Vec<String> {
+    let (mut ids, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v1/projects?{query}{cursor}");
+        let page = tenant.viewer.get(&path).tenant(&tenant.id).send().await.expect(200);
+        ids.extend(
+            page.body["data"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|item| item["id"].as_str().expect("an id").to_owned()),
+        );
+        match page.body["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return ids,
+        }
+    }
+}
+
+async fn lists_are_filtered_and_paged(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let mut drafts = Vec::new();
+    for _ in 0..7 {
+        drafts.push(tenant.project("draft", None).await);
+    }
+    let submitted = tenant.project("submitted", None).await;
+    drafts.reverse();
+    let mut all = drafts.clone();
+    all.insert(0, submitted.clone());
+    for size in [1, 2, 3, 7, 8, 100] {
+        assert_eq!(walk(&tenant, &format!("limit={size}")).await, all, "pages of {size}");
+    }
+    assert_eq!(walk(&tenant, "status=draft&limit=3").await, drafts);
+    assert_eq!(walk(&tenant, "status=submitted&visibility=private").await, [submitted]);
+    assert_eq!(walk(&tenant, "visibility=public").await, Vec::<String>::new());
+    for (query, pointer) in [
+        ("limit=0", "/limit"),
+        ("limit=101", "/limit"),
+        ("limit=ten", "/limit"),
+        ("status=lost", "/status"),
+        ("colour=red", "/colour"),
+        ("limit=1&limit=2", "/limit"),
+    ] {
+        let refused = tenant.viewer.get(&format!("/v1/projects?{query}")).tenant(&tenant.id).send().await;
+        assert_eq!(refused.problem(400, "invalid_parameter").pointers(), [pointer], "{query}");
+    }
+}
+
+async fn a_page_is_not_disturbed_by_changes(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(tenant.project("draft", None).await);
+    }
+    ids.reverse();
+    let first = tenant.viewer.get("/v1/projects?limit=2").tenant(&tenant.id).send().await.expect(200);
+    // The last one of the page goes, and a new one comes.
+    tenant.manager.delete(&format!("/v1/projects/{}", ids[1])).tenant(&tenant.id).send().await.expect(204);
+    tenant.project("draft", None).await;
+    let rest = format!("/v1/projects?limit=2&cursor={}", first.text_at("/next_cursor"));
+    let second = tenant.viewer.get(&rest).tenant(&tenant.id).send().await.expect(200);
+    assert_eq!(
+        (second.text_at("/data/0/id"), second.text_at("/data/1/id")),
+        (ids[2].clone(), ids[3].clone())
+    );
+}
+
+async fn cursors_fit_one_list_only(target: &'static Target) {
+    let (tenant, other) = tokio::join!(Tenant::create(target), Tenant::create(target));
+    other.admit(&tenant.viewer, "viewer").await;
+    for _ in 0..2 {
+        tenant.project("draft", None).await;
+        other.project("draft", None).await;
+    }
+    let first = tenant.viewer.get("/v1/projects?limit=1").tenant(&tenant.id).send().await.expect(200);
+    let cursor = first.text_at("/next_cursor");
+    let ask = |path: String, id: &str| tenant.viewer.get(&path).tenant(id).send();
+    ask(format!("/v1/projects?limit=1&cursor={cursor}"), &tenant.id).await.expect(200);
+    for (path, id) in [
+        (format!("/v1/projects?cursor={cursor}"), &other.id),
+        (format!("/v1/projects?status=draft&cursor={cursor}"), &tenant.id),
+        (format!("/v1/members?cursor={cursor}"), &tenant.id),
+        (format!("/v1/projects?cursor={}", "A".repeat(43)), &tenant.id),
+        ("/v1/projects?cursor=nonsense".to_owned(), &tenant.id),
+        ("/v1/projects?cursor=".to_owned(), &tenant.id),
+    ] {
+        ask(path, id).await.problem(400, "invalid_cursor");
+    }
+}
+
+async fn ids_that_are_none(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let known = tenant.project("draft", None).await;
+    tenant
+        .viewer
+        .get(&format!("/v1/projects/{}", known.to_uppercase()))
+        .tenant(&tenant.id)
+        .send()
+        .await
+        .expect(200);
+    for id in
+        ["x", "0", "null", &new_id(), &known.replace('-', ""), &format!("{known}x"), "%00", "..%2f", "%27"]
+    {
+        tenant
+            .viewer
+            .get(&format!("/v1/projects/{id}"))
+            .tenant(&tenant.id)
+            .send()
+            .await
+            .problem(404, "not_found");
+    }
+}

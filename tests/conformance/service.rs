@@ -1,0 +1,107 @@
+//! The service itself: health, description, and what every response has.
+
+use bailiwick_core::routes::ROUTES;
+use bailiwick_tests::{
+    actors::{Actor, Tenant},
+    targets::Target,
+};
+use reqwest::Method;
+use serde_json::json;
+
+crate::cases!("service":
+    health,
+    the_description_is_the_one_that_was_generated,
+    the_workflow_is_published,
+    unknown_routes_and_methods,
+    head_and_options,
+    request_ids_are_echoed_or_made,
+    only_known_response_headers,
+);
+
+async fn health(target: &'static Target) {
+    let anyone = Actor::anonymous(target);
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(anyone.get(path).send().await.expect(200).body, json!({ "status": "ok" }));
+    }
+}
+
+async fn the_description_is_the_one_that_was_generated(target: &'static Target) {
+    let served = Actor::anonymous(target).get("/openapi.json").send().await.expect(200);
+    assert_eq!(served.body, bailiwick_core::openapi::document());
+    assert_eq!(served.header("cache-control"), Some("public, max-age=300"));
+}
+
+async fn the_workflow_is_published(target: &'static Target) {
+    let workflow = Actor::anonymous(target).get("/v1/workflow").send().await.expect(200);
+    let lines = workflow.body["transitions"].as_array().expect("a list");
+    assert_eq!(lines.len(), bailiwick_core::workflow::TRANSITIONS.len());
+    let approval =
+        json!({ "from": "submitted", "to": "approved", "required_role": "manager", "guards": ["four_eyes"] });
+    assert!(lines.contains(&approval), "{lines:?}");
+    assert!(workflow.text_at("/diagram").contains("submitted --> approved: manager, four_eyes"));
+}
+
+async fn unknown_routes_and_methods(target: &'static Target) {
+    let anyone = Actor::anonymous(target);
+    for path in ["/", "/v1", "/v1/nothing", "/v1/projects/", "/v1/me/", "/V1/me", "//v1/me"] {
+        anyone.get(path).send().await.problem(404, "route_not_found");
+    }
+    let refused = anyone.ask(Method::PUT, "/v1/projects").send().await.problem(405, "method_not_allowed");
+    assert_eq!(refused.header("allow"), Some("GET, POST, HEAD, OPTIONS"));
+    let long = format!("/v1/workflow?{}", "x".repeat(9000));
+    anyone.get(&long).send().await.problem(414, "target_too_long");
+    anyone.get("/healthz?verbose=1").send().await.problem(400, "invalid_parameter");
+}
+
+async fn head_and_options(target: &'static Target) {
+    let anyone = Actor::anonymous(target);
+    let head = anyone.ask(Method::HEAD, "/v1/workflow").send().await.expect(200);
+    assert_eq!(head.text, "");
+    assert_eq!(head.header("content-type"), Some("application/json"));
+    let options = anyone.ask(Method::OPTIONS, "/v1/me").send().await.expect(204);
+    assert_eq!(options.header("allow"), Some("GET, PATCH, HEAD, OPTIONS"));
+}
+
+async fn request_ids_are_echoed_or_made(target: &'static Target) {
+    let anyone = Actor::anonymous(target);
+    let given = anyone.get("/healthz").header("x-request-id", "trace-1.A_b").send().await;
+    assert_eq!(given.header("x-request-id"), Some("trace-1.A_b"));
+    let (one, other) = (anyone.get("/healthz").send().await, anyone.get("/healthz").send().await);
+    assert_ne!(one.header("x-request-id"), other.header("x-request-id"));
+    // What could be used to forge log lines is not taken over.
+    let forged = anyone.get("/healthz").header("x-request-id", "a b\"c").send().await;
+    assert_ne!(forged.header("x-request-id"), Some("a b\"c"));
+}
+
+/// A header that nobody decided on may tell what nobody meant to tell.
+async fn only_known_response_headers(target: &'static Target) {
+    const KNOWN: &[&str] = &[
+        "allow",
+        "cache-control",
+        "content-length",
+        "content-type",
+        "date",
+        "location",
+        "retry-after",
+        "vary",
+        "www-authenticate",
+        "x-content-type-options",
+        "x-request-id",
+        // Those of the transport.
+        "connection",
+        "keep-alive",
+        "transfer-encoding",
+    ];
+    let tenant = Tenant::create(target).await;
+    let project = tenant.project("draft", None).await;
+    for route in ROUTES {
+        let path = route.path.replace("{project_id}", &project);
+        let answer = tenant.viewer.ask(route.method.clone(), &path).tenant(&tenant.id).send().await;
+        for name in answer.headers.keys() {
+            assert!(KNOWN.contains(&name.as_str()), "{route:?} answers with {name}");
+        }
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{route:?}");
+        let expected = if route.path == "/openapi.json" { "public, max-age=300" } else { "no-store" };
+        assert_eq!(answer.header("cache-control"), Some(expected), "{route:?}");
+    }
+}

@@ -1,0 +1,49 @@
+//! Generated files are what their generators make. `UPDATE=1 cargo test -p bailiwick-tests --test house generated`
+//! writes them anew.
+
+use bailiwick_core::{config, openapi};
+use bailiwick_tests::targets::root;
+
+fn assert_generated(path: &str, content: &str) {
+    let file = root().join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, content).expect("a file that can be written");
+    }
+    let stored = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        stored == content,
+        "{path} is stale: UPDATE=1 cargo test -p bailiwick-tests --test house generated"
+    );
+}
+
+#[test]
+fn openapi() {
+    assert_generated("core/openapi.json", &format!("{:#}\n", openapi::document()));
+}
+
+#[test]
+fn configuration() {
+    assert_generated("docs/CONFIGURATION.md", &config::documentation());
+}
+
+#[test]
+fn every_reference_in_the_description_leads_somewhere() {
+    fn references(value: &serde_json::Value, into: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(members) => {
+                into.extend(members.get("$ref").and_then(|value| value.as_str()).map(str::to_owned));
+                members.values().for_each(|value| references(value, into));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|value| references(value, into)),
+            _ => {}
+        }
+    }
+    let document = openapi::document();
+    let mut all = Vec::new();
+    references(&document, &mut all);
+    assert!(all.len() > 100);
+    for reference in all {
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
+    }
+    assert!(!document.to_string().contains("x-optional"), "a marker of the generator is left");
+}

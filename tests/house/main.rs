@@ -1,0 +1,8 @@
+//! Checks of the house itself: its rules, its generated files, its schema, its statements, and what a request costs.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
+
+mod budget;
+mod generated;
+mod schema;
+mod tidy;
