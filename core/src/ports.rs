@@ -34,7 +34,8 @@ pub trait Database: Send + Sync + 'static {
 pub enum DatabaseError {
     /// The statement at this place of the batch did not touch the number of rows that it was expected to.
     Unmet(usize),
-    /// A uniqueness constraint was violated, named as Postgres would: `users_email_key`, `projects_pkey`.
+    /// A uniqueness constraint was violated, named as Postgres names it by default: `users_email_key`. (Those of
+    /// primary keys have no common name; nobody expects them to be violated.)
     Unique(String),
     /// A foreign key or check constraint was violated.
     Constraint(String),

@@ -63,7 +63,8 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-fn client() -> reqwest::Client {
+/// A client that follows no redirect and waits long.
+pub fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_mins(1))
@@ -72,7 +73,7 @@ fn client() -> reqwest::Client {
 }
 
 /// Starts a server and waits for the line that tells where it listens.
-async fn start(command: &mut Command, marker: &str) -> (Child, String) {
+pub async fn start(command: &mut Command, marker: &str) -> (Child, String) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -110,7 +111,8 @@ fn forward(
     });
 }
 
-fn native(database_url: &str) -> Command {
+/// The native binary with the settings of tests, on a free port.
+pub fn native(database_url: &str) -> Command {
     let mut command = Command::new(binary());
     command
         .env_clear()
@@ -126,7 +128,8 @@ fn settings() -> [(&'static str, &'static str); 3] {
     [("JWT_SECRET", JWT_SECRET), ("BCRYPT_COST", "4"), ("FAULT_INJECTION", "true")]
 }
 
-fn address(line: &str) -> String {
+/// The address in a line of a log.
+pub fn address(line: &str) -> String {
     let start = line.find("http://").expect("an address");
     line[start..].chars().take_while(|c| !c.is_whitespace() && *c != '"').collect()
 }

@@ -1,0 +1,7 @@
+//! What only the native binary has: its drivers, its start and its end, its command line; and the tour of the README.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
+
+mod drivers;
+mod process;
+mod tour;

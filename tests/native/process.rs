@@ -1,0 +1,163 @@
+//! The binary as a process: how it starts, refuses to start, and ends.
+
+use std::{os::unix::fs::PermissionsExt, time::Duration};
+
+use bailiwick_tests::targets::{Postgres, address, binary, client, native, start};
+use serde_json::json;
+use tokio::process::Command;
+
+fn url(directory: &tempfile::TempDir) -> String {
+    format!("sqlite://{}", directory.path().join("b.db").display())
+}
+
+async fn fails(command: &mut Command) -> String {
+    let output = tokio::time::timeout(Duration::from_secs(20), command.output()).await;
+    let output = output.expect("it ends by itself").expect("it runs");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+#[tokio::test]
+async fn wrong_settings_stop_the_start_with_a_sentence_each() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = native(&url(&directory));
+    let said =
+        fails(command.args(["--token-ttl", "soon", "--bind", "here"]).env("JWT_SECRET", "hunter2-hunter2"))
+            .await;
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    assert!(lines.iter().all(|line| line.starts_with("bailiwick: ")), "{said}");
+    for (setting, line) in ["BIND", "JWT_SECRET", "TOKEN_TTL"].iter().zip(&lines) {
+        assert!(line.contains(setting), "{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+
+    let said = fails(&mut native("mysql://h/d")).await;
+    assert!(said.contains("DATABASE_URL: expected sqlite://"), "{said}");
+    let said = fails(native(&url(&directory)).env("LOG_LEVEL", "a=b=c")).await;
+    assert!(said.contains("LOG_LEVEL"), "{said}");
+}
+
+#[tokio::test]
+async fn postgres_is_migrated_only_when_asked_and_needs_a_secret() {
+    let server = Postgres::start().await;
+    let said = fails(&mut native(&server.url())).await;
+    assert!(said.contains("0001 foundation") && said.contains("bailiwick migrate"), "{said}");
+    for expected in ["Applied 0001 foundation.\n", "The database is up to date.\n"] {
+        let output = native(&server.url()).arg("migrate").output().await.expect("it runs");
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    }
+    let said = fails(native(&server.url()).env_remove("JWT_SECRET")).await;
+    assert!(said.contains("JWT_SECRET: it is not set"), "{said}");
+}
+
+#[tokio::test]
+async fn without_a_secret_sqlite_keeps_one_of_its_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("b.db.jwt-secret");
+    let mut first = String::new();
+    for round in 0..2 {
+        let (mut process, _) =
+            start(native(&url(&directory)).env_remove("JWT_SECRET"), "listening on http").await;
+        process.start_kill().expect("it runs");
+        process.wait().await.expect("it ends");
+        let secret = std::fs::read_to_string(&file).expect("a secret");
+        if round == 0 {
+            assert_eq!(secret.len(), 64);
+            first = secret;
+        } else {
+            assert_eq!(secret, first);
+        }
+    }
+    assert_eq!(std::fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn sigterm_lets_requests_in_flight_finish() {
+    let directory = tempfile::tempdir().expect("a directory");
+    // At this cost hashing takes a second, long enough to be in flight.
+    let (mut process, line) =
+        start(native(&url(&directory)).env("BCRYPT_COST", "13"), "listening on http").await;
+    let (url, http) = (address(&line), client());
+    let account = json!({ "email": "a@example.com", "name": "A", "password": "12345678" });
+    let registering = tokio::spawn({
+        let request = http.post(format!("{url}/v1/auth/register")).json(&account);
+        async move { request.send().await }
+    });
+    // The server has the request when it has one connection more; there is no event to wait for.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let pid = process.id().expect("it runs").to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.is_ok_and(|status| status.success()));
+    let answer = registering.await.expect("no panic").expect("an answer although it was told to stop");
+    assert_eq!(answer.status(), 201);
+    let status = tokio::time::timeout(Duration::from_secs(10), process.wait())
+        .await
+        .expect("in time")
+        .expect("an end");
+    assert_eq!(status.code(), Some(0));
+    assert!(http.get(format!("{url}/healthz")).send().await.is_err());
+}
+
+#[tokio::test]
+async fn large_answers_are_compressed_for_those_who_can_read_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_process, line) = start(&mut native(&url(&directory)), "listening on http").await;
+    let (url, http) = (address(&line), client());
+    let ask = |path: &str, encoding: &'static str| {
+        http.get(format!("{url}{path}")).header("accept-encoding", encoding).send()
+    };
+    for encoding in ["gzip", "br"] {
+        let answer = ask("/openapi.json", encoding).await.expect("an answer");
+        assert_eq!(answer.headers()["content-encoding"], encoding);
+        assert!(answer.bytes().await.expect("a body").len() < 40_000);
+    }
+    let small = ask("/healthz", "gzip").await.expect("an answer");
+    assert!(!small.headers().contains_key("content-encoding"));
+}
+
+#[tokio::test]
+async fn seed_fills_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let seed = async || {
+        let output = native(&url(&directory)).arg("seed").output().await.expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let said = seed().await;
+    assert!(said.contains("Added 3 projects") && said.contains("olive@example.com (owner)"), "{said}");
+    assert!(seed().await.contains("are there already"));
+    let (_process, line) = start(&mut native(&url(&directory)), "listening on http").await;
+    let (url, http) = (address(&line), client());
+    let credentials = json!({ "email": "viktor@example.com", "password": "bailiwick-demo" });
+    let session: serde_json::Value = http
+        .post(format!("{url}/v1/auth/login"))
+        .json(&credentials)
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
+    let token = session["access_token"].as_str().expect("a token");
+    let list = http.get(format!("{url}/v1/projects")).bearer_auth(token).send().await.expect("an answer");
+    let list: serde_json::Value = list.json().await.expect("JSON");
+    let mut statuses: Vec<_> =
+        list["data"].as_array().expect("a list").iter().map(|project| project["status"].as_str()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [Some("draft"), Some("in_progress"), Some("submitted")]);
+}
+
+#[tokio::test]
+async fn help_names_every_setting() {
+    let output = Command::new(binary()).arg("--help").output().await.expect("it runs");
+    let help = String::from_utf8(output.stdout).expect("text");
+    for setting in bailiwick_core::Config::SETTINGS {
+        assert!(
+            help.contains(&format!("--{}", setting.name.to_lowercase().replace('_', "-"))),
+            "{}",
+            setting.name
+        );
+        assert!(help.contains(setting.name), "{}", setting.name);
+    }
+}

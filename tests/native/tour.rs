@@ -1,0 +1,47 @@
+//! The README's tour, as it is written there, against a fresh server.
+
+use bailiwick_tests::targets::{address, native, root, start};
+use tokio::process::Command;
+
+/// The commands of a section: its blocks marked `sh`.
+fn commands(readme: &str, section: &str) -> String {
+    let (_, rest) = readme.split_once(&format!("\n## {section}\n")).expect("the section");
+    let section = rest.split("\n## ").next().unwrap_or(rest);
+    let blocks: Vec<_> =
+        section.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n")).collect();
+    assert!(!blocks.is_empty());
+    blocks.concat()
+}
+
+#[tokio::test]
+async fn works_as_it_is_written() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = format!("sqlite://{}", directory.path().join("tour.db").display());
+    // As a new user has it: nothing configured.
+    let (_process, line) =
+        start(native(&url).env_remove("JWT_SECRET").env_remove("BCRYPT_COST"), "listening on http").await;
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &commands(&readme, "A five-minute tour")])
+        .env("BAILIWICK", address(&line))
+        .current_dir(directory.path())
+        .output()
+        .await
+        .expect("bash");
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{complained}");
+    for expected in [
+        r#""status":"ok""#,
+        r#""email":"ada@example.com""#,
+        r#""slug":"default""#,
+        r#""role":"owner""#,
+        r#""code":"transition_not_allowed""#,
+        r#""allowed":["submitted","archived"]"#,
+        r#""status":"approved""#,
+        r#""status":"in_progress""#,
+        r#""code":"not_a_member""#,
+    ] {
+        assert!(said.contains(expected), "the tour does not show {expected}:\n{said}");
+    }
+}
