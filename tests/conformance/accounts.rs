@@ -1,7 +1,9 @@
 //! Registering, logging in, tokens, and one's own account.
 
+use std::time::SystemTime;
+
 use bailiwick_tests::{
-    actors::{Actor, PASSWORD, Tenant, unique},
+    actors::{Actor, PASSWORD, Tenant, new_id, token, unique},
     targets::Target,
 };
 use serde_json::json;
@@ -13,6 +15,7 @@ crate::cases!("accounts":
     wrong_credentials_are_all_the_same,
     passwords_are_never_shown,
     tokens_that_are_refused,
+    tokens_that_are_signed_but_say_the_wrong_thing,
     my_account,
     a_disabled_user_is_out_at_once,
 );
@@ -100,6 +103,47 @@ async fn tokens_that_are_refused(target: &'static Target) {
     }
     let twice = anyone.get("/v1/me").header("authorization", &format!("Bearer {good}"));
     twice.header("authorization", &format!("Bearer {good}")).send().await.problem(401, "invalid_token");
+}
+
+async fn tokens_that_are_signed_but_say_the_wrong_thing(target: &'static Target) {
+    let actor = Actor::register(target, "claims").await;
+    #[expect(clippy::disallowed_methods, reason = "a test has no Clock port")]
+    let now = i64::try_from(
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs(),
+    )
+    .expect("seconds");
+    let header = json!({ "alg": "HS256", "typ": "JWT" });
+    let claims = json!({
+        "sub": actor.id, "exp": now + 60, "iat": now, "jti": "j", "iss": "bailiwick", "aud": "bailiwick",
+    });
+    let ask = |token: String| {
+        Actor::anonymous(target).get("/v1/me").header("authorization", &format!("Bearer {token}")).send()
+    };
+    ask(token(&header, &claims)).await.expect(200);
+
+    let changed = |name: &str, value: serde_json::Value| {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        token(&header, &claims)
+    };
+    let mut bad = vec![
+        changed("exp", json!(now - 1)),
+        changed("exp", json!((now + 60).to_string())),
+        changed("exp", json!(null)),
+        changed("aud", json!("another")),
+        changed("iss", json!("another")),
+        changed("sub", json!("nobody")),
+        changed("sub", json!(new_id())),
+    ];
+    for other in
+        [json!({ "alg": "none" }), json!({ "alg": "HS512" }), json!({ "alg": "HS256", "crit": ["exp"] })]
+    {
+        bad.push(token(&other, &claims));
+    }
+    for (index, token) in bad.into_iter().enumerate() {
+        let answer = ask(token).await;
+        assert_eq!((answer.status, answer.code()), (401, "invalid_token"), "token {index}: {answer:?}");
+    }
 }
 
 async fn my_account(target: &'static Target) {

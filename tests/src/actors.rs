@@ -2,11 +2,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::{client::Ask, targets::Target};
+use crate::{
+    client::Ask,
+    targets::{JWT_SECRET, Target},
+};
 
 /// The password that everybody has.
 pub const PASSWORD: &str = "correct horse battery";
@@ -21,6 +27,15 @@ pub fn unique(prefix: &str) -> String {
 /// A new id, as the service would make it.
 pub fn new_id() -> String {
     Uuid::now_v7().to_string()
+}
+
+/// A token of these parts, signed as the service would sign it.
+pub fn token(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", part(header), part(claims));
+    let key = Hmac::<Sha256>::new_from_slice(JWT_SECRET.as_bytes()).expect("HMAC takes any key");
+    let signature = key.chain_update(&message).finalize().into_bytes();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// Somebody who sends requests.
