@@ -27,7 +27,10 @@ use std::{
 };
 
 use bailiwick_tests::targets::{self, Target};
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use libtest_mimic::{Arguments, Trial};
 
 /// A case, and what it is called.
@@ -99,9 +102,7 @@ fn main() -> ExitCode {
     for (target, (passed, failed)) in tally.lock().expect("no panic while counting").iter() {
         println!("{target}: {passed} passed, {failed} failed");
     }
-    for target in targets {
-        target.stop();
-    }
+    runtime.block_on(join_all(targets.map(Target::stop)));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

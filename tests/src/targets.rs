@@ -39,9 +39,16 @@ pub struct Target {
 
 impl Target {
     /// Ends it and removes what it left. To be called once, because targets live as long as the process.
-    pub fn stop(&self) {
-        if let Some(mut process) = self.process.lock().ok().and_then(|mut process| process.take()) {
-            let _ = process.start_kill();
+    pub async fn stop(&self) {
+        let process = self.process.lock().ok().and_then(|mut process| process.take());
+        if let Some(mut process) = process {
+            // At the end of its input the Worker's host ends, and takes workerd with it. The others are told.
+            drop(process.stdin.take());
+            let id = process.id().unwrap_or_default().to_string();
+            let _ = Command::new("kill").args(["-TERM", &id]).status().await;
+            if tokio::time::timeout(Duration::from_secs(10), process.wait()).await.is_err() {
+                let _ = process.start_kill();
+            }
         }
         if let Some(postgres) = &self.postgres {
             postgres.discard();

@@ -52,7 +52,10 @@ impl AnyDatabase {
     pub async fn migrate(&self) -> Result<Vec<String>, String> {
         let pending = self.pending().await?;
         let applied = match self {
-            Self::Postgres(database) => POSTGRES.run(database.pool()).await,
+            Self::Postgres(database) => {
+                let mut lease = database.lease().await.map_err(|error| error.to_string())?;
+                POSTGRES.run(lease.connection().map_err(|error| error.to_string())?).await
+            }
             Self::Sqlite(database) => SQLITE.run(database.writer()).await,
         };
         applied.map(|()| pending).map_err(|error| format!("The migrations failed: {error}."))
@@ -65,8 +68,11 @@ impl AnyDatabase {
     pub async fn pending(&self) -> Result<Vec<String>, String> {
         let pending = match self {
             Self::Postgres(database) => {
-                let mut connection = database.pool().acquire().await.map_err(|error| error.to_string())?;
-                missing(&POSTGRES, &mut *connection).await
+                let mut lease = database.lease().await.map_err(|error| error.to_string())?;
+                let missing =
+                    missing(&POSTGRES, lease.connection().map_err(|error| error.to_string())?).await;
+                lease.give_back();
+                missing
             }
             Self::Sqlite(database) => {
                 let mut connection = database.writer().acquire().await.map_err(|error| error.to_string())?;

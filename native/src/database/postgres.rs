@@ -1,4 +1,9 @@
 //! Postgres: one transaction a batch, serialisable if it writes.
+//!
+//! Round trips are what a batch costs, so none is spent on asking whether a pooled connection still lives: a dead one
+//! is noticed in use, and replaced where nothing can have been committed. A connection goes back to the pool only
+//! when its batch came to a regular end; after anything else, also when the client went away in the middle of
+//! it, it is closed, which makes the server roll back.
 
 use std::time::Duration;
 
@@ -8,10 +13,11 @@ use bailiwick_core::{
     sql::{Cell, Row, Rows, Statement, Value},
     time::Timestamp,
 };
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
 use sqlx::{
-    Column, Connection, Executor, PgConnection, PgPool, Postgres as Engine, Row as _, TypeInfo, ValueRef,
+    Column, ConnectOptions, Executor, PgConnection, Postgres as Engine, Row as _, TypeInfo, ValueRef,
     error::ErrorKind,
-    postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow},
+    postgres::{PgArguments, PgConnectOptions, PgRow},
     query::Query,
     types::Json,
 };
@@ -23,10 +29,54 @@ use super::check;
 const ATTEMPTS: u32 = 12;
 
 /// A pool of connections to a Postgres server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Postgres {
-    pool: PgPool,
-    connections: u32,
+    pool: Pool<Connector>,
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Postgres")
+    }
+}
+
+/// Makes the pool's connections.
+struct Connector {
+    options: PgConnectOptions,
+}
+
+impl Manager for Connector {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        self.options.connect().await
+    }
+
+    async fn recycle(&self, _: &mut PgConnection, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        Ok(())
+    }
+}
+
+/// A connection in use. Unless it was told otherwise, it does not go back to the pool.
+pub(super) struct Lease(Option<Object<Connector>>);
+
+impl Lease {
+    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.0.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
+    }
+
+    /// The connection may be used again.
+    pub(super) fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Taken out of the pool, it is closed.
+        drop(self.0.take().map(Object::take));
+    }
 }
 
 /// What became of an attempt.
@@ -86,48 +136,67 @@ impl Postgres {
             ("lock_timeout", timeout.as_str()),
             ("idle_in_transaction_session_timeout", "60s"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(config.database_connections)
-            .acquire_timeout(config.database_wait)
-            // A ping before every use would cost as much as a read; `batch` notices a dead connection.
-            .test_before_acquire(false)
-            .connect_with(options)
-            .await?;
-        Ok(Self { pool, connections: config.database_connections })
+        let options = options.disable_statement_logging();
+        let pool = Pool::builder(Connector { options })
+            .max_size(config.database_connections as usize)
+            .runtime(deadpool::Runtime::Tokio1)
+            .wait_timeout(Some(config.database_wait))
+            .create_timeout(Some(config.database_wait))
+            .build()
+            .map_err(|error| sqlx::Error::Configuration(error.into()))?;
+        let this = Self { pool };
+        // To fail at the start rather than with the first request.
+        this.lease().await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            _ => sqlx::Error::PoolTimedOut,
+        })?;
+        Ok(this)
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
+    pub(super) async fn lease(&self) -> Result<Lease, PoolError<sqlx::Error>> {
+        self.pool.get().await.map(|object| Lease(Some(object)))
     }
 
     async fn attempt(&self, statements: &[Statement]) -> Result<Vec<Rows>, Failure> {
-        let mut connection = self.pool.acquire().await.map_err(|error| match Failure::from(error) {
-            // That was no pooled connection but the attempt to make a new one.
-            Failure::Dead(error) => Failure::Final(error),
-            failure => failure,
+        let mut lease = self.lease().await.map_err(|error| {
+            // That is no pooled connection which turned out dead: none could be had.
+            Failure::Final(DatabaseError::Unavailable(error.to_string()))
         })?;
-        if let ([statement], true) = (statements, statements.iter().all(|statement| statement.sql.reads)) {
-            return Ok(vec![run(&mut connection, 0, statement).await?]);
+        let done = transact(lease.connection()?, statements).await;
+        match &done {
+            Ok(_) => lease.give_back(),
+            Err(Failure::Dead(_)) => {}
+            Err(Failure::Final(_) | Failure::Serialisation) => {
+                if lease.connection()?.execute("ROLLBACK").await.is_ok() {
+                    lease.give_back();
+                }
+            }
         }
-        let reads = statements.iter().all(|statement| statement.sql.reads);
-        let mut transaction = connection
-            .begin_with(if reads {
-                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-            } else {
-                "BEGIN ISOLATION LEVEL SERIALIZABLE"
-            })
-            .await?;
-        let mut all = Vec::with_capacity(statements.len());
-        for (index, statement) in statements.iter().enumerate() {
-            all.push(run(&mut transaction, index, statement).await?);
-        }
-        transaction.commit().await.map_err(|error| match Failure::from(error) {
-            // Whether it was committed is unknown.
-            Failure::Dead(error) if !reads => Failure::Final(error),
-            failure => failure,
-        })?;
-        Ok(all)
+        done
     }
+}
+
+async fn transact(connection: &mut PgConnection, statements: &[Statement]) -> Result<Vec<Rows>, Failure> {
+    let reads = statements.iter().all(|statement| statement.sql.reads);
+    if let ([statement], true) = (statements, reads) {
+        return Ok(vec![run(connection, 0, statement).await?]);
+    }
+    let begin = if reads {
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    } else {
+        "BEGIN ISOLATION LEVEL SERIALIZABLE"
+    };
+    connection.execute(begin).await?;
+    let mut all = Vec::with_capacity(statements.len());
+    for (index, statement) in statements.iter().enumerate() {
+        all.push(run(connection, index, statement).await?);
+    }
+    connection.execute("COMMIT").await.map_err(|error| match Failure::from(error) {
+        // Whether it was committed is unknown.
+        Failure::Dead(error) if !reads => Failure::Final(error),
+        failure => failure,
+    })?;
+    Ok(all)
 }
 
 impl Database for Postgres {
@@ -145,7 +214,7 @@ impl Database for Postgres {
                     tokio::time::sleep(backoff(serialisations)).await;
                 }
                 // After a restart of the server every pooled connection may be dead.
-                Err(Failure::Dead(error)) if dead > self.connections => return Err(error),
+                Err(Failure::Dead(error)) if dead > self.pool.status().max_size => return Err(error),
                 Err(Failure::Dead(_)) => dead += 1,
             }
         }
