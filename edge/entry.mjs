@@ -1,8 +1,8 @@
 // The Worker's entry: the built module, and an answer for when it panics.
 //
-// A panic ends the module's instance in the middle of a request, whose promise then never settles. The built module
-// notes that in a state of its own, from which it starts anew with the next request; here the note also fails the
-// requests that were in flight.
+// A panic ends the module's instance in the middle of an event, whose promise then never settles. The built module
+// notes that in a state of its own, from which it starts anew with the next event; here the note also fails the
+// events that were in flight.
 import Built from "./build/index.js";
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -19,16 +19,27 @@ Object.defineProperty(globalThis.__worker_init_state, "criticalError", {
 
 export default class Bailiwick extends Built {
   async fetch(request) {
-    let fail;
-    const panic = new Promise((_, reject) => (fail = reject));
-    inFlight.add(fail);
     try {
-      return await Promise.race([super.fetch(request), panic]);
+      return await unlessPanicked(() => super.fetch(request));
     } catch (error) {
       return internalError(request, error);
-    } finally {
-      inFlight.delete(fail);
     }
+  }
+
+  // What this throws is logged by the platform, and the event counts as failed.
+  async scheduled(event) {
+    await unlessPanicked(() => super.scheduled(event));
+  }
+}
+
+async function unlessPanicked(work) {
+  let fail;
+  const panic = new Promise((_, reject) => (fail = reject));
+  inFlight.add(fail);
+  try {
+    return await Promise.race([work(), panic]);
+  } finally {
+    inFlight.delete(fail);
   }
 }
 

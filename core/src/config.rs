@@ -3,6 +3,8 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
+use crate::{outbound::Origins, values::Email};
+
 /// Where a setting means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -87,6 +89,38 @@ settings! {
     Native hash_queue: usize = "HASH_QUEUE" or "64";
     /// Whether the first user to register becomes the owner of the tenant `default`.
     Everywhere claim_default_tenant: bool = "CLAIM_DEFAULT_TENANT" or "true";
+    /// How long an invitation can be accepted.
+    Everywhere invitation_ttl: Duration = "INVITATION_TTL" or "7d";
+    /// How emails are sent: `console` writes them into the log (for development: tokens of invitations, too),
+    /// `smtp` (natively only) hands them to `SMTP_URL`,
+    /// `http` posts them as JSON to `EMAIL_API_URL`.
+    Everywhere email_provider: EmailProvider = "EMAIL_PROVIDER" or "console";
+    /// The address that emails come from.
+    Everywhere email_from: Email = "EMAIL_FROM" or "bailiwick@localhost";
+    /// The SMTP server: `smtp://USER:PASSWORD@HOST:PORT`, `smtps://` for TLS from the start;
+    /// `?tls=required` for STARTTLS. A path is the name to greet with: `smtp://HOST/mail.example.com`.
+    Native smtp_url: Option<Secret> = "SMTP_URL";
+    /// The email API: `from`, `to`, `reply_to`, `subject` and `text` are posted to it as JSON, as Resend takes them.
+    Everywhere email_api_url: Option<String> = "EMAIL_API_URL";
+    /// The key of the email API, sent as `Authorization: Bearer`.
+    Everywhere email_api_key: Option<Secret> = "EMAIL_API_KEY";
+    /// Origins that the service may ask although they are not https or have a private address, separated by commas:
+    /// `http://127.0.0.1:9000,https://mail.internal`.
+    Everywhere outbound_allow: Origins = "OUTBOUND_ALLOW";
+    /// How long a request to another service may take.
+    Everywhere outbound_timeout: Duration = "OUTBOUND_TIMEOUT" or "10s";
+    /// How often a delivery is tried before it is given up.
+    Everywhere outbox_attempts: u32 = "OUTBOX_ATTEMPTS" or "10";
+    /// The pause after the first failure. It doubles with each further one, up to `OUTBOX_BACKOFF_MAX`,
+    /// and is cut short at random by up to a half.
+    Everywhere outbox_backoff: Duration = "OUTBOX_BACKOFF" or "5s";
+    /// The longest pause.
+    Everywhere outbox_backoff_max: Duration = "OUTBOX_BACKOFF_MAX" or "1h";
+    /// How long whoever took a delivery has it for themselves; after that, another instance tries.
+    /// Longer than `OUTBOUND_TIMEOUT`.
+    Everywhere outbox_lease: Duration = "OUTBOX_LEASE" or "1m";
+    /// How often the outbox is looked through for what is due again; new deliveries are sent at once.
+    Native outbox_interval: Duration = "OUTBOX_INTERVAL" or "5s";
     /// How long a request may take before it is given up with 503.
     Native request_timeout: Duration = "REQUEST_TIMEOUT" or "30s";
     /// How long requests in flight may take to finish after SIGTERM.
@@ -164,6 +198,69 @@ impl Parse for Duration {
 impl<T: Parse> Parse for Option<T> {
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+}
+
+impl Parse for Origins {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text)
+    }
+}
+
+impl Parse for Email {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|_| "expected an email address.".to_owned())
+    }
+}
+
+/// How emails are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailProvider {
+    /// They are written into the log.
+    Console,
+    /// By SMTP; natively only.
+    Smtp,
+    /// By an HTTP API.
+    Http,
+}
+
+impl Parse for EmailProvider {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "console" => Ok(Self::Console),
+            "smtp" => Ok(Self::Smtp),
+            "http" => Ok(Self::Http),
+            _ => Err("expected console, smtp or http.".to_owned()),
+        }
+    }
+}
+
+impl Config {
+    /// What settings say only together.
+    ///
+    /// # Errors
+    /// One sentence for each thing that does not fit.
+    pub(crate) fn check(&self) -> Result<(), Vec<String>> {
+        let mut faults = Vec::new();
+        match (self.email_provider, &self.email_api_url) {
+            (EmailProvider::Http, None) => {
+                faults.push("EMAIL_API_URL: it is not set, but EMAIL_PROVIDER is http.".to_owned());
+            }
+            (EmailProvider::Http, Some(url)) => {
+                if let Err(refusal) = self.outbound_allow.permit(url, None) {
+                    let hint = "OUTBOUND_ALLOW can allow its origin";
+                    faults.push(format!("EMAIL_API_URL: {refusal}; {hint}."));
+                }
+            }
+            _ => {}
+        }
+        if self.email_provider == EmailProvider::Smtp && self.smtp_url.is_none() {
+            faults.push("SMTP_URL: it is not set, but EMAIL_PROVIDER is smtp.".to_owned());
+        }
+        if self.outbox_lease <= self.outbound_timeout {
+            faults.push("OUTBOX_LEASE: expected more than OUTBOUND_TIMEOUT.".to_owned());
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Pages of lists: newest first, by keyset on the id, with an opaque cursor that fits one list of one owner with
-//! one set of filters.
+//! Pages of lists: by keyset on the id, newest first, or on another key and then the id; with an opaque cursor that
+//! fits one list of one owner with one set of filters.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -61,7 +61,7 @@ impl schemars::JsonSchema for Cursor {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "maxLength": 43 })
+        schemars::json_schema!({ "type": "string", "maxLength": 64 })
     }
 }
 
@@ -70,7 +70,7 @@ impl schemars::JsonSchema for Cursor {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", schemars(rename = "PageOf{T}"))]
 pub struct Page<T> {
-    /// The items, newest first.
+    /// The items, in the order of the list.
     pub data: Vec<T>,
     /// Where the next page starts; `null` on the last one.
     pub next_cursor: Option<String>,
@@ -83,7 +83,14 @@ pub(crate) struct Paging<'a> {
     owner: Uuid,
     filters: String,
     size: u32,
-    before: Uuid,
+    before: Option<Position>,
+}
+
+/// The last item of a page: its key, empty where a list goes by the id alone, and its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Position {
+    key: String,
+    id: Uuid,
 }
 
 impl<'a> Paging<'a> {
@@ -98,16 +105,21 @@ impl<'a> Paging<'a> {
     ) -> Result<Self> {
         let filters = filters.iter().map(|filter| filter.unwrap_or("*")).collect::<Vec<_>>().join("&");
         let size = size.map_or(limits::PAGE_DEFAULT, |size| size.0);
-        let mut paging = Self { app, list, owner, filters, size, before: Uuid::max() };
+        let mut paging = Self { app, list, owner, filters, size, before: None };
         if let Some(Cursor(text)) = cursor {
-            paging.before = paging.open(&text).ok_or_else(|| Problem::new(Code::InvalidCursor))?;
+            paging.before = Some(paging.open(&text).ok_or_else(|| Problem::new(Code::InvalidCursor))?);
         }
         Ok(paging)
     }
 
     /// The id below which the page starts.
     pub(crate) fn before(&self) -> Value {
-        self.before.into()
+        self.before.as_ref().map_or(Uuid::max(), |before| before.id).into()
+    }
+
+    /// The key at which the page starts, of a list that has one; `None` for the first page.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.before.as_ref().map(|before| before.key.as_str())
     }
 
     /// The rows to ask for: one more than the page has, to know whether there is another page.
@@ -116,33 +128,45 @@ impl<'a> Paging<'a> {
     }
 
     /// Makes the page out of the rows that came.
-    pub(crate) fn page<T>(&self, mut rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
+    pub(crate) fn page<T>(&self, rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
+        self.page_by(rows, |row| (String::new(), id(row)))
+    }
+
+    /// The same for a list that goes by a key and then by the id.
+    pub(crate) fn page_by<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> (String, Uuid)) -> Page<T> {
         let size = self.size as usize;
         let more = rows.len() > size;
         rows.truncate(size);
-        let next_cursor = rows.last().filter(|_| more).map(|last| self.cursor(id(last)));
+        let next_cursor = rows.last().filter(|_| more).map(|last| {
+            let (key, id) = key(last);
+            self.cursor(&Position { key, id })
+        });
         Page { data: rows, next_cursor }
     }
 
-    fn cursor(&self, last: Uuid) -> String {
-        let mut bytes = [0; 32];
-        bytes[..16].copy_from_slice(last.as_bytes());
-        bytes[16..].copy_from_slice(&self.seal(last));
+    fn cursor(&self, last: &Position) -> String {
+        let mut bytes = self.seal(last).to_vec();
+        bytes.extend(last.id.as_bytes());
+        bytes.extend(last.key.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    fn open(&self, text: &str) -> Option<Uuid> {
-        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let last = Uuid::from_slice(&bytes[..16]).ok()?;
-        (self.seal(last) == bytes[16..]).then_some(last)
+    fn open(&self, text: &str) -> Option<Position> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (seal, rest) = bytes.split_at_checked(16)?;
+        let (id, key) = rest.split_at_checked(16)?;
+        let key = std::str::from_utf8(key).ok()?.to_owned();
+        let last = Position { key, id: Uuid::from_slice(id).ok()? };
+        (self.seal(&last) == seal).then_some(last)
     }
 
-    fn seal(&self, last: Uuid) -> [u8; 16] {
+    fn seal(&self, last: &Position) -> [u8; 16] {
         let whole = self.app.tokens.seal(&[
             self.list.as_bytes(),
             self.owner.as_bytes(),
             self.filters.as_bytes(),
-            last.as_bytes(),
+            last.id.as_bytes(),
+            last.key.as_bytes(),
         ]);
         let mut half = [0; 16];
         half.copy_from_slice(&whole[..16]);

@@ -9,13 +9,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    dispatch::{Account, Lobby, TenantScope},
+    dispatch::{Account, Lobby, NamedTenant, TenantScope, Visitor},
     input::{Input, Object, query_object},
     json,
     ports::BoxFuture,
     problem::{Code, Problem, Result},
     routes::Access,
-    values::ProjectId,
+    values::{CommentId, DeliveryId, InvitationId, NotificationId, ProjectId, TaskId, UserId},
 };
 
 /// A request on its way to its handler.
@@ -25,6 +25,7 @@ pub(crate) struct Incoming {
     pub(crate) query: Option<String>,
     pub(crate) content_type: Option<HeaderValue>,
     pub(crate) body: Bytes,
+    pub(crate) named: NamedTenant,
     pub(crate) door: Door,
 }
 
@@ -42,6 +43,7 @@ pub(crate) enum Door {
     Shut,
     Lobby(Lobby),
     Account(Account),
+    Visitor(Visitor),
     Tenant(TenantScope),
 }
 
@@ -52,6 +54,8 @@ pub(crate) enum DoorKind {
     Lobby,
     /// [`Account`].
     Account,
+    /// [`Visitor`].
+    Visitor,
     /// [`TenantScope`].
     Tenant,
 }
@@ -117,6 +121,8 @@ handler!();
 handler!(A);
 handler!(A, B);
 handler!(A, B, C);
+handler!(A, B, C, D);
+handler!(A, B, C, D, E);
 
 const fn first_door(doors: &[Option<DoorKind>]) -> Option<DoorKind> {
     let mut index = 0;
@@ -151,6 +157,7 @@ impl<H: Handler<Arguments>, Arguments> Endpoint<H, Arguments> {
         match (H::DOOR, access) {
             (None | Some(DoorKind::Lobby), Access::Public)
             | (Some(DoorKind::Account), Access::SignedIn)
+            | (Some(DoorKind::Visitor), Access::AnyoneInTenant)
             | (Some(DoorKind::Tenant), Access::Member(_)) => {}
             _ => panic!("the handler asks for another door than its route's access rule opens"),
         }
@@ -186,7 +193,20 @@ macro_rules! door {
 
 door!(Lobby, Lobby);
 door!(Account, Account);
+door!(Visitor, Visitor);
 door!(TenantScope, Tenant);
+
+/// The tenant that the headers name, for a route of which that is not a matter of access.
+impl Extract for NamedTenant {
+    fn extract(incoming: &mut Incoming) -> Result<Self> {
+        Ok(std::mem::take(&mut incoming.named))
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.tenant_headers();
+    }
+}
 
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -251,6 +271,12 @@ macro_rules! path_id {
 }
 
 path_id!(ProjectId, "project_id");
+path_id!(TaskId, "task_id");
+path_id!(CommentId, "comment_id");
+path_id!(UserId, "user_id");
+path_id!(InvitationId, "invitation_id");
+path_id!(NotificationId, "notification_id");
+path_id!(DeliveryId, "delivery_id");
 
 /// 200 with a JSON body.
 pub(crate) struct Json<T>(pub(crate) T);

@@ -4,6 +4,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::{limits, sql};
+
 /// What is wrong with one value of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -33,7 +35,7 @@ impl Fault {
         Self::new(FaultCode::WrongType, format!("Expected {wanted}, got {found}."))
     }
 
-    fn within(mut self, member: &str) -> Self {
+    pub(crate) fn within(mut self, member: &str) -> Self {
         self.pointer = format!("/{}{}", member.replace('~', "~0").replace('/', "~1"), self.pointer);
         self
     }
@@ -73,31 +75,56 @@ pub trait Leaf: Sized {
     fn from_value(value: Value) -> Result<Self, Fault>;
 }
 
+/// A list of values; its first fault is found.
+impl<T: Leaf> Leaf for Vec<T> {
+    fn from_value(value: Value) -> Result<Self, Fault> {
+        let Value::Array(items) = value else { return Err(Fault::wrong_type("an array", &value)) };
+        if items.len() > limits::LIST_ITEMS {
+            let detail = format!("Expected at most {} items, got {}.", limits::LIST_ITEMS, items.len());
+            return Err(Fault::new(FaultCode::TooLong, detail));
+        }
+        let item = |(index, item): (usize, Value)| {
+            T::from_value(item).map_err(|fault| fault.within(&index.to_string()))
+        };
+        items.into_iter().enumerate().map(item).collect()
+    }
+}
+
+/// In a body a boolean, in a query the words for it.
+impl Leaf for bool {
+    fn from_value(value: Value) -> Result<Self, Fault> {
+        match value {
+            Value::Bool(value) => Ok(value),
+            Value::String(text) if text == "true" => Ok(true),
+            Value::String(text) if text == "false" => Ok(false),
+            other => Err(Fault::wrong_type("true or false", &other)),
+        }
+    }
+}
+
 /// A member of an object: how it reads when it is absent is part of its type.
 pub trait Member: Sized {
     /// Reads the member; `None` if it is absent.
     ///
     /// # Errors
     /// What is wrong with it.
-    fn from_member(value: Option<Value>) -> Result<Self, Fault>;
+    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>>;
 }
 
 /// Required.
 impl<T: Leaf> Member for T {
-    fn from_member(value: Option<Value>) -> Result<Self, Fault> {
-        match value {
-            Some(value) => T::from_value(value),
-            None => Err(Fault::new(FaultCode::Required, "This value is required.")),
-        }
+    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+        let value = value.ok_or_else(|| Fault::new(FaultCode::Required, "This value is required."));
+        value.and_then(T::from_value).map_err(|fault| vec![fault])
     }
 }
 
 /// Optional; `null` is the same as absent.
 impl<T: Leaf> Member for Option<T> {
-    fn from_member(value: Option<Value>) -> Result<Self, Fault> {
+    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         match value {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => T::from_value(value).map(Some),
+            Some(value) => T::from_value(value).map(Some).map_err(|fault| vec![fault]),
         }
     }
 }
@@ -107,28 +134,58 @@ impl<T: Leaf> Member for Option<T> {
 pub struct Patch<T>(pub Option<T>);
 
 impl<T: Leaf> Member for Patch<T> {
-    fn from_member(value: Option<Value>) -> Result<Self, Fault> {
-        value.map(T::from_value).transpose().map(Self)
+    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+        value.map(T::from_value).transpose().map(Self).map_err(|fault| vec![fault])
+    }
+}
+
+/// A member of a merge patch (RFC 7396) that can be cleared: absent leaves it as it is, `null` clears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clearable<T>(pub Option<Option<T>>);
+
+impl<T> Clearable<T> {
+    /// For `CASE WHEN ?1 = 1 THEN ?2 ELSE column END`: whether it is given, and what.
+    pub(crate) fn arguments(self) -> [sql::Value; 2]
+    where
+        sql::Value: From<Option<T>>,
+    {
+        let given = i64::from(self.0.is_some());
+        [given.into(), self.0.flatten().into()]
+    }
+}
+
+impl<T: Leaf> Member for Clearable<T> {
+    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+        value.map(|value| <Option<T>>::from_member(Some(value))).transpose().map(Self)
     }
 }
 
 #[cfg(feature = "openapi")]
-impl<T: schemars::JsonSchema> schemars::JsonSchema for Patch<T> {
-    fn inline_schema() -> bool {
-        true
-    }
+macro_rules! optional_schema {
+    ($type:ident, $inner:ty) => {
+        impl<T: schemars::JsonSchema> schemars::JsonSchema for $type<T> {
+            fn inline_schema() -> bool {
+                true
+            }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        T::schema_name()
-    }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                T::schema_name()
+            }
 
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let mut schema = generator.subschema_for::<T>();
-        // The generator of the OpenAPI document takes it out again, and the member out of the required ones.
-        schema.insert("x-optional".to_owned(), true.into());
-        schema
-    }
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let mut schema = generator.subschema_for::<$inner>();
+                // The generator of the OpenAPI document takes it out again, and the member out of the required ones.
+                schema.insert("x-optional".to_owned(), true.into());
+                schema
+            }
+        }
+    };
 }
+
+#[cfg(feature = "openapi")]
+optional_schema!(Patch, T);
+#[cfg(feature = "openapi")]
+optional_schema!(Clearable, Option<T>);
 
 /// An object whose members are taken out one by one, faults being collected on the way.
 #[derive(Debug)]
@@ -144,7 +201,8 @@ impl Object {
 
     /// Takes the member of that name; `None` if it has a fault, which is noted.
     pub(crate) fn take<T: Member>(&mut self, name: &str) -> Option<T> {
-        T::from_member(self.members.remove(name)).map_err(|fault| self.faults.push(fault.within(name))).ok()
+        let member = T::from_member(self.members.remove(name));
+        member.map_err(|faults| self.faults.extend(faults.into_iter().map(|fault| fault.within(name)))).ok()
     }
 
     /// All faults, among them a fault for every member that nobody took.
@@ -178,7 +236,7 @@ macro_rules! input {
         $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)*
     })+) => {$(
         $(#[$meta])*
-        #[derive(Debug)]
+        #[derive(Clone, Debug)]
         #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
         $vis struct $name { $($(#[$field_meta])* $field_vis $field: $type,)* }
 

@@ -11,6 +11,7 @@ mod dispatch;
 mod endpoint;
 mod handlers;
 mod json;
+mod notify;
 mod token;
 
 pub mod config;
@@ -18,6 +19,7 @@ pub mod input;
 pub mod limits;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+pub mod outbound;
 pub mod password;
 pub mod ports;
 pub mod problem;
@@ -25,11 +27,13 @@ pub mod repository;
 pub mod routes;
 pub mod seed;
 pub mod sql;
+pub mod tenant_config;
 pub mod time;
 pub mod values;
 pub mod workflow;
 
 pub use config::Config;
 pub use cursor::{Cursor, Page, PageSize};
-pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope};
+pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope, Visitor};
+pub use notify::outbox::Round;
 pub use ports::Ports;

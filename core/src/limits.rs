@@ -14,6 +14,18 @@ pub const NAME: usize = 100;
 pub const PROJECT_NAME: usize = 200;
 /// A description: characters.
 pub const DESCRIPTION: usize = 10_000;
+/// A task's title: characters.
+pub const TASK_TITLE: usize = 200;
+/// A comment on a task: characters.
+pub const COMMENT_BODY: usize = 10_000;
+/// Members that one comment can mention; further mentions are text.
+pub const MENTIONS: usize = 20;
+/// Members who share the local part of their address and are meant by one mention at the most.
+pub const NAMESAKES: i64 = 10;
+/// Recipients whose names a message to all of them lists.
+pub const NAMES_LISTED: usize = 5;
+/// People who are told of one event at the most.
+pub const RECIPIENTS: i64 = 100;
 /// The comment of a transition: characters.
 pub const COMMENT: usize = 2_000;
 /// A password: the least bytes.
@@ -24,6 +36,8 @@ pub const PASSWORD_MAX_BYTES: usize = 72;
 pub const SLUG_MIN: usize = 2;
 /// A tenant's slug: the most characters, those of a DNS label.
 pub const SLUG_MAX: usize = 63;
+/// Items of a list within a body.
+pub const LIST_ITEMS: usize = 50;
 /// Items on a page of a list, unless the client asks for another number.
 pub const PAGE_DEFAULT: u32 = 20;
 /// Items on a page of a list at the most.

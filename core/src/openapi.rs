@@ -51,6 +51,10 @@ impl Operation<'_> {
         }
     }
 
+    pub(crate) fn tenant_headers(&mut self) {
+        self.parameters.extend(tenant_headers());
+    }
+
     pub(crate) fn response<T: JsonSchema>(&mut self, status: StatusCode) {
         let schema = self.generator.subschema_for::<T>();
         let mut response = json!({
@@ -71,6 +75,10 @@ impl Operation<'_> {
         });
         self.responses.insert(status.as_str().to_owned(), response);
     }
+}
+
+fn tenant_headers() -> [Value; 2] {
+    ["TenantId", "TenantSlug"].map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }))
 }
 
 /// `#/components/schemas/X` refers to `X`.
@@ -180,20 +188,26 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     }
     let (who, security) = match route.access {
         Access::Public => ("Anybody may call it.".to_owned(), json!([])),
+        Access::AnyoneInTenant => ("Anybody may call it, for any tenant.".to_owned(), json!([])),
         Access::SignedIn => ("Whoever is logged in may call it.".to_owned(), json!([{ "bearer": [] }])),
         Access::Member(role) => {
-            for name in ["TenantId", "TenantSlug"] {
-                parameters.push(json!({ "$ref": format!("#/components/parameters/{name}") }));
-            }
-            problems.extend([Code::TenantConflict, Code::NotAMember, Code::InsufficientRole]);
+            problems.extend([Code::NotAMember, Code::InsufficientRole]);
             (
                 format!("Members of the tenant from the role {} up may call it.", role.as_str()),
                 json!([{ "bearer": [] }]),
             )
         }
     };
-    if route.access != Access::Public {
-        problems.extend([Code::AuthenticationRequired, Code::InvalidToken]);
+    if matches!(route.access, Access::AnyoneInTenant | Access::Member(_)) {
+        parameters.extend(tenant_headers());
+        problems.extend([Code::TenantConflict, Code::TenantSuspended]);
+    }
+    match route.access {
+        Access::Public => {}
+        Access::AnyoneInTenant => problems.push(Code::TenantNotFound),
+        Access::SignedIn | Access::Member(_) => {
+            problems.extend([Code::AuthenticationRequired, Code::InvalidToken]);
+        }
     }
     for placeholder in route.path.split(['{', '}']).skip(1).step_by(2) {
         problems.push(Code::NotFound);
@@ -286,6 +300,7 @@ fn problem_schema(fault_code: &schemars::Schema) -> Value {
                 },
             },
             "required_role": { "$ref": "#/components/schemas/Role" },
+            "reason": { "type": "string", "description": "Why an invitation cannot be accepted or revoked." },
             "allowed": { "type": "array", "items": { "$ref": "#/components/schemas/ProjectStatus" } },
         },
     })

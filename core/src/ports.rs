@@ -1,9 +1,14 @@
-//! What an adapter implements so that the product can run somewhere: a database, a clock, randomness, hashing.
+//! What an adapter implements so that the product can run somewhere: a database, a clock, randomness, hashing, a way
+//! out to other services.
 //!
 //! The traits are plain (`-> impl Future + Send`); the core keeps them behind erased twins, so that it is compiled
 //! once and not once for every adapter.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::Method;
+use uuid::Uuid;
 
 use crate::{
     password::{HashJob, HashOutcome},
@@ -106,10 +111,89 @@ pub trait Hasher: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct Overloaded;
 
+/// A request to another service.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// Where to. It has passed the guard of [`crate::outbound`].
+    pub url: String,
+    /// Names and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// Whether its host may have a private address.
+    pub trusted: bool,
+}
+
+/// What another service answered.
+#[derive(Clone, Debug)]
+pub struct HttpResponse {
+    /// The status.
+    pub status: u16,
+    /// Seconds that `Retry-After` asks to wait, if it says so.
+    pub retry_after: Option<u64>,
+}
+
+/// Another service gave no answer: why, in words that hold no secret.
+#[derive(Clone, Debug)]
+pub struct HttpFailure(pub String);
+
+/// Requests to other services.
+pub trait HttpClient: Send + Sync + 'static {
+    /// Sends a request. Redirects are not followed. A name that leads to a private address is refused unless the
+    /// request is trusted, as far as the platform shows addresses.
+    ///
+    /// # Errors
+    /// No answer came, or not in time.
+    fn send(&self, request: HttpRequest) -> impl Future<Output = Result<HttpResponse, HttpFailure>> + Send;
+}
+
+/// An email, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Email {
+    /// The same for every attempt, so that a receiver can see that it has it already.
+    pub id: Uuid,
+    /// The name of the sender.
+    pub from_name: String,
+    /// The address of the sender.
+    pub from: String,
+    /// Where answers go, if not to the sender.
+    pub reply_to: Option<String>,
+    /// The address of the recipient.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+}
+
+/// Why something was not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendFailure {
+    /// It may work later, but not before this many seconds if a number is given. Why, in words that hold no secret.
+    Later(String, Option<u64>),
+    /// It will never work. Why, in words that hold no secret.
+    Never(String),
+}
+
+/// Sends emails in the platform's own ways: to the console, or by SMTP. (By an HTTP API the core does it itself.)
+pub trait Mailer: Send + Sync + 'static {
+    /// Hands an email to whoever carries it on.
+    ///
+    /// # Errors
+    /// It was not taken.
+    fn send(&self, email: Email) -> impl Future<Output = Result<(), SendFailure>> + Send;
+}
+
 /// The ports of one adapter.
 #[derive(Clone)]
 pub struct Ports {
     pub(crate) database: Arc<dyn ErasedDatabase>,
+    pub(crate) http: Arc<dyn ErasedHttpClient>,
+    pub(crate) mailer: Arc<dyn ErasedMailer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) hasher: Arc<dyn ErasedHasher>,
@@ -122,9 +206,13 @@ impl Ports {
         clock: impl Clock,
         entropy: impl Entropy,
         hasher: impl Hasher,
+        http: impl HttpClient,
+        mailer: impl Mailer,
     ) -> Self {
         Self {
             database: Arc::new(database),
+            http: Arc::new(http),
+            mailer: Arc::new(mailer),
             clock: Arc::new(clock),
             entropy: Arc::new(entropy),
             hasher: Arc::new(hasher),
@@ -155,6 +243,26 @@ pub(crate) trait ErasedHasher: Send + Sync {
 impl<H: Hasher> ErasedHasher for H {
     fn run(&self, job: HashJob) -> BoxFuture<'_, Result<HashOutcome, Overloaded>> {
         Box::pin(Hasher::run(self, job))
+    }
+}
+
+pub(crate) trait ErasedHttpClient: Send + Sync {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpFailure>>;
+}
+
+impl<C: HttpClient> ErasedHttpClient for C {
+    fn send(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpFailure>> {
+        Box::pin(HttpClient::send(self, request))
+    }
+}
+
+pub(crate) trait ErasedMailer: Send + Sync {
+    fn send(&self, email: Email) -> BoxFuture<'_, Result<(), SendFailure>>;
+}
+
+impl<M: Mailer> ErasedMailer for M {
+    fn send(&self, email: Email) -> BoxFuture<'_, Result<(), SendFailure>> {
+        Box::pin(Mailer::send(self, email))
     }
 }
 

@@ -64,10 +64,18 @@ codes! {
     InvalidCredentials = "invalid_credentials" 401 "Email or password is wrong";
     /// You have no active membership in this tenant, or there is no such tenant.
     NotAMember = "not_a_member" 403 "Not a member of this tenant";
+    /// The operator of the service has suspended this tenant. Nothing of it can be read or changed until that ends.
+    TenantSuspended = "tenant_suspended" 403 "The tenant is suspended";
     /// Your role in this tenant is too low; `required_role` names the least one.
     InsufficientRole = "insufficient_role" 403 "The role is too low";
+    /// Only its author may change a comment; only its author or a manager may delete it.
+    NotTheAuthor = "not_the_author" 403 "Not the author";
     /// There is no such thing here, or it belongs to another tenant.
     NotFound = "not_found" 404 "Not found";
+    /// There is no such tenant.
+    TenantNotFound = "tenant_not_found" 404 "There is no such tenant";
+    /// No invitation has this token.
+    InvitationNotFound = "invitation_not_found" 404 "There is no such invitation";
     /// No route has this path.
     RouteNotFound = "route_not_found" 404 "There is no such route";
     /// The path exists, the method does not; `Allow` lists those that do.
@@ -76,6 +84,18 @@ codes! {
     EmailTaken = "email_taken" 409 "The email address is taken";
     /// A tenant has this slug.
     SlugTaken = "slug_taken" 409 "The slug is taken";
+    /// They are a member of this tenant already.
+    AlreadyMember = "already_member" 409 "Already a member";
+    /// An invitation of this address is open. Revoke it to make another one.
+    AlreadyInvited = "already_invited" 409 "Already invited";
+    /// The invitation cannot be accepted; `reason` says why: `accepted`, `revoked`, `expired` or `other_email`.
+    InvitationUnusable = "invitation_unusable" 409 "The invitation cannot be accepted";
+    /// A tenant keeps at least one active owner. Make somebody else an owner first.
+    LastOwner = "last_owner" 409 "The last owner cannot go";
+    /// The tenant `default` cannot be deleted: requests that name no tenant mean it.
+    DefaultTenant = "default_tenant" 409 "The default tenant stays";
+    /// Only a delivery that was given up can be tried anew.
+    DeliveryNotDead = "delivery_not_dead" 409 "The delivery was not given up";
     /// Another request changed it in between; nothing was written. Read it again and decide anew.
     Conflict = "conflict" 409 "It was changed in between";
     /// The workflow has no such transition; `allowed` lists those from the present status.
@@ -177,6 +197,14 @@ impl Problem {
         let mut problem = Self::new(Code::MethodNotAllowed);
         problem.allow = Some(allow);
         problem
+    }
+
+    /// What is wrong, in a sentence, for the operator of the service at the command line.
+    pub fn sentence(&self) -> String {
+        match &self.internal {
+            Some(internal) => format!("{}: {internal}.", self.code.title()),
+            None => self.detail.clone().into_owned(),
+        }
     }
 
     /// What happened, for the log only.

@@ -5,11 +5,15 @@ use http::Method;
 
 use crate::{
     endpoint::{Endpoint, ErasedEndpoint},
-    handlers::{auth, me, members, projects, service, tenants},
+    handlers::{
+        admin, auth, catalogue, comments, invitations, me, members, notifications, projects, service, tasks,
+        tenants,
+    },
     problem::Code::{
-        self, CommentRequired, Conflict, EmailTaken, FourEyes, InvalidCredentials, InvalidCursor,
-        NotTheSubmitter, Overloaded, ProjectArchived, SlugTaken, TasksOpen, TransitionNotAllowed,
-        Unavailable,
+        self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
+        EmailTaken, FourEyes, InvalidCredentials, InvalidCursor, InvitationNotFound, InvitationUnusable,
+        LastOwner, NotTheAuthor, NotTheSubmitter, Overloaded, ProjectArchived, SlugTaken, TasksOpen,
+        TransitionNotAllowed, Unavailable,
     },
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
 };
@@ -19,6 +23,8 @@ use crate::{
 pub enum Access {
     /// Anybody.
     Public,
+    /// Anybody, of the tenant that the request names: what it shows in public.
+    AnyoneInTenant,
     /// Whoever has a valid token.
     SignedIn,
     /// Active members, of at least this role, of the tenant that the request names.
@@ -66,13 +72,13 @@ macro_rules! routes {
     };
 }
 
-use Access::{Member, Public, SignedIn};
+use Access::{AnyoneInTenant, Member, Public, SignedIn};
 
 routes! {
     //  method and path                         who                batches  its own problems             handler
 
     /// Register a user.
-    POST   "/v1/auth/register",                 Public,            1, [EmailTaken, Overloaded],          auth::register;
+    POST   "/v1/auth/register",                 Public,            1, [EmailTaken, Overloaded, InvitationNotFound, InvitationUnusable], auth::register;
     /// Log in with email and password.
     POST   "/v1/auth/login",                    Public,            1, [InvalidCredentials, Overloaded],  auth::login;
 
@@ -89,8 +95,36 @@ routes! {
     GET    "/v1/tenant",                        Member(Viewer),    1, [],                                tenants::get;
     /// Change the tenant.
     PATCH  "/v1/tenant",                        Member(Owner),     1, [],                                tenants::update;
+    /// Delete the tenant and all that is in it.
+    DELETE "/v1/tenant",                        Member(Owner),     1, [DefaultTenant],                   tenants::delete;
+    /// Read the tenant's configuration.
+    GET    "/v1/tenant/config",                 Member(Owner),     1, [],                                tenants::config;
+    /// Change the tenant's configuration.
+    PATCH  "/v1/tenant/config",                 Member(Owner),     2, [Conflict],                        tenants::configure;
+
     /// List the tenant's members.
     GET    "/v1/members",                       Member(Viewer),    1, [InvalidCursor],                   members::list;
+    /// Read one's own membership.
+    GET    "/v1/members/me",                    Member(Viewer),    1, [],                                members::me;
+    /// Leave the tenant.
+    DELETE "/v1/members/me",                    Member(Viewer),    1, [LastOwner],                       members::leave;
+    /// Read a member.
+    GET    "/v1/members/{user_id}",             Member(Viewer),    1, [],                                members::get;
+    /// Change a member's role, suspend or reinstate them.
+    PATCH  "/v1/members/{user_id}",             Member(Owner),     2, [LastOwner, Conflict],             members::update;
+    /// Remove a member.
+    DELETE "/v1/members/{user_id}",             Member(Owner),     1, [LastOwner],                       members::remove;
+
+    /// List invitations.
+    GET    "/v1/invitations",                   Member(Manager),   1, [InvalidCursor],                   invitations::list;
+    /// Invite somebody, for a role below one's own.
+    POST   "/v1/invitations",                   Member(Manager),   2, [AlreadyMember, AlreadyInvited],   invitations::create;
+    /// Accept an invitation of one's own address.
+    POST   "/v1/invitations/accept",            SignedIn,          1, [AlreadyMember, InvitationNotFound, InvitationUnusable], invitations::accept;
+    /// Read an invitation.
+    GET    "/v1/invitations/{invitation_id}",   Member(Manager),   1, [],                                invitations::get;
+    /// Revoke an invitation.
+    DELETE "/v1/invitations/{invitation_id}",   Member(Manager),   1, [InvitationUnusable],              invitations::revoke;
 
     /// List projects.
     GET    "/v1/projects",                      Member(Viewer),    1, [InvalidCursor],                   projects::list;
@@ -106,6 +140,59 @@ routes! {
     GET    "/v1/projects/{project_id}/transitions", Member(Viewer), 1, [InvalidCursor],                  projects::transitions;
     /// Move a project to another status.
     POST   "/v1/projects/{project_id}/transitions", Member(Worker), 2, [TransitionNotAllowed, NotTheSubmitter, FourEyes, CommentRequired, TasksOpen, Conflict], projects::transition;
+
+    /// List a project's tasks.
+    GET    "/v1/projects/{project_id}/tasks",   Member(Viewer),    1, [InvalidCursor],                   tasks::list_of_project;
+    /// Create a task in a project that is not archived.
+    POST   "/v1/projects/{project_id}/tasks",   Member(Worker),    2, [ProjectArchived],                 tasks::create;
+    /// List the tasks of all projects.
+    GET    "/v1/tasks",                         Member(Viewer),    1, [InvalidCursor],                   tasks::list;
+    /// Read a task.
+    GET    "/v1/tasks/{task_id}",               Member(Viewer),    1, [],                                tasks::get;
+    /// Change a task whose project is not archived.
+    PATCH  "/v1/tasks/{task_id}",               Member(Worker),    2, [ProjectArchived],                 tasks::update;
+    /// Delete a task whose project is not archived.
+    DELETE "/v1/tasks/{task_id}",               Member(Worker),    1, [ProjectArchived],                 tasks::delete;
+
+    /// List the comments on a task.
+    GET    "/v1/tasks/{task_id}/comments",      Member(Viewer),    1, [InvalidCursor],                   comments::list;
+    /// Comment on a task.
+    POST   "/v1/tasks/{task_id}/comments",      Member(Worker),    2, [ProjectArchived],                 comments::create;
+    /// Read a comment.
+    GET    "/v1/tasks/{task_id}/comments/{comment_id}", Member(Viewer), 1, [],                           comments::get;
+    /// Change a comment of one's own.
+    PATCH  "/v1/tasks/{task_id}/comments/{comment_id}", Member(Worker), 2, [NotTheAuthor, ProjectArchived, Conflict], comments::update;
+    /// Delete a comment: one's own, or as a manager anybody's.
+    DELETE "/v1/tasks/{task_id}/comments/{comment_id}", Member(Worker), 2, [NotTheAuthor, ProjectArchived, Conflict], comments::delete;
+
+    /// List the projects that the tenant shows in public.
+    GET    "/v1/catalog/projects",              AnyoneInTenant,    1, [InvalidCursor],                   catalogue::list;
+    /// Read a project that the tenant shows in public.
+    GET    "/v1/catalog/projects/{project_id}", AnyoneInTenant,    1, [],                                catalogue::get;
+
+    /// List one's notifications.
+    GET    "/v1/notifications",                 Member(Viewer),    1, [InvalidCursor],                   notifications::list;
+    /// Count one's unread notifications.
+    GET    "/v1/notifications/unread_count",    Member(Viewer),    1, [],                                notifications::count_unread;
+    /// Mark all of one's notifications as read.
+    POST   "/v1/notifications/read",            Member(Viewer),    1, [],                                notifications::mark_all_read;
+    /// Mark a notification as read.
+    POST   "/v1/notifications/{notification_id}/read", Member(Viewer), 1, [],                            notifications::mark_read;
+    /// Read what one does not want to be told.
+    GET    "/v1/notifications/preferences",     Member(Viewer),    1, [],                                notifications::preferences;
+    /// Change what one does not want to be told.
+    PATCH  "/v1/notifications/preferences",     Member(Viewer),    1, [],                                notifications::set_preferences;
+
+    /// Read the tenant in numbers.
+    GET    "/v1/admin/stats",                   Member(Owner),     1, [],                                admin::statistics;
+    /// Read what happened in the tenant.
+    GET    "/v1/admin/activity",                Member(Owner),     1, [InvalidCursor],                   admin::activity;
+    /// List the tenants that one owns.
+    GET    "/v1/admin/tenants",                 SignedIn,          1, [InvalidCursor],                   admin::tenants;
+    /// List what goes, went or could not go to the outside.
+    GET    "/v1/admin/deliveries",              Member(Owner),     1, [InvalidCursor],                   admin::deliveries;
+    /// Have a delivery tried anew that was given up.
+    POST   "/v1/admin/deliveries/{delivery_id}/retry", Member(Owner), 1, [DeliveryNotDead],              admin::retry_delivery;
 
     /// Read the approval workflow.
     GET    "/v1/workflow",                      Public,            0, [],                                service::workflow;

@@ -1,5 +1,5 @@
-//! A small believable content for the tenant `default`, to try things with: a person of each role, and projects on
-//! their way through the workflow. All of it goes through the same doors as any client's.
+//! A small believable content for the tenant `default`, to try things with: a person of each role, projects on
+//! their way through the workflow, tasks and a comment. All of it goes through the same doors as any client's.
 
 use std::sync::Arc;
 
@@ -28,16 +28,32 @@ const PEOPLE: &[(&str, &str, Role)] = &[
 /// The moves that a project makes: who makes them, and where to.
 type Moves = [(Role, &'static str)];
 
-/// Name, description, moves.
-const PROJECTS: &[(&str, &str, &Moves)] = &[
-    ("Office move", "Find a place for forty people, and move there in spring.", &[]),
-    ("New website", "The old one does not work on phones.", &[(Role::Member, "submitted")]),
+/// Name, description, moves, tasks: title, priority, status.
+type Plan =
+    (&'static str, &'static str, &'static Moves, &'static [(&'static str, &'static str, &'static str)]);
+
+const PROJECTS: &[Plan] = &[
+    ("Office move", "Find a place for forty people, and move there in spring.", &[], &[]),
+    (
+        "New website",
+        "The old one does not work on phones.",
+        &[(Role::Member, "submitted")],
+        &[("Write down what it must do", "high", "done"), ("Ask three agencies", "normal", "todo")],
+    ),
     (
         "Customer survey",
         "Ask a hundred customers what they miss.",
         &[(Role::Member, "submitted"), (Role::Manager, "approved"), (Role::Member, "in_progress")],
+        &[
+            ("Agree on ten questions", "urgent", "in_progress"),
+            ("Choose the customers", "high", "todo"),
+            ("Order cake for the evaluation", "low", "blocked"),
+        ],
     ),
 ];
+
+/// What Manuel says about the first task that Mia is given.
+const COMMENT: &str = "@mia, ten questions are enough; nobody answers twenty.";
 
 /// Adds the content, and tells in lines what was added. What is there already stays as it is.
 ///
@@ -45,10 +61,14 @@ const PROJECTS: &[(&str, &str, &Moves)] = &[
 /// A sentence about what failed.
 pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
     let mut tokens = Vec::new();
+    let mut mia = Value::Null;
     for (name, local, role) in PEOPLE {
         let email = format!("{local}@example.com");
         let account = json!({ "email": email, "name": name, "password": PASSWORD });
         let (status, user) = ask(app, "", Method::POST, "/v1/auth/register", &account).await?;
+        if *role == Role::Member {
+            mia = user["id"].clone();
+        }
         match (status, user["id"].as_str().and_then(UserId::parse)) {
             (201, Some(user)) => {
                 admit(app, user, *role)
@@ -64,17 +84,25 @@ pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
     }
     let token =
         |role: Role| tokens.iter().find(|(of, _)| *of == role).map_or("", |(_, token)| token.as_str());
-    for (name, description, moves) in PROJECTS {
+    let make = async |role: Role, path: &str, body: Value| -> Result<Value, String> {
+        match ask(app, token(role), Method::POST, path, &body).await? {
+            (200..=299, answer) => Ok(answer),
+            (_, answer) => Err(format!("{path} does not take {body}: {answer}.")),
+        }
+    };
+    for (name, description, moves, tasks) in PROJECTS {
         let new = json!({ "name": name, "description": description, "visibility": "public" });
-        let (status, project) = ask(app, token(Role::Member), Method::POST, "/v1/projects", &new).await?;
-        let Some(id) = project["id"].as_str().filter(|_| status == 201) else {
-            return Err(format!("{name} cannot be created: {project}."));
-        };
+        let project = make(Role::Member, "/v1/projects", new).await?;
+        let path = format!("/v1/projects/{}", project["id"].as_str().unwrap_or_default());
         for (role, to) in *moves {
-            let path = format!("/v1/projects/{id}/transitions");
-            let (status, answer) = ask(app, token(*role), Method::POST, &path, &json!({ "to": to })).await?;
-            if status != 200 {
-                return Err(format!("{name} cannot be moved to {to}: {answer}."));
+            make(*role, &format!("{path}/transitions"), json!({ "to": to })).await?;
+        }
+        for (title, priority, status) in *tasks {
+            let new = json!({ "title": title, "priority": priority, "status": status, "assignee_id": mia });
+            let task = make(Role::Manager, &format!("{path}/tasks"), new).await?;
+            if *status == "in_progress" {
+                let path = format!("/v1/tasks/{}/comments", task["id"].as_str().unwrap_or_default());
+                make(Role::Manager, &path, json!({ "body": COMMENT })).await?;
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::Value as JsonValue;
 use uuid::Uuid;
 
-use crate::time::Timestamp;
+use crate::time::{Date, Timestamp};
 
 /// One SQL statement of the catalogue, in the two spellings that the engines want.
 ///
@@ -59,6 +59,8 @@ pub enum Value {
     Int(Option<i64>),
     /// `timestamptz` on Postgres, RFC 3339 text with milliseconds elsewhere.
     Time(Option<Timestamp>),
+    /// `date` on Postgres, `2026-11-24` elsewhere.
+    Date(Option<Date>),
     /// `jsonb` on Postgres, text elsewhere.
     Json(Option<JsonValue>),
 }
@@ -79,7 +81,7 @@ macro_rules! value_from {
     )+};
 }
 
-value_from! { Uuid => Uuid, String => Text, &str => Text, i64 => Int, Timestamp => Time, JsonValue => Json }
+value_from! { Uuid => Uuid, String => Text, &str => Text, i64 => Int, Timestamp => Time, Date => Date, JsonValue => Json }
 
 /// A statement with its arguments, and how many rows it is expected to touch.
 #[derive(Clone, Debug)]
@@ -109,7 +111,7 @@ pub enum Cell {
     Null,
     /// An integer.
     Int(i64),
-    /// Text, and everything that an engine without the type keeps as text.
+    /// Text, a `date`, and everything that an engine without the type keeps as text.
     Text(String),
     /// A native `uuid`.
     Uuid(Uuid),
@@ -184,6 +186,13 @@ impl FromCell for Timestamp {
             }
             other => mismatch("a timestamp", &other),
         }
+    }
+}
+
+impl FromCell for Date {
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+        let text = String::from_cell(cell)?;
+        Self::parse(&text).ok_or_else(|| DecodeError("expected a day".to_owned()))
     }
 }
 

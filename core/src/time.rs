@@ -1,9 +1,14 @@
 //! Points in time, in milliseconds, as the wire and the databases carry them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+use crate::{
+    input::{Fault, FaultCode, Leaf},
+    values::string,
+};
 
 /// A point in time: milliseconds since the Unix epoch, from year 0 to 9999.
 ///
@@ -25,6 +30,17 @@ impl Timestamp {
     /// Whole seconds since the Unix epoch, as JWT dates are counted (RFC 7519, section 2).
     pub const fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1000)
+    }
+
+    /// The day that it is on, in UTC.
+    pub fn date(self) -> Date {
+        OffsetDateTime::from_unix_timestamp(self.unix_seconds()).map_or(Date::FIRST, |time| Date(time.date()))
+    }
+
+    /// So much later.
+    #[must_use]
+    pub fn plus(self, pause: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Reads any RFC 3339 text; what is below a millisecond is cut off.
@@ -75,6 +91,81 @@ impl schemars::JsonSchema for Timestamp {
     }
 }
 
+/// A day of the calendar, from year 0001 to 9999: `2026-11-24` (RFC 3339, section 5.6, `full-date`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(time::Date);
+
+impl Date {
+    /// The first day there is.
+    pub const FIRST: Self = Self(time::macros::date!(0001 - 01 - 01));
+    /// The last day there is.
+    pub const LAST: Self = Self(time::macros::date!(9999 - 12 - 31));
+
+    /// Reads the text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        const FORM: &[time::format_description::FormatItem<'_>] =
+            time::macros::format_description!("[year repr:full range:standard]-[month]-[day]");
+        let date = time::Date::parse(text, FORM).ok()?;
+        (text.len() == 10 && (1..=9999).contains(&date.year())).then_some(Self(date))
+    }
+
+    /// So many days earlier, but not before the first day.
+    #[must_use]
+    pub fn minus_days(self, days: i64) -> Self {
+        self.0.checked_sub(time::Duration::days(days)).map_or(Self::FIRST, |day| Self(day).max(Self::FIRST))
+    }
+
+    /// Its first moment, in UTC.
+    pub fn midnight(self) -> Timestamp {
+        Timestamp(self.0.midnight().assume_utc().unix_timestamp().saturating_mul(1000))
+    }
+
+    /// For a driver whose database has the type.
+    pub const fn calendar(self) -> time::Date {
+        self.0
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.0.year(), u8::from(self.0.month()), self.0.day())
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Leaf for Date {
+    fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
+        let text = string(value)?;
+        Self::parse(&text).ok_or_else(|| Fault::new(FaultCode::Format, "Expected a day such as 2026-11-24."))
+    }
+}
+
+impl Leaf for Timestamp {
+    fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
+        let text = string(value)?;
+        let time = Self::parse(&text).filter(|time| (0..=253_402_300_799_999).contains(&time.0));
+        time.ok_or_else(|| {
+            Fault::new(FaultCode::Format, "Expected a time such as 2026-11-24T09:30:00Z, from 1970 on.")
+        })
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for Date {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Date".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date", "examples": ["2026-11-24"] })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +185,33 @@ mod tests {
             Some(Timestamp::from_unix_millis(1_795_512_600_123))
         );
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn days_and_times_agree() {
+        let day = Timestamp::parse("2026-03-01T23:59:59.999Z").unwrap().date();
+        assert_eq!(day.to_string(), "2026-03-01");
+        assert_eq!(day.minus_days(1).to_string(), "2026-02-28");
+        assert_eq!(day.midnight().to_string(), "2026-03-01T00:00:00.000Z");
+        assert_eq!(Date::FIRST.minus_days(1), Date::FIRST);
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for good in ["2026-11-24", "2024-02-29", "0001-01-01", "9999-12-31"] {
+            assert_eq!(Date::parse(good).unwrap().to_string(), good);
+        }
+        for bad in [
+            "2026-02-29",
+            "2026-13-01",
+            "2026-1-1",
+            "+2026-01-01",
+            "-001-01-01",
+            "0000-01-01",
+            "20261124",
+            "",
+        ] {
+            assert!(Date::parse(bad).is_none(), "{bad:?}");
+        }
     }
 }

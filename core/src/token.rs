@@ -1,6 +1,7 @@
 //! Access tokens: JWT (RFC 7519) signed with HS256, through `jsonwebtoken` with a provider that knows this one
 //! algorithm, so that no other can be asked for and the edge carries no other's code.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
@@ -8,15 +9,16 @@ use jsonwebtoken::{
     errors::{ErrorKind, Result as JwtResult},
 };
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use signature::{Signer, Verifier};
 use uuid::Uuid;
 
 use crate::{
     config::{Config, JwtSecret},
+    input::{Fault, FaultCode, Leaf},
     limits,
     time::Timestamp,
-    values::UserId,
+    values::{InvitationId, TenantId, UserId, string},
 };
 
 const ISSUER: &str = "bailiwick";
@@ -38,6 +40,7 @@ pub(crate) struct Tokens {
     decoding: DecodingKey,
     validation: Validation,
     cursor_key: [u8; 32],
+    invitation_key: [u8; 32],
     ttl_seconds: i64,
 }
 
@@ -63,6 +66,7 @@ impl Tokens {
             decoding: DecodingKey::from_secret(secret.as_bytes()),
             validation,
             cursor_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick cursor"]),
+            invitation_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick invitation"]),
             ttl_seconds: i64::try_from(config.token_ttl.as_secs()).unwrap_or(i64::MAX),
         }
     }
@@ -97,9 +101,66 @@ impl Tokens {
             .flatten()
     }
 
+    /// The token of an invitation. It can be made again from the ids, so that nothing but its digest is kept.
+    pub(crate) fn invitation(&self, tenant: TenantId, id: InvitationId) -> InvitationToken {
+        let mut bytes = [0; 64];
+        bytes[..16].copy_from_slice(tenant.0.as_bytes());
+        bytes[16..32].copy_from_slice(id.0.as_bytes());
+        bytes[32..]
+            .copy_from_slice(&hmac_sha256(&self.invitation_key, &[tenant.0.as_bytes(), id.0.as_bytes()]));
+        InvitationToken { text: URL_SAFE_NO_PAD.encode(bytes), tenant, id }
+    }
+
     /// Seals what a cursor says, so that one made up or used elsewhere is known.
     pub(crate) fn seal(&self, parts: &[&[u8]]) -> [u8; 32] {
         hmac_sha256(&self.cursor_key, parts)
+    }
+}
+
+/// What opens an invitation: it names the tenant and the invitation, and has a secret part.
+#[derive(Clone)]
+pub struct InvitationToken {
+    text: String,
+    pub(crate) tenant: TenantId,
+    pub(crate) id: InvitationId,
+}
+
+impl InvitationToken {
+    /// The text, for whoever is invited.
+    pub(crate) fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// What the database keeps of it: SHA-256, in hexadecimal. The token is random enough to need no salt.
+    pub(crate) fn digest(&self) -> String {
+        Sha256::digest(self.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl std::fmt::Debug for InvitationToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InvitationToken(..)")
+    }
+}
+
+impl Leaf for InvitationToken {
+    fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
+        let text = string(value)?;
+        let fault = || Fault::new(FaultCode::Format, "Expected the token of an invitation.");
+        let bytes = URL_SAFE_NO_PAD.decode(&text).ok().filter(|bytes| bytes.len() == 64).ok_or_else(fault)?;
+        let id = |range: std::ops::Range<usize>| Uuid::from_slice(&bytes[range]).map_err(|_| fault());
+        Ok(Self { tenant: TenantId(id(0..16)?), id: InvitationId(id(16..32)?), text })
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for InvitationToken {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "InvitationToken".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "minLength": 86, "maxLength": 86, "pattern": "^[A-Za-z0-9_-]{86}$" })
     }
 }
 

@@ -91,6 +91,7 @@ fn argument(value: &Value) -> Result<JsValue, DatabaseError> {
         Value::Uuid(id) => text(id.map(|id| id.to_string())),
         Value::Text(value) => value.as_deref().map_or(JsValue::NULL, JsValue::from_str),
         Value::Time(time) => text(time.map(|time| time.to_string())),
+        Value::Date(date) => text(date.map(|date| date.to_string())),
         Value::Json(json) => text(json.as_ref().map(ToString::to_string)),
         Value::Int(None) => JsValue::NULL,
         #[expect(clippy::cast_precision_loss, reason = "the range was checked")]

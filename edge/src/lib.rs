@@ -1,24 +1,31 @@
 //! Bailiwick as a Cloudflare Worker: the ports on D1 and the platform, and the conversion of requests and responses.
 
 mod d1;
+mod outbound;
+mod outbox;
 mod ports;
 
 use std::sync::{Arc, OnceLock};
 
-use bailiwick_core::{App, Config, Ports, REQUEST_HEADERS, Served, limits, problem::Code, problem::Problem};
+use bailiwick_core::{
+    App, Config, Ports, REQUEST_HEADERS, Served, config::EmailProvider, limits, problem::Code,
+    problem::Problem,
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::json;
 use worker::{
-    Context, Date, Env, Headers, Request, Response, ResponseBody, console_error, console_log, event,
+    Context, Date, Env, Headers, Request, Response, ResponseBody, ScheduleContext, ScheduledEvent,
+    console_error, console_log, event,
 };
 
 use crate::{
     d1::D1,
+    outbound::{Console, FetchClient},
     ports::{DateClock, Inline, WebCrypto},
 };
 
-/// Made with the first request of an isolate, then shared by all that follow.
+/// Made with the first event of an isolate, then shared by all that follow.
 static APP: OnceLock<Result<Arc<App>, Vec<String>>> = OnceLock::new();
 
 #[event(start)]
@@ -27,22 +34,45 @@ fn start() {
 }
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
-    match APP.get_or_init(|| make(&env)) {
-        Ok(app) => answer(app, request).await,
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    let Some(app) = app(&env) else {
+        return convert(Problem::new(Code::Unavailable).into_response("none"));
+    };
+    let response = answer(app, request).await;
+    if app.deliveries_wait() {
+        context.wait_until(outbox::drain(app, outbox::BEHIND_A_RESPONSE));
+    }
+    response
+}
+
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    if let Some(app) = app(&env) {
+        outbox::drain(app, outbox::BY_CRON).await;
+    }
+}
+
+/// The product; `None` if it cannot be made, which is said in the log each time.
+fn app(env: &Env) -> Option<&'static Arc<App>> {
+    match APP.get_or_init(|| make(env)) {
+        Ok(app) => Some(app),
         Err(sentences) => {
             for sentence in sentences {
                 console_error!("{sentence}");
             }
-            convert(Problem::new(Code::Unavailable).into_response("none"))
+            None
         }
     }
 }
 
 fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
     let config = Config::read(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    if config.email_provider == EmailProvider::Smtp {
+        let sentence = "EMAIL_PROVIDER: smtp is not to be had on the edge; use http or console.";
+        return Err(vec![sentence.to_owned()]);
+    }
     let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
-    App::new(config, Ports::new(D1(database), DateClock, WebCrypto, Inline))
+    App::new(config, Ports::new(D1(database), DateClock, WebCrypto, Inline, FetchClient, Console))
 }
 
 async fn answer(app: &Arc<App>, mut request: Request) -> worker::Result<Response> {

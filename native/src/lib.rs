@@ -2,5 +2,9 @@
 
 pub mod database;
 pub mod hasher;
+pub mod http_client;
+pub mod mailer;
+pub mod outbox;
 pub mod ports;
 pub mod server;
+pub mod tls;

@@ -1,12 +1,19 @@
-//! The command line: `serve` (the default), `migrate`, `seed`.
+//! The command line: `serve` (the default), `migrate`, `seed`, `tenant`.
 
 mod cli;
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match cli::run().await {
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    let done = Runtime::new().map_err(|error| vec![error.to_string()]).and_then(|runtime| {
+        let done = runtime.block_on(cli::run());
+        // A name that the system is still looking up would hold up the end.
+        runtime.shutdown_background();
+        done
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentences) => {
             for sentence in sentences {

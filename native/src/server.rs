@@ -1,6 +1,6 @@
 //! The HTTP server: axum under ordinary tower-http layers, with the core as its fallback.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,7 +18,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{net::TcpListener, sync::watch, time::Instant};
 use tower::{Service, ServiceExt};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -28,6 +28,8 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 
+use crate::outbox::Bell;
+
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Of a body that is too large, this much is read to be polite; what announces more is refused unread.
@@ -36,14 +38,14 @@ const READ_AT_MOST_BYTES: usize = 8 * limits::BODY_BYTES;
 const COMPRESS_FROM_BYTES: u64 = 1024;
 
 /// The service with its layers; the first one listed is the outermost.
-pub fn router(app: &Arc<App>, config: &Config) -> Router {
+pub fn router(app: &Arc<App>, config: &Config, bell: &Bell) -> Router {
     Router::new()
         .fallback(answer)
         .with_state(app.clone())
         .layer(RequestBodyLimitLayer::new(READ_AT_MOST_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, config.request_timeout))
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn_with_state(app.clone(), finish))
+        .layer(middleware::from_fn_with_state((app.clone(), bell.clone()), finish))
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
@@ -76,11 +78,13 @@ async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
     Ok((!too_large).then(|| read.freeze()))
 }
 
-/// Turns what a layer answered into a problem, as the core's own answers are, and writes the log.
-async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Turns what a layer answered into a problem, as the core's own answers are, and writes the log. Deliveries are sent
+/// also after a request that was given up: it may have written them before.
+async fn finish(State((app, bell)): State<(Arc<App>, Bell)>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let (method, headers) = (request.method().clone(), request.headers().clone());
     let mut response = next.run(request).await;
+    bell.ring_if_needed(&app);
     if response.extensions().get::<Served>().is_none() {
         let code = match response.status() {
             StatusCode::SERVICE_UNAVAILABLE => Code::Timeout,
@@ -102,13 +106,17 @@ async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     response
 }
 
-/// Serves until `stop` comes, then takes no new connections and lets the requests in flight finish.
-pub async fn serve(listener: TcpListener, router: Router, grace: Duration, stop: impl Future<Output = ()>) {
+/// Serves until `stopped` holds true, then takes no new connections and lets the requests in flight finish.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    grace: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
     let graceful = GracefulShutdown::new();
-    let mut stop = pin!(stop);
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -120,7 +128,7 @@ pub async fn serve(listener: TcpListener, router: Router, grace: Duration, stop:
                     continue;
                 }
             },
-            () = &mut stop => break,
+            _ = stopped.wait_for(|stopped| *stopped) => break,
         };
         // Answers are written at once; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);

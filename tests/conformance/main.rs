@@ -10,12 +10,23 @@
 )]
 
 mod accounts;
+mod admin;
 mod bootstrap;
+mod catalogue;
+mod comments;
+mod config;
+mod emails;
 mod input;
+mod invitations;
 mod matrix;
+mod members;
+mod notifications;
 mod outage;
+mod outbox;
 mod projects;
+mod recipients;
 mod service;
+mod tasks;
 mod tenants;
 mod transitions;
 
@@ -77,8 +88,19 @@ fn main() -> ExitCode {
         service::cases(),
         accounts::cases(),
         tenants::cases(),
+        members::cases(),
+        invitations::cases(),
+        config::cases(),
+        admin::cases(),
+        catalogue::cases(),
         projects::cases(),
         transitions::cases(),
+        tasks::cases(),
+        comments::cases(),
+        notifications::cases(),
+        recipients::cases(),
+        outbox::cases(),
+        emails::cases(),
         input::cases(),
         matrix::cases(),
     ] {

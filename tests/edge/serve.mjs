@@ -1,7 +1,8 @@
 // Serves the built Worker in workerd, on a D1 of its own, for the tests:
 //   node tests/edge/serve.mjs --persist DIRECTORY [--vars JSON]
 // Prints one line of JSON when it is ready: where the Worker answers, and where its D1 can be asked directly
-// (POST /sql) and switched off and on (POST /outage). Ends when its standard input does.
+// (POST /sql) and switched off and on (POST /outage), and its cron trigger set off (POST /scheduled, answered when the
+// handler is through). Ends when its standard input does.
 import { createServer } from "node:http";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,6 +14,7 @@ const { values: options } = parseArgs({ options: { persist: { type: "string" }, 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const file = (path) => join(root, path);
 const esModule = (path) => ({ type: "ESModule", path: file(path) });
+const wrangler = readFileSync(file("wrangler.toml"), "utf8");
 
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
@@ -25,7 +27,8 @@ const miniflare = new Miniflare(
       esModule("edge/build/index.js"),
       { type: "CompiledWasm", path: file("edge/build/index_bg.wasm") },
     ],
-    compatibilityDate: /compatibility_date = "(.*)"/.exec(readFileSync(file("wrangler.toml"), "utf8"))[1],
+    compatibilityDate: /^compatibility_date = "(.*)"/m.exec(wrangler)[1],
+    compatibilityFlags: JSON.parse(/^compatibility_flags = (.*)/m.exec(wrangler)[1]),
     bindings: JSON.parse(options.vars),
     d1Databases: { DB: "bailiwick" },
     defaultPersistRoot: options.persist,
@@ -49,6 +52,10 @@ async function control(path, body) {
   if (path === "/outage") {
     await fetch(`${url}/__outage/${body.on ? "on" : "off"}`);
     return {};
+  }
+  if (path === "/scheduled") {
+    const worker = await miniflare.getWorker();
+    return worker.scheduled({ cron: "* * * * *" });
   }
   throw new Error(`there is no ${path}`);
 }

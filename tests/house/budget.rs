@@ -12,13 +12,33 @@ use bailiwick::{
 };
 use bailiwick_core::{
     App, Config, Ports,
-    ports::{Database, DatabaseError},
-    routes::{ROUTES, Route},
+    ports::{
+        Database, DatabaseError, Email, HttpClient, HttpFailure, HttpRequest, HttpResponse, Mailer,
+        SendFailure,
+    },
+    routes::{Access, ROUTES, Route},
     sql::{Rows, Statement},
 };
+use bailiwick_tests::actors::new_id;
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, SqlitePool, raw_sql};
+
+/// Nothing is sent here: requests only write down what is to be sent.
+struct Nowhere;
+
+impl HttpClient for Nowhere {
+    async fn send(&self, _: HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        Err(HttpFailure("there is nobody".to_owned()))
+    }
+}
+
+impl Mailer for Nowhere {
+    async fn send(&self, _: Email) -> Result<(), SendFailure> {
+        Err(SendFailure::Later("there is nobody".to_owned(), None))
+    }
+}
 
 #[derive(Clone)]
 struct Counting {
@@ -37,6 +57,7 @@ struct Client {
     app: Arc<App>,
     batches: Arc<AtomicU32>,
     token: String,
+    slug: String,
 }
 
 impl Client {
@@ -45,6 +66,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header("content-type", "application/json")
+            .header("x-tenant-slug", &self.slug)
             .header("authorization", format!("Bearer {}", self.token))
             .body(body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())))
             .expect("a request");
@@ -55,50 +77,167 @@ impl Client {
     }
 }
 
-fn body(route: &Route) -> Option<Value> {
-    match route.name {
-        "auth::register" => Some(json!({ "email": "b@example.com", "name": "B", "password": "12345678" })),
-        "auth::login" => Some(json!({ "email": "a@example.com", "password": "12345678" })),
-        "me::update" | "tenants::update" | "projects::create" | "projects::update" => {
-            Some(json!({ "name": "N" }))
+impl Client {
+    /// Asks for what surely succeeds, and returns the answer.
+    async fn made(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer, _) = self.ask(method, path, Some(body)).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Registers somebody and logs them in.
+    async fn account(&mut self, email: &str) -> String {
+        let account = json!({ "email": email, "name": "Somebody", "password": "12345678" });
+        let user = self.made("POST", "/v1/auth/register", account).await;
+        let credentials = json!({ "email": email, "password": "12345678" });
+        let session = self.made("POST", "/v1/auth/login", credentials).await;
+        session["access_token"].as_str().expect("a token").clone_into(&mut self.token);
+        text(&user, "id")
+    }
+}
+
+fn text(answer: &Value, name: &str) -> String {
+    answer[name].as_str().unwrap_or_else(|| panic!("no {name} in {answer}")).to_owned()
+}
+
+/// What the owner's request is made of: fresh things of each kind.
+struct Things {
+    me: String,
+    slug: String,
+    invitation_token: String,
+    ids: Vec<(&'static str, String)>,
+}
+
+impl Things {
+    /// In a tenant of their own, so that no request takes away what another one needs.
+    async fn make(client: &mut Client, pool: &SqlitePool, round: usize) -> Self {
+        let me = client.account(&format!("{round}@example.com")).await;
+        let (host, slug) = (format!("host-{round}"), format!("tenant-{round}"));
+        let guest = std::mem::take(&mut client.token);
+        client.account(&format!("host-{round}@example.com")).await;
+        client.made("POST", "/v1/tenants", json!({ "slug": host, "name": "Host" })).await;
+        client.slug = host;
+        let invited = json!({ "email": format!("{round}@example.com"), "role": "member" });
+        let invitation = client.made("POST", "/v1/invitations", invited).await;
+        client.token = guest;
+
+        let tenant = client.made("POST", "/v1/tenants", json!({ "slug": slug, "name": "T" })).await;
+        client.slug.clone_from(&slug);
+        let project = client.made("POST", "/v1/projects", json!({ "name": "P" })).await;
+        let project = text(&project, "id");
+        let task =
+            client.made("POST", &format!("/v1/projects/{project}/tasks"), json!({ "title": "T" })).await;
+        let task = text(&task, "id");
+        let comment =
+            client.made("POST", &format!("/v1/tasks/{task}/comments"), json!({ "body": "C" })).await;
+        let open = json!({ "email": "nobody@example.com", "role": "viewer" });
+        let open = client.made("POST", "/v1/invitations", open).await;
+
+        let (tenant, now) = (text(&tenant, "id"), "'2026-01-01T00:00:00.000Z'");
+        let (member, notification, delivery) = (new_id(), new_id(), new_id());
+        for sql in [
+            format!(
+                "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
+                 VALUES ('{member}', 'member-{round}@example.com', 'M', '', {now}, {now}, 1)"
+            ),
+            format!(
+                "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+                 VALUES ('{tenant}', '{member}', '{member}', 'owner', 'active', {now}, {now}, 1)"
+            ),
+            format!(
+                "INSERT INTO notifications (tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, \
+                 created_at) VALUES ('{tenant}', '{notification}', '{me}', 'approved', 'T', '', 'project', '{project}', {now})"
+            ),
+            format!(
+                "INSERT INTO deliveries (tenant_id, id, channel, kind, title, body, subject_type, subject_id, state, \
+                 attempts, next_attempt_at, created_at) VALUES ('{tenant}', '{delivery}', 'slack', 'approved', 'T', '', \
+                 'project', '{project}', 'dead', 1, {now}, {now})"
+            ),
+        ] {
+            raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("rows");
         }
-        "tenants::create" => Some(json!({ "slug": "second", "name": "N" })),
-        "projects::transition" => Some(json!({ "to": "submitted" })),
-        _ if route.method == "GET" || route.method == "DELETE" => None,
-        other => panic!("what does {other} take? Say it here"),
+        let ids = vec![
+            ("project_id", project),
+            ("task_id", task),
+            ("comment_id", text(&comment, "id")),
+            ("user_id", member),
+            ("invitation_id", text(&open, "id")),
+            ("notification_id", notification),
+            ("delivery_id", delivery),
+        ];
+        Self { me, slug, invitation_token: text(&invitation, "token"), ids }
+    }
+
+    fn path(&self, route: &Route) -> String {
+        let replace = |path: String, (name, id): &(&str, String)| path.replace(&format!("{{{name}}}"), id);
+        let path = self.ids.iter().fold(route.path.to_owned(), replace);
+        if route.name == "tenants::delete" { format!("{path}?confirm={}", self.slug) } else { path }
+    }
+
+    /// A body for which the route has all to do that it can have to do.
+    fn body(&self, route: &Route) -> Option<Value> {
+        let me = &self.me;
+        match route.name {
+            "auth::register" => {
+                Some(json!({ "email": "b@example.com", "name": "B", "password": "12345678" }))
+            }
+            "auth::login" => Some(json!({ "email": "0@example.com", "password": "12345678" })),
+            "me::update" | "tenants::update" | "projects::create" | "projects::update" => {
+                Some(json!({ "name": "N" }))
+            }
+            "tenants::create" => Some(json!({ "slug": "another", "name": "N" })),
+            "tenants::configure" => Some(json!({ "email_sender_name": "N" })),
+            "members::update" => Some(json!({ "role": "manager" })),
+            "invitations::create" => Some(json!({ "email": "c@example.com", "role": "viewer" })),
+            "invitations::accept" => Some(json!({ "token": self.invitation_token })),
+            "projects::transition" => Some(json!({ "to": "submitted" })),
+            "tasks::create" => Some(json!({ "title": "T", "assignee_id": me })),
+            "tasks::update" => Some(json!({ "assignee_id": me })),
+            "comments::create" | "comments::update" => Some(json!({ "body": format!("@{me}, look") })),
+            "notifications::set_preferences" => Some(json!({ "muted": ["approved"] })),
+            "notifications::mark_read" | "notifications::mark_all_read" | "admin::retry_delivery" => None,
+            _ if route.method == "GET" || route.method == "DELETE" => None,
+            other => panic!("what does {other} take? Say it here"),
+        }
     }
 }
 
 #[tokio::test]
 async fn no_route_asks_the_database_more_often_than_the_table_says() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let url = format!("sqlite://{}", directory.path().join("budget.db").display());
     let config = Config::read(|name| match name {
-        "DATABASE_URL" => Some("sqlite::memory:".to_owned()),
+        "DATABASE_URL" => Some(url.clone()),
         "JWT_SECRET" => Some("x".repeat(32)),
         "BCRYPT_COST" => Some("4".to_owned()),
         _ => None,
     })
     .expect("a configuration");
-    let database = AnyDatabase::connect(&config).await.expect("memory");
+    let database = AnyDatabase::connect(&config).await.expect("a file");
     database.migrate().await.expect("migrations");
+    let pool = SqlitePool::connect(&url).await.expect("the file");
     let counting = Counting { database, batches: Arc::default() };
     let batches = counting.batches.clone();
     let hasher = HashPool::start(&config).expect("threads");
-    let app = App::new(config, Ports::new(counting, SystemClock, SystemEntropy, hasher)).expect("an app");
-    let mut client = Client { app, batches, token: String::new() };
-    let account = json!({ "email": "a@example.com", "name": "A", "password": "12345678" });
-    client.ask("POST", "/v1/auth/register", Some(account.clone())).await;
-    let credentials = json!({ "email": "a@example.com", "password": "12345678" });
-    let (_, session, _) = client.ask("POST", "/v1/auth/login", Some(credentials)).await;
-    session["access_token"].as_str().expect("a token").clone_into(&mut client.token);
-    // The tenant is named by its slug, `default`. Which one that is, is asked once.
-    let (_, _, first) = client.ask("GET", "/v1/tenant", None).await;
-    assert_eq!(first, 2, "the first request looks the slug up");
+    let ports = Ports::new(counting, SystemClock, SystemEntropy, hasher, Nowhere, Nowhere);
+    let app = App::new(config, ports).expect("an app");
+    let mut client = Client { app, batches, token: String::new(), slug: "default".to_owned() };
 
-    for route in ROUTES {
-        let (_, project, _) = client.ask("POST", "/v1/projects", Some(json!({ "name": "P" }))).await;
-        let path = route.path.replace("{project_id}", project["id"].as_str().expect("an id"));
-        let (status, answer, cost) = client.ask(route.method.as_str(), &path, body(route)).await;
+    for (round, route) in ROUTES.iter().enumerate() {
+        let things = Things::make(&mut client, &pool, round).await;
+        if route.access == Access::AnyoneInTenant {
+            let publish = "UPDATE projects SET visibility = 'public', status = 'approved'";
+            raw_sql(publish).execute(&pool).await.expect("an update");
+        }
+        let (status, answer, cost) =
+            client.ask(route.method.as_str(), &things.path(route), things.body(route)).await;
         assert!((200..300).contains(&status), "{route:?}: {status} {answer}");
         assert_eq!(cost, route.batches, "{route:?}");
     }
+    // Which tenant a slug names is asked once: so far each was in use before it was counted.
+    client.made("POST", "/v1/tenants", json!({ "slug": "unseen", "name": "N" })).await;
+    client.slug = "unseen".to_owned();
+    let (_, _, first) = client.ask("GET", "/v1/tenant", None).await;
+    let (_, _, second) = client.ask("GET", "/v1/tenant", None).await;
+    assert_eq!((first, second), (2, 1));
 }

@@ -3,5 +3,8 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
 
 mod drivers;
+mod instance;
+mod operator;
+mod outbox;
 mod process;
 mod tour;

@@ -1,6 +1,10 @@
 //! The README's tour, as it is written there, against a fresh server.
 
-use bailiwick_tests::targets::{address, native, root, start};
+use bailiwick_tests::{
+    receivers::http::Receiver,
+    targets::{address, native, root, start},
+};
+use serde_json::json;
 use tokio::process::Command;
 
 /// The commands of a section: its blocks marked `sh`.
@@ -17,13 +21,16 @@ fn commands(readme: &str, section: &str) -> String {
 async fn works_as_it_is_written() {
     let directory = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite://{}", directory.path().join("tour.db").display());
-    // As a new user has it: nothing configured.
-    let (_process, line) =
-        start(native(&url).env_remove("JWT_SECRET").env_remove("BCRYPT_COST"), "listening on http").await;
+    let slack = Receiver::start().await;
+    // As a new user has it: nothing configured, but that Slack is here.
+    let mut server = native(&url);
+    server.env_remove("JWT_SECRET").env_remove("BCRYPT_COST").env("OUTBOUND_ALLOW", slack.origin());
+    let (_process, line) = start(&mut server, "listening on http").await;
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &commands(&readme, "A five-minute tour")])
         .env("BAILIWICK", address(&line))
+        .env("SLACK_WEBHOOK", slack.url("/tour"))
         .current_dir(directory.path())
         .output()
         .await
@@ -40,8 +47,19 @@ async fn works_as_it_is_written() {
         r#""allowed":["submitted","archived"]"#,
         r#""status":"approved""#,
         r#""status":"in_progress""#,
+        r#""title":"Measure the river""#,
+        r#""priority":"high""#,
+        r#""body":"It is wider than it looks.""#,
+        r#""completed":["in_app","slack"]"#,
+        r#""status":"completed""#,
+        r#""state":"sent""#,
+        r#""email":"grace@example.com""#,
+        r#""role":"manager""#,
         r#""code":"not_a_member""#,
     ] {
         assert!(said.contains(expected), "the tour does not show {expected}:\n{said}");
     }
+    assert!(!said.contains("tasks_open") && !said.contains(r#""status":500"#), "{said}");
+    let told = slack.wait_for("/tour", 1).await;
+    assert_eq!((told.len(), &told[0].body["text"]), (1, &json!("Ada completed \u{201c}Bridge\u{201d}")));
 }

@@ -192,14 +192,85 @@ impl<'t> Tenant<'t> {
         id
     }
 
-    /// Puts a task into a project.
-    pub async fn task(&self, project: &str, status: &str) {
+    /// Puts a project in that is shown in public, and returns its id.
+    pub async fn public_project(&self) -> String {
+        let id = self.project("approved", None).await;
         let sql = format!(
-            "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, created_at, updated_at, \
-             version) VALUES ('{}', '{}', '{project}', 'A task', '', '{status}', {NOW}, {NOW}, 1)",
-            self.id,
-            new_id(),
+            "UPDATE projects SET visibility = 'public' WHERE tenant_id = '{}' AND id = '{id}'",
+            self.id
         );
+        self.target().backdoor.sql(&sql).await;
+        id
+    }
+
+    /// Puts a task into a project, and returns its id.
+    pub async fn task(&self, project: &str, status: &str) -> String {
+        let id = new_id();
+        self.insert(
+            "tasks",
+            "id, project_id, title, description, status, created_at, updated_at, version",
+            &format!("'{id}', '{project}', 'A task', '', '{status}', {NOW}, {NOW}, 1"),
+        )
+        .await;
+        id
+    }
+
+    /// Puts somebody's comment on a task, and returns its id.
+    pub async fn comment(&self, task: &str, author: &str) -> String {
+        let id = new_id();
+        self.insert(
+            "comments",
+            "id, task_id, author_id, body, created_at, updated_at, version",
+            &format!("'{id}', '{task}', '{author}', 'A comment', {NOW}, {NOW}, 1"),
+        )
+        .await;
+        id
+    }
+
+    /// Puts an open invitation in, whose token nobody has, and returns its id.
+    pub async fn invitation(&self) -> String {
+        let id = new_id();
+        self.insert(
+            "invitations",
+            "id, email, role, token_hash, invited_by, expires_at, created_at",
+            &format!(
+                "'{id}', '{}@example.com', 'viewer', 'none', '{}', '2100-01-01T00:00:00.000Z', {NOW}",
+                unique("invited"),
+                self.owner.id
+            ),
+        )
+        .await;
+        id
+    }
+
+    /// Puts an unread notification in for a member, and returns its id.
+    pub async fn notification(&self, recipient: &str) -> String {
+        let id = new_id();
+        self.insert(
+            "notifications",
+            "id, recipient_id, kind, title, body, subject_type, subject_id, created_at",
+            &format!("'{id}', '{recipient}', 'approved', 'A title', '', 'project', '{id}', {NOW}"),
+        )
+        .await;
+        id
+    }
+
+    /// Puts a delivery in that was given up, and returns its id. Tried anew it is given up again: the tenant has no
+    /// webhook.
+    pub async fn dead_delivery(&self) -> String {
+        let id = new_id();
+        self.insert(
+            "deliveries",
+            "id, channel, kind, title, body, subject_type, subject_id, state, attempts, next_attempt_at, created_at",
+            &format!("'{id}', 'slack', 'approved', 'A title', '', 'project', '{id}', 'dead', 3, {NOW}, {NOW}"),
+        )
+        .await;
+        id
+    }
+
+    /// Inserts a row of this tenant.
+    async fn insert(&self, table: &str, columns: &str, values: &str) {
+        let sql = format!("INSERT INTO {table} (tenant_id, {columns}) VALUES ('{}', {values})", self.id);
         self.target().backdoor.sql(&sql).await;
     }
 }

@@ -3,7 +3,10 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,11 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::backdoor::Backdoor;
+use crate::{
+    backdoor::Backdoor,
+    receivers::{Mail, Mailbox, Receivers},
+    until,
+};
 
 /// The secret that all targets sign with, so that tests can make tokens of their own.
 pub const JWT_SECRET: &str = "a secret for tests that has more than 32 bytes";
@@ -33,11 +40,48 @@ pub struct Target {
     pub http: reqwest::Client,
     /// The Postgres behind it, to be stopped and started.
     pub postgres: Option<Postgres>,
+    /// Where its emails arrive.
+    pub mailbox: Mailbox,
+    ticking: Arc<AtomicBool>,
     process: Mutex<Option<Child>>,
     directory: TempDir,
 }
 
 impl Target {
+    /// Sets off what the platform does every minute. A native server goes by a clock of its own.
+    pub fn tick(&self) {
+        let Backdoor::Edge(http, control) = &self.backdoor else { return };
+        // One at a time is enough.
+        if self.ticking.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let asking = http.post(format!("{control}/scheduled")).body("{}").send();
+        let ticking = self.ticking.clone();
+        tokio::spawn(async move {
+            // A failure shows in what does not happen.
+            let _ = asking.await;
+            ticking.store(false, Ordering::Relaxed);
+        });
+    }
+
+    /// Looks again and again, until there is something to see that happens in the background.
+    pub async fn until<T, F>(&self, what: &str, look: impl Fn() -> F) -> T
+    where
+        F: Future<Output = Option<T>>,
+    {
+        until(what, || {
+            self.tick();
+            look()
+        })
+        .await
+    }
+
+    /// The first mail that an address takes.
+    pub async fn mail_to(&self, address: &str) -> Mail {
+        let taken = || self.mailbox.mails(address).into_iter().find(|mail| mail.taken);
+        self.until(&format!("a mail to {address}"), || async { taken() }).await
+    }
+
     /// Ends it and removes what it left. To be called once, because targets live as long as the process.
     pub async fn stop(&self) {
         let process = self.process.lock().ok().and_then(|mut process| process.take());
@@ -72,7 +116,15 @@ pub fn binary() -> PathBuf {
 
 /// A client that follows no redirect and waits long.
 pub fn client() -> reqwest::Client {
+    // Nothing is asked by TLS, so nobody is trusted.
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(ring)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
     reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_mins(1))
         .build()
@@ -131,8 +183,19 @@ pub fn native(database_url: &str) -> Command {
     command
 }
 
-fn settings() -> [(&'static str, &'static str); 3] {
-    [("JWT_SECRET", JWT_SECRET), ("BCRYPT_COST", "4"), ("FAULT_INJECTION", "true")]
+/// What all targets have. The times are short, for nobody wants to wait.
+fn settings() -> [(&'static str, &'static str); 9] {
+    [
+        ("JWT_SECRET", JWT_SECRET),
+        ("BCRYPT_COST", "4"),
+        ("FAULT_INJECTION", "true"),
+        ("OUTBOUND_TIMEOUT", "2s"),
+        ("OUTBOX_INTERVAL", "200ms"),
+        ("OUTBOX_BACKOFF", "100ms"),
+        ("OUTBOX_BACKOFF_MAX", "400ms"),
+        ("OUTBOX_ATTEMPTS", "3"),
+        ("OUTBOX_LEASE", "5s"),
+    ]
 }
 
 /// The address in a line of a log.
@@ -145,7 +208,8 @@ pub fn address(line: &str) -> String {
 pub async fn native_sqlite() -> Target {
     let directory = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite://{}", directory.path().join("bailiwick.db").display());
-    let (process, line) = start(&mut native(&url), "listening on http").await;
+    let receivers = Receivers::shared();
+    let (process, line) = start(native(&url).envs(receivers.by_smtp()), "listening on http").await;
     let pool = SqlitePool::connect(&url).await.expect("the server's file");
     Target {
         name: "native+sqlite",
@@ -153,6 +217,8 @@ pub async fn native_sqlite() -> Target {
         backdoor: Backdoor::Sqlite(pool),
         http: client(),
         postgres: None,
+        mailbox: Mailbox::Smtp(receivers.smtp.clone()),
+        ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory,
     }
@@ -164,7 +230,8 @@ pub async fn native_postgres() -> Target {
     let url = postgres.url();
     let migrated = native(&url).arg("migrate").output().await.expect("bailiwick migrate");
     assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-    let (process, line) = start(&mut native(&url), "listening on http").await;
+    let receivers = Receivers::shared();
+    let (process, line) = start(native(&url).envs(receivers.by_api()), "listening on http").await;
     let pool = PgPool::connect(&url).await.expect("Postgres");
     Target {
         name: "native+postgres",
@@ -172,6 +239,8 @@ pub async fn native_postgres() -> Target {
         backdoor: Backdoor::Postgres(pool),
         http: client(),
         postgres: Some(postgres),
+        mailbox: Mailbox::Api(receivers.http.clone()),
+        ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory: tempfile::tempdir().expect("a directory"),
     }
@@ -180,8 +249,13 @@ pub async fn native_postgres() -> Target {
 /// The Worker, as it was built last, in workerd with a fresh D1.
 pub async fn edge_d1() -> Target {
     let directory = tempfile::tempdir().expect("a directory");
-    let vars: serde_json::Map<_, _> =
-        settings().iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let receivers = Receivers::shared();
+    let settings = settings().map(|(name, value)| (name, value.to_owned()));
+    let vars: serde_json::Map<_, _> = settings
+        .into_iter()
+        .chain(receivers.by_api())
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
     let mut command = Command::new(root().join("node_modules/.bin/node"));
     command
         .current_dir(root())
@@ -197,6 +271,8 @@ pub async fn edge_d1() -> Target {
         backdoor: Backdoor::Edge(client(), text("control")),
         http: client(),
         postgres: None,
+        mailbox: Mailbox::Api(receivers.http.clone()),
+        ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory,
     }

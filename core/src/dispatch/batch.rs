@@ -1,6 +1,6 @@
 //! A batch as repositories write it: the door's own check first, then statements whose rows are fetched by slot.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::atomic::Ordering};
 
 use uuid::Uuid;
 
@@ -36,12 +36,15 @@ pub(crate) struct Batch<'a> {
     pub(super) statements: Vec<Statement>,
     misses: Vec<(usize, Box<Problem>)>,
     duplicates: Vec<(&'static str, Box<Problem>)>,
+    /// Whether it writes deliveries.
+    delivers: bool,
 }
 
 impl<'a> Batch<'a> {
     /// An empty batch; the door that opens it puts its check in front.
     pub(super) fn new(app: &'a App, tenant: Option<Uuid>) -> Self {
-        Self { app, tenant, statements: Vec::with_capacity(4), misses: Vec::new(), duplicates: Vec::new() }
+        let statements = Vec::with_capacity(4);
+        Self { app, tenant, statements, misses: Vec::new(), duplicates: Vec::new(), delivers: false }
     }
 
     pub(super) fn push<T>(&mut self, statement: Statement) -> Slot<T> {
@@ -85,11 +88,21 @@ impl<'a> Batch<'a> {
         self.duplicates.push((key, problem));
     }
 
+    /// Notes that it writes deliveries, which are to be sent as soon as it is committed.
+    pub(crate) fn delivers(&mut self) {
+        self.delivers = true;
+    }
+
     /// Runs it. `Err(None)` if the statement in front, the door's check, was not met.
     pub(super) async fn run(self) -> Result<Outcome, Option<Box<Problem>>> {
-        let Self { app, statements, mut misses, mut duplicates, .. } = self;
+        let Self { app, statements, mut misses, mut duplicates, delivers, .. } = self;
         let problem = match app.ports.database.batch(&statements).await {
-            Ok(rows) => return Ok(Outcome { rows }),
+            Ok(rows) => {
+                if delivers {
+                    app.waiting.store(true, Ordering::Relaxed);
+                }
+                return Ok(Outcome { rows });
+            }
             Err(DatabaseError::Unmet(index)) => match misses.iter().position(|(place, _)| *place == index) {
                 Some(found) => misses.swap_remove(found).1,
                 None if index == 0 => return Err(None),

@@ -1,5 +1,6 @@
 //! The doors to the database. A handler gets the one that its route's access rule opens, and repositories
-//! exist only behind them: [`TenantScope`] to a tenant's data, [`Account`] to one's own, [`Lobby`] to signing in.
+//! exist only behind them: [`TenantScope`] to a tenant's data, [`Visitor`] to what a tenant shows in public,
+//! [`Account`] to one's own, [`Lobby`] to signing in. No request comes through [`Operator`] and [`Courier`].
 //!
 //! Each door puts its check in front of the batch that goes through it, so that access is decided in the same
 //! transaction that reads or writes the data.
@@ -10,11 +11,12 @@ use crate::{
     dispatch::{
         App,
         batch::{Batch, Outcome, Slot},
+        named::NamedSlug,
     },
     problem::{Code, Problem, Result},
     repository::{memberships, tenants, users},
     sql::Statement,
-    values::{Role, Slug, TenantId, UserId},
+    values::{Role, TenantId, UserId},
     workflow,
 };
 
@@ -32,14 +34,6 @@ pub struct TenantScope {
     slug: Option<NamedSlug>,
     user: UserId,
     least: Role,
-}
-
-/// A slug, and what it means if it turns out to be another tenant's.
-#[derive(Clone)]
-pub(crate) struct NamedSlug {
-    pub(crate) slug: Slug,
-    /// Whether the request named the tenant by its id as well.
-    pub(crate) beside_id: bool,
 }
 
 impl TenantScope {
@@ -75,11 +69,11 @@ impl TenantScope {
         batch
     }
 
-    /// Runs a batch that only reads. The caller's role comes with the rows.
-    pub(crate) async fn read(&self, batch: Batch<'_>) -> Result<(Role, Outcome)> {
+    /// Runs a batch that only reads. The caller's standing comes with the rows.
+    pub(crate) async fn read(&self, batch: Batch<'_>) -> Result<(memberships::Standing, Outcome)> {
         let mut outcome = batch.run().await.map_err(|problem| problem.unwrap_or_else(not_a_member))?;
-        let role = self.admit(&mut outcome)?;
-        Ok((role, outcome))
+        let standing = self.admit(&mut outcome)?;
+        Ok((standing, outcome))
     }
 
     /// Runs a batch that writes, provided that the user still has the route's role, or the higher one named here,
@@ -92,8 +86,8 @@ impl TenantScope {
             Err(Some(problem)) => Err(problem),
             Err(None) => {
                 // Nothing was written. Ask again without the conditions, to say which one was not met.
-                let (role, _) = self.read(self.batch()).await?;
-                Err(if role < least {
+                let (standing, _) = self.read(self.batch()).await?;
+                Err(if standing.role < least {
                     workflow::insufficient_role(least)
                 } else {
                     Problem::new(Code::Conflict)
@@ -109,15 +103,61 @@ impl TenantScope {
             .bind(self.tenant.0, [self.user.into(), least.map_or(0, Role::rank).into(), slug.into()])
     }
 
-    fn admit(&self, outcome: &mut Outcome) -> Result<Role> {
+    fn admit(&self, outcome: &mut Outcome) -> Result<memberships::Standing> {
         let standing = outcome.optional(Slot::<memberships::Standing>::first())?.ok_or_else(not_a_member)?;
         if let Some(named) = self.slug.as_ref().filter(|named| named.slug != standing.slug) {
             return Err(if named.beside_id { Problem::new(Code::TenantConflict) } else { not_a_member() });
         }
-        if standing.role < self.least {
+        if standing.suspended_at.is_some() {
+            Err(Problem::new(Code::TenantSuspended))
+        } else if standing.role < self.least {
             Err(workflow::insufficient_role(self.least))
         } else {
-            Ok(standing.role)
+            Ok(standing)
+        }
+    }
+}
+
+/// Access to what a tenant shows to anybody. It must exist and not be suspended.
+#[derive(Clone)]
+pub struct Visitor {
+    app: Arc<App>,
+    tenant: TenantId,
+    slug: Option<NamedSlug>,
+}
+
+impl Visitor {
+    pub(crate) fn open(_: Pass, app: Arc<App>, tenant: TenantId, slug: Option<NamedSlug>) -> Self {
+        Self { app, tenant, slug }
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// A batch about this tenant.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        let mut batch = Batch::new(&self.app, Some(self.tenant.0));
+        let _: Slot<tenants::Presence> = batch.push(tenants::PRESENCE.bind(self.tenant.0, []));
+        batch
+    }
+
+    /// Runs a batch that only reads.
+    pub(crate) async fn read(&self, batch: Batch<'_>) -> Result<Outcome> {
+        let nobody = || Problem::new(Code::TenantNotFound);
+        let mut outcome = batch.run().await.map_err(|problem| problem.unwrap_or_else(nobody))?;
+        let presence = outcome.optional(Slot::<tenants::Presence>::first())?.ok_or_else(nobody)?;
+        if let Some(named) = self.slug.as_ref().filter(|named| named.slug != presence.slug) {
+            return Err(if named.beside_id { Problem::new(Code::TenantConflict) } else { nobody() });
+        }
+        match presence.suspended_at {
+            Some(_) => Err(Problem::new(Code::TenantSuspended)),
+            None => Ok(outcome),
         }
     }
 }
@@ -152,9 +192,9 @@ impl Account {
         self.batch_in(None)
     }
 
-    /// A batch about this user that creates a tenant.
-    pub(crate) fn batch_in(&self, new_tenant: Option<TenantId>) -> Batch<'_> {
-        let mut batch = Batch::new(&self.app, new_tenant.map(|tenant| tenant.0));
+    /// A batch about this user that creates a tenant, or joins one by an invitation.
+    pub(crate) fn batch_in(&self, tenant: Option<TenantId>) -> Batch<'_> {
+        let mut batch = Batch::new(&self.app, tenant.map(|tenant| tenant.0));
         let _: Slot<UserId> = batch.push(users::ACTIVE.bind([self.user.into()]).expecting(1));
         batch
     }
@@ -182,15 +222,25 @@ impl Lobby {
 
     /// A batch about nobody in particular.
     pub(crate) fn batch(&self) -> Batch<'_> {
-        Batch::new(&self.app, None)
+        self.batch_in(None)
+    }
+
+    /// A batch that joins a tenant by an invitation.
+    pub(crate) fn batch_in(&self, tenant: Option<TenantId>) -> Batch<'_> {
+        Batch::new(&self.app, tenant.map(|tenant| tenant.0))
     }
 
     /// Runs a batch.
     pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
-        batch.run().await.map_err(|problem| {
-            problem.unwrap_or_else(|| Problem::internal("the first statement of a lobby's batch was not met"))
-        })
+        unguarded(batch.run().await)
     }
+}
+
+/// A batch without a check in front has said itself what each miss means.
+fn unguarded(done: Result<Outcome, Option<Box<Problem>>>) -> Result<Outcome> {
+    done.map_err(|problem| {
+        problem.unwrap_or_else(|| Problem::internal("nobody said what a miss of the first statement means"))
+    })
 }
 
 /// Access to every tenant, for whoever runs the process: the command line, not requests. Nothing is checked.
@@ -212,7 +262,7 @@ impl Operator {
     /// The tenant of a slug.
     pub(crate) async fn tenant(&self, slug: &str) -> Result<TenantId> {
         let found = tenants::find(&Lobby { app: self.app.clone() }, slug).await?;
-        found.ok_or_else(|| Problem::new(Code::NotFound))
+        found.ok_or_else(|| Problem::with(Code::NotFound, format!("No tenant has the slug {slug}.")))
     }
 
     /// A batch about a tenant.
@@ -220,8 +270,38 @@ impl Operator {
         Batch::new(&self.app, Some(tenant.0))
     }
 
+    /// A batch about no tenant in particular.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        Batch::new(&self.app, None)
+    }
+
     /// Runs a batch.
     pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
-        batch.run().await.map_err(|problem| problem.unwrap_or_else(|| Problem::new(Code::Conflict)))
+        unguarded(batch.run().await)
+    }
+}
+
+/// Access to the outbox of every tenant, for the background task that empties it.
+pub(crate) struct Courier<'a> {
+    app: &'a App,
+}
+
+impl<'a> Courier<'a> {
+    pub(super) fn new(app: &'a App) -> Self {
+        Self { app }
+    }
+
+    pub(crate) fn app(&self) -> &'a App {
+        self.app
+    }
+
+    /// A batch about the outbox, of one tenant where it says so.
+    pub(crate) fn batch(&self, tenant: Option<TenantId>) -> Batch<'a> {
+        Batch::new(self.app, tenant.map(|tenant| tenant.0))
+    }
+
+    /// Runs a batch.
+    pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
+        unguarded(batch.run().await)
     }
 }

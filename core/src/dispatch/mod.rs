@@ -2,35 +2,42 @@
 
 mod batch;
 mod doors;
+mod named;
 mod slugs;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use uuid::Uuid;
 
-pub use self::doors::{Account, Lobby, Operator, TenantScope};
+pub use self::doors::{Account, Lobby, Operator, TenantScope, Visitor};
 use self::slugs::SlugCache;
 pub(crate) use self::{
-    batch::{Batch, Slot},
-    doors::{NamedSlug, Pass},
+    batch::{Batch, Outcome, Slot},
+    doors::{Courier, Pass},
+    named::NamedTenant,
 };
 use crate::{
     config::Config,
     endpoint::{Door, Incoming},
     limits,
+    notify::outbox,
     ports::Ports,
     problem::{Code, Problem, Result},
     repository::tenants,
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::Tokens,
-    values::{Slug, TenantId, UserId},
+    values::{TenantId, UserId},
 };
 
-const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
-const TENANT_SLUG: HeaderName = HeaderName::from_static("x-tenant-slug");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FAULT: HeaderName = HeaderName::from_static("x-fault");
 
@@ -44,6 +51,8 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) ports: Ports,
     pub(crate) tokens: Tokens,
+    /// Whether a delivery was written that nobody has begun to send.
+    pub(crate) waiting: AtomicBool,
     router: matchit::Router<Vec<&'static Route>>,
     slugs: SlugCache,
 }
@@ -65,6 +74,7 @@ impl App {
     /// # Errors
     /// One sentence for each thing that the configuration lacks.
     pub fn new(config: Config, ports: Ports) -> Result<Arc<Self>, Vec<String>> {
+        config.check()?;
         let Some(secret) = &config.jwt_secret else {
             let sentence = "JWT_SECRET: it is not set; at least 32 bytes, the same on all instances.";
             return Err(vec![sentence.to_owned()]);
@@ -80,7 +90,8 @@ impl App {
                 .insert(path, routes)
                 .map_err(|error| vec![format!("The route {path} cannot be: {error}.")])?;
         }
-        Ok(Arc::new(Self { config, ports, tokens, router, slugs: SlugCache::default() }))
+        let waiting = AtomicBool::new(false);
+        Ok(Arc::new(Self { config, ports, tokens, waiting, router, slugs: SlugCache::default() }))
     }
 
     /// Answers a request. Every failure is a response too.
@@ -102,6 +113,21 @@ impl App {
             Err(Problem::new(code)),
             Served { request_id: self.request_id(headers), ..Served::default() },
         )
+    }
+
+    /// Whether a request wrote deliveries since this was last asked: time for [`Self::deliver`].
+    pub fn deliveries_wait(&self) -> bool {
+        self.waiting.swap(false, Ordering::Relaxed)
+    }
+
+    /// Sends what is due of every tenant's outbox, up to so many deliveries, all at the same time. To be called in the
+    /// background: after a request that wrote deliveries ([`Self::deliveries_wait`]), and regularly, for what is to be
+    /// tried again.
+    ///
+    /// # Errors
+    /// The database cannot be asked. What was claimed is due again when the claim ends.
+    pub async fn deliver(&self, at_once: u32) -> Result<outbox::Round> {
+        outbox::round(&Courier::new(self), at_once).await
     }
 
     /// Now, as the clock port has it.
@@ -174,7 +200,7 @@ impl App {
         let path = found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let named = NamedTenant::read(&parts.headers)?;
         let user = match route.access {
-            Access::Public => None,
+            Access::Public | Access::AnyoneInTenant => None,
             Access::SignedIn | Access::Member(_) => Some(self.authenticate(&parts.headers)?),
         };
         let incoming = Incoming {
@@ -182,35 +208,48 @@ impl App {
             query: parts.uri.query().map(str::to_owned),
             content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
             body,
+            named: named.clone(),
             door: Door::Shut,
         };
+        let slug = || named.slug.clone();
+        let call = |door| route.endpoint.call(Incoming { door, ..incoming.clone() });
         match (route.access, user) {
             (Access::Member(least), Some(user)) => {
-                let (tenant, cached) = self.resolve(&named).await?;
-                let open = |tenant| {
-                    let door =
-                        TenantScope::open(Pass(()), self.clone(), tenant, named.slug.clone(), user, least);
-                    Incoming { door: Door::Tenant(door), ..incoming.clone() }
-                };
-                let answer = route.endpoint.call(open(tenant)).await;
-                match answer {
-                    // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
-                    Err(problem) if cached && problem.code == Code::NotAMember => {
-                        self.slugs.forget(&named);
-                        let (again, _) = self.resolve(&named).await?;
-                        if again == tenant { Err(problem) } else { route.endpoint.call(open(again)).await }
-                    }
-                    answer => answer,
-                }
+                let open = |tenant| TenantScope::open(Pass(()), self.clone(), tenant, slug(), user, least);
+                self.in_tenant(&named, Code::NotAMember, |tenant| call(Door::Tenant(open(tenant)))).await
             }
-            (_, Some(user)) => {
-                let door = Door::Account(Account::open(Pass(()), self.clone(), user));
-                route.endpoint.call(Incoming { door, ..incoming }).await
+            (Access::AnyoneInTenant, _) => {
+                let open = |tenant| Visitor::open(Pass(()), self.clone(), tenant, slug());
+                self.in_tenant(&named, Code::TenantNotFound, |tenant| call(Door::Visitor(open(tenant)))).await
             }
-            (_, None) => {
-                let door = Door::Lobby(Lobby::open(Pass(()), self.clone()));
-                route.endpoint.call(Incoming { door, ..incoming }).await
+            (_, Some(user)) => call(Door::Account(Account::open(Pass(()), self.clone(), user))).await,
+            (_, None) => call(Door::Lobby(Lobby::open(Pass(()), self.clone()))).await,
+        }
+    }
+
+    /// Answers in the tenant that a request names; with the code `unknown` if there is none.
+    async fn in_tenant<F>(
+        self: &Arc<Self>,
+        named: &NamedTenant,
+        unknown: Code,
+        answer: impl Fn(TenantId) -> F,
+    ) -> Result<Response<Bytes>>
+    where
+        F: Future<Output = Result<Response<Bytes>>>,
+    {
+        let resolve = async || -> Result<(TenantId, bool)> {
+            let (tenant, cached) = self.resolve(named).await?;
+            Ok((tenant.ok_or_else(|| Problem::new(unknown))?, cached))
+        };
+        let (tenant, cached) = resolve().await?;
+        match answer(tenant).await {
+            // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
+            Err(problem) if cached && problem.code == unknown => {
+                self.slugs.forget(named);
+                let (again, _) = resolve().await?;
+                if again == tenant { Err(problem) } else { answer(again).await }
             }
+            answer => answer,
         }
     }
 
@@ -231,47 +270,21 @@ impl App {
             .ok_or_else(|| Problem::new(Code::InvalidToken))
     }
 
-    /// The id of the tenant that a request names, and whether it came out of memory.
-    async fn resolve(self: &Arc<Self>, named: &NamedTenant) -> Result<(TenantId, bool)> {
+    /// The id of the tenant that a request names, if there is one, and whether it came out of memory.
+    async fn resolve(self: &Arc<Self>, named: &NamedTenant) -> Result<(Option<TenantId>, bool)> {
         if let Some(id) = named.id {
-            return Ok((id, false));
+            return Ok((Some(id), false));
         }
         let slug = named.slug.as_ref().map_or(tenants::DEFAULT_SLUG, |named| named.slug.as_str());
         if let Some(id) = self.slugs.get(slug) {
-            return Ok((id, true));
+            return Ok((Some(id), true));
         }
         let id = tenants::find(&Lobby::open(Pass(()), self.clone()), slug).await?;
-        let id = id.ok_or_else(|| Problem::new(Code::NotAMember))?;
-        self.slugs.remember(slug, id);
+        if let Some(id) = id {
+            self.slugs.remember(slug, id);
+        }
         Ok((id, false))
     }
-}
-
-/// The first tier of tenant resolution: what the headers say.
-struct NamedTenant {
-    id: Option<TenantId>,
-    slug: Option<NamedSlug>,
-}
-
-impl NamedTenant {
-    /// Neither header means the tenant `default`.
-    fn read(headers: &HeaderMap) -> Result<Self> {
-        let id = single(headers, &TENANT_ID, TenantId::parse)?;
-        let slug = match single(headers, &TENANT_SLUG, |text| Slug::parse(text).ok())? {
-            None if id.is_none() => Slug::parse(tenants::DEFAULT_SLUG).ok(),
-            slug => slug,
-        };
-        Ok(Self { id, slug: slug.map(|slug| NamedSlug { slug, beside_id: id.is_some() }) })
-    }
-}
-
-fn single<T>(headers: &HeaderMap, name: &HeaderName, parse: fn(&str) -> Option<T>) -> Result<Option<T>> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(parse).filter(|_| values.next().is_none());
-    parsed.map(Some).ok_or_else(|| {
-        Problem::with(Code::InvalidTenantHeader, format!("{name} is malformed or was sent more than once."))
-    })
 }
 
 fn allow(routes: &[&Route]) -> String {

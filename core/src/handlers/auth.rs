@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    dispatch::Lobby,
+    dispatch::{Lobby, NamedTenant},
     endpoint::{Body, Created, Json},
     problem::{Problem, Result},
     repository::users::{Accounts, Login, Registration, User},
@@ -21,8 +21,12 @@ pub(crate) struct AccessToken {
     expires_in: i64,
 }
 
-pub(crate) async fn register(lobby: Lobby, Body(registration): Body<Registration>) -> Result<Created<User>> {
-    let body = lobby.register(registration).await?;
+pub(crate) async fn register(
+    lobby: Lobby,
+    named: NamedTenant,
+    Body(registration): Body<Registration>,
+) -> Result<Created<User>> {
+    let body = lobby.register(named, registration).await?;
     Ok(Created { location: "/v1/me".to_owned(), body })
 }
 

@@ -3,12 +3,37 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Json, Query},
+    endpoint::{Body, Json, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
-    repository::members::{Member, Members},
+    repository::members::{Member, MemberPatch, Members},
+    values::UserId,
 };
 
 pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<Json<Page<Member>>> {
     scope.members().list(page.limit, page.cursor).await.map(Json)
+}
+
+pub(crate) async fn me(scope: TenantScope) -> Result<Json<Member>> {
+    scope.members().get(scope.user()).await.map(Json)
+}
+
+pub(crate) async fn leave(scope: TenantScope) -> Result<NoContent> {
+    scope.members().leave().await.map(|()| NoContent)
+}
+
+pub(crate) async fn get(scope: TenantScope, user: UserId) -> Result<Json<Member>> {
+    scope.members().get(user).await.map(Json)
+}
+
+pub(crate) async fn update(
+    scope: TenantScope,
+    user: UserId,
+    Body(patch): Body<MemberPatch>,
+) -> Result<Json<Member>> {
+    scope.members().update(user, patch).await.map(Json)
+}
+
+pub(crate) async fn remove(scope: TenantScope, user: UserId) -> Result<NoContent> {
+    scope.members().remove(user).await.map(|()| NoContent)
 }

@@ -1,10 +1,16 @@
 //! What each route does: take what the types decoded, ask a repository, return a value.
 
+pub(crate) mod admin;
 pub(crate) mod auth;
+pub(crate) mod catalogue;
+pub(crate) mod comments;
+pub(crate) mod invitations;
 pub(crate) mod me;
 pub(crate) mod members;
+pub(crate) mod notifications;
 pub(crate) mod projects;
 pub(crate) mod service;
+pub(crate) mod tasks;
 pub(crate) mod tenants;
 
 use crate::{

@@ -3,10 +3,14 @@
 use crate::{
     cursor::Page,
     dispatch::{Account, TenantScope},
-    endpoint::{Body, Created, Json, Query},
+    endpoint::{Body, Created, Json, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
-    repository::tenants::{NewTenant, Settings, Tenancies, Tenant, TenantPatch},
+    repository::{
+        config::Configuration,
+        tenants::{Confirmation, NewTenant, Settings, Tenancies, Tenant, TenantPatch},
+    },
+    tenant_config::{TenantConfig, TenantConfigPatch},
 };
 
 pub(crate) async fn create(account: Account, Body(new): Body<NewTenant>) -> Result<Created<Tenant>> {
@@ -24,4 +28,22 @@ pub(crate) async fn get(scope: TenantScope) -> Result<Json<Tenant>> {
 
 pub(crate) async fn update(scope: TenantScope, Body(patch): Body<TenantPatch>) -> Result<Json<Tenant>> {
     scope.settings().update(patch).await.map(Json)
+}
+
+pub(crate) async fn delete(
+    scope: TenantScope,
+    Query(confirmation): Query<Confirmation>,
+) -> Result<NoContent> {
+    scope.settings().delete(confirmation).await.map(|()| NoContent)
+}
+
+pub(crate) async fn config(scope: TenantScope) -> Result<Json<TenantConfig>> {
+    scope.config().get().await.map(Json)
+}
+
+pub(crate) async fn configure(
+    scope: TenantScope,
+    Body(patch): Body<TenantConfigPatch>,
+) -> Result<Json<TenantConfig>> {
+    scope.config().update(patch).await.map(Json)
 }

@@ -19,6 +19,11 @@ statements! { "activity";
          SELECT m.tenant_id, ?2, ?1, ?3, 'user', ?1, ?4, ?5 FROM memberships m \
          WHERE m.user_id = ?1 AND m.status = 'active'";
 
+    /// In the tenant that a user has just joined by this membership, if they have.
+    global INSERT_FOR_JOINED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         SELECT m.tenant_id, ?2, ?1, 'member.joined', 'member', ?1, '{}', ?3 FROM memberships m \
+         WHERE m.user_id = ?1 AND m.id = ?4";
+
     /// In the tenant `default`, if this user has just become its owner.
     global INSERT_FOR_CLAIM = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT t.id, ?2, ?1, 'tenant.claimed', 'tenant', t.id, ?3, ?4 FROM tenants t \
@@ -26,7 +31,7 @@ statements! { "activity";
 }
 
 /// What happened.
-pub(crate) struct Event {
+pub(super) struct Event {
     /// `entity.verb`, in the past tense.
     pub(crate) action: &'static str,
     pub(crate) entity_type: &'static str,
@@ -34,13 +39,29 @@ pub(crate) struct Event {
     pub(crate) detail: Json,
 }
 
-/// Adds the entry to the batch.
-pub(super) fn record(batch: &mut Batch<'_>, app: &App, actor: UserId, event: Event) -> Result<()> {
+impl Event {
+    pub(super) fn new(
+        action: &'static str,
+        entity_type: &'static str,
+        entity_id: Uuid,
+        detail: Json,
+    ) -> Self {
+        Self { action, entity_type, entity_id, detail }
+    }
+}
+
+/// Adds the entry to the batch. The operator's have no actor.
+pub(super) fn record(
+    batch: &mut Batch<'_>,
+    app: &App,
+    actor: impl Into<Option<UserId>>,
+    event: Event,
+) -> Result<()> {
     let _: Slot<()> = batch.add(
         &INSERT,
         [
             app.new_id()?.into(),
-            actor.into(),
+            actor.into().into(),
             event.action.into(),
             event.entity_type.into(),
             event.entity_id.into(),

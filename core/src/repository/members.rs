@@ -3,20 +3,46 @@
 use std::future::Future;
 
 use serde::Serialize;
+use serde_json::{Value as Json, json};
 
-use super::Repository;
+use super::{
+    Repository,
+    activity::Event,
+    notifications::{Audience, Whom},
+};
 use crate::{
-    cursor::{Cursor, Page, PageSize, Paging},
-    problem::Result,
+    cursor::{Cursor, Page, PageSize},
+    dispatch::{Batch, Slot},
+    input::{Patch, input},
+    notify::Notice,
+    problem::{Code, Problem, Result},
     sql::{record, statements},
     time::Timestamp,
     values::{Email, MembershipId, MembershipStatus, Name, Role, UserId},
 };
 
+const SELECT: &str = "SELECT m.id, m.user_id, u.email, u.name, m.role, m.status, m.created_at, m.updated_at, m.version \
+     FROM memberships m JOIN users u ON u.id = m.user_id ";
+
 statements! { "members";
-    tenant LIST = "SELECT m.id, m.user_id, u.email, u.name, m.role, m.status, m.created_at, m.updated_at, m.version \
-         FROM memberships m JOIN users u ON u.id = m.user_id \
-         WHERE m.tenant_id = ?1 AND m.id < ?2 ORDER BY m.id DESC LIMIT ?3";
+    tenant LIST = SELECT, "WHERE m.tenant_id = ?1 AND m.id < ?2 ORDER BY m.id DESC LIMIT ?3";
+
+    tenant BY_USER = SELECT, "WHERE m.tenant_id = ?1 AND m.user_id = ?2";
+
+    tenant UPDATE = "UPDATE memberships SET role = ?3, status = ?4, updated_at = ?5, version = version + 1 \
+         WHERE tenant_id = ?1 AND user_id = ?2 AND version = ?6";
+
+    tenant UNASSIGN = "UPDATE tasks SET assignee_id = NULL, updated_at = ?3, version = version + 1 \
+         WHERE tenant_id = ?1 AND assignee_id = ?2";
+
+    tenant DELETE = "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
+
+    /// A row if somebody owns the tenant. It stands behind every change that could leave it without.
+    tenant HAS_OWNER = "SELECT 1 AS ok WHERE EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
+         WHERE m.tenant_id = ?1 AND m.role = 'owner' AND m.status = 'active' AND u.disabled_at IS NULL)";
+
+    /// A row if they are an active member.
+    tenant IS_ACTIVE = "SELECT user_id FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND status = 'active'";
 }
 
 record! {
@@ -45,6 +71,16 @@ record! {
     }
 }
 
+input! {
+    /// What can be changed of a membership; what is absent stays as it is.
+    pub struct MemberPatch {
+        /// What they may do.
+        pub role: Patch<Role>,
+        /// Whether the membership grants anything.
+        pub status: Patch<MembershipStatus>,
+    }
+}
+
 /// The members of a tenant.
 pub trait Members {
     /// Members of any status, newest first.
@@ -53,14 +89,94 @@ pub trait Members {
         size: Option<PageSize>,
         cursor: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<Member>>> + Send;
+
+    /// A member.
+    fn get(&self, user: UserId) -> impl Future<Output = Result<Member>> + Send;
+
+    /// Changes somebody's role, suspends or reinstates them.
+    fn update(&self, user: UserId, patch: MemberPatch) -> impl Future<Output = Result<Member>> + Send;
+
+    /// Takes somebody's membership away. Their tasks are left without assignee.
+    fn remove(&self, user: UserId) -> impl Future<Output = Result<()>> + Send;
+
+    /// Gives one's own membership up.
+    fn leave(&self) -> impl Future<Output = Result<()>> + Send;
+}
+
+fn event(action: &'static str, user: UserId, detail: Json) -> Event {
+    Event::new(action, "member", user.0, detail)
+}
+
+impl Repository<'_> {
+    fn part(self, batch: &mut Batch<'_>, user: UserId) {
+        let now = self.scope.app().now();
+        let _: Slot<()> = batch.add(&UNASSIGN, [user.into(), now.into()]);
+        let _: Slot<()> = batch.require(&DELETE, [user.into()], Problem::new(Code::NotFound));
+        let _: Slot<i64> = batch.require(&HAS_OWNER, [], Problem::new(Code::LastOwner));
+    }
 }
 
 impl Members for Repository<'_> {
     async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Member>> {
-        let paging = Paging::new(self.scope.app(), "members", self.scope.tenant().0, &[], size, cursor)?;
+        let paging = self.paging("members", &[], size, cursor)?;
         let mut batch = self.scope.batch();
         let rows = batch.add::<Member, _>(&LIST, [paging.before(), paging.fetch()]);
         let (_, mut outcome) = self.scope.read(batch).await?;
         Ok(paging.page(outcome.all(rows)?, |member| member.id.0))
+    }
+
+    async fn get(&self, user: UserId) -> Result<Member> {
+        let mut batch = self.scope.batch();
+        let member = batch.add::<Member, _>(&BY_USER, [user.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(member)?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    async fn update(&self, user: UserId, patch: MemberPatch) -> Result<Member> {
+        let (Patch(role), Patch(status)) = (patch.role, patch.status);
+        let mut batch = self.scope.batch();
+        let member = batch.add::<Member, _>(&BY_USER, [user.into()]);
+        let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Reinstated(user));
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let before = outcome.optional(member)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let (role, status) = (role.unwrap_or(before.role), status.unwrap_or(before.status));
+        if (role, status) == (before.role, before.status) {
+            return Ok(before);
+        }
+        let mut batch = self.scope.batch();
+        let now = self.scope.app().now();
+        let _: Slot<()> = batch.require(
+            &UPDATE,
+            [user.into(), role.into(), status.into(), now.into(), before.version.into()],
+            Problem::new(Code::Conflict),
+        );
+        let _: Slot<i64> = batch.require(&HAS_OWNER, [], Problem::new(Code::LastOwner));
+        let detail = json!({
+            "from": { "role": before.role, "status": before.status },
+            "to": { "role": role, "status": status },
+        });
+        self.record(&mut batch, event("member.updated", user, detail))?;
+        if status == MembershipStatus::Active {
+            let reinstated = before.status != status;
+            let notice = Notice::role_changed(standing.name.as_str(), user, role, reinstated);
+            self.tell(&mut batch, &audience.take(&mut outcome)?, &notice)?;
+        }
+        let changed = batch.add::<Member, _>(&BY_USER, [user.into()]);
+        self.scope.commit(batch, None).await?.one(changed)
+    }
+
+    async fn remove(&self, user: UserId) -> Result<()> {
+        let mut batch = self.scope.batch();
+        self.part(&mut batch, user);
+        self.record(&mut batch, event("member.removed", user, json!({})))?;
+        self.scope.commit(batch, None).await.map(drop)
+    }
+
+    async fn leave(&self) -> Result<()> {
+        let user = self.scope.user();
+        let mut batch = self.scope.batch();
+        self.part(&mut batch, user);
+        self.record(&mut batch, event("member.left", user, json!({})))?;
+        self.scope.commit(batch, None).await.map(drop)
     }
 }

@@ -4,19 +4,50 @@
 //! Statements are private to this module; `?1` of a tenant's statement is bound by its scope and by nothing else.
 
 pub(crate) mod activity;
+pub mod admin;
+pub mod catalogue;
+pub mod comments;
+pub mod config;
+pub mod deliveries;
+pub mod invitations;
 pub mod members;
 pub(crate) mod memberships;
+pub mod notifications;
+pub mod operator;
 pub mod projects;
 pub(crate) mod service;
+pub mod tasks;
 pub mod tenants;
 pub mod users;
 
+use self::activity::Event;
 pub use self::service::NEEDED_SCHEMA_VERSION;
-use crate::{dispatch::TenantScope, sql::Sql};
+use crate::{
+    cursor::{Cursor, PageSize, Paging},
+    dispatch::{Batch, TenantScope},
+    problem::Result,
+    sql::Sql,
+};
 
 /// Every statement there is.
-pub const CATALOGUE: &[&[&Sql]] =
-    &[activity::ALL, memberships::ALL, members::ALL, projects::ALL, service::ALL, tenants::ALL, users::ALL];
+pub const CATALOGUE: &[&[&Sql]] = &[
+    activity::ALL,
+    admin::ALL,
+    catalogue::ALL,
+    comments::ALL,
+    config::ALL,
+    deliveries::ALL,
+    invitations::ALL,
+    memberships::ALL,
+    members::ALL,
+    notifications::ALL,
+    operator::ALL,
+    projects::ALL,
+    service::ALL,
+    tasks::ALL,
+    tenants::ALL,
+    users::ALL,
+];
 
 /// The one implementation of a tenant's repositories.
 #[derive(Clone, Copy)]
@@ -24,19 +55,53 @@ pub(crate) struct Repository<'a> {
     scope: &'a TenantScope,
 }
 
-impl TenantScope {
-    /// The tenant's projects.
-    pub fn projects(&self) -> impl projects::Projects + '_ {
-        Repository { scope: self }
+impl<'a> Repository<'a> {
+    /// Adds to a batch the entry of the activity log that tells of it.
+    fn record(self, batch: &mut Batch<'_>, event: Event) -> Result<()> {
+        activity::record(batch, self.scope.app(), self.scope.user(), event)
     }
 
-    /// The tenant's members.
-    pub fn members(&self) -> impl members::Members + '_ {
-        Repository { scope: self }
+    /// Reads what page of a list is asked for.
+    fn paging(
+        self,
+        list: &'static str,
+        filters: &[Option<&str>],
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> Result<Paging<'a>> {
+        Paging::new(self.scope.app(), list, self.scope.tenant().0, filters, size, cursor)
     }
+}
 
+macro_rules! repositories {
+    ($($(#[$meta:meta])* $name:ident: $repository:path;)+) => {
+        impl TenantScope {
+            $($(#[$meta])* pub fn $name(&self) -> impl $repository + '_ {
+                Repository { scope: self }
+            })+
+        }
+    };
+}
+
+repositories! {
+    /// What owners see of the tenant as a whole.
+    admin: admin::Admin;
+    /// The comments on tasks.
+    comments: comments::Comments;
+    /// The tenant's configuration.
+    config: config::Configuration;
+    /// What was sent to the outside.
+    deliveries: deliveries::Deliveries;
+    /// The invitations.
+    invitations: invitations::Invitations;
+    /// The members.
+    members: members::Members;
+    /// What the user was told.
+    notifications: notifications::Notifications;
+    /// The projects.
+    projects: projects::Projects;
     /// The tenant itself.
-    pub fn settings(&self) -> impl tenants::Settings + '_ {
-        Repository { scope: self }
-    }
+    settings: tenants::Settings;
+    /// The tasks.
+    tasks: tasks::Tasks;
 }

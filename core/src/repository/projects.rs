@@ -7,18 +7,21 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Repository,
-    activity::{self, Event},
+    activity::Event,
     memberships,
+    notifications::{Audience, Whom},
 };
 use crate::{
-    cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::{Batch, Slot},
+    cursor::{Cursor, Page, PageSize},
+    dispatch::{Batch, Outcome, Slot},
     input::{Patch, input},
+    notify::Notice,
     problem::{Code, Problem, Result},
-    sql::{Value, record, statements},
+    sql::{record, statements},
     time::Timestamp,
     values::{
-        ActivityId, Description, ProjectId, ProjectName, ProjectStatus, TransitionComment, UserId, Visibility,
+        ActivityId, Description, ProjectId, ProjectName, ProjectStatus, Role, TransitionComment, UserId,
+        Visibility,
     },
     workflow::{self, Facts, Guard},
 };
@@ -208,45 +211,57 @@ pub trait Projects {
     ) -> impl Future<Output = Result<Journey>> + Send;
 }
 
+fn event(action: &'static str, id: ProjectId, detail: Json) -> Event {
+    Event::new(action, "project", id.0, detail)
+}
+
 impl Repository<'_> {
-    fn record(self, batch: &mut Batch<'_>, action: &'static str, id: ProjectId, detail: Json) -> Result<()> {
-        let event = Event { action, entity_type: "project", entity_id: id.0, detail };
-        activity::record(batch, self.scope.app(), self.scope.user(), event)
+    /// Asks for a project and for all that the workflow's decisions depend on, in a batch that reads.
+    fn ask_facts(batch: &mut Batch<'_>, id: ProjectId) -> FactSlots {
+        FactSlots {
+            project: batch.add(&BY_ID, [id.into()]),
+            open_tasks: batch.add(&COUNT_OPEN_TASKS, [id.into()]),
+            managers: batch.add(&memberships::COUNT_MANAGERS, []),
+        }
     }
 
-    /// Reads a project with all that the workflow's decisions depend on, in one batch with `extra`.
-    async fn facts<T: crate::sql::FromRow, const N: usize>(
-        &self,
-        id: ProjectId,
+    fn take_facts(
+        self,
+        slots: &FactSlots,
+        outcome: &mut Outcome,
+        role: Role,
         comment: bool,
-        extra: Option<(&crate::sql::TenantSql, [Value; N])>,
-    ) -> Result<(Project, Facts, Vec<T>)> {
-        let mut batch = self.scope.batch();
-        let project = batch.add::<Project, _>(&BY_ID, [id.into()]);
-        let open_tasks = batch.add::<i64, _>(&COUNT_OPEN_TASKS, [id.into()]);
-        let managers = batch.add::<i64, _>(&memberships::COUNT_MANAGERS, []);
-        let extra = extra.map(|(sql, arguments)| batch.add::<T, N>(sql, arguments));
-        let (role, mut outcome) = self.scope.read(batch).await?;
-        let project = outcome.optional(project)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    ) -> Result<(Project, Facts)> {
+        let project = outcome.optional(slots.project)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let facts = Facts {
             status: project.status,
             submitted_by: project.submitted_by,
-            open_tasks: outcome.one(open_tasks)?,
-            managers: outcome.one(managers)?,
+            open_tasks: outcome.one(slots.open_tasks)?,
+            managers: outcome.one(slots.managers)?,
             user: self.scope.user(),
             role,
             comment,
         };
-        let extra = extra.map(|slot| outcome.all(slot)).transpose()?.unwrap_or_default();
-        Ok((project, facts, extra))
+        Ok((project, facts))
     }
+
+    /// What a write that needs a project which is not archived has missed: that, or the project itself.
+    pub(super) async fn archived_or_missing(self, id: ProjectId) -> Result<Box<Problem>> {
+        Projects::get(&self, id).await?;
+        Ok(Problem::new(Code::ProjectArchived))
+    }
+}
+
+struct FactSlots {
+    project: Slot<Project>,
+    open_tasks: Slot<i64>,
+    managers: Slot<i64>,
 }
 
 impl Projects for Repository<'_> {
     async fn list(&self, query: ProjectQuery) -> Result<Page<Project>> {
         let filters = [query.status.map(ProjectStatus::as_str), query.visibility.map(Visibility::as_str)];
-        let owner = self.scope.tenant().0;
-        let paging = Paging::new(self.scope.app(), "projects", owner, &filters, query.limit, query.cursor)?;
+        let paging = self.paging("projects", &filters, query.limit, query.cursor)?;
         let mut batch = self.scope.batch();
         let arguments = [query.status.into(), query.visibility.into(), paging.before(), paging.fetch()];
         let rows = batch.add::<Project, _>(&LIST, arguments);
@@ -257,8 +272,7 @@ impl Projects for Repository<'_> {
     async fn create(&self, new: NewProject) -> Result<Project> {
         let app = self.scope.app();
         let (id, now, user) = (ProjectId(app.new_id()?), app.now(), self.scope.user());
-        let description = new.description.map_or_else(|| Description::parse(""), Ok);
-        let description = description.map_err(|fault| Problem::internal(fault.detail))?;
+        let description = new.description.unwrap_or_default();
         let visibility = new.visibility.unwrap_or(Visibility::Private);
         let mut batch = self.scope.batch();
         let _: Slot<()> = batch.add(
@@ -274,9 +288,7 @@ impl Projects for Repository<'_> {
         );
         self.record(
             &mut batch,
-            "project.created",
-            id,
-            json!({ "name": new.name, "visibility": visibility }),
+            event("project.created", id, json!({ "name": new.name, "visibility": visibility })),
         )?;
         self.scope.commit(batch, None).await?;
         Ok(Project {
@@ -324,13 +336,11 @@ impl Projects for Repository<'_> {
             [id.into(), name.into(), description.into(), visibility.into(), now.into()],
             Problem::new(Code::ProjectArchived),
         );
-        self.record(&mut batch, "project.updated", id, detail)?;
+        self.record(&mut batch, event("project.updated", id, detail))?;
         match self.scope.commit(batch, None).await {
             Ok(mut outcome) => outcome.one(project),
             Err(problem) if problem.code == Code::ProjectArchived => {
-                // Or is there none?
-                self.get(id).await?;
-                Err(problem)
+                Err(self.archived_or_missing(id).await?)
             }
             Err(problem) => Err(problem),
         }
@@ -339,12 +349,18 @@ impl Projects for Repository<'_> {
     async fn delete(&self, id: ProjectId) -> Result<()> {
         let mut batch = self.scope.batch();
         let _: Slot<()> = batch.require(&DELETE, [id.into()], Problem::new(Code::NotFound));
-        self.record(&mut batch, "project.deleted", id, json!({}))?;
+        self.record(&mut batch, event("project.deleted", id, json!({})))?;
         self.scope.commit(batch, None).await.map(drop)
     }
 
     async fn transition(&self, id: ProjectId, request: Move) -> Result<Project> {
-        let (project, facts, _) = self.facts::<(), 0>(id, request.comment.is_some(), None).await?;
+        let whom = if request.to == ProjectStatus::Submitted { Whom::Approvers } else { Whom::OfProject(id) };
+        let mut batch = self.scope.batch();
+        let facts = Self::ask_facts(&mut batch, id);
+        let audience = Audience::ask(&mut batch, self.scope.user(), &whom);
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let (project, facts) =
+            self.take_facts(&facts, &mut outcome, standing.role, request.comment.is_some())?;
         let found = workflow::transition(request.to, &facts)?;
 
         // Whether the guards hold is part of the batch that writes: what was read may be past.
@@ -371,7 +387,12 @@ impl Projects for Repository<'_> {
             Problem::new(Code::Conflict),
         );
         let detail = json!({ "from": found.from, "to": found.to, "comment": request.comment });
-        self.record(&mut batch, "project.moved", id, detail)?;
+        self.record(&mut batch, event("project.moved", id, detail))?;
+        let comment = request.comment.as_ref().map(TransitionComment::as_str);
+        let (actor, step) = (standing.name.as_str(), (found.from, found.to));
+        if let Some(notice) = Notice::moved(actor, id, project.name.as_str(), step, comment) {
+            self.tell(&mut batch, &audience.take(&mut outcome)?, &notice)?;
+        }
         // The role that the decision relied on must still be there, also where a guard let a manager through.
         let least =
             if found.guards.contains(&Guard::SubmitterOrManager) { facts.role } else { found.required_role };
@@ -384,13 +405,13 @@ impl Projects for Repository<'_> {
         size: Option<PageSize>,
         cursor: Option<Cursor>,
     ) -> Result<Journey> {
-        let scope = self.scope;
-        let filters = id.to_string();
-        let paging =
-            Paging::new(scope.app(), "transitions", scope.tenant().0, &[Some(&filters)], size, cursor)?;
-        let arguments = [id.into(), paging.before(), paging.fetch()];
-        let (_, facts, rows) = self.facts::<HistoryRow, 3>(id, true, Some((&HISTORY, arguments))).await?;
-        let history = paging.page(rows, |row| row.id.0);
+        let paging = self.paging("transitions", &[Some(&id.to_string())], size, cursor)?;
+        let mut batch = self.scope.batch();
+        let facts = Self::ask_facts(&mut batch, id);
+        let rows = batch.add::<HistoryRow, _>(&HISTORY, [id.into(), paging.before(), paging.fetch()]);
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let (_, facts) = self.take_facts(&facts, &mut outcome, standing.role, true)?;
+        let history = paging.page(outcome.all(rows)?, |row| row.id.0);
         let data = history.data.into_iter().map(Moved::from).collect();
         Ok(Journey { facts, history: Page { data, next_cursor: history.next_cursor } })
     }

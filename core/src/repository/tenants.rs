@@ -12,16 +12,18 @@ use super::{
 };
 use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::{Account, Lobby, Slot},
-    input::{Patch, input},
+    dispatch::{Account, Batch, Lobby, Slot},
+    input::{Fault, FaultCode, Patch, input},
     problem::{Code, Problem, Result},
-    sql::{FromCell, FromRow, record, statements, take},
+    sql::{TenantSql, record, statements},
     time::Timestamp,
-    values::{MembershipId, Name, Role, Slug, TenantId},
+    values::{MembershipId, Name, Role, Slug, TenantId, UserId},
 };
 
 /// The tenant that a request means when it names none.
 pub const DEFAULT_SLUG: &str = "default";
+
+const COLUMNS: &str = "id, slug, name, suspended_at, created_at, updated_at, version";
 
 statements! { "tenants";
     global ID_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1";
@@ -35,34 +37,78 @@ statements! { "tenants";
          AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = tenants.id)";
 
     /// The tenants that a user is in: spans tenants, by the user's own id.
-    global OF_USER = "SELECT t.id, t.slug, t.name, m.role, t.created_at, t.updated_at, t.version \
+    global OF_USER = "SELECT t.id, t.slug, t.name, m.role, t.suspended_at, t.created_at, t.updated_at, t.version \
          FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
          WHERE m.user_id = ?1 AND m.status = 'active' AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
 
-    tenant CURRENT = "SELECT t.id, t.slug, t.name, t.created_at, t.updated_at, t.version FROM tenants t WHERE t.id = ?1";
+    /// Whether the tenant is there, for those who may be anybody.
+    tenant PRESENCE = "SELECT slug, suspended_at FROM tenants WHERE id = ?1";
+
+    tenant NAME = "SELECT name FROM tenants WHERE id = ?1";
+
+    tenant CONFIG = "SELECT config FROM tenants WHERE id = ?1";
+
+    tenant CURRENT = "SELECT ", COLUMNS, " FROM tenants WHERE id = ?1";
 
     tenant UPDATE = "UPDATE tenants SET name = COALESCE(?2, name), updated_at = ?3, version = version + 1 \
-         WHERE id = ?1 RETURNING id, slug, name, created_at, updated_at, version";
+         WHERE id = ?1 RETURNING ", COLUMNS;
+
+    /// A row if this is the tenant's slug.
+    tenant CONFIRM = "SELECT id FROM tenants WHERE id = ?1 AND slug = ?2";
+
+    tenant DELETE_COMMENTS = "DELETE FROM comments WHERE tenant_id = ?1";
+    tenant DELETE_TASKS = "DELETE FROM tasks WHERE tenant_id = ?1";
+    tenant DELETE_PROJECTS = "DELETE FROM projects WHERE tenant_id = ?1";
+    tenant DELETE_NOTIFICATIONS = "DELETE FROM notifications WHERE tenant_id = ?1";
+    tenant DELETE_DELIVERIES = "DELETE FROM deliveries WHERE tenant_id = ?1";
+    tenant DELETE_INVITATIONS = "DELETE FROM invitations WHERE tenant_id = ?1";
+    tenant DELETE_ACTIVITY = "DELETE FROM activity WHERE tenant_id = ?1";
+    tenant DELETE_MEMBERSHIPS = "DELETE FROM memberships WHERE tenant_id = ?1";
+    tenant DELETE = "DELETE FROM tenants WHERE id = ?1 AND slug <> 'default'";
 }
 
-/// A tenant, with the role that the caller has in it.
-#[derive(Debug, Serialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct Tenant {
-    /// Its id, for `X-Tenant-ID`.
-    pub id: TenantId,
-    /// Its name in URLs and headers, for `X-Tenant-Slug`. It never changes.
-    pub slug: Slug,
-    /// Its name for people.
-    pub name: Name,
-    /// The caller's role in it.
-    pub role: Role,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-    /// Counts the changes.
-    pub version: i64,
+/// What a tenant leaves, children before their parents.
+const DELETE_ROWS: &[TenantSql] = &[
+    DELETE_COMMENTS,
+    DELETE_TASKS,
+    DELETE_PROJECTS,
+    DELETE_NOTIFICATIONS,
+    DELETE_DELIVERIES,
+    DELETE_INVITATIONS,
+    DELETE_ACTIVITY,
+    DELETE_MEMBERSHIPS,
+];
+
+record! {
+    /// A tenant, with the role that the caller has in it.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Tenant {
+        /// Its id, for `X-Tenant-ID`.
+        pub id: TenantId,
+        /// Its name in URLs and headers, for `X-Tenant-Slug`. It never changes.
+        pub slug: Slug,
+        /// Its name for people.
+        pub name: Name,
+        /// The caller's role in it.
+        pub role: Role,
+        /// Since when the operator of the service keeps it closed, if they do.
+        pub suspended_at: Option<Timestamp>,
+        /// When it was created.
+        pub created_at: Timestamp,
+        /// When it was last changed.
+        pub updated_at: Timestamp,
+        /// Counts the changes.
+        pub version: i64,
+    }
+}
+
+record! {
+    /// What anybody may know of a tenant.
+    pub(crate) struct Presence {
+        pub(crate) slug: Slug,
+        pub(crate) suspended_at: Option<Timestamp>,
+    }
 }
 
 record! {
@@ -70,6 +116,7 @@ record! {
         id: TenantId,
         slug: Slug,
         name: Name,
+        suspended_at: Option<Timestamp>,
         created_at: Timestamp,
         updated_at: Timestamp,
         version: i64,
@@ -78,18 +125,8 @@ record! {
 
 impl Bare {
     fn seen_as(self, role: Role) -> Tenant {
-        let Self { id, slug, name, created_at, updated_at, version } = self;
-        Tenant { id, slug, name, role, created_at, updated_at, version }
-    }
-}
-
-impl FromRow for Tenant {
-    fn from_row(row: crate::sql::Row) -> Result<Self, crate::sql::DecodeError> {
-        let mut cells = row.into_iter();
-        let (id, slug, name) = (take(&mut cells)?, take(&mut cells)?, take(&mut cells)?);
-        let role = Role::from_cell(cells.next().unwrap_or(crate::sql::Cell::Null))?;
-        let (created_at, updated_at, version) = (take(&mut cells)?, take(&mut cells)?, take(&mut cells)?);
-        Ok(Self { id, slug, name, role, created_at, updated_at, version })
+        let Self { id, slug, name, suspended_at, created_at, updated_at, version } = self;
+        Tenant { id, slug, name, role, suspended_at, created_at, updated_at, version }
     }
 }
 
@@ -100,6 +137,12 @@ input! {
         pub slug: Slug,
         /// Its name for people.
         pub name: Name,
+    }
+
+    /// That a tenant is really meant.
+    pub struct Confirmation {
+        /// The tenant's slug.
+        pub confirm: Slug,
     }
 
     /// What can be changed of a tenant; what is absent stays as it is.
@@ -114,6 +157,20 @@ pub(crate) async fn find(lobby: &Lobby, slug: &str) -> Result<Option<TenantId>> 
     let mut batch = lobby.batch();
     let id = batch.add_global::<TenantId, _>(&ID_BY_SLUG, [slug.into()]);
     lobby.run(batch).await?.optional(id)
+}
+
+/// Adds to a batch that a tenant comes to be. It has no members yet.
+pub(super) fn insert(
+    batch: &mut Batch<'_>,
+    id: TenantId,
+    slug: &Slug,
+    name: &Name,
+    creator: Option<UserId>,
+    now: Timestamp,
+) {
+    let arguments = [id.into(), slug.clone().into(), name.clone().into(), creator.into(), now.into()];
+    let _: Slot<()> = batch.add_global(&INSERT, arguments);
+    batch.on_duplicate("tenants_slug_key", Problem::new(Code::SlugTaken));
 }
 
 /// The tenants of an account.
@@ -135,28 +192,21 @@ impl Tenancies for Account {
         let (id, now) = (TenantId(app.new_id()?), app.now());
         let membership = MembershipId(app.new_id()?);
         let mut batch = self.batch_in(Some(id));
-        let _: Slot<()> = batch.add_global(
-            &INSERT,
-            [id.into(), new.slug.clone().into(), new.name.clone().into(), self.user().into(), now.into()],
-        );
+        insert(&mut batch, id, &new.slug, &new.name, Some(self.user()), now);
         let _: Slot<()> = batch.add(
             &memberships::INSERT,
             [membership.into(), self.user().into(), Role::Owner.into(), now.into()],
         );
-        let event = Event {
-            action: "tenant.created",
-            entity_type: "tenant",
-            entity_id: id.0,
-            detail: json!({ "slug": new.slug, "name": new.name }),
-        };
+        let detail = json!({ "slug": new.slug, "name": new.name });
+        let event = Event::new("tenant.created", "tenant", id.0, detail);
         activity::record(&mut batch, app, self.user(), event)?;
-        batch.on_duplicate("tenants_slug_key", Problem::new(Code::SlugTaken));
         self.run(batch).await?;
         Ok(Tenant {
             id,
             slug: new.slug,
             name: new.name,
             role: Role::Owner,
+            suspended_at: None,
             created_at: now,
             updated_at: now,
             version: 1,
@@ -180,34 +230,44 @@ pub trait Settings {
 
     /// Changes it.
     fn update(&self, patch: TenantPatch) -> impl Future<Output = Result<Tenant>> + Send;
+
+    /// Deletes it, with all that it has.
+    fn delete(&self, confirmation: Confirmation) -> impl Future<Output = Result<()>> + Send;
 }
 
 impl Settings for Repository<'_> {
     async fn get(&self) -> Result<Tenant> {
         let mut batch = self.scope.batch();
         let tenant = batch.add::<Bare, _>(&CURRENT, []);
-        let (role, mut outcome) = self.scope.read(batch).await?;
-        Ok(outcome.one(tenant)?.seen_as(role))
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        Ok(outcome.one(tenant)?.seen_as(standing.role))
     }
 
     async fn update(&self, patch: TenantPatch) -> Result<Tenant> {
         let Some(name) = patch.name.0 else { return self.get().await };
         let app = self.scope.app();
         let mut batch = self.scope.batch();
-        let event = Event {
-            action: "tenant.updated",
-            entity_type: "tenant",
-            entity_id: self.scope.tenant().0,
-            detail: json!({ "name": name }),
-        };
+        let event = Event::new("tenant.updated", "tenant", self.scope.tenant().0, json!({ "name": name }));
         let tenant = batch.require::<Bare, _>(
             &UPDATE,
             [name.into(), app.now().into()],
             Problem::new(Code::NotAMember),
         );
-        activity::record(&mut batch, app, self.scope.user(), event)?;
+        self.record(&mut batch, event)?;
         let mut outcome = self.scope.commit(batch, None).await?;
         // Only an owner comes this far.
         Ok(outcome.one(tenant)?.seen_as(Role::Owner))
+    }
+
+    async fn delete(&self, Confirmation { confirm }: Confirmation) -> Result<()> {
+        let mut batch = self.scope.batch();
+        let fault = Fault::new(FaultCode::NotAllowed, "Expected the slug of this tenant.").within("confirm");
+        let unconfirmed = Problem::faults(Code::InvalidParameter, vec![fault]);
+        let _: Slot<TenantId> = batch.require(&CONFIRM, [confirm.into()], unconfirmed);
+        for rows in DELETE_ROWS {
+            let _: Slot<()> = batch.add(rows, []);
+        }
+        let _: Slot<()> = batch.require(&DELETE, [], Problem::new(Code::DefaultTenant));
+        self.scope.commit(batch, None).await.map(drop)
     }
 }

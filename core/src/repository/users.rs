@@ -5,14 +5,15 @@ use std::future::Future;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{activity, memberships, tenants};
+use super::{activity, invitations, memberships, tenants};
 use crate::{
-    dispatch::{Account, Lobby, Slot},
+    dispatch::{Account, Lobby, NamedTenant, Slot},
     input::{Patch, input},
     password::{HashJob, HashOutcome, Password},
     problem::{Code, Problem, Result},
     sql::{record, statements},
     time::Timestamp,
+    token::InvitationToken,
     values::{Email, Name, UserId},
 };
 
@@ -67,6 +68,8 @@ input! {
         pub name: Name,
         /// 8 to 72 bytes.
         pub password: Password,
+        /// The token of an invitation of this address, to accept it in the same step.
+        pub invitation_token: Option<InvitationToken>,
     }
 
     /// What it takes to log in.
@@ -85,18 +88,23 @@ input! {
 }
 
 /// What anybody may do about accounts.
-pub trait Accounts {
-    /// Registers a user. The first one becomes the owner of the tenant `default`, unless configured otherwise.
-    fn register(&self, registration: Registration) -> impl Future<Output = Result<User>> + Send;
+pub(crate) trait Accounts {
+    /// Registers a user. The first one becomes the owner of the tenant `default`, unless configured otherwise. Who
+    /// brings an invitation accepts it; who names a tenant that is open to all joins it.
+    fn register(
+        &self,
+        named: NamedTenant,
+        registration: Registration,
+    ) -> impl Future<Output = Result<User>> + Send;
 
     /// The user whose email and password these are. It takes as long to find that there is none.
     fn authenticate(&self, login: Login) -> impl Future<Output = Result<UserId>> + Send;
 }
 
 impl Accounts for Lobby {
-    async fn register(&self, registration: Registration) -> Result<User> {
+    async fn register(&self, named: NamedTenant, registration: Registration) -> Result<User> {
         let app = self.app();
-        let Registration { email, name, password } = registration;
+        let Registration { email, name, password, invitation_token: token } = registration;
         let mut salt = [0; 16];
         app.ports.entropy.fill(&mut salt)?;
         let job = HashJob::Hash { password, cost: app.config.bcrypt_cost.0, salt };
@@ -104,7 +112,7 @@ impl Accounts for Lobby {
             return Err(Problem::internal("the hasher did not hash"));
         };
         let (id, now) = (UserId(app.new_id()?), app.now());
-        let mut batch = self.batch();
+        let mut batch = self.batch_in(token.as_ref().map(|token| token.tenant));
         let _: Slot<()> = batch.add_global(
             &INSERT,
             [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()],
@@ -119,8 +127,30 @@ impl Accounts for Lobby {
                 [id.into(), app.new_id()?.into(), detail.into(), now.into()],
             );
         }
+        if let Some(token) = &token {
+            invitations::accept(&mut batch, app, token, id)?;
+        } else {
+            let membership = app.new_id()?;
+            let slug = named.slug.map(|named| named.slug);
+            let _: Slot<()> = batch.add_global(
+                &memberships::INSERT_WHERE_OPEN,
+                [id.into(), membership.into(), now.into(), named.id.into(), slug.into()],
+            );
+            let _: Slot<()> = batch.add_global(
+                &activity::INSERT_FOR_JOINED,
+                [id.into(), app.new_id()?.into(), now.into(), membership.into()],
+            );
+        }
         batch.on_duplicate("users_email_key", Problem::new(Code::EmailTaken));
-        self.run(batch).await?;
+        match (self.run(batch).await, &token) {
+            (Err(problem), Some(token)) if problem.code == Code::InvitationUnusable => {
+                let mut batch = self.batch_in(Some(token.tenant));
+                let refusal = invitations::Refusal::ask(&mut batch, app, token);
+                let mut outcome = self.run(batch).await?;
+                return Err(refusal.take(&mut outcome, problem)?);
+            }
+            (outcome, _) => outcome?,
+        };
         Ok(User { id, email, name, created_at: now, updated_at: now, version: 1 })
     }
 

@@ -11,7 +11,7 @@ use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},
     sql::{Cell, Row, Rows, Statement, Value},
-    time::Timestamp,
+    time::{Date, Timestamp},
 };
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
 use sqlx::{
@@ -255,6 +255,7 @@ fn bind<'q>(
                 OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.unix_millis()) * 1_000_000)
                     .unwrap_or(OffsetDateTime::UNIX_EPOCH)
             })),
+            Value::Date(value) => query.bind(value.map(Date::calendar)),
             Value::Json(value) => query.bind(value.as_ref().map(Json)),
         };
     }
@@ -279,6 +280,7 @@ fn read(row: &PgRow) -> Result<Row, sqlx::Error> {
                     let millis = nanos.div_euclid(1_000_000);
                     Cell::Time(Timestamp::from_unix_millis(i64::try_from(millis).unwrap_or(i64::MAX)))
                 }
+                "DATE" => Cell::Text(row.try_get::<time::Date, _>(index)?.to_string()),
                 "JSONB" | "JSON" => Cell::Json(row.try_get::<Json<_>, _>(index)?.0),
                 _ => Cell::Text(row.try_get(index)?),
             })

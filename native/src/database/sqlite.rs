@@ -150,6 +150,7 @@ fn bind<'q>(
             Value::Text(value) => query.bind(value.as_deref()),
             Value::Int(value) => query.bind(value),
             Value::Time(value) => query.bind(value.map(|time| time.to_string())),
+            Value::Date(value) => query.bind(value.map(|date| date.to_string())),
             Value::Json(value) => query.bind(value.as_ref().map(ToString::to_string)),
         };
     }

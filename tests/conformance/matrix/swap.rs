@@ -3,19 +3,16 @@
 //! and children.
 
 use bailiwick_core::routes::{Access, ROUTES, Route};
-use bailiwick_tests::{
-    actors::{Tenant, new_id},
-    targets::Target,
-};
+use bailiwick_tests::{actors::Tenant, client::Answer, targets::Target};
 use serde_json::{Value, json};
 
-use super::samples::{Sample, sample};
+use super::samples::{Sample, foreign, sample};
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<_> = ROUTES
         .iter()
-        .filter(|route| matches!(route.access, Access::Member(_)))
+        .filter(|route| matches!(route.access, Access::Member(_) | Access::AnyoneInTenant))
         .map(|route| Case::new(format!("swap_matrix::{}", route.name), move |target| swap(target, route)))
         .collect();
     cases.extend(ROUTES.iter().filter(|route| route.path.matches('{').count() > 1).map(|route| {
@@ -30,6 +27,7 @@ enum Slot {
     Path(usize),
     Body(String),
     Query(String),
+    /// A tenant that one is not in. What is public may be asked of any.
     TenantId,
     TenantSlug,
     BothHeaders,
@@ -59,15 +57,23 @@ fn slots(route: &Route, sample: &Sample) -> Vec<Slot> {
             slots.push(Slot::Query(parameter["name"].as_str().expect("a name").to_owned()));
         }
     }
-    slots.extend([Slot::TenantId, Slot::TenantSlug, Slot::BothHeaders]);
+    if matches!(route.access, Access::Member(_)) {
+        slots.extend([Slot::TenantId, Slot::TenantSlug]);
+    }
+    slots.push(Slot::BothHeaders);
     slots
 }
 
 async fn swap(target: &'static Target, route: &'static Route) {
     let (mine, other) = tokio::join!(Tenant::create(target), Tenant::create(target));
-    let probe = sample(route, &mine).await;
+    let probe = sample(route, &mine, &mine.owner).await;
     for slot in slots(route, &probe) {
-        let (my_sample, mut other_sample) = tokio::join!(sample(route, &mine), sample(route, &other));
+        let (my_sample, mut other_sample) =
+            tokio::join!(sample(route, &mine, &mine.owner), sample(route, &other, &other.owner));
+        let planted = match &slot {
+            Slot::Body(name) | Slot::Query(name) => foreign(name, &other).await,
+            _ => String::new(),
+        };
         let before = tokio::join!(target.backdoor.snapshot(&mine.id), target.backdoor.snapshot(&other.id));
         let answer = match &slot {
             Slot::Path(index) => {
@@ -76,14 +82,18 @@ async fn swap(target: &'static Target, route: &'static Route) {
                 swapped.ask(&mine.owner, &mine).send().await.problem(404, "not_found")
             }
             Slot::Body(name) => {
-                let mut swapped = my_sample;
-                let body = swapped.body.get_or_insert_with(|| json!({}));
-                body[name] = json!(other_sample.ids.first().map_or_else(new_id, |(_, id)| id.clone()));
-                swapped.ask(&mine.owner, &mine).send().await.problem(404, "not_found")
+                let ask = |id: Option<&str>| {
+                    let ask = mine.owner.ask(route.method.clone(), &my_sample.path()).tenant(&mine.id);
+                    ask.json(&my_sample.body_with(name, id)).send()
+                };
+                let answer = ask(Some(&planted)).await.problem(422, "validation_failed");
+                assert_eq!(answer.pointers(), [format!("/{name}")], "{route:?} {slot:?}");
+                let nobodys = ask(None).await;
+                assert_eq!(sans_request_id(&answer), sans_request_id(&nobodys), "{route:?} {slot:?}");
+                answer
             }
             Slot::Query(name) => {
-                let id = other_sample.ids.first().map_or_else(new_id, |(_, id)| id.clone());
-                let path = format!("{}?{name}={id}", my_sample.path());
+                let path = format!("{}?{name}={planted}", my_sample.path());
                 let ask = mine.owner.ask(route.method.clone(), &path).tenant(&mine.id);
                 // A filter by what is not here finds nothing.
                 let answer = ask.send().await.expect(200);
@@ -98,7 +108,10 @@ async fn swap(target: &'static Target, route: &'static Route) {
             }
             Slot::BothHeaders => {
                 let ask = my_sample.bare(&mine.owner).tenant(&other.id).slug(&mine.slug);
-                ask.send().await.problem(403, "not_a_member");
+                match route.access {
+                    Access::AnyoneInTenant => ask.send().await.problem(400, "tenant_conflict"),
+                    _ => ask.send().await.problem(403, "not_a_member"),
+                };
                 let ask = my_sample.bare(&mine.owner).tenant(&mine.id).slug(&other.slug);
                 ask.send().await.problem(400, "tenant_conflict")
             }
@@ -114,11 +127,18 @@ async fn swap(target: &'static Target, route: &'static Route) {
     }
 }
 
+fn sans_request_id(answer: &Answer) -> Value {
+    let mut body = answer.body.clone();
+    body["request_id"].take();
+    body
+}
+
 /// Ids of one tenant that do not belong together.
 async fn mismatch(target: &'static Target, route: &'static Route) {
     let tenant = Tenant::create(target).await;
     for index in 0..route.path.matches('{').count() {
-        let (mut one, mut two) = (sample(route, &tenant).await, sample(route, &tenant).await);
+        let user = &tenant.owner;
+        let (mut one, mut two) = (sample(route, &tenant, user).await, sample(route, &tenant, user).await);
         std::mem::swap(&mut one.ids[index], &mut two.ids[index]);
         let before = target.backdoor.snapshot(&tenant.id).await;
         one.ask(&tenant.owner, &tenant).send().await.problem(404, "not_found");

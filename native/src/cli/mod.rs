@@ -1,5 +1,7 @@
 //! Reading the command line and doing what it says.
 
+mod tenant;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -9,6 +11,9 @@ use std::{
 use bailiwick::{
     database::AnyDatabase,
     hasher::HashPool,
+    http_client::WebClient,
+    mailer::AnyMailer,
+    outbox::{self, Bell},
     ports::{SystemClock, SystemEntropy},
     server,
 };
@@ -19,7 +24,7 @@ use bailiwick_core::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::{Arg, ArgMatches, Command};
-use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tokio::{net::TcpListener, signal::unix::SignalKind, sync::watch};
 use tracing_subscriber::EnvFilter;
 
 /// One sentence for each thing that is wrong.
@@ -40,6 +45,7 @@ fn command() -> Command {
             Command::new("seed")
                 .about("Fill the tenant `default` with people and projects to try things with"),
         )
+        .subcommand(tenant::command())
 }
 
 fn flag(setting: &Setting) -> String {
@@ -67,16 +73,20 @@ pub(crate) async fn run() -> Result<(), Sentences> {
     let matches = command().get_matches();
     let config = read_config(&matches)?;
     start_log(&config)?;
-    match matches.subcommand_name() {
-        Some("migrate") => migrate(&config).await,
-        Some("seed") => seed(config).await,
+    match matches.subcommand() {
+        Some(("migrate", _)) => migrate(&config).await,
+        Some(("seed", _)) => seed(config).await,
+        Some(("tenant", matches)) => tenant::run(matches, config).await,
         _ => serve(config).await,
     }
 }
 
 fn read_config(matches: &ArgMatches) -> Result<Config, Sentences> {
-    // Options may stand before or after the command.
-    let innermost = matches.subcommand().map_or(matches, |(_, inner)| inner);
+    // Options may stand before or after the commands.
+    let mut innermost = matches;
+    while let Some((_, inner)) = innermost.subcommand() {
+        innermost = inner;
+    }
     Config::read(|name| innermost.get_one::<String>(name).cloned())
 }
 
@@ -121,28 +131,36 @@ async fn serve(config: Config) -> Result<(), Sentences> {
         .await
         .map_err(|error| vec![format!("BIND: {} cannot be listened on: {error}.", config.bind)])?;
     let address = listener.local_addr().map_err(|error| vec![error.to_string()])?;
-    let stop = stop_signal()?;
+    let stopped = stop_signal()?;
     tracing::info!("listening on http://{address}");
     if config.log_format == LogFormat::Pretty {
         say(&format!("\n  Bailiwick answers on http://{address}"));
         say(&format!("  Its description is   http://{address}/openapi.json"));
         say(&format!("  Its health is        http://{address}/readyz\n"));
     }
-    server::serve(listener, server::router(&app, &config), config.shutdown_grace, stop).await;
+    let bell = Bell::default();
+    let router = server::router(&app, &config, &bell);
+    tokio::join!(
+        server::serve(listener, router, config.shutdown_grace, stopped.clone()),
+        outbox::run(app, bell, &config, stopped),
+    );
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Resolves at SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()>, Sentences> {
+/// Holds true from SIGTERM or SIGINT on.
+fn stop_signal() -> Result<watch::Receiver<bool>, Sentences> {
     let listen = |kind| tokio::signal::unix::signal(kind).map_err(|error| vec![error.to_string()]);
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    Ok(async move {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-    })
+        stop.send_replace(true);
+    });
+    Ok(stopped)
 }
 
 /// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond
@@ -168,7 +186,9 @@ async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
         }
     }
     let hasher = HashPool::start(&config).map_err(|error| vec![error.to_string()])?;
-    App::new(config, Ports::new(database, SystemClock, SystemEntropy, hasher))
+    let http = WebClient::new().map_err(|sentence| vec![sentence])?;
+    let mailer = AnyMailer::new(&config)?;
+    App::new(config, Ports::new(database, SystemClock, SystemEntropy, hasher, http, mailer))
 }
 
 /// The secret that is kept beside the database file, made when it is first needed.

@@ -1,6 +1,8 @@
 //! The small types that a client sends and gets: ids, names, enumerations. Each is parsed once, at the edge, and
 //! valid from then on.
 
+mod enumerations;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -11,6 +13,9 @@ use crate::{
     password::Password,
     sql::{Cell, DecodeError, FromCell, Value},
 };
+
+pub use self::enumerations::*;
+pub(crate) use self::enumerations::{Enumeration, wire_enum};
 
 macro_rules! id {
     ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {$(
@@ -81,6 +86,18 @@ id! {
     ProjectId,
     /// The id of an entry of the activity log.
     ActivityId,
+    /// The id of an invitation.
+    InvitationId,
+    /// The id of a task.
+    TaskId,
+    /// The id of a comment.
+    CommentId,
+    /// The id of a notification.
+    NotificationId,
+    /// The id of a delivery.
+    DeliveryId,
+    /// The id of anything that the activity log tells of.
+    EntityId,
 }
 
 /// Takes a string out of a JSON value.
@@ -188,6 +205,15 @@ text! {
     /// What a project is about: any number of lines.
     Description = |text| prose(text, 0, limits::DESCRIPTION, true),
         { "type": "string", "maxLength": limits::DESCRIPTION };
+    /// The title of a task: one line.
+    TaskTitle = |text| prose(text, 1, limits::TASK_TITLE, false),
+        { "type": "string", "minLength": 1, "maxLength": limits::TASK_TITLE };
+    /// A comment on a task: any number of lines. `@` before the local part of a member's address, or before their id,
+    /// mentions them.
+    CommentBody = |text| prose(text, 1, limits::COMMENT_BODY, true),
+        { "type": "string", "minLength": 1, "maxLength": limits::COMMENT_BODY };
+    /// The name of an action or of a type of entity, as the activity log has them.
+    Term = term, { "type": "string", "pattern": "^[a-z_.]{1,64}$", "maxLength": 64 };
     /// Why a project was moved: any number of lines.
     TransitionComment = |text| prose(text, 1, limits::COMMENT, true),
         { "type": "string", "minLength": 1, "maxLength": limits::COMMENT };
@@ -222,6 +248,17 @@ fn slug(text: String) -> Result<String, Fault> {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     fits.then_some(text).ok_or_else(|| {
         Fault::new(FaultCode::Format, "Expected 2 to 63 characters out of a to z, 0 to 9 and the hyphen.")
+    })
+}
+
+fn term(text: String) -> Result<String, Fault> {
+    let fits = (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'.'));
+    fits.then_some(text).ok_or_else(|| {
+        Fault::new(
+            FaultCode::Format,
+            "Expected 1 to 64 characters out of a to z, the underscore and the full stop.",
+        )
     })
 }
 
@@ -265,144 +302,10 @@ impl schemars::JsonSchema for Password {
     }
 }
 
-/// An enumeration with one fixed text for each variant, on the wire and in the database.
-macro_rules! wire_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
-
-        impl $name {
-            /// All of them, in order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Its text on the wire and in the database.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            /// Finds the variant with that text.
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|variant| variant.as_str() == text)
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        impl $crate::input::Leaf for $name {
-            fn from_value(value: serde_json::Value) -> Result<Self, $crate::input::Fault> {
-                let text = $crate::values::string(value)?;
-                Self::parse(&text).ok_or_else(|| {
-                    let all: Vec<_> = Self::ALL.iter().map(|variant| variant.as_str()).collect();
-                    $crate::input::Fault::new(
-                        $crate::input::FaultCode::NotAllowed,
-                        format!("Expected one of: {}.", all.join(", ")),
-                    )
-                })
-            }
-        }
-
-        impl $crate::sql::FromCell for $name {
-            fn from_cell(cell: $crate::sql::Cell) -> Result<Self, $crate::sql::DecodeError> {
-                let text = String::from_cell(cell)?;
-                Self::parse(&text).ok_or_else(|| $crate::sql::DecodeError(format!("unknown {}: {text}", stringify!($name))))
-            }
-        }
-
-        impl From<$name> for $crate::sql::Value {
-            fn from(value: $name) -> Self {
-                Self::Text(Some(value.as_str().to_owned()))
-            }
-        }
-
-        impl From<Option<$name>> for $crate::sql::Value {
-            fn from(value: Option<$name>) -> Self {
-                Self::Text(value.map(|value| value.as_str().to_owned()))
-            }
-        }
-
-        #[cfg(feature = "openapi")]
-        impl schemars::JsonSchema for $name {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "enum": [$($text),+] })
-            }
-        }
-    };
-}
-
-pub(crate) use wire_enum;
-
-wire_enum! {
-    /// What a member may do in a tenant; each role may do all that the ones before it may.
-    Role {
-        /// Reads.
-        Viewer = "viewer",
-        /// Works on projects.
-        Member = "member",
-        /// Approves and manages.
-        Manager = "manager",
-        /// Has the tenant.
-        Owner = "owner",
-    }
-}
-
-impl Role {
-    /// Its place in the order, as the membership check compares it: 1 for a viewer to 4 for an owner.
-    pub const fn rank(self) -> i64 {
-        match self {
-            Self::Viewer => 1,
-            Self::Member => 2,
-            Self::Manager => 3,
-            Self::Owner => 4,
-        }
-    }
-}
-
-wire_enum! {
-    /// Whether a membership grants anything.
-    MembershipStatus {
-        /// It grants its role.
-        Active = "active",
-        /// It grants nothing, until it is reinstated.
-        Suspended = "suspended",
-    }
-}
-
-wire_enum! {
-    /// Where a project stands in the approval workflow.
-    ProjectStatus {
-        /// Being written.
-        Draft = "draft",
-        /// Waiting for approval.
-        Submitted = "submitted",
-        /// Approved, not yet begun.
-        Approved = "approved",
-        /// Sent back.
-        Rejected = "rejected",
-        /// Being worked on.
-        InProgress = "in_progress",
-        /// Done.
-        Completed = "completed",
-        /// Out of sight, read-only, for good.
-        Archived = "archived",
-    }
-}
-
-wire_enum! {
-    /// Whether a project may be seen by people outside its tenant.
-    Visibility {
-        /// Members of the tenant only.
-        Private = "private",
-        /// Anyone, through the tenant's public catalogue.
-        Public = "public",
+impl Default for Description {
+    /// Nothing.
+    fn default() -> Self {
+        Self(String::new())
     }
 }
 

@@ -1,0 +1,48 @@
+//! The first tier of tenant resolution: which tenant a request's headers name, whether there is one or not.
+
+use http::{HeaderMap, HeaderName};
+
+use crate::{
+    problem::{Code, Problem, Result},
+    repository::tenants,
+    values::{Slug, TenantId},
+};
+
+const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+const TENANT_SLUG: HeaderName = HeaderName::from_static("x-tenant-slug");
+
+/// What the headers say.
+#[derive(Clone, Default)]
+pub(crate) struct NamedTenant {
+    pub(crate) id: Option<TenantId>,
+    pub(crate) slug: Option<NamedSlug>,
+}
+
+/// A slug, and what it means if it turns out to be another tenant's.
+#[derive(Clone)]
+pub(crate) struct NamedSlug {
+    pub(crate) slug: Slug,
+    /// Whether the request named the tenant by its id as well.
+    pub(crate) beside_id: bool,
+}
+
+impl NamedTenant {
+    /// Neither header means the tenant `default`.
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self> {
+        let id = single(headers, &TENANT_ID, TenantId::parse)?;
+        let slug = match single(headers, &TENANT_SLUG, |text| Slug::parse(text).ok())? {
+            None if id.is_none() => Slug::parse(tenants::DEFAULT_SLUG).ok(),
+            slug => slug,
+        };
+        Ok(Self { id, slug: slug.map(|slug| NamedSlug { slug, beside_id: id.is_some() }) })
+    }
+}
+
+fn single<T>(headers: &HeaderMap, name: &HeaderName, parse: fn(&str) -> Option<T>) -> Result<Option<T>> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(parse).filter(|_| values.next().is_none());
+    parsed.map(Some).ok_or_else(|| {
+        Problem::with(Code::InvalidTenantHeader, format!("{name} is malformed or was sent more than once."))
+    })
+}

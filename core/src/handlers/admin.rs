@@ -1,0 +1,43 @@
+//! What owners see of a tenant as a whole.
+
+use crate::{
+    cursor::Page,
+    dispatch::{Account, TenantScope},
+    endpoint::{Json, Query},
+    handlers::PageQuery,
+    problem::Result,
+    repository::{
+        admin::{Activity, ActivityQuery, Admin, Holdings, OwnedTenant, Statistics},
+        deliveries::{Deliveries, Delivery, DeliveryQuery},
+    },
+    values::DeliveryId,
+};
+
+pub(crate) async fn statistics(scope: TenantScope) -> Result<Json<Statistics>> {
+    scope.admin().statistics().await.map(Json)
+}
+
+pub(crate) async fn activity(
+    scope: TenantScope,
+    Query(query): Query<ActivityQuery>,
+) -> Result<Json<Page<Activity>>> {
+    scope.admin().activity(query).await.map(Json)
+}
+
+pub(crate) async fn tenants(
+    account: Account,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<OwnedTenant>>> {
+    account.owned(page.limit, page.cursor).await.map(Json)
+}
+
+pub(crate) async fn deliveries(
+    scope: TenantScope,
+    Query(query): Query<DeliveryQuery>,
+) -> Result<Json<Page<Delivery>>> {
+    scope.deliveries().list(query).await.map(Json)
+}
+
+pub(crate) async fn retry_delivery(scope: TenantScope, id: DeliveryId) -> Result<Json<Delivery>> {
+    scope.deliveries().retry(id).await.map(Json)
+}

@@ -1,0 +1,21 @@
+//! What a tenant shows in public.
+
+use crate::{
+    cursor::Page,
+    dispatch::Visitor,
+    endpoint::{Json, Query},
+    problem::Result,
+    repository::catalogue::{Catalogue, CatalogueProject, CatalogueQuery},
+    values::ProjectId,
+};
+
+pub(crate) async fn list(
+    visitor: Visitor,
+    Query(query): Query<CatalogueQuery>,
+) -> Result<Json<Page<CatalogueProject>>> {
+    visitor.list(query).await.map(Json)
+}
+
+pub(crate) async fn get(visitor: Visitor, id: ProjectId) -> Result<Json<CatalogueProject>> {
+    Catalogue::get(&visitor, id).await.map(Json)
+}

@@ -1,0 +1,41 @@
+//! Invitations: making them, and accepting them.
+
+use crate::{
+    cursor::Page,
+    dispatch::{Account, TenantScope},
+    endpoint::{Body, Created, Json, NoContent, Query},
+    handlers::PageQuery,
+    problem::Result,
+    repository::{
+        invitations::{Acceptance, Invitation, Invitations, Joining, MadeInvitation, NewInvitation},
+        tenants::Tenant,
+    },
+    values::InvitationId,
+};
+
+pub(crate) async fn list(
+    scope: TenantScope,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Invitation>>> {
+    scope.invitations().list(page.limit, page.cursor).await.map(Json)
+}
+
+pub(crate) async fn create(
+    scope: TenantScope,
+    Body(new): Body<NewInvitation>,
+) -> Result<Created<MadeInvitation>> {
+    let body = scope.invitations().create(new).await?;
+    Ok(Created { location: format!("/v1/invitations/{}", body.invitation.id), body })
+}
+
+pub(crate) async fn get(scope: TenantScope, id: InvitationId) -> Result<Json<Invitation>> {
+    scope.invitations().get(id).await.map(Json)
+}
+
+pub(crate) async fn revoke(scope: TenantScope, id: InvitationId) -> Result<NoContent> {
+    scope.invitations().revoke(id).await.map(|()| NoContent)
+}
+
+pub(crate) async fn accept(account: Account, Body(acceptance): Body<Acceptance>) -> Result<Json<Tenant>> {
+    account.accept(acceptance).await.map(Json)
+}

@@ -1,0 +1,42 @@
+//! What a member is told, and what they do not want to be told.
+
+use crate::{
+    cursor::Page,
+    dispatch::TenantScope,
+    endpoint::{Body, Json, NoContent, Query},
+    problem::Result,
+    repository::notifications::{
+        Notification, NotificationQuery, Notifications, Preferences, PreferencesPatch, UnreadCount,
+    },
+    values::NotificationId,
+};
+
+pub(crate) async fn list(
+    scope: TenantScope,
+    Query(query): Query<NotificationQuery>,
+) -> Result<Json<Page<Notification>>> {
+    scope.notifications().list(query).await.map(Json)
+}
+
+pub(crate) async fn count_unread(scope: TenantScope) -> Result<Json<UnreadCount>> {
+    scope.notifications().count_unread().await.map(Json)
+}
+
+pub(crate) async fn mark_read(scope: TenantScope, id: NotificationId) -> Result<Json<Notification>> {
+    scope.notifications().mark_read(id).await.map(Json)
+}
+
+pub(crate) async fn mark_all_read(scope: TenantScope) -> Result<NoContent> {
+    scope.notifications().mark_all_read().await.map(|()| NoContent)
+}
+
+pub(crate) async fn preferences(scope: TenantScope) -> Result<Json<Preferences>> {
+    scope.notifications().preferences().await.map(Json)
+}
+
+pub(crate) async fn set_preferences(
+    scope: TenantScope,
+    Body(patch): Body<PreferencesPatch>,
+) -> Result<Json<Preferences>> {
+    scope.notifications().set_preferences(patch).await.map(Json)
+}

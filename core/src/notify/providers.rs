@@ -1,0 +1,155 @@
+//! The ways out: an incoming webhook of Slack, emails by an HTTP API, emails in the platform's own ways.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    config::EmailProvider,
+    dispatch::App,
+    ports::{BoxFuture, Email, HttpRequest, SendFailure},
+    tenant_config::TenantConfig,
+    values::Channel,
+};
+
+/// Where Slack takes incoming webhooks.
+pub(crate) const SLACK_HOSTS: &[&str] = &["hooks.slack.com", "hooks.slack-gov.com"];
+
+/// A message that is to be sent.
+pub(super) struct Message {
+    /// The same for every attempt.
+    pub(super) id: Uuid,
+    pub(super) tenant_name: String,
+    pub(super) config: TenantConfig,
+    /// The recipient's address, where there is one recipient.
+    pub(super) address: Option<String>,
+    pub(super) title: String,
+    pub(super) body: String,
+}
+
+/// A way to send messages.
+pub(super) trait NotificationProvider: Send + Sync {
+    /// Hands a message to whoever carries it on.
+    fn send<'a>(&'a self, app: &'a App, message: Message) -> BoxFuture<'a, Result<(), SendFailure>>;
+}
+
+/// The provider of a channel; `None` for the one that needs none, because its rows are the notifications.
+pub(super) fn provider(app: &App, channel: Channel) -> Option<&'static dyn NotificationProvider> {
+    match (channel, app.config.email_provider) {
+        (Channel::InApp, _) => None,
+        (Channel::Slack, _) => Some(&Slack),
+        (Channel::Email, EmailProvider::Http) => Some(&EmailApi),
+        (Channel::Email, EmailProvider::Console | EmailProvider::Smtp) => Some(&PlatformEmail),
+    }
+}
+
+/// An incoming webhook (<https://api.slack.com/messaging/webhooks>).
+struct Slack;
+
+impl NotificationProvider for Slack {
+    fn send<'a>(&'a self, app: &'a App, message: Message) -> BoxFuture<'a, Result<(), SendFailure>> {
+        Box::pin(async move {
+            let Some(url) = &message.config.slack_webhook_url else {
+                return Err(SendFailure::Never("the tenant has no Slack webhook".to_owned()));
+            };
+            let lines = [&message.title, &message.body].map(|text| escape(text));
+            let text = lines.join("\n");
+            let body = json!({ "text": text.trim_end() }).to_string();
+            post(app, url.expose(), Some(SLACK_HOSTS), Vec::new(), body).await
+        })
+    }
+}
+
+/// The three characters that mean something to Slack.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// An email API that takes JSON.
+struct EmailApi;
+
+impl NotificationProvider for EmailApi {
+    fn send<'a>(&'a self, app: &'a App, message: Message) -> BoxFuture<'a, Result<(), SendFailure>> {
+        Box::pin(async move {
+            let Some(url) = &app.config.email_api_url else {
+                return Err(SendFailure::Later("EMAIL_API_URL is not set".to_owned(), None));
+            };
+            let email = compose(app, message)?;
+            let body = json!({
+                "from": format!("{} <{}>", quoted(&email.from_name), email.from),
+                "to": [email.to],
+                "reply_to": email.reply_to,
+                "subject": email.subject,
+                "text": email.text,
+            });
+            let mut headers = vec![("idempotency-key", email.id.to_string())];
+            if let Some(key) = &app.config.email_api_key {
+                headers.push(("authorization", format!("Bearer {}", key.expose())));
+            }
+            post(app, url, None, headers, body.to_string()).await
+        })
+    }
+}
+
+/// A display name as RFC 5322, section 3.2.4, quotes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The console, or SMTP, whichever the platform was told to use.
+struct PlatformEmail;
+
+impl NotificationProvider for PlatformEmail {
+    fn send<'a>(&'a self, app: &'a App, message: Message) -> BoxFuture<'a, Result<(), SendFailure>> {
+        Box::pin(async move { app.ports.mailer.send(compose(app, message)?).await })
+    }
+}
+
+fn compose(app: &App, message: Message) -> Result<Email, SendFailure> {
+    let Message { id, tenant_name, config, address, title, body } = message;
+    let to = address.ok_or_else(|| SendFailure::Never("it has no address".to_owned()))?;
+    let from_name = config.email_sender_name.map_or(tenant_name, |name| name.as_str().to_owned());
+    Ok(Email {
+        id,
+        from_name,
+        from: app.config.email_from.as_str().to_owned(),
+        reply_to: config.email_reply_to.map(|address| address.as_str().to_owned()),
+        to,
+        text: if body.is_empty() { title.clone() } else { body },
+        subject: title,
+    })
+}
+
+async fn post(
+    app: &App,
+    url: &str,
+    hosts: Option<&[&str]>,
+    mut headers: Vec<(&'static str, String)>,
+    body: String,
+) -> Result<(), SendFailure> {
+    // It was let through when it was configured; what the operator allows may have changed.
+    let permit = app.config.outbound_allow.permit(url, hosts);
+    let permit = permit.map_err(|refusal| SendFailure::Never(format!("the URL was refused: {refusal}")))?;
+    headers.push(("content-type", "application/json".to_owned()));
+    let timeout: Duration = app.config.outbound_timeout;
+    let request = HttpRequest {
+        method: Method::POST,
+        url: url.to_owned(),
+        headers,
+        body: Bytes::from(body),
+        timeout,
+        trusted: permit.trusted,
+    };
+    let response =
+        app.ports.http.send(request).await.map_err(|failure| SendFailure::Later(failure.0, None))?;
+    let answered = format!("it was answered {}", response.status);
+    match response.status {
+        200..=299 => Ok(()),
+        // It says itself that it may work later.
+        408 | 425 | 429 | 500.. => Err(SendFailure::Later(answered, response.retry_after)),
+        _ => Err(SendFailure::Never(answered)),
+    }
+}

@@ -1,0 +1,271 @@
+//! What owners see of a tenant as a whole: its numbers and its activity.
+
+use std::{collections::BTreeMap, future::Future, marker::PhantomData};
+
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
+
+use super::Repository;
+use crate::{
+    cursor::{Cursor, Page, PageSize, Paging},
+    dispatch::{Account, Slot},
+    input::input,
+    problem::Result,
+    sql::{record, statements},
+    time::{Date, Timestamp},
+    values::{
+        ActivityId, DeliveryState, EntityId, Enumeration, Name, ProjectStatus, Role, Slug, TaskStatus,
+        TenantId, Term, UserId,
+    },
+};
+
+/// Days that the statistics of activity go back, today among them.
+const DAYS: i64 = 30;
+
+statements! { "admin";
+    tenant PROJECTS = "SELECT status, count(*) AS count FROM projects WHERE tenant_id = ?1 GROUP BY status";
+
+    tenant TASKS = "SELECT status, count(*) AS count FROM tasks WHERE tenant_id = ?1 GROUP BY status";
+
+    tenant MEMBERS = "SELECT role, count(*) AS count FROM memberships \
+         WHERE tenant_id = ?1 AND status = 'active' GROUP BY role";
+
+    tenant DELIVERIES = "SELECT state, count(*) AS count FROM deliveries WHERE tenant_id = ?1 GROUP BY state";
+
+    /// By day in UTC. As text a time starts with its day, on every engine: connections to Postgres are in UTC.
+    tenant ACTIVITY_BY_DAY = "SELECT substr(CAST(created_at AS text), 1, 10) AS day, count(*) AS count FROM activity \
+         WHERE tenant_id = ?1 AND created_at >= ?2 GROUP BY substr(CAST(created_at AS text), 1, 10)";
+
+    tenant ACTIVITY = "SELECT id, actor_id, action, entity_type, entity_id, detail, created_at FROM activity \
+         WHERE tenant_id = ?1 AND (actor_id = ?2 OR ?2 IS NULL) AND action = COALESCE(?3, action) \
+         AND entity_type = COALESCE(?4, entity_type) AND entity_id = COALESCE(?5, entity_id) \
+         AND created_at >= COALESCE(?6, created_at) AND (created_at < ?7 OR ?7 IS NULL) \
+         AND id < ?8 ORDER BY id DESC LIMIT ?9";
+
+    /// The tenants that a user owns: spans tenants, by the user's own id.
+    global OWNED = "SELECT t.id, t.slug, t.name, \
+         (SELECT count(*) FROM memberships x WHERE x.tenant_id = t.id AND x.status = 'active') AS members, \
+         (SELECT count(*) FROM projects p WHERE p.tenant_id = t.id) AS projects, t.suspended_at, t.created_at \
+         FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
+         WHERE m.user_id = ?1 AND m.status = 'active' AND m.role = 'owner' AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
+}
+
+record! {
+    struct Count {
+        key: String,
+        count: i64,
+    }
+}
+
+/// How many there are of each variant of an enumeration, those that are missing among them.
+#[derive(Debug)]
+pub struct Tally<T>(BTreeMap<String, i64>, PhantomData<T>);
+
+impl<T> Tally<T> {
+    fn of(rows: Vec<Count>) -> Self {
+        Self(rows.into_iter().map(|row| (row.key, row.count)).collect(), PhantomData)
+    }
+}
+
+impl<T: Enumeration> Serialize for Tally<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let count =
+            |variant: &T| (variant.as_str(), self.0.get(variant.as_str()).copied().unwrap_or_default());
+        serializer.collect_map(T::ALL.iter().map(count))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl<T: Enumeration> schemars::JsonSchema for Tally<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Tally".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<_> = T::ALL.iter().map(|variant| variant.as_str()).collect();
+        let count = serde_json::json!({ "type": "integer", "minimum": 0 });
+        let properties: serde_json::Map<_, _> =
+            names.iter().map(|name| ((*name).to_owned(), count.clone())).collect();
+        schemars::json_schema!({ "type": "object", "properties": properties, "required": names })
+    }
+}
+
+/// The activity of a day.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct DayCount {
+    /// The day, in UTC.
+    pub day: Date,
+    /// The entries of the activity log.
+    pub count: i64,
+}
+
+/// A tenant in numbers.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Statistics {
+    /// Projects by status.
+    pub projects: Tally<ProjectStatus>,
+    /// Tasks by status.
+    pub tasks: Tally<TaskStatus>,
+    /// Active members by role.
+    pub members: Tally<Role>,
+    /// Deliveries by state.
+    pub deliveries: Tally<DeliveryState>,
+    /// Activity of the last 30 days, oldest first, days without any among them.
+    pub activity: Vec<DayCount>,
+}
+
+record! {
+    /// An entry of the activity log: something that happened.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Activity {
+        /// Its id.
+        pub id: ActivityId,
+        /// Who did it; `null` if it was the operator of the service.
+        pub actor_id: Option<UserId>,
+        /// What was done, as `entity.verb`.
+        pub action: Term,
+        /// The type of what it was done to.
+        pub entity_type: Term,
+        /// The id of what it was done to.
+        pub entity_id: EntityId,
+        /// More about it; its members depend on the action.
+        pub detail: Json,
+        /// When.
+        pub created_at: Timestamp,
+    }
+}
+
+record! {
+    /// A tenant that one owns.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct OwnedTenant {
+        /// Its id.
+        pub id: TenantId,
+        /// Its name in URLs and headers.
+        pub slug: Slug,
+        /// Its name for people.
+        pub name: Name,
+        /// Its active members.
+        pub members: i64,
+        /// Its projects.
+        pub projects: i64,
+        /// Since when the operator of the service keeps it closed, if they do.
+        pub suspended_at: Option<Timestamp>,
+        /// When it was created.
+        pub created_at: Timestamp,
+    }
+}
+
+input! {
+    /// Which entries of the activity log, and how many of them.
+    pub struct ActivityQuery {
+        /// Only what this user did.
+        pub actor_id: Option<UserId>,
+        /// Only this action.
+        pub action: Option<Term>,
+        /// Only what was done to this type of entity.
+        pub entity_type: Option<Term>,
+        /// Only what was done to this one.
+        pub entity_id: Option<EntityId>,
+        /// Only from this time on.
+        pub since: Option<Timestamp>,
+        /// Only before this time.
+        pub until: Option<Timestamp>,
+        /// Items on a page.
+        pub limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub cursor: Option<Cursor>,
+    }
+}
+
+/// A tenant as a whole.
+pub trait Admin {
+    /// The tenant in numbers.
+    fn statistics(&self) -> impl Future<Output = Result<Statistics>> + Send;
+
+    /// What happened, newest first.
+    fn activity(&self, query: ActivityQuery) -> impl Future<Output = Result<Page<Activity>>> + Send;
+}
+
+impl Admin for Repository<'_> {
+    async fn statistics(&self) -> Result<Statistics> {
+        let today = self.scope.app().now().date();
+        let first = today.minus_days(DAYS - 1);
+        let mut batch = self.scope.batch();
+        let counts = [&PROJECTS, &TASKS, &MEMBERS, &DELIVERIES].map(|sql| batch.add::<Count, _>(sql, []));
+        let days: Slot<Count> = batch.add(&ACTIVITY_BY_DAY, [first.midnight().into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        let [projects, tasks, members, deliveries] = counts.map(|slot| outcome.all(slot));
+        let by_day: BTreeMap<_, _> = outcome.all(days)?.into_iter().map(|row| (row.key, row.count)).collect();
+        let day = |ago| {
+            let day = today.minus_days(ago);
+            DayCount { day, count: by_day.get(&day.to_string()).copied().unwrap_or_default() }
+        };
+        Ok(Statistics {
+            projects: Tally::of(projects?),
+            tasks: Tally::of(tasks?),
+            members: Tally::of(members?),
+            deliveries: Tally::of(deliveries?),
+            activity: (0..DAYS).rev().map(day).collect(),
+        })
+    }
+
+    async fn activity(&self, query: ActivityQuery) -> Result<Page<Activity>> {
+        let ActivityQuery { actor_id, action, entity_type, entity_id, since, until, limit, cursor } = query;
+        let texts = [
+            actor_id.map(|id| id.to_string()),
+            action.as_ref().map(|term| term.as_str().to_owned()),
+            entity_type.as_ref().map(|term| term.as_str().to_owned()),
+            entity_id.map(|id| id.to_string()),
+            since.map(|time| time.to_string()),
+            until.map(|time| time.to_string()),
+        ];
+        let filters = texts.each_ref().map(Option::as_deref);
+        let paging = self.paging("activity", &filters, limit, cursor)?;
+        let mut batch = self.scope.batch();
+        let rows: Slot<Activity> = batch.add(
+            &ACTIVITY,
+            [
+                actor_id.into(),
+                action.into(),
+                entity_type.into(),
+                entity_id.into(),
+                since.into(),
+                until.into(),
+                paging.before(),
+                paging.fetch(),
+            ],
+        );
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |entry| entry.id.0))
+    }
+}
+
+/// The tenants that an account owns.
+pub trait Holdings {
+    /// Tenants, newest first.
+    fn owned(
+        &self,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<OwnedTenant>>> + Send;
+}
+
+impl Holdings for Account {
+    async fn owned(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<OwnedTenant>> {
+        let paging = Paging::new(self.app(), "owned", self.user().0, &[], size, cursor)?;
+        let mut batch = self.batch();
+        let arguments = [self.user().into(), paging.before(), paging.fetch()];
+        let rows = batch.add_global::<OwnedTenant, _>(&OWNED, arguments);
+        let mut outcome = self.run(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |tenant| tenant.id.0))
+    }
+}

@@ -1,0 +1,84 @@
+//! The public catalogue of a tenant: what anybody may see of its projects.
+
+use std::future::Future;
+
+use serde::Serialize;
+
+use crate::{
+    cursor::{Cursor, Page, PageSize, Paging},
+    dispatch::Visitor,
+    input::input,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    values::{Description, ProjectId, ProjectName, ProjectStatus},
+};
+
+const SELECT: &str = "SELECT id, name, description, status, created_at, updated_at FROM projects \
+     WHERE tenant_id = ?1 AND visibility = 'public' AND status <> 'draft'";
+
+statements! { "catalogue";
+    tenant LIST = SELECT, " AND status = COALESCE(?2, status) AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    tenant BY_ID = SELECT, " AND id = ?2";
+}
+
+record! {
+    /// A project, as it is shown in public.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct CatalogueProject {
+        /// Its id.
+        pub id: ProjectId,
+        /// Its name: one line.
+        pub name: ProjectName,
+        /// What it is about; may be empty.
+        pub description: Description,
+        /// Where it stands in the workflow; never `draft`.
+        pub status: ProjectStatus,
+        /// When it was created.
+        pub created_at: Timestamp,
+        /// When it was last changed.
+        pub updated_at: Timestamp,
+    }
+}
+
+input! {
+    /// Which projects of the catalogue, and how many of them.
+    pub struct CatalogueQuery {
+        /// Only those of this status.
+        pub status: Option<ProjectStatus>,
+        /// Items on a page.
+        pub limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub cursor: Option<Cursor>,
+    }
+}
+
+/// The projects that a tenant shows in public.
+pub trait Catalogue {
+    /// Projects, newest first.
+    fn list(&self, query: CatalogueQuery) -> impl Future<Output = Result<Page<CatalogueProject>>> + Send;
+
+    /// A project.
+    fn get(&self, id: ProjectId) -> impl Future<Output = Result<CatalogueProject>> + Send;
+}
+
+impl Catalogue for Visitor {
+    async fn list(&self, query: CatalogueQuery) -> Result<Page<CatalogueProject>> {
+        let filters = [query.status.map(ProjectStatus::as_str)];
+        let paging =
+            Paging::new(self.app(), "catalogue", self.tenant().0, &filters, query.limit, query.cursor)?;
+        let mut batch = self.batch();
+        let arguments = [query.status.into(), paging.before(), paging.fetch()];
+        let rows = batch.add::<CatalogueProject, _>(&LIST, arguments);
+        let mut outcome = self.read(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |project| project.id.0))
+    }
+
+    async fn get(&self, id: ProjectId) -> Result<CatalogueProject> {
+        let mut batch = self.batch();
+        let project = batch.add::<CatalogueProject, _>(&BY_ID, [id.into()]);
+        self.read(batch).await?.optional(project)?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+}

@@ -1,0 +1,253 @@
+//! Comments on tasks.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Repository,
+    activity::Event,
+    notifications::{Audience, Whom, mentions},
+};
+use crate::{
+    cursor::{Cursor, Page, PageSize},
+    dispatch::{Batch, Slot},
+    input::{Patch, input},
+    notify::Notice,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    values::{CommentBody, CommentId, ProjectStatus, Role, TaskId, TaskTitle, UserId},
+};
+
+const COLUMNS: &str = "id, task_id, author_id, body, edited_at, created_at, updated_at, version";
+
+/// The project of the comment's task is not archived.
+const OPEN: &str = " AND EXISTS (SELECT 1 FROM tasks t JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id \
+     WHERE t.tenant_id = ?1 AND t.id = ?2 AND p.status <> 'archived')";
+
+statements! { "comments";
+    /// What the comment is on.
+    tenant SUBJECT = "SELECT t.title, p.status FROM tasks t JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id \
+         WHERE t.tenant_id = ?1 AND t.id = ?2";
+
+    tenant LIST = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 \
+         AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    tenant BY_ID = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3";
+
+    tenant INSERT = "INSERT INTO comments (tenant_id, id, task_id, author_id, body, created_at, updated_at, version) \
+         SELECT t.tenant_id, ?3, t.id, ?4, ?5, ?6, ?6, 1 FROM tasks t \
+         JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id \
+         WHERE t.tenant_id = ?1 AND t.id = ?2 AND p.status <> 'archived'";
+
+    tenant UPDATE = "UPDATE comments SET body = ?4, edited_at = ?5, updated_at = ?5, version = version + 1 \
+         WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 AND author_id = ?6", OPEN, " RETURNING ", COLUMNS;
+
+    tenant DELETE = "DELETE FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3", OPEN;
+}
+
+record! {
+    /// A comment on a task.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Comment {
+        /// Its id.
+        pub id: CommentId,
+        /// The task that it is on.
+        pub task_id: TaskId,
+        /// Who wrote it.
+        pub author_id: UserId,
+        /// What it says.
+        pub body: CommentBody,
+        /// When its author last changed what it says.
+        pub edited_at: Option<Timestamp>,
+        /// When it was written.
+        pub created_at: Timestamp,
+        /// When it was last changed.
+        pub updated_at: Timestamp,
+        /// Counts the changes.
+        pub version: i64,
+    }
+}
+
+record! {
+    struct Subject {
+        title: TaskTitle,
+        project_status: ProjectStatus,
+    }
+}
+
+input! {
+    /// What it takes to comment on a task.
+    pub struct NewComment {
+        /// What it says.
+        pub body: CommentBody,
+    }
+
+    /// What can be changed of a comment.
+    pub struct CommentPatch {
+        /// What it says.
+        pub body: Patch<CommentBody>,
+    }
+}
+
+/// The comments on a tenant's tasks.
+pub trait Comments {
+    /// The comments on a task, newest first.
+    fn list(
+        &self,
+        task: TaskId,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<Comment>>> + Send;
+
+    /// Comments on a task. Members who are mentioned are told.
+    fn create(&self, task: TaskId, new: NewComment) -> impl Future<Output = Result<Comment>> + Send;
+
+    /// A comment.
+    fn get(&self, task: TaskId, id: CommentId) -> impl Future<Output = Result<Comment>> + Send;
+
+    /// Changes a comment of one's own. Members who are mentioned now and were not before are told.
+    fn update(
+        &self,
+        task: TaskId,
+        id: CommentId,
+        patch: CommentPatch,
+    ) -> impl Future<Output = Result<Comment>> + Send;
+
+    /// Deletes a comment: one's own, or as a manager anybody's.
+    fn delete(&self, task: TaskId, id: CommentId) -> impl Future<Output = Result<()>> + Send;
+}
+
+fn event(action: &'static str, id: CommentId, task: TaskId) -> Event {
+    Event::new(action, "comment", id.0, json!({ "task_id": task }))
+}
+
+fn not_found() -> Box<Problem> {
+    Problem::new(Code::NotFound)
+}
+
+/// What is said may be changed no more once the project is archived.
+fn writable(subject: &Subject) -> Result<()> {
+    match subject.project_status {
+        ProjectStatus::Archived => Err(Problem::new(Code::ProjectArchived)),
+        _ => Ok(()),
+    }
+}
+
+impl Comments for Repository<'_> {
+    async fn list(
+        &self,
+        task: TaskId,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Comment>> {
+        let paging = self.paging("comments", &[Some(&task.to_string())], size, cursor)?;
+        let mut batch = self.scope.batch();
+        let subject = ask_subject(&mut batch, task);
+        let rows = batch.add::<Comment, _>(&LIST, [task.into(), paging.before(), paging.fetch()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(subject)?.ok_or_else(not_found)?;
+        Ok(paging.page(outcome.all(rows)?, |comment| comment.id.0))
+    }
+
+    async fn create(&self, task: TaskId, NewComment { body }: NewComment) -> Result<Comment> {
+        let (app, user) = (self.scope.app(), self.scope.user());
+        let (id, now) = (CommentId(app.new_id()?), app.now());
+        let mentioned = mentions(body.as_str());
+        let told = if mentioned.is_empty() {
+            None
+        } else {
+            let mut batch = self.scope.batch();
+            let subject = ask_subject(&mut batch, task);
+            let audience = Audience::ask(&mut batch, user, &Whom::Mentioned(&mentioned));
+            let (standing, mut outcome) = self.scope.read(batch).await?;
+            let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
+            let notice =
+                Notice::mentioned(standing.name.as_str(), task, subject.title.as_str(), body.as_str());
+            Some((audience.take(&mut outcome)?, notice))
+        };
+        let mut batch = self.scope.batch();
+        let arguments = [task.into(), id.into(), user.into(), body.clone().into(), now.into()];
+        let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::ProjectArchived));
+        self.record(&mut batch, event("comment.created", id, task))?;
+        if let Some((told, notice)) = &told {
+            self.tell(&mut batch, told, notice)?;
+        }
+        match self.scope.commit(batch, None).await {
+            Ok(_) => {}
+            Err(problem) if problem.code == Code::ProjectArchived => {
+                return Err(self.task_archived_or_missing(task).await?);
+            }
+            Err(problem) => return Err(problem),
+        }
+        Ok(Comment {
+            id,
+            task_id: task,
+            author_id: user,
+            body,
+            edited_at: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
+    }
+
+    async fn get(&self, task: TaskId, id: CommentId) -> Result<Comment> {
+        let mut batch = self.scope.batch();
+        let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(comment)?.ok_or_else(not_found)
+    }
+
+    async fn update(&self, task: TaskId, id: CommentId, patch: CommentPatch) -> Result<Comment> {
+        let Some(body) = patch.body.0 else { return self.get(task, id).await };
+        let user = self.scope.user();
+        let mentioned = mentions(body.as_str());
+        let mut batch = self.scope.batch();
+        let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
+        let subject = ask_subject(&mut batch, task);
+        let audience = Audience::ask(&mut batch, user, &Whom::Mentioned(&mentioned));
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let before = outcome.optional(comment)?.ok_or_else(not_found)?;
+        let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
+        if before.author_id != user {
+            return Err(Problem::new(Code::NotTheAuthor));
+        }
+        writable(&subject)?;
+        // The audience has a place for each mention, in order.
+        let known = mentions(before.body.as_str());
+        let told = audience.take_where(&mut outcome, |place| !known.contains(&mentioned[place]))?;
+        let now = self.scope.app().now();
+        let mut batch = self.scope.batch();
+        let arguments = [task.into(), id.into(), body.clone().into(), now.into(), user.into()];
+        let changed = batch.require::<Comment, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
+        self.record(&mut batch, event("comment.updated", id, task))?;
+        let notice = Notice::mentioned(standing.name.as_str(), task, subject.title.as_str(), body.as_str());
+        self.tell(&mut batch, &told, &notice)?;
+        self.scope.commit(batch, None).await?.one(changed)
+    }
+
+    async fn delete(&self, task: TaskId, id: CommentId) -> Result<()> {
+        let mut batch = self.scope.batch();
+        let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
+        let subject = ask_subject(&mut batch, task);
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let comment = outcome.optional(comment)?.ok_or_else(not_found)?;
+        let mine = comment.author_id == self.scope.user();
+        if !mine && standing.role < Role::Manager {
+            return Err(Problem::new(Code::NotTheAuthor));
+        }
+        writable(&outcome.optional(subject)?.ok_or_else(not_found)?)?;
+        let mut batch = self.scope.batch();
+        let _: Slot<()> = batch.require(&DELETE, [task.into(), id.into()], Problem::new(Code::Conflict));
+        self.record(&mut batch, event("comment.deleted", id, task))?;
+        self.scope.commit(batch, (!mine).then_some(Role::Manager)).await.map(drop)
+    }
+}
+
+fn ask_subject(batch: &mut Batch<'_>, task: TaskId) -> Slot<Subject> {
+    batch.add(&SUBJECT, [task.into()])
+}

@@ -1,0 +1,86 @@
+//! The tenant's configuration, read and changed by its owners.
+
+use std::future::Future;
+
+use serde_json::{Value as Json, json};
+
+use super::{Repository, activity::Event, tenants};
+use crate::{
+    dispatch::Slot,
+    input::{Fault, FaultCode},
+    notify::SLACK_HOSTS,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    tenant_config::{TenantConfig, TenantConfigPatch},
+};
+
+statements! { "config";
+    tenant CURRENT = "SELECT config, version FROM tenants WHERE id = ?1";
+
+    tenant UPDATE = "UPDATE tenants SET config = ?2, updated_at = ?3, version = version + 1 \
+         WHERE id = ?1 AND version = ?4";
+}
+
+record! {
+    struct Stored {
+        config: Json,
+        version: i64,
+    }
+}
+
+/// How often a change is tried against others who change the tenant at the same time.
+const ATTEMPTS: u32 = 3;
+
+/// The tenant's configuration.
+pub trait Configuration {
+    /// All of it, secrets masked.
+    fn get(&self) -> impl Future<Output = Result<TenantConfig>> + Send;
+
+    /// Merges a patch into it.
+    fn update(&self, patch: TenantConfigPatch) -> impl Future<Output = Result<TenantConfig>> + Send;
+}
+
+impl Configuration for Repository<'_> {
+    async fn get(&self) -> Result<TenantConfig> {
+        let mut batch = self.scope.batch();
+        let config = batch.add::<Json, _>(&tenants::CONFIG, []);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(TenantConfig::read(outcome.one(config)?))
+    }
+
+    async fn update(&self, patch: TenantConfigPatch) -> Result<TenantConfig> {
+        let app = self.scope.app();
+        if let Some(Some(url)) = &patch.slack_webhook_url.0
+            && let Err(refusal) = app.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS))
+        {
+            let detail = format!("This URL is not taken: {refusal}.");
+            let fault = Fault::new(FaultCode::NotAllowed, detail).within("slack_webhook_url");
+            return Err(Problem::faults(Code::ValidationFailed, vec![fault]));
+        }
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut batch = self.scope.batch();
+            let stored = batch.add::<Stored, _>(&CURRENT, []);
+            let (_, mut outcome) = self.scope.read(batch).await?;
+            let Stored { config, version } = outcome.one(stored)?;
+            let mut config = TenantConfig::read(config);
+            config.merge(patch.clone());
+            let mut batch = self.scope.batch();
+            let _: Slot<()> = batch.require(
+                &UPDATE,
+                [config.store().into(), app.now().into(), version.into()],
+                Problem::new(Code::Conflict),
+            );
+            // Serialised, the configuration masks its secrets.
+            let event = Event::new("tenant.configured", "tenant", self.scope.tenant().0, json!(config));
+            self.record(&mut batch, event)?;
+            match self.scope.commit(batch, None).await {
+                Ok(_) => return Ok(config),
+                // Somebody changed another part of it in between. Nothing was written; merge into theirs.
+                Err(problem) if problem.code == Code::Conflict && attempts < ATTEMPTS => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The outbox's rows: what goes to the outside, and how far it got.
+
+use std::{future::Future, time::Duration};
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+
+use super::{Repository, activity::Event};
+use crate::{
+    cursor::{Cursor, Page, PageSize},
+    dispatch::{Courier, Slot},
+    input::input,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    values::{
+        Channel, DeliveryId, DeliveryState, EntityId, MembershipStatus, Name, NotificationKind, TenantId,
+        UserId,
+    },
+};
+
+const COLUMNS: &str = "id, channel, kind, recipient_id, address, title, subject_type, subject_id, state, attempts, \
+     CASE state WHEN 'pending' THEN next_attempt_at END AS next_attempt_at, last_error, sent_at, created_at";
+
+statements! { "deliveries";
+    tenant INSERT = "INSERT INTO deliveries (tenant_id, id, channel, kind, recipient_id, address, title, body, \
+         subject_type, subject_id, state, attempts, next_attempt_at, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'pending', 0, ?11, ?11)";
+
+    /// Whether anything is due, in any tenant: asked every few seconds, so it must cost nothing.
+    global DUE = "SELECT 1 AS due FROM deliveries WHERE state = 'pending' AND next_attempt_at <= ?1 LIMIT 1";
+
+    /// Claims what is due, in any tenant, until the time that is given.
+    global CLAIM = "UPDATE deliveries SET claim = ?1, attempts = attempts + 1, next_attempt_at = ?2 \
+         WHERE (tenant_id, id) IN (SELECT d.tenant_id, d.id FROM deliveries d \
+         WHERE d.state = 'pending' AND d.next_attempt_at <= ?3 ORDER BY d.next_attempt_at LIMIT ?4)";
+
+    /// What was claimed, with what it takes to send it.
+    global CLAIMED = "SELECT d.tenant_id, d.id, d.channel, d.kind, d.recipient_id, d.address, d.title, d.body, \
+         d.subject_id, d.attempts, d.claim, m.status, t.name, t.config \
+         FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
+         LEFT JOIN memberships m ON m.tenant_id = d.tenant_id AND m.user_id = d.recipient_id AND m.status = 'active' \
+         WHERE d.claim = ?1 AND d.state = 'pending' ORDER BY d.id";
+
+    /// Notes what came of an attempt, if the claim still holds.
+    tenant SETTLE = "UPDATE deliveries SET state = ?3, next_attempt_at = ?4, last_error = ?5, sent_at = ?6, claim = NULL \
+         WHERE tenant_id = ?1 AND id = ?2 AND claim = ?7";
+
+    tenant LIST = "SELECT ", COLUMNS, " FROM deliveries WHERE tenant_id = ?1 \
+         AND state = COALESCE(?2, state) AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    tenant RETRY = "UPDATE deliveries SET state = 'pending', attempts = 0, next_attempt_at = ?3 \
+         WHERE tenant_id = ?1 AND id = ?2 AND state = 'dead' RETURNING ", COLUMNS;
+
+    tenant EXISTS = "SELECT id FROM deliveries WHERE tenant_id = ?1 AND id = ?2";
+}
+
+record! {
+    /// A delivery: something that goes, went or could not go to the outside.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Delivery {
+        /// Its id.
+        pub id: DeliveryId,
+        /// By which way.
+        pub channel: Channel,
+        /// What it tells of.
+        pub kind: NotificationKind,
+        /// The member whom it is for, if it is for one.
+        pub recipient_id: Option<UserId>,
+        /// Their address, where the way has addresses.
+        pub address: Option<String>,
+        /// What it says, in a line.
+        pub title: String,
+        /// The type of what it is about.
+        pub subject_type: String,
+        /// The id of what it is about.
+        pub subject_id: EntityId,
+        /// How far it got.
+        pub state: DeliveryState,
+        /// How often it was tried.
+        pub attempts: i64,
+        /// When it is tried next, while it is pending.
+        pub next_attempt_at: Option<Timestamp>,
+        /// Why the last attempt failed.
+        pub last_error: Option<String>,
+        /// When it was sent.
+        pub sent_at: Option<Timestamp>,
+        /// When it was written.
+        pub created_at: Timestamp,
+    }
+}
+
+input! {
+    /// Which deliveries, and how many of them.
+    pub struct DeliveryQuery {
+        /// Only those of this state.
+        pub state: Option<DeliveryState>,
+        /// Items on a page.
+        pub limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub cursor: Option<Cursor>,
+    }
+}
+
+record! {
+    /// A delivery in the hands of whoever claimed it.
+    pub(crate) struct Claimed {
+        pub(crate) tenant_id: TenantId,
+        pub(crate) id: DeliveryId,
+        pub(crate) channel: Channel,
+        pub(crate) kind: NotificationKind,
+        pub(crate) recipient_id: Option<UserId>,
+        pub(crate) address: Option<String>,
+        pub(crate) title: String,
+        pub(crate) body: String,
+        pub(crate) subject_id: Uuid,
+        pub(crate) attempts: i64,
+        pub(crate) claim: Uuid,
+        /// Whether the recipient, if there is one, is an active member.
+        pub(crate) recipient_status: Option<MembershipStatus>,
+        pub(crate) tenant_name: Name,
+        pub(crate) config: Json,
+    }
+}
+
+/// What came of an attempt.
+pub(crate) struct Settlement {
+    pub(crate) state: DeliveryState,
+    pub(crate) due: Timestamp,
+    pub(crate) error: Option<String>,
+    pub(crate) sent_at: Option<Timestamp>,
+}
+
+/// Claims what is due, for so long.
+pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: i64) -> Result<Vec<Claimed>> {
+    let app = courier.app();
+    let now = app.now();
+    let mut peek = courier.batch(None);
+    let due = peek.add_global::<i64, _>(&DUE, [now.into()]);
+    if courier.run(peek).await?.optional(due)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let (claim, until) = (app.new_id()?, now.plus(lease));
+    let mut batch = courier.batch(None);
+    let _: Slot<()> = batch.add_global(&CLAIM, [claim.into(), until.into(), now.into(), most.into()]);
+    let claimed = batch.add_global::<Claimed, _>(&CLAIMED, [claim.into()]);
+    courier.run(batch).await?.all(claimed)
+}
+
+/// Notes what came of an attempt. If the claim has passed to somebody else, it is theirs to say.
+pub(crate) async fn settle(
+    courier: &Courier<'_>,
+    tenant: TenantId,
+    id: DeliveryId,
+    claim: Uuid,
+    settlement: Settlement,
+) -> Result<()> {
+    let Settlement { state, due, error, sent_at } = settlement;
+    let mut batch = courier.batch(Some(tenant));
+    let arguments = [id.into(), state.into(), due.into(), error.into(), sent_at.into(), claim.into()];
+    let _: Slot<()> = batch.add(&SETTLE, arguments);
+    courier.run(batch).await.map(drop)
+}
+
+/// A tenant's deliveries, as its owners see them.
+pub trait Deliveries {
+    /// Deliveries, newest first.
+    fn list(&self, query: DeliveryQuery) -> impl Future<Output = Result<Page<Delivery>>> + Send;
+
+    /// Has a delivery that was given up tried anew.
+    fn retry(&self, id: DeliveryId) -> impl Future<Output = Result<Delivery>> + Send;
+}
+
+impl Deliveries for Repository<'_> {
+    async fn list(&self, query: DeliveryQuery) -> Result<Page<Delivery>> {
+        let filters = [query.state.map(DeliveryState::as_str)];
+        let paging = self.paging("deliveries", &filters, query.limit, query.cursor)?;
+        let mut batch = self.scope.batch();
+        let rows = batch.add::<Delivery, _>(&LIST, [query.state.into(), paging.before(), paging.fetch()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |delivery| delivery.id.0))
+    }
+
+    async fn retry(&self, id: DeliveryId) -> Result<Delivery> {
+        let mut batch = self.scope.batch();
+        let now = self.scope.app().now();
+        let not_dead = Problem::new(Code::DeliveryNotDead);
+        let retried = batch.require::<Delivery, _>(&RETRY, [id.into(), now.into()], not_dead);
+        self.record(&mut batch, Event::new("delivery.retried", "delivery", id.0, json!({})))?;
+        batch.delivers();
+        match self.scope.commit(batch, None).await {
+            Err(problem) if problem.code == Code::DeliveryNotDead => {
+                let mut batch = self.scope.batch();
+                let exists = batch.add::<DeliveryId, _>(&EXISTS, [id.into()]);
+                let (_, mut outcome) = self.scope.read(batch).await?;
+                Err(outcome.optional(exists)?.map_or_else(|| Problem::new(Code::NotFound), |_| problem))
+            }
+            outcome => outcome?.one(retried),
+        }
+    }
+}

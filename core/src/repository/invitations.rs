@@ -1,0 +1,279 @@
+//! Invitations: made by managers, accepted by whoever has the token and the address.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use super::{
+    Repository,
+    activity::{self, Event},
+    tenants,
+};
+use crate::{
+    cursor::{Cursor, Page, PageSize},
+    dispatch::{Account, App, Batch, Outcome, Slot},
+    input::input,
+    notify::Notice,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    token::InvitationToken,
+    values::{Channel, Email, InvitationId, InvitationStatus, InvitedRole, MembershipId, Name, UserId},
+};
+
+/// The status that it has at the time `?2`.
+const COLUMNS: &str = "id, email, role, \
+     CASE WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at IS NOT NULL THEN 'revoked' \
+     WHEN expires_at <= ?2 THEN 'expired' ELSE 'open' END AS status, invited_by, expires_at, accepted_by, created_at";
+
+statements! { "invitations";
+    tenant LIST = "SELECT ", COLUMNS, " FROM invitations WHERE tenant_id = ?1 AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    tenant BY_ID = "SELECT ", COLUMNS, " FROM invitations WHERE tenant_id = ?1 AND id = ?3";
+
+    tenant INSERT = "INSERT INTO invitations \
+         (tenant_id, id, email, role, token_hash, invited_by, expires_at, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+    /// What was not accepted in time makes room.
+    tenant REVOKE_EXPIRED = "UPDATE invitations SET revoked_at = expires_at \
+         WHERE tenant_id = ?1 AND email = ?2 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at <= ?3";
+
+    /// A row if nobody with this address is a member.
+    tenant NO_MEMBER = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
+         WHERE m.tenant_id = ?1 AND u.email = ?2)";
+
+    tenant REVOKE = "UPDATE invitations SET revoked_at = ?2 \
+         WHERE tenant_id = ?1 AND id = ?3 AND accepted_at IS NULL AND revoked_at IS NULL";
+
+    /// Accepts an invitation, for a user of its address, if it is open and its tenant is, too.
+    tenant ACCEPT = "UPDATE invitations SET accepted_at = ?2, accepted_by = ?5 \
+         WHERE tenant_id = ?1 AND id = ?3 AND token_hash = ?4 \
+         AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?2 \
+         AND email = (SELECT u.email FROM users u WHERE u.id = ?5) \
+         AND EXISTS (SELECT 1 FROM tenants t WHERE t.id = ?1 AND t.suspended_at IS NULL)";
+
+    tenant JOIN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+         SELECT i.tenant_id, ?3, ?4, i.role, 'active', ?5, ?5, 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?2";
+
+    /// Why it could not be accepted, for whoever has the token.
+    tenant BY_TOKEN = "SELECT ", COLUMNS, " FROM invitations WHERE tenant_id = ?1 AND id = ?3 AND token_hash = ?4";
+
+    /// The tenant that somebody has joined.
+    tenant JOINED = "SELECT t.id, t.slug, t.name, m.role, t.suspended_at, t.created_at, t.updated_at, t.version \
+         FROM tenants t JOIN memberships m ON m.tenant_id = t.id WHERE t.id = ?1 AND m.user_id = ?2";
+}
+
+record! {
+    /// An invitation.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Invitation {
+        /// Its id.
+        pub id: InvitationId,
+        /// The address that is invited.
+        pub email: Email,
+        /// What they will be.
+        pub role: InvitedRole,
+        /// What became of it.
+        pub status: InvitationStatus,
+        /// Who invited.
+        pub invited_by: UserId,
+        /// Until when it can be accepted.
+        pub expires_at: Timestamp,
+        /// Who accepted it.
+        pub accepted_by: Option<UserId>,
+        /// When it was made.
+        pub created_at: Timestamp,
+    }
+}
+
+/// An invitation that was just made: the only time that its token is shown.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct MadeInvitation {
+    /// The invitation.
+    #[serde(flatten)]
+    pub invitation: Invitation,
+    /// What accepts it. It is not kept and cannot be shown again; it is in the email, too.
+    pub token: String,
+}
+
+input! {
+    /// Who is invited.
+    pub struct NewInvitation {
+        /// Their address.
+        pub email: Email,
+        /// What they will be: less than who invites.
+        pub role: InvitedRole,
+    }
+
+    /// What accepts an invitation.
+    pub struct Acceptance {
+        /// The token of the invitation.
+        pub token: InvitationToken,
+    }
+}
+
+/// The invitations of a tenant.
+pub trait Invitations {
+    /// Invitations of any status, newest first.
+    fn list(
+        &self,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<Invitation>>> + Send;
+
+    /// Invites somebody, and writes them an email.
+    fn create(&self, new: NewInvitation) -> impl Future<Output = Result<MadeInvitation>> + Send;
+
+    /// An invitation.
+    fn get(&self, id: InvitationId) -> impl Future<Output = Result<Invitation>> + Send;
+
+    /// Takes an invitation back that was not accepted.
+    fn revoke(&self, id: InvitationId) -> impl Future<Output = Result<()>> + Send;
+}
+
+fn event(action: &'static str, id: InvitationId, detail: Json) -> Event {
+    Event::new(action, "invitation", id.0, detail)
+}
+
+impl Invitations for Repository<'_> {
+    async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Invitation>> {
+        let paging = self.paging("invitations", &[], size, cursor)?;
+        let mut batch = self.scope.batch();
+        let now = self.scope.app().now();
+        let rows = batch.add::<Invitation, _>(&LIST, [now.into(), paging.before(), paging.fetch()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |invitation| invitation.id.0))
+    }
+
+    async fn create(&self, NewInvitation { email, role }: NewInvitation) -> Result<MadeInvitation> {
+        let (app, user) = (self.scope.app(), self.scope.user());
+        let mut batch = self.scope.batch();
+        let tenant = batch.add::<Name, _>(&tenants::NAME, []);
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let tenant = outcome.one(tenant)?;
+
+        let (id, now) = (InvitationId(app.new_id()?), app.now());
+        let expires_at = now.plus(app.config.invitation_ttl);
+        let token = app.tokens.invitation(self.scope.tenant(), id);
+        let mut batch = self.scope.batch();
+        let _: Slot<i64> =
+            batch.require(&NO_MEMBER, [email.clone().into()], Problem::new(Code::AlreadyMember));
+        let _: Slot<()> = batch.add(&REVOKE_EXPIRED, [email.clone().into(), now.into()]);
+        let _: Slot<()> = batch.add(
+            &INSERT,
+            [
+                id.into(),
+                email.clone().into(),
+                role.into(),
+                token.digest().into(),
+                user.into(),
+                expires_at.into(),
+                now.into(),
+            ],
+        );
+        batch.on_duplicate("invitations_tenant_id_email_key", Problem::new(Code::AlreadyInvited));
+        self.record(&mut batch, event("invitation.created", id, json!({ "email": email, "role": role })))?;
+        let notice = Notice::invited(standing.name.as_str(), id, tenant.as_str(), role);
+        self.deliver(&mut batch, Channel::Email, (None, Some(&email)), &notice)?;
+        self.scope.commit(batch, Some(role.inviter())).await?;
+        let invitation = Invitation {
+            id,
+            email,
+            role,
+            status: InvitationStatus::Open,
+            invited_by: user,
+            expires_at,
+            accepted_by: None,
+            created_at: now,
+        };
+        Ok(MadeInvitation { invitation, token: token.expose().to_owned() })
+    }
+
+    async fn get(&self, id: InvitationId) -> Result<Invitation> {
+        let mut batch = self.scope.batch();
+        let arguments = [self.scope.app().now().into(), id.into()];
+        let invitation = batch.add::<Invitation, _>(&BY_ID, arguments);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(invitation)?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    async fn revoke(&self, id: InvitationId) -> Result<()> {
+        let now = self.scope.app().now();
+        let mut batch = self.scope.batch();
+        let missed = Problem::new(Code::InvitationUnusable);
+        let _: Slot<()> = batch.require(&REVOKE, [now.into(), id.into()], missed);
+        self.record(&mut batch, event("invitation.revoked", id, json!({})))?;
+        match self.scope.commit(batch, None).await {
+            Err(problem) if problem.code == Code::InvitationUnusable => {
+                match self.get(id).await?.status {
+                    // It is as they want it.
+                    InvitationStatus::Revoked => Ok(()),
+                    status => Err(problem.member("reason", status.as_str())),
+                }
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+}
+
+/// Adds to a batch about the token's tenant that a user accepts the invitation. The batch fails with
+/// `invitation_unusable` if they cannot; [`refusal`] says why.
+pub(super) fn accept(batch: &mut Batch<'_>, app: &App, token: &InvitationToken, user: UserId) -> Result<()> {
+    let (now, id) = (app.now(), token.id);
+    let _: Slot<()> = batch.require(
+        &ACCEPT,
+        [now.into(), id.into(), token.digest().into(), user.into()],
+        Problem::new(Code::InvitationUnusable),
+    );
+    let membership = MembershipId(app.new_id()?);
+    let _: Slot<()> = batch.add(&JOIN, [id.into(), membership.into(), user.into(), now.into()]);
+    batch.on_duplicate("memberships_tenant_id_user_id_key", Problem::new(Code::AlreadyMember));
+    activity::record(batch, app, user, event("invitation.accepted", id, json!({})))
+}
+
+/// What keeps an invitation from being accepted; asked in a batch of its own, after nothing was written.
+pub(super) struct Refusal(Slot<Invitation>);
+
+impl Refusal {
+    pub(super) fn ask(batch: &mut Batch<'_>, app: &App, token: &InvitationToken) -> Self {
+        Self(batch.add(&BY_TOKEN, [app.now().into(), token.id.into(), token.digest().into()]))
+    }
+
+    pub(super) fn take(self, outcome: &mut Outcome, problem: Box<Problem>) -> Result<Box<Problem>> {
+        Ok(match outcome.optional(self.0)?.map(|invitation| invitation.status) {
+            None => Problem::new(Code::InvitationNotFound),
+            // Open, and yet not for them; or its tenant is suspended, which is nobody's business yet.
+            Some(InvitationStatus::Open) => problem.member("reason", "other_email"),
+            Some(status) => problem.member("reason", status.as_str()),
+        })
+    }
+}
+
+/// Joining tenants by invitation.
+pub trait Joining {
+    /// Accepts an invitation of the account's own address.
+    fn accept(&self, acceptance: Acceptance) -> impl Future<Output = Result<tenants::Tenant>> + Send;
+}
+
+impl Joining for Account {
+    async fn accept(&self, Acceptance { token }: Acceptance) -> Result<tenants::Tenant> {
+        let app = self.app();
+        let mut batch = self.batch_in(Some(token.tenant));
+        accept(&mut batch, app, &token, self.user())?;
+        let joined = batch.add::<tenants::Tenant, _>(&JOINED, [self.user().into()]);
+        match self.run(batch).await {
+            Ok(mut outcome) => outcome.one(joined),
+            Err(problem) if problem.code == Code::InvitationUnusable => {
+                let mut batch = self.batch_in(Some(token.tenant));
+                let refusal = Refusal::ask(&mut batch, app, &token);
+                let mut outcome = self.run(batch).await?;
+                Err(refusal.take(&mut outcome, problem)?)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+}

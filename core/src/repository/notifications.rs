@@ -1,0 +1,444 @@
+//! Notifications: who is to be told, what a member was told, and what they do not want to be told.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use super::{Repository, deliveries, tenants};
+use crate::{
+    cursor::{Cursor, Page, PageSize},
+    dispatch::{Batch, Outcome, Slot},
+    input::{Leaf, Patch, input},
+    limits,
+    notify::Notice,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    tenant_config::TenantConfig,
+    time::Timestamp,
+    values::{Channel, Email, EntityId, Name, NotificationId, NotificationKind, ProjectId, UserId},
+};
+
+const COLUMNS: &str = "id, kind, title, body, subject_type, subject_id, read_at, created_at";
+
+/// Members of the tenant but for `?2`, who acts.
+const RECIPIENTS: &str = "SELECT m.user_id, u.email, u.name, m.muted FROM memberships m JOIN users u ON u.id = m.user_id \
+     WHERE m.tenant_id = ?1 AND u.disabled_at IS NULL AND m.user_id <> ?2";
+const ACTIVE: &str = " AND m.status = 'active'";
+
+statements! { "notifications";
+    /// Who could approve a project; owners first.
+    tenant APPROVERS = RECIPIENTS, ACTIVE, " AND m.role IN ('manager', 'owner') ORDER BY m.role DESC, m.id LIMIT ?3";
+
+    /// Who created a project and who submitted it.
+    tenant OF_PROJECT = RECIPIENTS, ACTIVE, " AND EXISTS (SELECT 1 FROM projects p \
+         WHERE p.tenant_id = ?1 AND p.id = ?3 AND (p.created_by = m.user_id OR p.submitted_by = m.user_id))";
+
+    /// One member.
+    tenant OF_MEMBER = RECIPIENTS, ACTIVE, " AND m.user_id = ?3";
+
+    /// One member, who may be suspended: for the change that ends it.
+    tenant OF_ANY_MEMBER = RECIPIENTS, " AND m.user_id = ?3";
+
+    /// The members whose address starts so. The local part and the `@` are given; those who share it are all meant.
+    tenant OF_LOCAL_PART = RECIPIENTS, ACTIVE, " AND substr(u.email, 1, length(?3)) = ?3 ORDER BY m.id LIMIT ?4";
+
+    /// For somebody who is an active member.
+    tenant INSERT = "INSERT INTO notifications \
+         (tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, created_at) \
+         SELECT m.tenant_id, ?2, m.user_id, ?4, ?5, ?6, ?7, ?8, ?9 FROM memberships m \
+         WHERE m.tenant_id = ?1 AND m.user_id = ?3 AND m.status = 'active'";
+
+    tenant LIST = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
+         AND kind = COALESCE(?3, kind) AND (CASE WHEN read_at IS NULL THEN 1 ELSE 0 END = ?4 OR ?4 IS NULL) \
+         AND id < ?5 ORDER BY id DESC LIMIT ?6";
+
+    tenant COUNT_UNREAD = "SELECT count(*) AS unread FROM notifications \
+         WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL";
+
+    tenant MARK_READ = "UPDATE notifications SET read_at = COALESCE(read_at, ?4) \
+         WHERE tenant_id = ?1 AND recipient_id = ?2 AND id = ?3 RETURNING ", COLUMNS;
+
+    tenant MARK_ALL_READ = "UPDATE notifications SET read_at = ?3 \
+         WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL";
+
+    tenant MUTED = "SELECT muted FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
+
+    tenant SET_MUTED = "UPDATE memberships SET muted = ?3 WHERE tenant_id = ?1 AND user_id = ?2";
+}
+
+record! {
+    /// Something that a member was told.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Notification {
+        /// Its id.
+        pub id: NotificationId,
+        /// What it tells of.
+        pub kind: NotificationKind,
+        /// What it says, in a line.
+        pub title: String,
+        /// More, if there is more to say.
+        pub body: String,
+        /// The type of what it is about.
+        pub subject_type: String,
+        /// The id of what it is about.
+        pub subject_id: EntityId,
+        /// When it was marked as read.
+        pub read_at: Option<Timestamp>,
+        /// When it was written.
+        pub created_at: Timestamp,
+    }
+}
+
+input! {
+    /// Which notifications, and how many of them.
+    pub struct NotificationQuery {
+        /// Only those that were not read, or only those that were.
+        pub unread: Option<bool>,
+        /// Only those of this kind.
+        pub kind: Option<NotificationKind>,
+        /// Items on a page.
+        pub limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub cursor: Option<Cursor>,
+    }
+
+    /// What can be changed of one's preferences; what is absent stays as it is.
+    pub struct PreferencesPatch {
+        /// The kinds of notifications not to get, by any way that is one's own.
+        pub muted: Patch<Vec<NotificationKind>>,
+    }
+}
+
+/// What a member does not want to be told.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Preferences {
+    /// The kinds of notifications that do not reach them, by any way that is their own.
+    pub muted: Vec<NotificationKind>,
+}
+
+/// How many notifications were not read.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct UnreadCount {
+    /// The number.
+    pub unread: i64,
+}
+
+record! {
+    /// Somebody who could be told.
+    pub(super) struct Recipient {
+        user_id: UserId,
+        email: Email,
+        name: Name,
+        muted: Json,
+    }
+}
+
+impl Recipient {
+    fn wants(&self, kind: NotificationKind) -> bool {
+        !muted_kinds(self.muted.clone()).contains(&kind)
+    }
+}
+
+/// What this version does not know cannot be muted in it.
+fn muted_kinds(stored: Json) -> Vec<NotificationKind> {
+    let Json::Array(kinds) = stored else { return Vec::new() };
+    kinds.into_iter().filter_map(|kind| NotificationKind::from_value(kind).ok()).collect()
+}
+
+/// Who is to be told. Never who acts.
+pub(super) enum Whom<'a> {
+    /// Those who could approve a project.
+    Approvers,
+    /// Who created a project and who submitted it.
+    OfProject(ProjectId),
+    /// One active member.
+    Member(UserId),
+    /// One member, who will be active when they are told.
+    Reinstated(UserId),
+    /// The members that a text mentions.
+    Mentioned(&'a [Mention]),
+}
+
+/// A mention in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mention {
+    Id(UserId),
+    /// The local part of an address, in lower case, and the `@`.
+    LocalPart(String),
+}
+
+/// The mentions in a text: `@` at the start or after a character that no address has, then an id or a local part.
+pub(super) fn mentions(text: &str) -> Vec<Mention> {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices('@') {
+        if text[..at].chars().next_back().is_some_and(|before| part(before) || before == '@') {
+            continue;
+        }
+        let rest = &text[at + 1..];
+        let name = rest.split(|c: char| !part(c)).next().unwrap_or_default();
+        // A full stop behind it ends the sentence.
+        let name = name.trim_end_matches(['.', '-', '_', '+']);
+        if name.is_empty() || name.len() > limits::EMAIL {
+            continue;
+        }
+        let mention = UserId::parse(name)
+            .map_or_else(|| Mention::LocalPart(format!("{}@", name.to_lowercase())), Mention::Id);
+        if !found.contains(&mention) && found.len() < limits::MENTIONS {
+            found.push(mention);
+        }
+    }
+    found
+}
+
+/// What was asked to know who is to be told, and how.
+pub(super) struct Audience {
+    recipients: Vec<Slot<Recipient>>,
+    config: Slot<Json>,
+}
+
+impl Audience {
+    /// Asks for it, in a batch that reads.
+    pub(super) fn ask(batch: &mut Batch<'_>, actor: UserId, whom: &Whom<'_>) -> Self {
+        let actor = || actor.into();
+        let recipients = match whom {
+            Whom::Approvers => vec![batch.add(&APPROVERS, [actor(), limits::RECIPIENTS.into()])],
+            Whom::OfProject(id) => vec![batch.add(&OF_PROJECT, [actor(), (*id).into()])],
+            Whom::Member(id) => vec![batch.add(&OF_MEMBER, [actor(), (*id).into()])],
+            Whom::Reinstated(id) => vec![batch.add(&OF_ANY_MEMBER, [actor(), (*id).into()])],
+            Whom::Mentioned(mentions) => mentions
+                .iter()
+                .map(|mention| match mention {
+                    Mention::Id(id) => batch.add(&OF_MEMBER, [actor(), (*id).into()]),
+                    Mention::LocalPart(text) => {
+                        batch.add(&OF_LOCAL_PART, [actor(), text.as_str().into(), limits::NAMESAKES.into()])
+                    }
+                })
+                .collect(),
+        };
+        Self { recipients, config: batch.add(&tenants::CONFIG, []) }
+    }
+
+    /// Takes the answer.
+    pub(super) fn take(self, outcome: &mut Outcome) -> Result<Told> {
+        self.take_where(outcome, |_| true)
+    }
+
+    /// Takes the answer, of mentions only for those whose place is wanted.
+    pub(super) fn take_where(self, outcome: &mut Outcome, wanted: impl Fn(usize) -> bool) -> Result<Told> {
+        let mut recipients: Vec<Recipient> = Vec::new();
+        for (_, slot) in self.recipients.into_iter().enumerate().filter(|(place, _)| wanted(*place)) {
+            for recipient in outcome.all(slot)? {
+                if !recipients.iter().any(|known| known.user_id == recipient.user_id) {
+                    recipients.push(recipient);
+                }
+            }
+        }
+        Ok(Told { recipients, config: TenantConfig::read(outcome.one(self.config)?) })
+    }
+}
+
+/// Who is to be told, and how.
+pub(super) struct Told {
+    recipients: Vec<Recipient>,
+    config: TenantConfig,
+}
+
+impl Told {
+    /// The notice as it is put where all see it: with the names of those whom it is for. `None` if it is for one
+    /// person who need not be told.
+    fn to_all(&self, notice: &Notice) -> Option<Notice> {
+        if self.recipients.is_empty() {
+            return (!notice.kind.is_personal()).then(|| notice.clone());
+        }
+        let names: Vec<_> = self
+            .recipients
+            .iter()
+            .take(limits::NAMES_LISTED)
+            .map(|recipient| recipient.name.as_str())
+            .collect();
+        let more = match self.recipients.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let line = format!("For {}{more}", names.join(", "));
+        let body = if notice.body.is_empty() { line } else { format!("{}\n{line}", notice.body) };
+        Some(Notice { body, ..notice.clone() })
+    }
+}
+
+impl Repository<'_> {
+    /// Adds to the batch of a change what tells people of it.
+    pub(super) fn tell(self, batch: &mut Batch<'_>, told: &Told, notice: &Notice) -> Result<()> {
+        let app = self.scope.app();
+        let recipients = || told.recipients.iter().filter(|recipient| recipient.wants(notice.kind));
+        for channel in told.config.channels(notice.kind) {
+            match channel {
+                Channel::InApp => {
+                    for recipient in recipients() {
+                        let _: Slot<()> = batch.add(
+                            &INSERT,
+                            [
+                                app.new_id()?.into(),
+                                recipient.user_id.into(),
+                                notice.kind.into(),
+                                notice.title.as_str().into(),
+                                notice.body.as_str().into(),
+                                notice.subject.0.into(),
+                                notice.subject.1.into(),
+                                app.now().into(),
+                            ],
+                        );
+                    }
+                }
+                Channel::Email => {
+                    for recipient in recipients() {
+                        let to = (Some(recipient.user_id), Some(&recipient.email));
+                        self.deliver(batch, Channel::Email, to, notice)?;
+                    }
+                }
+                // One message for all, in a place of the whole tenant: what one person mutes is said there all the same.
+                Channel::Slack if told.config.slack_webhook_url.is_some() => {
+                    if let Some(notice) = told.to_all(notice) {
+                        self.deliver(batch, Channel::Slack, (None, None), &notice)?;
+                    }
+                }
+                Channel::Slack => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a delivery to the batch.
+    pub(super) fn deliver(
+        self,
+        batch: &mut Batch<'_>,
+        channel: Channel,
+        (recipient, address): (Option<UserId>, Option<&Email>),
+        notice: &Notice,
+    ) -> Result<()> {
+        let app = self.scope.app();
+        let _: Slot<()> = batch.add(
+            &deliveries::INSERT,
+            [
+                app.new_id()?.into(),
+                channel.into(),
+                notice.kind.into(),
+                recipient.into(),
+                address.cloned().into(),
+                notice.title.as_str().into(),
+                notice.body.as_str().into(),
+                notice.subject.0.into(),
+                notice.subject.1.into(),
+                app.now().into(),
+            ],
+        );
+        batch.delivers();
+        Ok(())
+    }
+}
+
+/// What a member of a tenant was told: the one whose scope it is.
+pub trait Notifications {
+    /// Notifications, newest first.
+    fn list(&self, query: NotificationQuery) -> impl Future<Output = Result<Page<Notification>>> + Send;
+
+    /// How many were not read.
+    fn count_unread(&self) -> impl Future<Output = Result<UnreadCount>> + Send;
+
+    /// Marks one as read.
+    fn mark_read(&self, id: NotificationId) -> impl Future<Output = Result<Notification>> + Send;
+
+    /// Marks all as read.
+    fn mark_all_read(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// What the member does not want to be told.
+    fn preferences(&self) -> impl Future<Output = Result<Preferences>> + Send;
+
+    /// Changes that.
+    fn set_preferences(&self, patch: PreferencesPatch) -> impl Future<Output = Result<Preferences>> + Send;
+}
+
+impl Notifications for Repository<'_> {
+    async fn list(&self, query: NotificationQuery) -> Result<Page<Notification>> {
+        let user = self.scope.user();
+        let whose = user.to_string();
+        let unread = query.unread.map(|unread| if unread { "unread" } else { "read" });
+        let filters = [Some(whose.as_str()), unread, query.kind.map(NotificationKind::as_str)];
+        let paging = self.paging("notifications", &filters, query.limit, query.cursor)?;
+        let unread = query.unread.map(i64::from);
+        let mut batch = self.scope.batch();
+        let rows = batch.add::<Notification, _>(
+            &LIST,
+            [user.into(), query.kind.into(), unread.into(), paging.before(), paging.fetch()],
+        );
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |notification| notification.id.0))
+    }
+
+    async fn count_unread(&self) -> Result<UnreadCount> {
+        let mut batch = self.scope.batch();
+        let unread = batch.add::<i64, _>(&COUNT_UNREAD, [self.scope.user().into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(UnreadCount { unread: outcome.one(unread)? })
+    }
+
+    async fn mark_read(&self, id: NotificationId) -> Result<Notification> {
+        let mut batch = self.scope.batch();
+        let arguments = [self.scope.user().into(), id.into(), self.scope.app().now().into()];
+        let read = batch.require(&MARK_READ, arguments, Problem::new(Code::NotFound));
+        self.scope.commit(batch, None).await?.one(read)
+    }
+
+    async fn mark_all_read(&self) -> Result<()> {
+        let mut batch = self.scope.batch();
+        let arguments = [self.scope.user().into(), self.scope.app().now().into()];
+        let _: Slot<()> = batch.add(&MARK_ALL_READ, arguments);
+        self.scope.commit(batch, None).await.map(drop)
+    }
+
+    async fn preferences(&self) -> Result<Preferences> {
+        let mut batch = self.scope.batch();
+        let muted = batch.add::<Json, _>(&MUTED, [self.scope.user().into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(Preferences { muted: muted_kinds(outcome.one(muted)?) })
+    }
+
+    async fn set_preferences(&self, patch: PreferencesPatch) -> Result<Preferences> {
+        let Some(mut muted) = patch.muted.0 else { return self.preferences().await };
+        muted.sort_unstable();
+        muted.dedup();
+        let mut batch = self.scope.batch();
+        let _: Slot<()> = batch.require(
+            &SET_MUTED,
+            [self.scope.user().into(), json!(muted).into()],
+            Problem::new(Code::NotAMember),
+        );
+        self.scope.commit(batch, None).await?;
+        Ok(Preferences { muted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mentions_are_local_parts_and_ids() {
+        let local = |text: &str| Mention::LocalPart(format!("{text}@"));
+        assert_eq!(mentions("@ada, and @Grace.Hopper."), [local("ada"), local("grace.hopper")]);
+        assert_eq!(
+            mentions("mail ada@example.com or @@x @ada @ada (@bob+1)"),
+            [local("ada"), local("bob+1")]
+        );
+        assert_eq!(mentions("@ @. no"), []);
+        let id = "0196a2b4-0000-7000-8000-00000000000a";
+        assert_eq!(mentions(&format!("@{id}!")), [Mention::Id(UserId::parse(id).unwrap())]);
+        let many: String = (0..100).map(|n| format!("@u{n} ")).collect();
+        assert_eq!(mentions(&many).len(), limits::MENTIONS);
+    }
+}

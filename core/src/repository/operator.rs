@@ -1,0 +1,102 @@
+//! Tenants as the operator of the service sees them, at the command line.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    activity::{self, Event},
+    tenants,
+};
+use crate::{
+    dispatch::{Operator, Slot},
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    values::{Email, MembershipId, Name, Slug, TenantId},
+};
+
+statements! { "operator";
+    /// All tenants: the operator's view, reached by no request.
+    global LIST = "SELECT t.id, t.slug, t.name, \
+         (SELECT count(*) FROM memberships m WHERE m.tenant_id = t.id AND m.status = 'active') AS members, \
+         t.suspended_at, t.created_at FROM tenants t ORDER BY t.slug";
+
+    /// Makes somebody who has registered the owner of a tenant.
+    tenant INSERT_OWNER = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+         SELECT t.id, ?2, u.id, 'owner', 'active', ?4, ?4, 1 FROM tenants t JOIN users u ON u.email = ?3 WHERE t.id = ?1";
+
+    tenant SUSPEND = "UPDATE tenants SET suspended_at = ?2, updated_at = ?2, version = version + 1 \
+         WHERE id = ?1 AND suspended_at IS NULL";
+
+    tenant RESUME = "UPDATE tenants SET suspended_at = NULL, updated_at = ?2, version = version + 1 \
+         WHERE id = ?1 AND suspended_at IS NOT NULL";
+}
+
+record! {
+    /// A tenant, as the operator sees it.
+    #[derive(Debug, Serialize)]
+    pub struct TenantSummary {
+        /// Its id.
+        pub id: TenantId,
+        /// Its name in URLs and headers.
+        pub slug: Slug,
+        /// Its name for people.
+        pub name: Name,
+        /// Its active members.
+        pub members: i64,
+        /// Since when it is closed, if it is.
+        pub suspended_at: Option<Timestamp>,
+        /// When it was created.
+        pub created_at: Timestamp,
+    }
+}
+
+impl Operator {
+    /// All tenants, by slug.
+    pub async fn tenants(&self) -> Result<Vec<TenantSummary>> {
+        let mut batch = self.batch();
+        let rows = batch.add_global(&LIST, []);
+        self.run(batch).await?.all(rows)
+    }
+
+    /// Creates a tenant that a registered user owns.
+    pub async fn create_tenant(&self, slug: Slug, name: Name, owner: &Email) -> Result<TenantId> {
+        let app = self.app();
+        let (id, now) = (TenantId(app.new_id()?), app.now());
+        let mut batch = self.batch_in(id);
+        tenants::insert(&mut batch, id, &slug, &name, None, now);
+        let nobody = format!("Nobody has registered {}.", owner.as_str());
+        let membership = MembershipId(app.new_id()?);
+        let _: Slot<()> = batch.require(
+            &INSERT_OWNER,
+            [membership.into(), owner.clone().into(), now.into()],
+            Problem::with(Code::NotFound, nobody),
+        );
+        let detail = json!({ "slug": slug, "owner": owner });
+        activity::record(&mut batch, app, None, Event::new("tenant.created", "tenant", id.0, detail))?;
+        self.run(batch).await?;
+        Ok(id)
+    }
+
+    /// Closes a tenant: every request that names it is answered 403 `tenant_suspended` until it is resumed.
+    pub async fn suspend_tenant(&self, slug: &Slug) -> Result<()> {
+        let app = self.app();
+        let id = self.tenant(slug.as_str()).await?;
+        let mut batch = self.batch_in(id);
+        let already = Problem::with(Code::Conflict, "The tenant is suspended already.");
+        let _: Slot<()> = batch.require(&SUSPEND, [app.now().into()], already);
+        activity::record(&mut batch, app, None, Event::new("tenant.suspended", "tenant", id.0, json!({})))?;
+        self.run(batch).await.map(drop)
+    }
+
+    /// Opens a suspended tenant again.
+    pub async fn resume_tenant(&self, slug: &Slug) -> Result<()> {
+        let app = self.app();
+        let id = self.tenant(slug.as_str()).await?;
+        let mut batch = self.batch_in(id);
+        let not = Problem::with(Code::Conflict, "The tenant is not suspended.");
+        let _: Slot<()> = batch.require(&RESUME, [app.now().into()], not);
+        activity::record(&mut batch, app, None, Event::new("tenant.resumed", "tenant", id.0, json!({})))?;
+        self.run(batch).await.map(drop)
+    }
+}

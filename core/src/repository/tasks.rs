@@ -1,0 +1,442 @@
+//! Tasks: what is to be done in a project.
+
+use std::future::Future;
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    Repository,
+    activity::Event,
+    members,
+    notifications::{Audience, Whom},
+};
+use crate::{
+    cursor::{Cursor, Page, PageSize, Paging},
+    dispatch::{Batch, Slot},
+    input::{Clearable, Fault, FaultCode, Patch, input},
+    notify::Notice,
+    problem::{Code, Problem, Result},
+    sql::{TenantSql, Value, record, statements},
+    time::{Date, Timestamp},
+    values::{Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
+};
+
+const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
+     created_at, updated_at, version";
+
+/// Which tasks: each way to begin has an index of its own.
+const IN_PROJECT: &str =
+    " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND (assignee_id = ?3 OR ?3 IS NULL)";
+const OF_ASSIGNEE: &str =
+    " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3 AND project_id = COALESCE(?2, project_id)";
+const ANYWHERE: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = COALESCE(?2, project_id) \
+     AND (assignee_id = ?3 OR ?3 IS NULL)";
+
+const FILTERS: &str = " AND status = COALESCE(?4, status) AND priority = COALESCE(?5, priority) \
+     AND (due_on < ?6 OR ?6 IS NULL)";
+
+const NEWEST: &str = " AND id < ?7 ORDER BY id DESC LIMIT ?8";
+/// What has no day comes last.
+const SOONEST: &str = " AND (COALESCE(due_on, '9999-12-31') > ?9 OR (COALESCE(due_on, '9999-12-31') = ?9 AND id < ?7)) \
+     ORDER BY COALESCE(due_on, '9999-12-31'), id DESC LIMIT ?8";
+const MOST_URGENT: &str = " AND (CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END < ?9 \
+     OR (CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END = ?9 AND id < ?7)) \
+     ORDER BY CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END DESC, id DESC LIMIT ?8";
+
+/// The task's project is not archived.
+const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
+     WHERE p.tenant_id = ?1 AND p.id = tasks.project_id AND p.status <> 'archived')";
+
+statements! { "tasks";
+    tenant BY_ID = "SELECT ", COLUMNS, " FROM tasks WHERE tenant_id = ?1 AND id = ?2";
+
+    tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
+    tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, NEWEST;
+    tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, NEWEST;
+    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
+    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
+    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
+    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
+
+    /// Whether there is such a project, for a list of its tasks that may be empty.
+    tenant PROJECT = "SELECT id FROM projects WHERE tenant_id = ?1 AND id = ?2";
+
+    tenant INSERT = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
+         due_on, created_by, created_at, updated_at, version) \
+         SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1 FROM projects p \
+         WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived'";
+
+    tenant UPDATE = "UPDATE tasks SET title = COALESCE(?3, title), description = COALESCE(?4, description), \
+         status = COALESCE(?5, status), priority = COALESCE(?6, priority), \
+         assignee_id = CASE WHEN ?7 = 1 THEN ?8 ELSE assignee_id END, \
+         due_on = CASE WHEN ?9 = 1 THEN ?10 ELSE due_on END, updated_at = ?11, version = version + 1 \
+         WHERE tenant_id = ?1 AND id = ?2", OPEN, " RETURNING ", COLUMNS;
+
+    tenant DELETE = "DELETE FROM tasks WHERE tenant_id = ?1 AND id = ?2", OPEN;
+}
+
+record! {
+    /// A task.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Task {
+        /// Its id.
+        pub id: TaskId,
+        /// The project that it belongs to, for good.
+        pub project_id: ProjectId,
+        /// What is to be done, in a line.
+        pub title: TaskTitle,
+        /// More about it; may be empty.
+        pub description: Description,
+        /// Where it stands.
+        pub status: TaskStatus,
+        /// How urgent it is.
+        pub priority: Priority,
+        /// Who is to do it.
+        pub assignee_id: Option<UserId>,
+        /// The day by which it is to be done.
+        pub due_on: Option<Date>,
+        /// Who created it.
+        pub created_by: Option<UserId>,
+        /// When it was created.
+        pub created_at: Timestamp,
+        /// When it was last changed.
+        pub updated_at: Timestamp,
+        /// Counts the changes.
+        pub version: i64,
+    }
+}
+
+input! {
+    /// What it takes to create a task.
+    pub struct NewTask {
+        /// What is to be done, in a line.
+        pub title: TaskTitle,
+        /// More about it.
+        pub description: Option<Description>,
+        /// Where it stands; `todo` if absent.
+        pub status: Option<TaskStatus>,
+        /// How urgent it is; `normal` if absent.
+        pub priority: Option<Priority>,
+        /// Who is to do it: an active member.
+        pub assignee_id: Option<UserId>,
+        /// The day by which it is to be done.
+        pub due_on: Option<Date>,
+    }
+
+    /// What can be changed of a task; what is absent stays as it is.
+    pub struct TaskPatch {
+        /// What is to be done, in a line.
+        pub title: Patch<TaskTitle>,
+        /// More about it.
+        pub description: Patch<Description>,
+        /// Where it stands.
+        pub status: Patch<TaskStatus>,
+        /// How urgent it is.
+        pub priority: Patch<Priority>,
+        /// Who is to do it: an active member.
+        pub assignee_id: Clearable<UserId>,
+        /// The day by which it is to be done.
+        pub due_on: Clearable<Date>,
+    }
+
+    /// Which tasks, in which order, and how many of them.
+    pub struct TaskQuery {
+        /// Only those that stand there.
+        pub status: Option<TaskStatus>,
+        /// Only those of this priority.
+        pub priority: Option<Priority>,
+        /// Only those that this user is to do.
+        pub assignee_id: Option<UserId>,
+        /// Only those that are to be done before this day.
+        pub due_before: Option<Date>,
+        /// In which order; `created_at` if absent.
+        pub order: Option<TaskOrder>,
+        /// Items on a page.
+        pub limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub cursor: Option<Cursor>,
+    }
+}
+
+/// The tasks of a tenant.
+pub trait Tasks {
+    /// The tasks of a project, or of all projects.
+    fn list(
+        &self,
+        project: Option<ProjectId>,
+        query: TaskQuery,
+    ) -> impl Future<Output = Result<Page<Task>>> + Send;
+
+    /// Creates a task in a project that is not archived.
+    fn create(&self, project: ProjectId, new: NewTask) -> impl Future<Output = Result<Task>> + Send;
+
+    /// A task.
+    fn get(&self, id: TaskId) -> impl Future<Output = Result<Task>> + Send;
+
+    /// Changes a task whose project is not archived.
+    fn update(&self, id: TaskId, patch: TaskPatch) -> impl Future<Output = Result<Task>> + Send;
+
+    /// Deletes a task whose project is not archived, and its comments.
+    fn delete(&self, id: TaskId) -> impl Future<Output = Result<()>> + Send;
+}
+
+fn event(action: &'static str, id: TaskId, detail: Json) -> Event {
+    Event::new(action, "task", id.0, detail)
+}
+
+/// The problem of an assignee who is not in the tenant, whether they are in another one or nowhere.
+fn not_assignable() -> Box<Problem> {
+    let fault = Fault::new(FaultCode::NotAllowed, "Expected an active member of the tenant.");
+    Problem::faults(Code::ValidationFailed, vec![fault.within("assignee_id")])
+}
+
+/// The statement of a list, and the key at which its page starts, if it goes by one.
+fn listing(
+    order: TaskOrder,
+    project: Option<ProjectId>,
+    assignee: Option<UserId>,
+    paging: &Paging<'_>,
+) -> Result<(&'static TenantSql, Option<Value>)> {
+    let unreadable = || Problem::new(Code::InvalidCursor);
+    let key = match (order, paging.key()) {
+        (TaskOrder::CreatedAt, _) => None,
+        (TaskOrder::DueOn, None) => Some(Date::FIRST.into()),
+        (TaskOrder::DueOn, Some(key)) => Some(Date::parse(key).ok_or_else(unreadable)?.into()),
+        (TaskOrder::Priority, None) => Some((Priority::Urgent.rank() + 1).into()),
+        (TaskOrder::Priority, Some(key)) => Some(key.parse::<i64>().map_err(|_| unreadable())?.into()),
+    };
+    let [in_project, of_assignee, anywhere] = match order {
+        TaskOrder::CreatedAt => [&NEWEST_IN_PROJECT, &NEWEST_OF_ASSIGNEE, &NEWEST_ANYWHERE],
+        TaskOrder::DueOn => [&SOONEST_IN_PROJECT, &SOONEST_OF_ASSIGNEE, &SOONEST_ANYWHERE],
+        TaskOrder::Priority => [&MOST_URGENT_IN_PROJECT, &MOST_URGENT_OF_ASSIGNEE, &MOST_URGENT_ANYWHERE],
+    };
+    let sql = match (project, assignee) {
+        (Some(_), _) => in_project,
+        (None, Some(_)) => of_assignee,
+        (None, None) => anywhere,
+    };
+    Ok((sql, key))
+}
+
+impl Repository<'_> {
+    /// What a write of a task has missed: its project is archived, or it is not there at all.
+    pub(super) async fn task_archived_or_missing(self, id: TaskId) -> Result<Box<Problem>> {
+        Tasks::get(&self, id).await?;
+        Ok(Problem::new(Code::ProjectArchived))
+    }
+
+    /// Has the batch fail unless the assignee is an active member. It goes in front of the change: a foreign key would
+    /// refuse it, too, but not say so in words.
+    fn require_assignee(batch: &mut Batch<'_>, assignee: Option<UserId>) {
+        if let Some(assignee) = assignee {
+            let _: Slot<UserId> = batch.require(&members::IS_ACTIVE, [assignee.into()], not_assignable());
+        }
+    }
+}
+
+impl Tasks for Repository<'_> {
+    async fn list(&self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
+        let TaskQuery { status, priority, assignee_id, due_before, order, limit, cursor } = query;
+        let order = order.unwrap_or(TaskOrder::CreatedAt);
+        let texts = [project.map(|id| id.to_string()), assignee_id.map(|id| id.to_string())];
+        let due = due_before.map(|day| day.to_string());
+        let filters = [
+            texts[0].as_deref(),
+            texts[1].as_deref(),
+            status.map(TaskStatus::as_str),
+            priority.map(Priority::as_str),
+            due.as_deref(),
+            Some(order.as_str()),
+        ];
+        let paging = self.paging("tasks", &filters, limit, cursor)?;
+        let (sql, key) = listing(order, project, assignee_id, &paging)?;
+        let mut batch = self.scope.batch();
+        let there = project.map(|id| batch.add::<ProjectId, _>(&PROJECT, [id.into()]));
+        let arguments = [
+            project.into(),
+            assignee_id.into(),
+            status.into(),
+            priority.into(),
+            due_before.into(),
+            paging.before(),
+            paging.fetch(),
+        ];
+        let rows: Slot<Task> = match key {
+            None => batch.add(sql, arguments),
+            Some(key) => {
+                let [project, assignee, status, priority, due, before, fetch] = arguments;
+                batch.add(sql, [project, assignee, status, priority, due, before, fetch, key])
+            }
+        };
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        if let Some(there) = there {
+            outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        }
+        Ok(paging.page_by(outcome.all(rows)?, |task| {
+            let key = match order {
+                TaskOrder::CreatedAt => String::new(),
+                TaskOrder::DueOn => task.due_on.unwrap_or(Date::LAST).to_string(),
+                TaskOrder::Priority => task.priority.rank().to_string(),
+            };
+            (key, task.id.0)
+        }))
+    }
+
+    async fn create(&self, project: ProjectId, new: NewTask) -> Result<Task> {
+        let (app, user) = (self.scope.app(), self.scope.user());
+        let (id, now) = (TaskId(app.new_id()?), app.now());
+        let description = new.description.unwrap_or_default();
+        let status = new.status.unwrap_or(TaskStatus::Todo);
+        let priority = new.priority.unwrap_or(Priority::Normal);
+        let told = match new.assignee_id {
+            None => None,
+            Some(assignee) => {
+                let mut batch = self.scope.batch();
+                let audience = Audience::ask(&mut batch, user, &Whom::Member(assignee));
+                let (standing, mut outcome) = self.scope.read(batch).await?;
+                Some((audience.take(&mut outcome)?, standing.name))
+            }
+        };
+        let mut batch = self.scope.batch();
+        let arguments = [
+            project.into(),
+            id.into(),
+            new.title.clone().into(),
+            description.clone().into(),
+            status.into(),
+            priority.into(),
+            new.assignee_id.into(),
+            new.due_on.into(),
+            user.into(),
+            now.into(),
+        ];
+        Self::require_assignee(&mut batch, new.assignee_id);
+        let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::ProjectArchived));
+        let detail = json!({ "project_id": project, "title": new.title, "assignee_id": new.assignee_id });
+        self.record(&mut batch, event("task.created", id, detail))?;
+        if let Some((told, actor)) = &told {
+            let notice = Notice::assigned(actor.as_str(), id, new.title.as_str(), description.as_str());
+            self.tell(&mut batch, told, &notice)?;
+        }
+        match self.scope.commit(batch, None).await {
+            Ok(_) => {}
+            Err(problem) if problem.code == Code::ProjectArchived => {
+                return Err(self.archived_or_missing(project).await?);
+            }
+            Err(problem) => return Err(problem),
+        }
+        Ok(Task {
+            id,
+            project_id: project,
+            title: new.title,
+            description,
+            status,
+            priority,
+            assignee_id: new.assignee_id,
+            due_on: new.due_on,
+            created_by: Some(user),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
+    }
+
+    async fn get(&self, id: TaskId) -> Result<Task> {
+        let mut batch = self.scope.batch();
+        let task = batch.add::<Task, _>(&BY_ID, [id.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(task)?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    async fn update(&self, id: TaskId, patch: TaskPatch) -> Result<Task> {
+        let Some(detail) = changes(&patch) else { return self.get(id).await };
+        let TaskPatch {
+            title: Patch(title),
+            description: Patch(description),
+            status: Patch(status),
+            priority: Patch(priority),
+            assignee_id: assignee,
+            due_on,
+        } = patch;
+        let new_assignee = assignee.0.flatten();
+        // Who it was given to already is not told again.
+        let told = match new_assignee {
+            None => None,
+            Some(new) => {
+                let mut batch = self.scope.batch();
+                let task = batch.add::<Task, _>(&BY_ID, [id.into()]);
+                let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Member(new));
+                let (standing, mut outcome) = self.scope.read(batch).await?;
+                let task = outcome.optional(task)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+                let told = audience.take(&mut outcome)?;
+                (task.assignee_id != Some(new)).then_some((told, standing.name, task))
+            }
+        };
+        let now = self.scope.app().now();
+        let [assigns, assignee] = assignee.arguments();
+        let [dates, due_on] = due_on.arguments();
+        let mut batch = self.scope.batch();
+        let arguments = [
+            id.into(),
+            title.clone().into(),
+            description.clone().into(),
+            status.into(),
+            priority.into(),
+            assigns,
+            assignee,
+            dates,
+            due_on,
+            now.into(),
+        ];
+        Self::require_assignee(&mut batch, new_assignee);
+        let changed = batch.require::<Task, _>(&UPDATE, arguments, Problem::new(Code::ProjectArchived));
+        self.record(&mut batch, event("task.updated", id, Json::Object(detail)))?;
+        if let Some((told, actor, before)) = &told {
+            let title = title.as_ref().unwrap_or(&before.title);
+            let description = description.as_ref().unwrap_or(&before.description);
+            let notice = Notice::assigned(actor.as_str(), id, title.as_str(), description.as_str());
+            self.tell(&mut batch, told, &notice)?;
+        }
+        match self.scope.commit(batch, None).await {
+            Ok(mut outcome) => outcome.one(changed),
+            Err(problem) if problem.code == Code::ProjectArchived => {
+                Err(self.task_archived_or_missing(id).await?)
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn delete(&self, id: TaskId) -> Result<()> {
+        let mut batch = self.scope.batch();
+        let _: Slot<()> = batch.require(&DELETE, [id.into()], Problem::new(Code::ProjectArchived));
+        self.record(&mut batch, event("task.deleted", id, json!({})))?;
+        match self.scope.commit(batch, None).await {
+            Err(problem) if problem.code == Code::ProjectArchived => {
+                Err(self.task_archived_or_missing(id).await?)
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+}
+
+/// What a patch changes, for the activity log; `None` if nothing.
+fn changes(patch: &TaskPatch) -> Option<Map<String, Json>> {
+    let mut detail = Map::new();
+    let mut note = |name: &str, value: Option<Json>| {
+        if let Some(value) = value {
+            detail.insert(name.to_owned(), value);
+        }
+    };
+    note("title", patch.title.0.as_ref().map(|title| json!(title)));
+    // The log says that it changed; the text itself may be long.
+    note("description", patch.description.0.as_ref().map(|_| Json::Bool(true)));
+    note("status", patch.status.0.map(|status| json!(status)));
+    note("priority", patch.priority.0.map(|priority| json!(priority)));
+    note("assignee_id", patch.assignee_id.0.map(|assignee| json!(assignee)));
+    note("due_on", patch.due_on.0.map(|day| json!(day)));
+    (!detail.is_empty()).then_some(detail)
+}

@@ -1,0 +1,303 @@
+//! The enumerations: each variant has one text, on the wire and in the database.
+
+/// What all enumerations of [`wire_enum`] have in common.
+pub(crate) trait Enumeration: Copy + 'static {
+    /// All variants, in order.
+    const ALL: &'static [Self];
+
+    /// The text on the wire and in the database.
+    fn as_str(self) -> &'static str;
+}
+
+/// An enumeration with one fixed text for each variant, on the wire and in the database.
+macro_rules! wire_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
+
+        impl $crate::values::Enumeration for $name {
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn as_str(self) -> &'static str {
+                self.as_str()
+            }
+        }
+
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its text on the wire and in the database.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// Finds the variant with that text.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|variant| variant.as_str() == text)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl $crate::input::Leaf for $name {
+            fn from_value(value: serde_json::Value) -> Result<Self, $crate::input::Fault> {
+                let text = $crate::values::string(value)?;
+                Self::parse(&text).ok_or_else(|| {
+                    let all: Vec<_> = Self::ALL.iter().map(|variant| variant.as_str()).collect();
+                    $crate::input::Fault::new(
+                        $crate::input::FaultCode::NotAllowed,
+                        format!("Expected one of: {}.", all.join(", ")),
+                    )
+                })
+            }
+        }
+
+        impl $crate::sql::FromCell for $name {
+            fn from_cell(cell: $crate::sql::Cell) -> Result<Self, $crate::sql::DecodeError> {
+                let text = String::from_cell(cell)?;
+                Self::parse(&text).ok_or_else(|| $crate::sql::DecodeError(format!("unknown {}: {text}", stringify!($name))))
+            }
+        }
+
+        impl From<$name> for $crate::sql::Value {
+            fn from(value: $name) -> Self {
+                Self::Text(Some(value.as_str().to_owned()))
+            }
+        }
+
+        impl From<Option<$name>> for $crate::sql::Value {
+            fn from(value: Option<$name>) -> Self {
+                Self::Text(value.map(|value| value.as_str().to_owned()))
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "enum": [$($text),+] })
+            }
+        }
+    };
+}
+
+pub(crate) use wire_enum;
+
+wire_enum! {
+    /// What a member may do in a tenant; each role may do all that the ones before it may.
+    Role {
+        /// Reads.
+        Viewer = "viewer",
+        /// Works on projects.
+        Member = "member",
+        /// Approves and manages.
+        Manager = "manager",
+        /// Has the tenant.
+        Owner = "owner",
+    }
+}
+
+impl Role {
+    /// Its place in the order, as the membership check compares it: 1 for a viewer to 4 for an owner.
+    pub const fn rank(self) -> i64 {
+        match self {
+            Self::Viewer => 1,
+            Self::Member => 2,
+            Self::Manager => 3,
+            Self::Owner => 4,
+        }
+    }
+}
+
+wire_enum! {
+    /// Whether a membership grants anything.
+    MembershipStatus {
+        /// It grants its role.
+        Active = "active",
+        /// It grants nothing, until it is reinstated.
+        Suspended = "suspended",
+    }
+}
+
+wire_enum! {
+    /// Where a project stands in the approval workflow.
+    ProjectStatus {
+        /// Being written.
+        Draft = "draft",
+        /// Waiting for approval.
+        Submitted = "submitted",
+        /// Approved, not yet begun.
+        Approved = "approved",
+        /// Sent back.
+        Rejected = "rejected",
+        /// Being worked on.
+        InProgress = "in_progress",
+        /// Done.
+        Completed = "completed",
+        /// Out of sight, read-only, for good.
+        Archived = "archived",
+    }
+}
+
+wire_enum! {
+    /// Whether a project may be seen by people outside its tenant.
+    Visibility {
+        /// Members of the tenant only.
+        Private = "private",
+        /// Anyone, through the tenant's public catalogue.
+        Public = "public",
+    }
+}
+
+wire_enum! {
+    /// Where a task stands. Whoever may change the task may set any.
+    TaskStatus {
+        /// Not begun.
+        Todo = "todo",
+        /// Being worked on.
+        InProgress = "in_progress",
+        /// Waiting for something else.
+        Blocked = "blocked",
+        /// Done. A project whose tasks are not all done cannot be completed.
+        Done = "done",
+    }
+}
+
+wire_enum! {
+    /// How urgent a task is.
+    Priority {
+        /// When there is time.
+        Low = "low",
+        /// As it comes.
+        Normal = "normal",
+        /// Before others.
+        High = "high",
+        /// Now.
+        Urgent = "urgent",
+    }
+}
+
+impl Priority {
+    /// Its place in the order, as lists go by it: 1 for low to 4 for urgent.
+    pub const fn rank(self) -> i64 {
+        match self {
+            Self::Low => 1,
+            Self::Normal => 2,
+            Self::High => 3,
+            Self::Urgent => 4,
+        }
+    }
+}
+
+wire_enum! {
+    /// The order of a list of tasks.
+    TaskOrder {
+        /// Newest first.
+        CreatedAt = "created_at",
+        /// What is due soonest first, what has no day last; of the same day newest first.
+        DueOn = "due_on",
+        /// Most urgent first; of the same priority newest first.
+        Priority = "priority",
+    }
+}
+
+wire_enum! {
+    /// What people are told of.
+    NotificationKind {
+        /// A project waits for approval. Goes to those who could approve it.
+        Submitted = "submitted",
+        /// A project was approved. This and the next three go to who created the project and who submitted it.
+        Approved = "approved",
+        /// A project was sent back.
+        Rejected = "rejected",
+        /// Work on a project began.
+        Started = "started",
+        /// A project is done.
+        Completed = "completed",
+        /// A task was given to somebody. Goes to them.
+        TaskAssigned = "task_assigned",
+        /// Somebody was mentioned in a comment. Goes to them.
+        Mentioned = "mentioned",
+        /// Somebody is invited. Goes to the invited address, always by email.
+        Invitation = "invitation",
+        /// Somebody's role or standing was changed. Goes to them.
+        RoleChanged = "role_changed",
+    }
+}
+
+impl NotificationKind {
+    /// Whether it is about one person, and not about what all work on.
+    pub(crate) const fn is_personal(self) -> bool {
+        matches!(self, Self::TaskAssigned | Self::Mentioned | Self::Invitation | Self::RoleChanged)
+    }
+}
+
+wire_enum! {
+    /// A way to tell people.
+    Channel {
+        /// The list of notifications, in the product itself.
+        InApp = "in_app",
+        /// An email to each recipient.
+        Email = "email",
+        /// A message to the tenant's Slack channel, for all recipients together.
+        Slack = "slack",
+    }
+}
+
+wire_enum! {
+    /// How far a delivery got.
+    DeliveryState {
+        /// It waits for its next attempt.
+        Pending = "pending",
+        /// It was taken by whoever carries it on.
+        Sent = "sent",
+        /// It was given up; `last_error` says why. An owner may have it tried anew.
+        Dead = "dead",
+    }
+}
+
+wire_enum! {
+    /// The role of somebody who is invited. Owners are made of members.
+    InvitedRole {
+        /// Reads.
+        Viewer = "viewer",
+        /// Works on projects.
+        Member = "member",
+        /// Approves and manages.
+        Manager = "manager",
+    }
+}
+
+impl InvitedRole {
+    /// The least role that may invite somebody so: the next one up.
+    pub const fn inviter(self) -> Role {
+        match self {
+            Self::Viewer => Role::Member,
+            Self::Member => Role::Manager,
+            Self::Manager => Role::Owner,
+        }
+    }
+}
+
+wire_enum! {
+    /// What became of an invitation.
+    InvitationStatus {
+        /// It can be accepted.
+        Open = "open",
+        /// It was accepted.
+        Accepted = "accepted",
+        /// It was taken back.
+        Revoked = "revoked",
+        /// It was not accepted in time.
+        Expired = "expired",
+    }
+}

@@ -1,0 +1,285 @@
+//! Requests to other services, on reqwest: no redirects, no proxies, and for URLs that a tenant gave no address that
+//! only the server can reach.
+
+use std::{
+    error::Error,
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use bailiwick_core::{
+    outbound::is_public,
+    ports::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
+};
+use http::header::RETRY_AFTER;
+use reqwest::{
+    Client, ClientBuilder, Response, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect::Policy,
+};
+
+use crate::tls;
+
+/// So much of a body is read, for the sake of the connection, which can be used again after its end.
+const BODY_BYTES: usize = 16 * 1024;
+/// How long a connection that nobody uses is kept.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Two clients, so that neither uses a connection of the other.
+#[derive(Clone, Debug)]
+pub struct WebClient {
+    /// For URLs that a tenant gave.
+    guarded: Client,
+    /// For origins that the operator named.
+    trusted: Client,
+}
+
+impl WebClient {
+    /// Makes the clients. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// A sentence about what the system lacks.
+    pub fn new() -> Result<Self, String> {
+        let failed = |error: &dyn fmt::Display| format!("The HTTP client cannot be made: {error}.");
+        let tls = tls::client_config().map_err(|error| failed(&error))?;
+        let builder = || {
+            ClientBuilder::new()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(Policy::none())
+                .no_proxy()
+                .pool_idle_timeout(IDLE)
+                .user_agent(concat!("bailiwick/", env!("CARGO_PKG_VERSION")))
+        };
+        let guarded = builder().https_only(true).dns_resolver(PublicOnly).build();
+        Ok(Self {
+            guarded: guarded.map_err(|error| failed(&error))?,
+            trusted: builder().build().map_err(|error| failed(&error))?,
+        })
+    }
+}
+
+impl HttpClient for WebClient {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        let url: Url = request.url.parse().map_err(|_| HttpFailure("it is no URL".to_owned()))?;
+        // Addresses are not resolved.
+        if !request.trusted && address(&url).is_some_and(|address| !is_public(address)) {
+            return Err(HttpFailure(PrivateAddress.to_string()));
+        }
+        let client = if request.trusted { &self.trusted } else { &self.guarded };
+        let mut asking = client.request(request.method, url).timeout(request.timeout).body(request.body);
+        for (name, value) in request.headers {
+            asking = asking.header(name, value);
+        }
+        let mut response = asking.send().await.map_err(failure)?;
+        let answer = HttpResponse { status: response.status().as_u16(), retry_after: retry_after(&response) };
+        // What was asked for is done or refused; that the rest does not come changes nothing.
+        let mut read = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            read += chunk.len();
+            if read >= BODY_BYTES {
+                break;
+            }
+        }
+        Ok(answer)
+    }
+}
+
+fn address(url: &Url) -> Option<IpAddr> {
+    url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// The seconds of `Retry-After` (RFC 9110, section 10.2.3). Its other form, a date, is ignored: hardly anybody sends
+/// it, and the outbox has pauses of its own.
+fn retry_after(response: &Response) -> Option<u64> {
+    response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Why no answer came. The URL may be a secret, so nothing of it is said.
+fn failure(error: reqwest::Error) -> HttpFailure {
+    let error = error.without_url();
+    tracing::debug!(?error, "a request to another service failed");
+    let said = if caused_by::<PrivateAddress>(&error) {
+        return HttpFailure(PrivateAddress.to_string());
+    } else if error.is_timeout() {
+        "it did not answer in time"
+    } else if error.is_dns() {
+        "its name could not be resolved"
+    } else if caused_by::<rustls::Error>(&error) {
+        "no secure connection could be made"
+    } else if error.is_connect() {
+        "it could not be connected to"
+    } else if error.is_builder() {
+        "the request cannot be made"
+    } else {
+        "the connection broke off"
+    };
+    HttpFailure(said.to_owned())
+}
+
+fn caused_by<E: Error + 'static>(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<E>() {
+            return true;
+        }
+        // An I/O error that was made of another one does not name it as its source.
+        cause = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+/// Resolves names as the system does, to public addresses only. What it returns is what is connected to, so a name
+/// that changes its address in between gains nothing.
+#[derive(Debug)]
+struct PublicOnly;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // The client puts the port in.
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> = found.filter(|found| is_public(found.ip())).collect();
+            if public.is_empty() {
+                return Err(PrivateAddress.into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A host has no public address.
+#[derive(Debug)]
+struct PrivateAddress;
+
+impl fmt::Display for PrivateAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its address is private")
+    }
+}
+
+impl Error for PrivateAddress {}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::Method;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    /// Answers every connection with this text, and keeps it open if told so; returns the address, and the task that
+    /// counts connections.
+    async fn server(answer: &'static str, hold: bool) -> (SocketAddr, JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let counting = tokio::spawn(async move {
+            let mut count = 0;
+            let wait = Duration::from_millis(500);
+            while let Ok(Ok((mut stream, _))) = tokio::time::timeout(wait, listener.accept()).await {
+                count += 1;
+                tokio::spawn(async move {
+                    let mut head = [0; 1024];
+                    let _ = stream.read(&mut head).await;
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                    if hold {
+                        let _ = stream.read_to_end(&mut Vec::new()).await;
+                    }
+                });
+            }
+            count
+        });
+        (address, counting)
+    }
+
+    fn request(url: String, trusted: bool) -> HttpRequest {
+        HttpRequest {
+            method: Method::POST,
+            url,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: Bytes::from_static(b"{}"),
+            timeout: Duration::from_millis(300),
+            trusted,
+        }
+    }
+
+    async fn send(url: String, trusted: bool) -> Result<HttpResponse, String> {
+        WebClient::new().unwrap().send(request(url, trusted)).await.map_err(|failure| failure.0)
+    }
+
+    #[tokio::test]
+    async fn names_and_addresses_that_are_private_are_refused() {
+        let (address, connections) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
+        let port = address.port();
+        for host in
+            ["localhost", "LOCALHOST", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"]
+        {
+            let answer = send(format!("https://{host}:{port}/secret"), false).await;
+            assert_eq!(answer.unwrap_err(), "its address is private", "{host}");
+        }
+        assert_eq!(connections.await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn without_trust_nothing_but_https_is_asked() {
+        assert_eq!(
+            send("http://example.com/".to_owned(), false).await.unwrap_err(),
+            "the request cannot be made"
+        );
+    }
+
+    #[tokio::test]
+    async fn answers_are_read() {
+        let answer = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\n{}";
+        let (address, _) = server(answer, false).await;
+        let answer = send(format!("http://localhost:{}/x", address.port()), true).await.unwrap();
+        assert_eq!((answer.status, answer.retry_after), (429, Some(7)));
+        let date =
+            "HTTP/1.1 503 Busy\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT\r\ncontent-length: 0\r\n\r\n";
+        let (address, _) = server(date, false).await;
+        let answer = send(format!("http://{address}/x"), true).await.unwrap();
+        assert_eq!((answer.status, answer.retry_after), (503, None));
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed() {
+        let (target, connections) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
+        let answer = format!("HTTP/1.1 307 Moved\r\nlocation: http://{target}/\r\ncontent-length: 0\r\n\r\n");
+        let (address, _) = server(answer.leak(), false).await;
+        assert_eq!(send(format!("http://{address}/"), true).await.unwrap().status, 307);
+        assert_eq!(connections.await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn all_of_it_has_a_time_limit() {
+        let (address, _) = server("", true).await;
+        let failed = send(format!("http://{address}/secret"), true).await.unwrap_err();
+        assert_eq!(failed, "it did not answer in time");
+        // The status has come; the body never does.
+        let (address, _) = server("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", true).await;
+        assert_eq!(send(format!("http://{address}/"), true).await.unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_a_failure_holds_no_url() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let (broken, _) = server("nonsense\r\n\r\n", false).await;
+        let (plain, _) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
+        for (url, said) in [
+            (format!("http://{closed}/secret"), "it could not be connected to"),
+            (format!("http://{broken}/secret"), "the connection broke off"),
+            (format!("https://{plain}/secret"), "no secure connection could be made"),
+            ("http://name.invalid/secret".to_owned(), "its name could not be resolved"),
+            ("http://[secret".to_owned(), "it is no URL"),
+        ] {
+            assert_eq!(send(url.clone(), true).await.unwrap_err(), said, "{url}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Running instances of the binary whose end is up to the test, and whose logs can be read.
+
+use std::{fs::File, path::PathBuf, process::Stdio};
+
+use bailiwick_tests::{
+    client::{Answer, Ask},
+    targets::{address, client, native},
+    until,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// An instance.
+pub(crate) struct Instance {
+    /// Where it answers.
+    pub(crate) url: String,
+    process: Child,
+    log: PathBuf,
+    _directory: TempDir,
+}
+
+impl Instance {
+    /// Starts one on a database, and waits until it answers.
+    pub(crate) async fn start(database: &str, settings: &[(&'static str, String)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = directory.path().join("log");
+        let mut command: Command = native(database);
+        let process = command
+            .envs(settings.iter().map(|(name, value)| (*name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("a file"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary");
+        let mut this = Self { url: String::new(), process, log, _directory: directory };
+        this.url = until("it listens", || async {
+            this.log().lines().find(|line| line.contains("listening on http")).map(address)
+        })
+        .await;
+        this
+    }
+
+    /// Ends it as a power failure would.
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.expect("it ran");
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The entries of its log with this message.
+    pub(crate) fn entries(&self, message: &str) -> Vec<Value> {
+        let log = self.log();
+        let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        entries.filter(|entry| entry["message"] == message).collect()
+    }
+
+    /// A request to it, by whoever has the token.
+    pub(crate) fn ask(&self, http: &reqwest::Client, token: &str, method: Method, path: &str) -> Ask {
+        Ask::new(http, method, &self.url, path).header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// Registers somebody, who accepts an invitation if there is one, and logs them in: their id and their token.
+    pub(crate) async fn register(&self, email: &str, invitation: Option<&str>) -> (String, String) {
+        let http = client();
+        let post =
+            |path: &str, body: Value| Ask::new(&http, Method::POST, &self.url, path).json(&body).send();
+        let mut account = json!({ "email": email, "name": "Ada", "password": PASSWORD });
+        if let Some(invitation) = invitation {
+            account["invitation_token"] = json!(invitation);
+        }
+        let user = post("/v1/auth/register", account).await.expect(201);
+        let session =
+            post("/v1/auth/login", json!({ "email": email, "password": PASSWORD })).await.expect(200);
+        (user.text_at("/id"), session.text_at("/access_token"))
+    }
+
+    /// Posts in the default tenant, or in the one that is named.
+    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+        self.ask(&client(), token, Method::POST, path).json(body).send().await
+    }
+
+    /// Reads in the default tenant.
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
+        self.ask(&client(), token, Method::GET, path).send().await
+    }
+}
+
+/// Brings a Postgres up to date.
+pub(crate) async fn migrate(database: &str) {
+    let output = native(database).arg("migrate").output().await.expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+}

@@ -1,0 +1,120 @@
+//! `bailiwick tenant`, beside a running server.
+
+use bailiwick_tests::{
+    client::Answer,
+    targets::{Postgres, client, native},
+};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::instance::{Instance, migrate};
+
+/// Runs the command, and returns what it says: as its answer, or else as its refusal.
+async fn tenant(database: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = native(database).arg("tenant").args(arguments).output().await.expect("it runs");
+    let said = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    match output.status.code() {
+        Some(0) => Ok(said(output.stdout)),
+        Some(2) => Err(said(output.stderr)),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn asked(instance: &Instance, token: Option<&str>, method: Method, path: &str, slug: &str) -> Answer {
+    let ask = instance.ask(&client(), token.unwrap_or("none"), method, path).slug(slug);
+    ask.json(&json!({ "name": "P" })).send().await
+}
+
+async fn has_the_last_word(database: &str) {
+    let instance = Instance::start(database, &[]).await;
+    let (_, first) = instance.register("first@example.com", None).await;
+    let (_, ada) = instance.register("ada@example.com", None).await;
+
+    let create = ["create", "acme", "--name", "\u{c4}cme & Co", "--owner", "Ada@Example.com"];
+    let said = tenant(database, &create).await.expect("it is created");
+    assert!(said.contains("acme") && said.contains("ada@example.com"), "{said}");
+    let read = asked(&instance, Some(&ada), Method::GET, "/v1/tenant", "acme").await.expect(200);
+    assert_eq!((&read.body["role"], &read.body["name"]), (&json!("owner"), &json!("\u{c4}cme & Co")));
+    asked(&instance, Some(&first), Method::GET, "/v1/tenant", "acme").await.problem(403, "not_a_member");
+    for (arguments, word) in [
+        (create, "slug"),
+        (["create", "other", "--name", "Other", "--owner", "nobody@example.com"], "nobody@example.com"),
+        (["create", "No Slug", "--name", "Other", "--owner", "ada@example.com"], "SLUG"),
+        (["create", "other", "--name", "Two\nlines", "--owner", "ada@example.com"], "NAME"),
+    ] {
+        let refused = tenant(database, &arguments).await.expect_err("it is refused");
+        assert!(refused.starts_with("bailiwick: ") && refused.contains(word), "{refused}");
+    }
+
+    let said = tenant(database, &["list"]).await.expect("a list");
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    assert!(
+        lines[0].starts_with("SLUG ") && lines[1].starts_with("acme ") && lines[2].starts_with("default ")
+    );
+    assert!(lines[1].ends_with("  \u{c4}cme & Co") && lines[1].contains(&read.text_at("/id")), "{said}");
+
+    let project = asked(&instance, Some(&ada), Method::POST, "/v1/projects", "acme").await.expect(201);
+    let project = format!("/v1/projects/{}", project.text_at("/id"));
+    let said = tenant(database, &["suspend", "acme"]).await.expect("it is suspended");
+    assert!(said.contains("acme"), "{said}");
+    let listed = tenant(database, &["list"]).await.expect("a list");
+    assert!(!listed.lines().nth(1).is_some_and(|line| line.contains("  -  ")), "{listed}");
+    // For its members and for the public, reading and writing, on the server that is running.
+    for (token, method, path) in [
+        (Some(&ada), Method::GET, "/v1/tenant"),
+        (Some(&ada), Method::GET, &project),
+        (Some(&ada), Method::POST, "/v1/projects"),
+        (Some(&ada), Method::DELETE, &project),
+        (Some(&ada), Method::GET, "/v1/admin/stats"),
+        (None, Method::GET, "/v1/catalog/projects"),
+    ] {
+        asked(&instance, token.map(String::as_str), method, path, "acme")
+            .await
+            .problem(403, "tenant_suspended");
+    }
+    // Of those who are not in it, it is still nobody's business.
+    asked(&instance, Some(&first), Method::GET, "/v1/tenant", "acme").await.problem(403, "not_a_member");
+    // Other tenants go on.
+    asked(&instance, Some(&first), Method::POST, "/v1/projects", "default").await.expect(201);
+    asked(&instance, None, Method::GET, "/v1/catalog/projects", "default").await.expect(200);
+    for arguments in [["suspend", "acme"], ["resume", "default"], ["suspend", "nosuch"]] {
+        let refused = tenant(database, &arguments).await.expect_err("it is refused");
+        assert!(refused.starts_with("bailiwick: ") && refused.lines().count() == 1, "{refused}");
+    }
+
+    tenant(database, &["resume", "acme"]).await.expect("it is resumed");
+    asked(&instance, Some(&ada), Method::GET, &project, "acme").await.expect(200);
+    asked(&instance, None, Method::GET, "/v1/catalog/projects", "acme").await.expect(200);
+    let log = asked(&instance, Some(&ada), Method::GET, "/v1/admin/activity", "acme").await.expect(200);
+    let entries = log.body["data"].as_array().expect("a list");
+    let by_operator: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry["actor_id"].is_null())
+        .map(|entry| entry["action"].clone())
+        .collect();
+    assert_eq!(by_operator, ["tenant.resumed", "tenant.suspended", "tenant.created"]);
+}
+
+#[tokio::test]
+async fn the_operator_has_the_last_word_on_sqlite() {
+    let directory = tempfile::tempdir().expect("a directory");
+    has_the_last_word(&format!("sqlite://{}", directory.path().join("b.db").display())).await;
+}
+
+#[tokio::test]
+async fn the_operator_has_the_last_word_on_postgres() {
+    let postgres = Postgres::start().await;
+    migrate(&postgres.url()).await;
+    has_the_last_word(&postgres.url()).await;
+}
+
+#[tokio::test]
+async fn without_an_order_it_says_what_there_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = format!("sqlite://{}", directory.path().join("b.db").display());
+    let said = tenant(&database, &[]).await.expect_err("it is refused");
+    for order in ["list", "create", "suspend", "resume"] {
+        assert!(said.contains(order), "{said}");
+    }
+}

@@ -1,0 +1,294 @@
+//! The outbox of the native server as a process: killed at any moment, next to others, without its mail server.
+
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bailiwick_tests::{
+    backdoor::Backdoor,
+    receivers::{
+        EMAIL_PATH, Receivers,
+        http::{Behaviour, Receiver},
+        smtp::Reserved,
+    },
+    targets::{Postgres, client},
+    until,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::instance::{Instance, migrate};
+
+/// Acknowledged changes that the kill test is about.
+const CHANGES: usize = 200;
+/// How often the process is killed meanwhile.
+const KILLS: u64 = 8;
+/// The webhook's path.
+const HOOK: &str = "/services/T0/B0/outbox";
+
+/// Numbers that follow from a seed (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    /// The seed is `SEED`, or another one each time; it is printed.
+    fn seeded(what: &str) -> Self {
+        let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(what));
+        eprintln!("{what}: SEED={seed}");
+        Self(seed)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+fn setting(name: &'static str, value: &str) -> (&'static str, String) {
+    (name, value.to_owned())
+}
+
+/// Settings under which nothing is given up, and what a dead process has claimed is soon due again.
+fn settings(receivers: &Receivers) -> Vec<(&'static str, String)> {
+    let mut settings = receivers.by_api();
+    settings.extend([
+        setting("OUTBOX_ATTEMPTS", "1000"),
+        setting("OUTBOUND_TIMEOUT", "1s"),
+        setting("OUTBOX_LEASE", "1500ms"),
+    ]);
+    settings
+}
+
+/// The owner of the default tenant, a colleague, and a project, on a fresh database.
+struct Office {
+    owner: String,
+    colleague: String,
+    project: String,
+}
+
+impl Office {
+    async fn open(instance: &Instance, receiver: &Receiver) -> Self {
+        let (_, owner) = instance.register("owner@example.com", None).await;
+        let invitation = json!({ "email": "colleague@example.com", "role": "member" });
+        let token = instance.post(&owner, "/v1/invitations", &invitation).await.expect(201).text_at("/token");
+        let (colleague, _) = instance.register("colleague@example.com", Some(&token)).await;
+        let project = instance.post(&owner, "/v1/projects", &json!({ "name": "P" })).await.expect(201);
+        let config = json!({
+            "slack_webhook_url": receiver.url(HOOK), "channels": { "task_assigned": ["slack"] },
+        });
+        let ask = instance.ask(&client(), &owner, Method::PATCH, "/v1/tenant/config");
+        ask.json(&config).send().await.expect(200);
+        Self { owner, colleague, project: project.text_at("/id") }
+    }
+
+    /// The path and the body of a change that somebody outside is told of: by an email, or in the channel.
+    fn change(&self, number: usize) -> (String, Value, String) {
+        if number.is_multiple_of(2) {
+            let email = format!("guest-{number}@example.com");
+            ("/v1/invitations".to_owned(), json!({ "email": email, "role": "viewer" }), email)
+        } else {
+            let title = format!("task-{number}-");
+            let task = json!({ "title": title, "assignee_id": self.colleague });
+            (format!("/v1/projects/{}/tasks", self.project), task, title)
+        }
+    }
+}
+
+/// How often each change was told of: in an email, or in a message that has its title.
+fn received(receiver: &Receiver, marks: &BTreeSet<String>) -> Vec<(String, usize)> {
+    let texts: Vec<_> = receiver.everything().iter().map(|received| received.body.to_string()).collect();
+    let times = |mark: &String| {
+        let mark = if mark.contains('@') { format!("\"{mark}\"") } else { mark.clone() };
+        texts.iter().filter(|text| text.contains(&mark)).count()
+    };
+    marks.iter().map(|mark| (mark.clone(), times(mark))).collect()
+}
+
+async fn killed_at_any_moment(database: &str, backdoor: Backdoor, name: &str) {
+    let mut random = Random::seeded(name);
+    let receivers = Receivers::start().await;
+    // So that some are under way at every moment.
+    for mailbox in [HOOK, EMAIL_PATH] {
+        receivers.http.always(mailbox, Behaviour::Slow(Duration::from_millis(10)));
+    }
+    let settings = settings(&receivers);
+    let instance = Instance::start(database, &settings).await;
+    let office = Office::open(&instance, &receivers.http).await;
+    let (url, done) = (Arc::new(Mutex::new(instance.url.clone())), Arc::new(AtomicBool::new(false)));
+    let office = Arc::new(office);
+    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
+    let next = Arc::new(AtomicUsize::new(0));
+    let workers: Vec<_> = (0..4)
+        .map(|_| {
+            let (url, done, office) = (url.clone(), done.clone(), office.clone());
+            let (acknowledged, next) = (acknowledged.clone(), next.clone());
+            tokio::spawn(async move {
+                let http = client();
+                while !done.load(Ordering::Relaxed) {
+                    let (path, body, mark) = office.change(next.fetch_add(1, Ordering::Relaxed));
+                    let base = url.lock().expect("no panic").clone();
+                    let ask = http.post(format!("{base}{path}")).bearer_auth(&office.owner).json(&body);
+                    match ask.send().await {
+                        Ok(answer) if answer.status().is_success() => {
+                            acknowledged.lock().expect("no panic").insert(mark);
+                        }
+                        // It is dead, or dying; whether it has done it nobody knows.
+                        _ => tokio::time::sleep(Duration::from_millis(10)).await,
+                    }
+                }
+            })
+        })
+        .collect();
+
+    let count = || acknowledged.lock().expect("no panic").len();
+    let mut instance = instance;
+    for kill in 0..KILLS {
+        // After a share of the changes, and then at any moment of the next few.
+        let share = CHANGES * usize::try_from(kill).expect("a small number") / 8;
+        until("some changes", || async { (count() > share).then_some(()) }).await;
+        tokio::time::sleep(Duration::from_millis(random.below(120))).await;
+        instance.kill().await;
+        instance = Instance::start(database, &settings).await;
+        url.lock().expect("no panic").clone_from(&instance.url);
+    }
+    until("all changes", || async { (count() >= CHANGES).then_some(()) }).await;
+    done.store(true, Ordering::Relaxed);
+    for worker in workers {
+        worker.await.expect("no panic");
+    }
+
+    // Changes without acknowledgement were made, or not; what was made is told of, and what was not is not.
+    let rows = "SELECT email FROM invitations UNION ALL SELECT title FROM tasks";
+    let made: BTreeSet<_> = backdoor.sql(rows).await.into_iter().flatten().flatten().collect();
+    let acknowledged = acknowledged.lock().expect("no panic").clone();
+    assert!(acknowledged.is_subset(&made), "lost: {:?}", acknowledged.difference(&made).collect::<Vec<_>>());
+    let missing = || received(&receivers.http, &made).into_iter().filter(|(_, times)| *times == 0).count();
+    until("everything is told", || async { (missing() == 0).then_some(()) }).await;
+    until("nothing waits", || async {
+        let waiting = backdoor.count("SELECT count(*) FROM deliveries WHERE state <> 'sent'").await;
+        (waiting == 0).then_some(())
+    })
+    .await;
+    let all: BTreeSet<_> = (0..next.load(Ordering::Relaxed)).map(|number| office.change(number).2).collect();
+    let never_made: BTreeSet<_> = all.difference(&made).cloned().collect();
+    assert!(received(&receivers.http, &never_made).iter().all(|(_, times)| *times == 0));
+    let times = received(&receivers.http, &made);
+    let duplicates: usize = times.iter().map(|(_, times)| times - 1).sum();
+    eprintln!(
+        "{name}: {KILLS} kills, {} changes acknowledged, {} made, {duplicates} told of more than once",
+        acknowledged.len(),
+        made.len()
+    );
+    instance.kill().await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_told_however_often_sqlites_server_is_killed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = format!("sqlite://{}", directory.path().join("b.db").display());
+    // The file must be there to be connected to.
+    Instance::start(&database, &[]).await.kill().await;
+    let pool = SqlitePool::connect(&database).await.expect("the server's file");
+    killed_at_any_moment(&database, Backdoor::Sqlite(pool), "kills on SQLite").await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_told_however_often_postgres_server_is_killed() {
+    let postgres = Postgres::start().await;
+    let database = postgres.url();
+    migrate(&database).await;
+    let pool = PgPool::connect(&database).await.expect("Postgres");
+    killed_at_any_moment(&database, Backdoor::Postgres(pool), "kills on Postgres").await;
+}
+
+#[tokio::test]
+async fn two_instances_share_an_outbox_and_send_everything_once() {
+    let postgres = Postgres::start().await;
+    let database = postgres.url();
+    migrate(&database).await;
+    let receivers = Receivers::start().await;
+    for mailbox in [HOOK, EMAIL_PATH] {
+        receivers.http.always(mailbox, Behaviour::Slow(Duration::from_millis(10)));
+    }
+    let mut settings = settings(&receivers);
+    // Nobody takes over what another one has only been slow with.
+    settings.push(setting("OUTBOX_LEASE", "1m"));
+    let (one, two) =
+        tokio::join!(Instance::start(&database, &settings), Instance::start(&database, &settings));
+    let office = Office::open(&one, &receivers.http).await;
+    let made: BTreeSet<_> = (0..CHANGES).map(|number| office.change(number).2).collect();
+    let writes = (0..CHANGES).map(|number| {
+        let (path, body, _) = office.change(number);
+        let instance = if number % 4 < 2 { &one } else { &two };
+        let owner = &office.owner;
+        async move { instance.post(owner, &path, &body).await.expect(201) }
+    });
+    let mut writes: Vec<_> = writes.collect();
+    while !writes.is_empty() {
+        futures::future::join_all(writes.drain(..writes.len().min(8))).await;
+    }
+    let everything = || received(&receivers.http, &made).iter().all(|(_, times)| *times > 0);
+    until("everything is told", || async { everything().then_some(()) }).await;
+    // The colleague was told, too.
+    let total = u64::try_from(CHANGES + 1).expect("a small number");
+    let sent = |instance: &Instance| -> u64 {
+        instance.entries("deliveries").iter().map(|entry| entry["sent"].as_u64().expect("a number")).sum()
+    };
+    until("both have said so", || async { (sent(&one) + sent(&two) == total).then_some(()) }).await;
+    let more_than_once: Vec<_> =
+        received(&receivers.http, &made).into_iter().filter(|(_, times)| *times != 1).collect();
+    assert!(more_than_once.is_empty(), "{more_than_once:?}");
+    eprintln!("two instances: {} and {} sent", sent(&one), sent(&two));
+    assert!(sent(&one) > 0 && sent(&two) > 0, "{} and {}", sent(&one), sent(&two));
+}
+
+#[tokio::test]
+async fn emails_wait_for_their_server() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = format!("sqlite://{}", directory.path().join("b.db").display());
+    let reserved = Reserved::new();
+    let settings = [
+        setting("EMAIL_PROVIDER", "smtp"),
+        setting("EMAIL_FROM", "bailiwick@service.example"),
+        ("SMTP_URL", reserved.url()),
+        setting("OUTBOX_ATTEMPTS", "1000"),
+    ];
+    let instance = Instance::start(&database, &settings).await;
+    let (_, owner) = instance.register("owner@example.com", None).await;
+    let addresses: Vec<_> = (0..30).map(|number| format!("guest-{number}@example.com")).collect();
+    for email in &addresses {
+        let invitation = json!({ "email": email, "role": "viewer" });
+        instance.post(&owner, "/v1/invitations", &invitation).await.expect(201);
+    }
+    let deliveries = async || {
+        let listed = instance.get(&owner, "/v1/admin/deliveries?limit=100").await.expect(200);
+        listed.body["data"].as_array().expect("a list").clone()
+    };
+    let waits = |delivery: &Value| {
+        delivery["state"] == "pending"
+            && delivery["last_error"] == "the mail server could not be reached"
+            && delivery["attempts"].as_u64().is_some_and(|attempts| attempts > 1)
+    };
+    until("all have been tried more than once", || async {
+        deliveries().await.iter().all(waits).then_some(())
+    })
+    .await;
+    let sink = reserved.open();
+    until("all are sent", || async {
+        deliveries().await.iter().all(|delivery| delivery["state"] == "sent").then_some(())
+    })
+    .await;
+    for address in &addresses {
+        assert_eq!(sink.letters(address).len(), 1, "{address}");
+    }
+}
