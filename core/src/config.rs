@@ -3,7 +3,10 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
-use crate::{outbound::Origins, values::Email};
+use crate::{
+    outbound::{self, Origins},
+    values::Email,
+};
 
 /// Where a setting means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +104,11 @@ settings! {
     /// `?tls=required` for STARTTLS. A path is the name to greet with: `smtp://HOST/mail.example.com`.
     Native smtp_url: Option<Secret> = "SMTP_URL";
     /// The email API: `from`, `to`, `reply_to`, `subject` and `text` are posted to it as JSON, as Resend takes them.
-    Everywhere email_api_url: Option<String> = "EMAIL_API_URL";
+    Everywhere email_api_url: Option<Secret> = "EMAIL_API_URL";
     /// The key of the email API, sent as `Authorization: Bearer`.
     Everywhere email_api_key: Option<Secret> = "EMAIL_API_KEY";
-    /// Origins that the service may ask although they are not https or have a private address, separated by commas:
-    /// `http://127.0.0.1:9000,https://mail.internal`.
+    /// Origins that tenants may name for their webhooks although they are not Slack's, not https or have a private
+    /// address, separated by commas: `https://mattermost.example.com,http://127.0.0.1:9000`.
     Everywhere outbound_allow: Origins = "OUTBOUND_ALLOW";
     /// How long a request to another service may take.
     Everywhere outbound_timeout: Duration = "OUTBOUND_TIMEOUT" or "10s";
@@ -246,11 +249,9 @@ impl Config {
             (EmailProvider::Http, None) => {
                 faults.push("EMAIL_API_URL: it is not set, but EMAIL_PROVIDER is http.".to_owned());
             }
-            (EmailProvider::Http, Some(url)) => {
-                if let Err(refusal) = self.outbound_allow.permit(url, None) {
-                    let hint = "OUTBOUND_ALLOW can allow its origin";
-                    faults.push(format!("EMAIL_API_URL: {refusal}; {hint}."));
-                }
+            (EmailProvider::Http, Some(url)) if !outbound::is_plain(url.expose()) => {
+                faults
+                    .push("EMAIL_API_URL: expected a URL such as https://api.example.com/emails.".to_owned());
             }
             _ => {}
         }

@@ -4,9 +4,10 @@
 use std::{future::Future, marker::PhantomData};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     dispatch::{Account, Lobby, NamedTenant, TenantScope, Visitor},
@@ -15,7 +16,7 @@ use crate::{
     ports::BoxFuture,
     problem::{Code, Problem, Result},
     routes::Access,
-    values::{CommentId, DeliveryId, InvitationId, NotificationId, ProjectId, TaskId, UserId},
+    values::{CommentId, DeliveryId, InvitationId, NotificationId, ProjectId, TaskId, UserId, uuid},
 };
 
 /// A request on its way to its handler.
@@ -29,11 +30,40 @@ pub(crate) struct Incoming {
     pub(crate) door: Door,
 }
 
+// What the arguments of all handlers have in common is here, and not generic: there are many handlers.
 impl Incoming {
+    /// Reads the body: JSON, and an object.
+    fn body(&self) -> Result<Object> {
+        let media_type = self.content_type.as_ref().and_then(|value| value.to_str().ok());
+        let media_type = media_type.map(|value| value.split(';').next().unwrap_or_default().trim());
+        if !media_type.is_some_and(|media_type| {
+            media_type.eq_ignore_ascii_case("application/json")
+                || media_type.eq_ignore_ascii_case("application/merge-patch+json")
+        }) {
+            return Err(Problem::new(Code::UnsupportedMediaType));
+        }
+        match json::parse(&self.body) {
+            Ok(Value::Object(members)) => Ok(Object::new(members)),
+            Ok(_) => Err(Problem::with(Code::MalformedJson, "The body is JSON, but not an object.")),
+            Err(detail) => Err(Problem::with(Code::MalformedJson, detail)),
+        }
+    }
+
+    /// Takes the query.
+    fn query(&mut self) -> Object {
+        query_object(&self.query.take().unwrap_or_default())
+    }
+
     /// Refuses the parameters that no argument of the handler took.
     fn refuse_query(&mut self) -> Result<()> {
-        let faults = query_object(&self.query.take().unwrap_or_default()).into_faults();
+        let faults = self.query().into_faults();
         if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::InvalidParameter, faults)) }
+    }
+
+    /// Reads an id in the path. What is not a UUID names nothing: 404.
+    fn id(&self, name: &str) -> Result<Uuid> {
+        let found = self.path.iter().find(|(found, _)| found == name);
+        found.and_then(|(_, text)| uuid(text)).ok_or_else(|| Problem::new(Code::NotFound))
     }
 }
 
@@ -73,17 +103,20 @@ pub(crate) trait Extract: Sized + Send {
 
 /// What a handler can return.
 pub(crate) trait Reply: Send {
-    fn reply(self) -> Result<Response<Bytes>>;
+    fn reply(self) -> Result<Answer>;
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>);
 }
 
+/// An answer on its way.
+pub(crate) type Answering = BoxFuture<'static, Result<Answer>>;
+
 /// A function that answers a route: what it takes is extracted, in order, from the request.
 pub(crate) trait Handler<Arguments>: Copy + Send + Sync + 'static {
     const DOOR: Option<DoorKind>;
 
-    fn call(self, incoming: Incoming) -> impl Future<Output = Result<Response<Bytes>>> + Send;
+    fn call(self, incoming: &mut Incoming) -> Result<Answering>;
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>);
@@ -94,18 +127,18 @@ macro_rules! handler {
         impl<F, Fut, R, $($argument),*> Handler<($($argument,)*)> for F
         where
             F: Fn($($argument),*) -> Fut + Copy + Send + Sync + 'static,
-            Fut: Future<Output = Result<R>> + Send,
+            Fut: Future<Output = Result<R>> + Send + 'static,
             R: Reply,
             $($argument: Extract,)*
         {
             const DOOR: Option<DoorKind> = first_door(&[$($argument::DOOR),*]);
 
             #[allow(non_snake_case, unused_mut, unused_variables, clippy::allow_attributes, reason = "the macro names variables after types")]
-            async fn call(self, mut incoming: Incoming) -> Result<Response<Bytes>> {
-                $(let $argument = $argument::extract(&mut incoming)?;)*
+            fn call(self, incoming: &mut Incoming) -> Result<Answering> {
+                $(let $argument = $argument::extract(incoming)?;)*
                 incoming.refuse_query()?;
-                drop(incoming);
-                self($($argument),*).await?.reply()
+                let reply = self($($argument),*);
+                Ok(Box::pin(async move { reply.await?.reply() }))
             }
 
             #[cfg(feature = "openapi")]
@@ -137,7 +170,8 @@ const fn first_door(doors: &[Option<DoorKind>]) -> Option<DoorKind> {
 
 /// A handler with its arguments' types forgotten, as the route table holds it.
 pub(crate) trait ErasedEndpoint: Sync {
-    fn call(&self, incoming: Incoming) -> BoxFuture<'static, Result<Response<Bytes>>>;
+    /// Takes the handler's arguments out of the request and begins to answer.
+    fn call(&self, incoming: &mut Incoming) -> Result<Answering>;
 
     #[cfg(feature = "openapi")]
     fn describe(&self, operation: &mut crate::openapi::Operation<'_>);
@@ -166,8 +200,8 @@ impl<H: Handler<Arguments>, Arguments> Endpoint<H, Arguments> {
 }
 
 impl<H: Handler<Arguments>, Arguments: 'static> ErasedEndpoint for Endpoint<H, Arguments> {
-    fn call(&self, incoming: Incoming) -> BoxFuture<'static, Result<Response<Bytes>>> {
-        Box::pin(self.handler.call(incoming))
+    fn call(&self, incoming: &mut Incoming) -> Result<Answering> {
+        self.handler.call(incoming)
     }
 
     #[cfg(feature = "openapi")]
@@ -213,20 +247,7 @@ pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: Input> Extract for Body<T> {
     fn extract(incoming: &mut Incoming) -> Result<Self> {
-        let media_type = incoming.content_type.as_ref().and_then(|value| value.to_str().ok());
-        let media_type = media_type.map(|value| value.split(';').next().unwrap_or_default().trim());
-        if !media_type.is_some_and(|media_type| {
-            media_type.eq_ignore_ascii_case("application/json")
-                || media_type.eq_ignore_ascii_case("application/merge-patch+json")
-        }) {
-            return Err(Problem::new(Code::UnsupportedMediaType));
-        }
-        let members = match json::parse(&incoming.body) {
-            Ok(Value::Object(members)) => members,
-            Ok(_) => return Err(Problem::with(Code::MalformedJson, "The body is JSON, but not an object.")),
-            Err(detail) => return Err(Problem::with(Code::MalformedJson, detail)),
-        };
-        T::decode(Object::new(members))
+        T::decode(incoming.body()?)
             .map(Self)
             .map_err(|faults| Problem::faults(Code::ValidationFailed, faults))
     }
@@ -242,8 +263,7 @@ pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: Input> Extract for Query<T> {
     fn extract(incoming: &mut Incoming) -> Result<Self> {
-        let query = incoming.query.take().unwrap_or_default();
-        T::decode(query_object(&query))
+        T::decode(incoming.query())
             .map(Self)
             .map_err(|faults| Problem::faults(Code::InvalidParameter, faults))
     }
@@ -254,17 +274,12 @@ impl<T: Input> Extract for Query<T> {
     }
 }
 
-/// An id in the path, by its type. What is not a UUID names nothing: 404.
+/// An id in the path, by its type.
 macro_rules! path_id {
     ($type:ident, $name:literal) => {
         impl Extract for $type {
             fn extract(incoming: &mut Incoming) -> Result<Self> {
-                incoming
-                    .path
-                    .iter()
-                    .find(|(name, _)| name == $name)
-                    .and_then(|(_, value)| $type::parse(value))
-                    .ok_or_else(|| Problem::new(Code::NotFound))
+                incoming.id($name).map(Self)
             }
         }
     };
@@ -293,11 +308,27 @@ pub(crate) struct NoContent;
 /// 200 with a JSON document that was made when this was compiled.
 pub(crate) struct Document(pub(crate) &'static str);
 
-fn json_response(status: StatusCode, body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+/// What a handler's reply comes to: JSON, unless it is empty, and a header that says more about it.
+pub(crate) struct Answer {
+    status: StatusCode,
+    body: Bytes,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    /// The response to send.
+    pub(crate) fn into_response(self) -> Response<Bytes> {
+        let json = !self.body.is_empty();
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        if json {
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
 }
 
 fn to_json(value: &impl Serialize) -> Result<Bytes> {
@@ -316,8 +347,8 @@ pub(crate) trait Output: Serialize + Send {}
 impl<T: Serialize + Send> Output for T {}
 
 impl<T: Output> Reply for Json<T> {
-    fn reply(self) -> Result<Response<Bytes>> {
-        Ok(json_response(StatusCode::OK, to_json(&self.0)?))
+    fn reply(self) -> Result<Answer> {
+        Ok(Answer { status: StatusCode::OK, body: to_json(&self.0)?, header: None })
     }
 
     #[cfg(feature = "openapi")]
@@ -327,12 +358,10 @@ impl<T: Output> Reply for Json<T> {
 }
 
 impl<T: Output> Reply for Created<T> {
-    fn reply(self) -> Result<Response<Bytes>> {
-        let mut response = json_response(StatusCode::CREATED, to_json(&self.body)?);
-        if let Ok(location) = HeaderValue::try_from(self.location) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        Ok(response)
+    fn reply(self) -> Result<Answer> {
+        let location = HeaderValue::try_from(self.location).ok();
+        let header = location.map(|location| (header::LOCATION, location));
+        Ok(Answer { status: StatusCode::CREATED, body: to_json(&self.body)?, header })
     }
 
     #[cfg(feature = "openapi")]
@@ -342,10 +371,8 @@ impl<T: Output> Reply for Created<T> {
 }
 
 impl Reply for NoContent {
-    fn reply(self) -> Result<Response<Bytes>> {
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        Ok(response)
+    fn reply(self) -> Result<Answer> {
+        Ok(Answer { status: StatusCode::NO_CONTENT, body: Bytes::new(), header: None })
     }
 
     #[cfg(feature = "openapi")]
@@ -355,10 +382,9 @@ impl Reply for NoContent {
 }
 
 impl Reply for Document {
-    fn reply(self) -> Result<Response<Bytes>> {
-        let mut response = json_response(StatusCode::OK, Bytes::from_static(self.0.as_bytes()));
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-        Ok(response)
+    fn reply(self) -> Result<Answer> {
+        let header = Some((header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")));
+        Ok(Answer { status: StatusCode::OK, body: Bytes::from_static(self.0.as_bytes()), header })
     }
 
     #[cfg(feature = "openapi")]

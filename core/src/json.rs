@@ -17,6 +17,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0).map_err(|error| format!("{error}."))
 }
 
+/// Makes an object. Unlike `json!`, it leaves little code behind at each place where one is made.
+pub(crate) fn object(members: Vec<(&str, Value)>) -> Value {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    Value::Object(object)
+}
+
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
-/// Origins (`https://host:port`) that the operator allows besides what the guard lets through.
+/// Origins (`https://host:port`) that the operator allows tenants to name besides what the guard lets through.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(Vec<Origin>);
 
@@ -21,6 +21,11 @@ struct Origin {
 pub struct Permit {
     /// Whether the operator named its origin: then its host may have a private address.
     pub trusted: bool,
+}
+
+/// Whether a URL that the operator configured is one of a plain form. It is trusted: no tenant has a say in it.
+pub(crate) fn is_plain(url: &str) -> bool {
+    Origin::of(url).is_some()
 }
 
 impl Origins {
@@ -76,7 +81,7 @@ impl Origin {
         let rest = authority.as_str().get(host.len()..)?;
         let plain_port = rest.is_empty()
             || rest.strip_prefix(':').is_some_and(|port| {
-                !port.is_empty() && port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit())
+                port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
             });
         let origin = Self { secure, host, port };
         (plain_port && authority.as_str().to_ascii_lowercase().starts_with(&origin.host) && origin.is_plain())
@@ -170,6 +175,8 @@ mod tests {
             "https://user@example.com/",
             "https://user:password@example.com/",
             "https://example.com:/",
+            "https://example.com:0/",
+            "https://example.com:99999/",
             "https://example.com\\@127.0.0.1/",
             "https://localhost/",
             "https://a.localhost/",

@@ -13,7 +13,6 @@ impl fmt::Debug for Password {
 }
 
 /// Work for the hasher.
-#[derive(Debug)]
 pub enum HashJob {
     /// Make a bcrypt hash.
     Hash {
@@ -35,8 +34,16 @@ pub enum HashJob {
     },
 }
 
+impl fmt::Debug for HashJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hash { .. } => "Hash(..)",
+            Self::Verify { .. } => "Verify(..)",
+        })
+    }
+}
+
 /// What came of a [`HashJob`].
-#[derive(Debug)]
 pub enum HashOutcome {
     /// The bcrypt hash.
     Hash(String),

@@ -4,7 +4,7 @@
 //! The traits are plain (`-> impl Future + Send`); the core keeps them behind erased twins, so that it is compiled
 //! once and not once for every adapter.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::Method;
@@ -111,8 +111,8 @@ pub trait Hasher: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct Overloaded;
 
-/// A request to another service.
-#[derive(Clone, Debug)]
+/// A request to another service. Neither its URL nor its headers print: they may hold secrets.
+#[derive(Clone)]
 pub struct HttpRequest {
     /// The method.
     pub method: Method,
@@ -126,6 +126,12 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// Whether its host may have a private address.
     pub trusted: bool,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpRequest({} ..)", self.method)
+    }
 }
 
 /// What another service answered.
@@ -151,8 +157,8 @@ pub trait HttpClient: Send + Sync + 'static {
     fn send(&self, request: HttpRequest) -> impl Future<Output = Result<HttpResponse, HttpFailure>> + Send;
 }
 
-/// An email, ready to be sent.
-#[derive(Clone, Debug)]
+/// An email, ready to be sent. Of its text nothing prints: it may hold the token of an invitation.
+#[derive(Clone)]
 pub struct Email {
     /// The same for every attempt, so that a receiver can see that it has it already.
     pub id: Uuid,
@@ -168,6 +174,12 @@ pub struct Email {
     pub subject: String,
     /// Plain text.
     pub text: String,
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Email({})", self.id)
+    }
 }
 
 /// Why something was not sent.
@@ -220,8 +232,8 @@ impl Ports {
     }
 }
 
-impl std::fmt::Debug for Ports {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ports")
     }
 }

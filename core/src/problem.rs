@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     input::Fault,
+    json,
     ports::{DatabaseError, EntropyError, Overloaded},
     sql::DecodeError,
 };
@@ -188,7 +189,13 @@ impl Problem {
     pub(crate) fn faults(code: Code, faults: Vec<Fault>) -> Box<Self> {
         let errors: Vec<_> = faults
             .into_iter()
-            .map(|fault| json!({ "pointer": fault.pointer, "code": fault.code, "detail": fault.detail }))
+            .map(|fault| {
+                json::object(vec![
+                    ("pointer", fault.pointer.into()),
+                    ("code", json!(fault.code)),
+                    ("detail", fault.detail.into()),
+                ])
+            })
             .collect();
         Self::new(code).member("errors", errors)
     }
@@ -214,14 +221,14 @@ impl Problem {
 
     /// The response to send.
     pub fn into_response(self, request_id: &str) -> Response<Bytes> {
-        let mut body = json!({
-            "type": format!("/problems/{}", self.code.as_str()),
-            "title": self.code.title(),
-            "status": self.code.status(),
-            "code": self.code.as_str(),
-            "detail": self.detail,
-            "request_id": request_id,
-        });
+        let mut body = json::object(vec![
+            ("type", format!("/problems/{}", self.code.as_str()).into()),
+            ("title", self.code.title().into()),
+            ("status", self.code.status().into()),
+            ("code", self.code.as_str().into()),
+            ("detail", self.detail.into()),
+            ("request_id", request_id.into()),
+        ]);
         if let Value::Object(object) = &mut body {
             object.extend(self.members);
         }

@@ -13,7 +13,7 @@ use crate::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
         EmailTaken, FourEyes, InvalidCredentials, InvalidCursor, InvitationNotFound, InvitationUnusable,
         LastOwner, NotTheAuthor, NotTheSubmitter, Overloaded, ProjectArchived, SlugTaken, TasksOpen,
-        TransitionNotAllowed, Unavailable,
+        TenantConflict, TenantSuspended, TransitionNotAllowed, Unavailable,
     },
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
 };
@@ -78,7 +78,7 @@ routes! {
     //  method and path                         who                batches  its own problems             handler
 
     /// Register a user.
-    POST   "/v1/auth/register",                 Public,            1, [EmailTaken, Overloaded, InvitationNotFound, InvitationUnusable], auth::register;
+    POST   "/v1/auth/register",                 Public,            1, [EmailTaken, Overloaded, TenantConflict, InvitationNotFound, InvitationUnusable, TenantSuspended], auth::register;
     /// Log in with email and password.
     POST   "/v1/auth/login",                    Public,            1, [InvalidCredentials, Overloaded],  auth::login;
 
@@ -120,11 +120,11 @@ routes! {
     /// Invite somebody, for a role below one's own.
     POST   "/v1/invitations",                   Member(Manager),   2, [AlreadyMember, AlreadyInvited],   invitations::create;
     /// Accept an invitation of one's own address.
-    POST   "/v1/invitations/accept",            SignedIn,          1, [AlreadyMember, InvitationNotFound, InvitationUnusable], invitations::accept;
+    POST   "/v1/invitations/accept",            SignedIn,          1, [AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended], invitations::accept;
     /// Read an invitation.
     GET    "/v1/invitations/{invitation_id}",   Member(Manager),   1, [],                                invitations::get;
     /// Revoke an invitation.
-    DELETE "/v1/invitations/{invitation_id}",   Member(Manager),   1, [InvitationUnusable],              invitations::revoke;
+    DELETE "/v1/invitations/{invitation_id}",   Member(Manager),   2, [InvitationUnusable, Conflict],              invitations::revoke;
 
     /// List projects.
     GET    "/v1/projects",                      Member(Viewer),    1, [InvalidCursor],                   projects::list;

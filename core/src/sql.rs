@@ -1,5 +1,7 @@
 //! SQL as data: statements are named constants, written once for both dialects, and bound to typed values.
 
+use std::fmt;
+
 use serde_json::Value as JsonValue;
 use uuid::Uuid;
 
@@ -48,8 +50,8 @@ impl TenantSql {
     }
 }
 
-/// A typed argument. `None` is SQL `NULL` of that type, which Postgres must know.
-#[derive(Clone, Debug, PartialEq)]
+/// A typed argument. `None` is SQL `NULL` of that type, which Postgres must know. It does not print: it may be a secret.
+#[derive(Clone, PartialEq)]
 pub enum Value {
     /// `uuid` on Postgres, its hyphenated text elsewhere.
     Uuid(Option<Uuid>),
@@ -63,6 +65,12 @@ pub enum Value {
     Date(Option<Date>),
     /// `jsonb` on Postgres, text elsewhere.
     Json(Option<JsonValue>),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Value(..)")
+    }
 }
 
 macro_rules! value_from {

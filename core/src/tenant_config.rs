@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use crate::{
     input::{Clearable, Fault, FaultCode, Leaf, Member, input},
-    values::{Channel, Email, Name, NotificationKind, Role, string, wire_enum},
+    json,
+    values::{Channel, Email, Name, NotificationKind, string, wire_enum},
 };
 
 wire_enum! {
@@ -17,16 +18,6 @@ wire_enum! {
         Viewer = "viewer",
         /// Works on projects.
         Member = "member",
-    }
-}
-
-impl OpenRole {
-    /// As the roles of members go.
-    pub const fn role(self) -> Role {
-        match self {
-            Self::Viewer => Role::Viewer,
-            Self::Member => Role::Member,
-        }
     }
 }
 
@@ -44,8 +35,9 @@ impl WebhookUrl {
     }
 
     fn masked(&self) -> String {
-        let host = self.0.split('/').take(3).collect::<Vec<_>>().join("/");
-        format!("{host}{MASK}")
+        let (scheme, rest) = self.0.split_once("://").unwrap_or_default();
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        format!("{scheme}://{host}{MASK}")
     }
 }
 
@@ -101,7 +93,8 @@ pub(crate) fn configurable() -> impl Iterator<Item = NotificationKind> {
 /// The channels of each kind of notification.
 pub(crate) type Channels = BTreeMap<NotificationKind, Vec<Channel>>;
 
-/// What of the channels is to be changed: a list replaces, `null` restores the default.
+/// What of the channels is to be changed: a list replaces, `null` restores the default; `null` in place of all of it
+/// restores all defaults.
 #[derive(Clone, Debug, Default)]
 pub struct ChannelsPatch(BTreeMap<NotificationKind, Option<Vec<Channel>>>);
 
@@ -109,6 +102,7 @@ impl Member for ChannelsPatch {
     fn from_member(value: Option<Json>) -> Result<Self, Vec<Fault>> {
         let members = match value {
             None => return Ok(Self::default()),
+            Some(Json::Null) => return Ok(Self(configurable().map(|kind| (kind, None)).collect())),
             Some(Json::Object(members)) => members,
             Some(other) => return Err(vec![Fault::wrong_type("an object", &other)]),
         };
@@ -150,7 +144,7 @@ impl schemars::JsonSchema for ChannelsPatch {
         let properties: Map<_, _> =
             configurable().map(|kind| (kind.as_str().to_owned(), channels.clone().into())).collect();
         schemars::json_schema!({
-            "type": "object", "properties": properties, "additionalProperties": false, "x-optional": true
+            "type": ["object", "null"], "properties": properties, "additionalProperties": false, "x-optional": true
         })
     }
 }
@@ -247,17 +241,15 @@ impl TenantConfig {
 
     /// What the database keeps: the choices without the defaults, secrets in full.
     pub(crate) fn store(&self) -> Json {
-        let mut stored = json!({
-            "channels": self.channels,
-            "slack_webhook_url": self.slack_webhook_url.as_ref().map(WebhookUrl::expose),
-            "email_sender_name": self.email_sender_name,
-            "email_reply_to": self.email_reply_to,
-            "open_registration": self.open_registration,
-        });
-        if let Json::Object(members) = &mut stored {
-            members.retain(|_, value| !value.is_null());
-        }
-        stored
+        let chosen =
+            |(kind, channels): (&NotificationKind, &Vec<Channel>)| (kind.as_str(), channels.clone().into());
+        let mut stored = vec![("channels", json::object(self.channels.iter().map(chosen).collect()))];
+        let mut keep = |name, value: Option<Json>| stored.extend(value.map(|value| (name, value)));
+        keep("slack_webhook_url", self.slack_webhook_url.as_ref().map(|url| url.expose().into()));
+        keep("email_sender_name", self.email_sender_name.clone().map(Json::from));
+        keep("email_reply_to", self.email_reply_to.clone().map(Json::from));
+        keep("open_registration", self.open_registration.map(Json::from));
+        json::object(stored)
     }
 
     /// Merges a patch (RFC 7396).
@@ -279,6 +271,12 @@ impl TenantConfig {
         set(&mut self.open_registration, patch.open_registration);
     }
 
+    /// Whether a kind goes by Slack although there is no webhook: then nobody would be told.
+    pub(crate) fn lacks_webhook(&self) -> bool {
+        self.slack_webhook_url.is_none()
+            && self.channels.values().flatten().any(|channel| *channel == Channel::Slack)
+    }
+
     /// The channels of a kind.
     pub(crate) fn channels(&self, kind: NotificationKind) -> &[Channel] {
         chosen_or_default(&self.channels, kind)
@@ -287,6 +285,8 @@ impl TenantConfig {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::input::{Input, Object};
 
@@ -317,6 +317,11 @@ mod tests {
         assert_eq!(again.slack_webhook_url.as_ref().map(WebhookUrl::expose), Some(url));
         let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
         assert!(!shown.contains("secret") && shown.contains("https://hooks.slack.com/***"), "{shown}");
+        for secret in ["?token=secret", "#secret", "/secret?secret#secret"] {
+            assert_eq!(WebhookUrl(format!("https://h:1{secret}")).masked(), "https://h:1/***");
+        }
+        config.merge(patch(json!({ "channels": null })).unwrap());
+        assert_eq!(config.channels(NotificationKind::Approved), [Channel::InApp]);
     }
 
     #[test]

@@ -4,10 +4,17 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bailiwick_core::{App, Config, Round, problem::Problem};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    task::{JoinError, JoinSet},
+    time::Instant,
+};
 
-/// Deliveries that are sent at the same time.
+/// Deliveries of one round, which are sent at the same time.
 const AT_ONCE: u32 = 20;
+
+/// Rounds that may be under way at the same time.
+const ROUNDS: usize = 4;
 
 /// Rung when deliveries wait. Rung while a round is under way, it leads to another one.
 #[derive(Clone, Debug, Default)]
@@ -43,55 +50,60 @@ async fn cycle<F>(deliver: impl Fn() -> F, bell: Bell, times: Times, mut stopped
 where
     F: Future<Output = Result<Round, Box<Problem>>> + Send + 'static,
 {
-    while !*stopped.borrow() {
-        // In a task of its own, a panic ends the round and not the rounds.
-        let mut round = tokio::spawn(deliver());
-        let ended = tokio::select! {
-            ended = &mut round => ended,
-            () = over(stopped.clone(), times.grace) => {
-                round.abort();
-                tracing::warn!("deliveries still under way after SHUTDOWN_GRACE were given up; they are due again later");
-                return;
-            }
-        };
-        let more = match ended {
-            Ok(Ok(round)) => report(round),
-            Ok(Err(problem)) => {
-                let reason = problem.internal_text().unwrap_or_else(|| problem.code.as_str());
-                tracing::error!(reason, "the outbox could not be looked through");
-                false
-            }
-            Err(panic) => {
-                tracing::error!(%panic, "looking through the outbox panicked");
-                false
-            }
-        };
-        if more {
-            continue;
-        }
+    // A round ends with its slowest receiver; what comes meanwhile has a round of its own.
+    let mut rounds = JoinSet::new();
+    let mut next_look = Instant::now();
+    loop {
         tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-            () = bell.0.notified() => {}
-            () = tokio::time::sleep(spread(times.interval)) => {}
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            Some(ended) = rounds.join_next() => {
+                if report(ended) {
+                    rounds.spawn(deliver());
+                }
+            }
+            () = bell.0.notified(), if rounds.len() < ROUNDS => {
+                rounds.spawn(deliver());
+            }
+            () = tokio::time::sleep_until(next_look), if rounds.len() < ROUNDS => {
+                next_look = Instant::now() + spread(times.interval);
+                rounds.spawn(deliver());
+            }
         }
     }
-}
-
-/// Resolves so long after the end was announced.
-async fn over(mut stopped: watch::Receiver<bool>, grace: Duration) {
-    let _ = stopped.wait_for(|stopped| *stopped).await;
-    tokio::time::sleep(grace).await;
-}
-
-/// Logs what came of a round, and says whether there is more to do.
-fn report(round: Round) -> bool {
-    let Round { sent, postponed, dead, more } = round;
-    if dead > 0 {
-        tracing::warn!(sent, postponed, dead, "deliveries were given up");
-    } else if sent + postponed > 0 {
-        tracing::info!(sent, postponed, dead, "deliveries");
+    let all = async {
+        while let Some(ended) = rounds.join_next().await {
+            report(ended);
+        }
+    };
+    if tokio::time::timeout(times.grace, all).await.is_err() {
+        tracing::warn!(
+            "deliveries still under way after SHUTDOWN_GRACE were given up; they are due again later"
+        );
     }
-    more
+}
+
+/// Logs what came of a round, and says whether there is more to do. A panic ends the round, not the rounds.
+fn report(ended: Result<Result<Round, Box<Problem>>, JoinError>) -> bool {
+    match ended {
+        Ok(Ok(Round { sent, postponed, dead, more })) => {
+            if dead > 0 {
+                tracing::warn!(sent, postponed, dead, "deliveries were given up");
+            } else if sent + postponed > 0 {
+                tracing::info!(sent, postponed, dead, "deliveries");
+            }
+            more
+        }
+        Ok(Err(problem)) => {
+            let reason = problem.internal_text().unwrap_or_else(|| problem.code.as_str());
+            tracing::error!(reason, "the outbox could not be looked through");
+            false
+        }
+        Err(panic) => {
+            tracing::error!(%panic, "looking through the outbox panicked");
+            false
+        }
+    }
 }
 
 /// The interval, longer or shorter by up to a quarter, so that instances that started together do not ask together.

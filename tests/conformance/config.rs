@@ -46,6 +46,7 @@ async fn a_patch_merges(target: &'static Target) {
         "channels": { "approved": ["slack", "in_app"], "mentioned": [] },
         "email_sender_name": "Büro", "email_reply_to": "Office@Example.com", "open_registration": "member",
     });
+    patch(&tenant, json!({ "slack_webhook_url": HOOK })).await.expect(200);
     let changed = patch(&tenant, change).await.expect(200).body;
     assert_eq!(changed["channels"]["approved"], json!(["in_app", "slack"]));
     assert_eq!(changed["channels"]["mentioned"], json!([]));
@@ -64,7 +65,14 @@ async fn a_patch_merges(target: &'static Target) {
         (&cleared["email_sender_name"], &cleared["open_registration"]),
         (&Value::Null, &json!("member"))
     );
-    assert_eq!(patch(&tenant, json!({})).await.expect(200).body, cleared);
+    // What changes nothing leaves no trace.
+    let before = target.backdoor.snapshot(&tenant.id).await;
+    for same in [json!({}), json!({ "email_sender_name": null, "open_registration": "member" })] {
+        assert_eq!(patch(&tenant, same).await.expect(200).body, cleared);
+    }
+    assert_eq!(target.backdoor.snapshot(&tenant.id).await, before);
+    let defaults = patch(&tenant, json!({ "channels": null })).await.expect(200).body;
+    assert_eq!(defaults["channels"]["mentioned"], json!(["in_app"]));
 }
 
 async fn a_webhook_is_written_and_never_read(target: &'static Target) {
@@ -87,6 +95,11 @@ async fn a_webhook_is_written_and_never_read(target: &'static Target) {
     let log = format!("SELECT detail FROM activity WHERE tenant_id = '{}'", tenant.id);
     let log = format!("{:?}", target.backdoor.sql(&log).await);
     assert!(log.contains("email_sender_name") && !log.contains("verysecret"), "{log}");
+    // Wherever in the URL the secret stands.
+    for secret in ["https://hooks.slack.com?token=verysecret", "https://hooks.slack.com#verysecret"] {
+        let changed = patch(&tenant, json!({ "slack_webhook_url": secret })).await;
+        assert!(!changed.text.contains("verysecret"), "{changed:?}");
+    }
     // The mask itself is no webhook.
     let masked = patch(&tenant, json!({ "slack_webhook_url": "https://hooks.slack.com/***" })).await;
     assert_eq!(masked.problem(422, "validation_failed").pointers(), ["/slack_webhook_url"]);
@@ -104,6 +117,8 @@ async fn faults_are_pointed_at(target: &'static Target) {
         (json!({ "slack_webhook_url": "https://hooks.slack.com@127.0.0.1/x" }), &["/slack_webhook_url"]),
         (json!({ "slack_webhook_url": "https://hooks.slack.com.example.com/x" }), &["/slack_webhook_url"]),
         (json!({ "slack_webhook_url": 7 }), &["/slack_webhook_url"]),
+        (json!({ "slack_webhook_url": "https://hooks.slack.com:99999/x" }), &["/slack_webhook_url"]),
+        (json!({ "channels": { "approved": ["slack"] } }), &["/slack_webhook_url"]),
         (
             json!({ "channels": { "approved": ["pigeon"], "nothing": [] } }),
             &["/channels/approved/0", "/channels/nothing"],

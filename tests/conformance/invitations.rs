@@ -15,6 +15,9 @@ crate::cases!("invitations":
     revoked_and_expired_ones_are_refused,
     a_member_or_an_invited_one_is_not_invited_again,
     an_expired_one_makes_room,
+    who_may_make_one_may_revoke_it,
+    they_go_with_the_authority_that_made_them,
+    who_was_shown_out_does_not_come_in_by_an_older_one,
     of_many_who_accept_at_once_one_does,
     tokens_that_are_none,
     the_token_is_shown_once_and_kept_nowhere,
@@ -143,7 +146,7 @@ async fn revoked_and_expired_ones_are_refused(target: &'static Target) {
     let made = invite(&tenant, &tenant.manager, &guest.email, "viewer").await.expect(201);
     let close = format!("UPDATE tenants SET suspended_at = created_at WHERE id = '{}'", tenant.id);
     target.backdoor.sql(&close).await;
-    accept(&guest, &made.text_at("/token")).await.problem(409, "invitation_unusable");
+    accept(&guest, &made.text_at("/token")).await.problem(403, "tenant_suspended");
 }
 
 async fn expire(tenant: &Tenant<'_>, invitation: &Answer) {
@@ -181,7 +184,66 @@ async fn an_expired_one_makes_room(target: &'static Target) {
     let listed = tenant.manager.get("/v1/invitations").tenant(&tenant.id).send().await.expect(200);
     let statuses: Vec<_> =
         listed.body["data"].as_array().expect("a list").iter().map(|item| item["status"].clone()).collect();
-    assert_eq!(statuses, ["open", "revoked"]);
+    assert_eq!(statuses, ["open", "expired"]);
+    let guest = Actor::register(target, "guest").await;
+    let refused = accept(&guest, &first.text_at("/token")).await.problem(409, "invitation_unusable");
+    assert_eq!(refused.body["reason"], "expired");
+}
+
+async fn who_may_make_one_may_revoke_it(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let made = invite(&tenant, &tenant.owner, &address(), "manager").await.expect(201);
+    let path = format!("/v1/invitations/{}", made.text_at("/id"));
+    let refused =
+        tenant.manager.delete(&path).tenant(&tenant.id).send().await.problem(403, "insufficient_role");
+    assert_eq!(refused.body["required_role"], "owner");
+    assert_eq!(status(&tenant, &made).await, "open");
+    tenant.owner.delete(&path).tenant(&tenant.id).send().await.expect(204);
+}
+
+async fn they_go_with_the_authority_that_made_them(target: &'static Target) {
+    for change in [json!({ "role": "member" }), json!({ "status": "suspended" }), Value::Null] {
+        let tenant = Tenant::create(target).await;
+        let guest = Actor::register(target, "guest").await;
+        let theirs = invite(&tenant, &tenant.manager, &guest.email, "member").await.expect(201);
+        let other = invite(&tenant, &tenant.owner, &address(), "manager").await.expect(201);
+        let path = format!("/v1/members/{}", tenant.manager.id);
+        let ask = if change.is_null() {
+            tenant.owner.delete(&path)
+        } else {
+            tenant.owner.patch(&path).json(&change)
+        };
+        let answer = ask.tenant(&tenant.id).send().await;
+        assert!((200..300).contains(&answer.status), "{answer:?}");
+        let refused = accept(&guest, &theirs.text_at("/token")).await.problem(409, "invitation_unusable");
+        assert_eq!(refused.body["reason"], "revoked", "{change}");
+        let path = format!("/v1/invitations/{}", other.text_at("/id"));
+        let kept = tenant.owner.get(&path).tenant(&tenant.id).send().await.expect(200);
+        assert_eq!(kept.body["status"], "open");
+    }
+    // An owner who becomes a manager still answers for members, but no longer for managers.
+    let tenant = Tenant::create(target).await;
+    tenant.set(&tenant.manager, "role", "owner").await;
+    let member = invite(&tenant, &tenant.manager, &address(), "member").await.expect(201);
+    let manager = invite(&tenant, &tenant.manager, &address(), "manager").await.expect(201);
+    let path = format!("/v1/members/{}", tenant.manager.id);
+    let change = json!({ "role": "manager" });
+    tenant.owner.patch(&path).tenant(&tenant.id).json(&change).send().await.expect(200);
+    assert_eq!(status(&tenant, &member).await, "open");
+    assert_eq!(status(&tenant, &manager).await, "revoked");
+}
+
+async fn who_was_shown_out_does_not_come_in_by_an_older_one(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let guest = Actor::register(target, "guest").await;
+    let made = invite(&tenant, &tenant.owner, &guest.email, "manager").await.expect(201);
+    tenant.admit(&guest, "viewer").await;
+    let path = format!("/v1/members/{}", guest.id);
+    tenant.owner.delete(&path).tenant(&tenant.id).send().await.expect(204);
+    accept(&guest, &made.text_at("/token")).await.problem(409, "invitation_unusable");
+    // A newer one brings them in.
+    let made = invite(&tenant, &tenant.owner, &guest.email, "viewer").await.expect(201);
+    accept(&guest, &made.text_at("/token")).await.expect(200);
 }
 
 async fn of_many_who_accept_at_once_one_does(target: &'static Target) {
@@ -256,6 +318,11 @@ async fn who_may_join_by_registering(target: &'static Target) {
     let insider = register(&tenant.slug).await;
     let read = insider.get("/v1/tenant").slug(&tenant.slug).send().await.expect(200);
     assert_eq!(read.body["role"], "viewer");
+    // Headers that contradict each other are refused here, too, and nobody is registered.
+    let account = json!({ "email": address(), "name": "Guest", "password": PASSWORD });
+    let ask = Actor::anonymous(target).post("/v1/auth/register").tenant(&new_id()).slug(&tenant.slug);
+    ask.json(&account).send().await.problem(400, "tenant_conflict");
+    Actor::anonymous(target).post("/v1/auth/register").json(&account).send().await.expect(201);
     // And it is open to no more than that, and for no longer than that.
     let tenants = insider.get("/v1/tenants").send().await.expect(200);
     assert_eq!(tenants.body["data"].as_array().map(Vec::len), Some(1));

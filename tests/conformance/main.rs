@@ -15,6 +15,7 @@ mod bootstrap;
 mod catalogue;
 mod comments;
 mod config;
+mod courier;
 mod emails;
 mod input;
 mod invitations;
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         notifications::cases(),
         recipients::cases(),
         outbox::cases(),
+        courier::cases(),
         emails::cases(),
         input::cases(),
         matrix::cases(),

@@ -151,22 +151,26 @@ async fn a_connection_that_breaks_is_tried_again(target: &'static Target) {
 
 async fn nobody_waits_for_a_slow_receiver(target: &'static Target) {
     let (tenant, webhook) = with_webhook(target).await;
-    // It keeps quiet for longer than the service listens.
-    webhook.behave([Behaviour::Silent]);
-    assign(&tenant).await;
-    // The request is answered before its delivery has come to any end.
-    assert_eq!(webhook.ended(), 0);
-    let waiting = tenant.deliveries().await;
-    assert_eq!((&waiting[0]["state"], &waiting[0]["last_error"]), (&json!("pending"), &Value::Null));
-    target.until("an attempt", || async { (webhook.count() == 1).then_some(()) }).await;
-    // Whoever writes meanwhile does not wait either.
-    tenant.assign(&tenant.manager, "Dust", &tenant.member).await;
-    assert_eq!(webhook.ended(), 0);
-    for sent in tenant.settled().await {
-        let slow = sent["title"].as_str().is_some_and(|title| title.contains("Sweep"));
-        assert_sent(&sent, if slow { 2 } else { 1 });
+    // A service that waited would never answer first; one that does not wait may be slow itself, but not each time.
+    let mut answered_first = false;
+    for _ in 0..3 {
+        // It keeps quiet for longer than the service listens.
+        webhook.behave([Behaviour::Silent, Behaviour::Silent]);
+        let (count, ended) = (webhook.count(), webhook.ended());
+        assign(&tenant).await;
+        assign(&tenant).await;
+        answered_first = webhook.ended() == ended;
+        let sent = tenant.settled().await;
+        assert!(sent.iter().all(is("sent")), "{sent:?}");
+        assert_eq!(webhook.count(), count + 4);
+        if answered_first {
+            break;
+        }
     }
-    assert_eq!(webhook.count(), 3);
+    assert!(answered_first);
+    webhook.always(Behaviour::Silent);
+    assign(&tenant).await;
+    assert_dead(&tenant.delivery("given up", is("dead")).await, 3, "did not answer in time");
 }
 
 async fn later_is_when_the_receiver_says(target: &'static Target) {
@@ -320,7 +324,7 @@ async fn what_is_configured_when_it_is_sent_counts(target: &'static Target) {
     webhook.receiver.always(&format!("{}-new", webhook.path), Behaviour::Status(410));
     assign(&tenant).await;
     let dead = tenant.delivery("given up", is("dead")).await;
-    tenant.configure(&json!({ "slack_webhook_url": null })).await.expect(200);
+    tenant.configure(&json!({ "slack_webhook_url": null, "channels": null })).await.expect(200);
     tenant.retry(&dead).await.expect(200);
     assert_dead(&tenant.delivery("given up again", is("dead")).await, 1, "webhook");
     assert_eq!((webhook.count(), webhook.receiver.count(&format!("{}-new", webhook.path))), (1, 2));

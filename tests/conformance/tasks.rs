@@ -17,6 +17,7 @@ crate::cases!("tasks":
     across_projects,
     open_ones_keep_a_project_from_completion,
     concurrent_changes_of_different_fields_both_stay,
+    of_many_who_assign_it_at_once_one_tells,
     bad_input,
 );
 
@@ -247,6 +248,20 @@ async fn concurrent_changes_of_different_fields_both_stay(target: &'static Targe
         (&body["title"], &body["priority"], &body["due_on"], &body["assignee_id"], &body["version"]),
         (&json!("Changed"), &json!("urgent"), &json!("2027-01-01"), &json!(tenant.owner.id), &json!(4))
     );
+}
+
+async fn of_many_who_assign_it_at_once_one_tells(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let project = tenant.project("in_progress", None).await;
+    for _ in 0..5 {
+        let task = tenant.task(&project, "todo").await;
+        let assign = || patch(&tenant, &task, json!({ "assignee_id": tenant.viewer.id }));
+        for answer in <[Answer; 3]>::from(tokio::join!(assign(), assign(), assign())) {
+            answer.expect(200);
+        }
+        let told = format!("SELECT count(*) FROM notifications WHERE subject_id = '{task}'");
+        assert_eq!(target.backdoor.count(&told).await, 1);
+    }
 }
 
 async fn bad_input(target: &'static Target) {

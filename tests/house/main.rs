@@ -5,4 +5,6 @@
 mod budget;
 mod generated;
 mod schema;
+mod statements;
 mod tidy;
+mod types;

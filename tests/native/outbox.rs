@@ -13,8 +13,8 @@ use std::{
 use bailiwick_tests::{
     backdoor::Backdoor,
     receivers::{
-        EMAIL_PATH, Receivers,
-        http::{Behaviour, Receiver},
+        Receivers,
+        http::{Behaviour, Received, Receiver},
         smtp::Reserved,
     },
     targets::{Postgres, client},
@@ -105,8 +105,9 @@ impl Office {
 }
 
 /// How often each change was told of: in an email, or in a message that has its title.
-fn received(receiver: &Receiver, marks: &BTreeSet<String>) -> Vec<(String, usize)> {
-    let texts: Vec<_> = receiver.everything().iter().map(|received| received.body.to_string()).collect();
+fn told(receiver: &Receiver, marks: &BTreeSet<String>) -> Vec<(String, usize)> {
+    let taken = receiver.everything().into_iter().filter(Received::taken);
+    let texts: Vec<_> = taken.map(|received| received.body.to_string()).collect();
     let times = |mark: &String| {
         let mark = if mark.contains('@') { format!("\"{mark}\"") } else { mark.clone() };
         texts.iter().filter(|text| text.contains(&mark)).count()
@@ -117,10 +118,9 @@ fn received(receiver: &Receiver, marks: &BTreeSet<String>) -> Vec<(String, usize
 async fn killed_at_any_moment(database: &str, backdoor: Backdoor, name: &str) {
     let mut random = Random::seeded(name);
     let receivers = Receivers::start().await;
-    // So that some are under way at every moment.
-    for mailbox in [HOOK, EMAIL_PATH] {
-        receivers.http.always(mailbox, Behaviour::Slow(Duration::from_millis(10)));
-    }
+    // So that at every moment some are under way, and some wait for another attempt.
+    let slow = || Behaviour::Slow(Duration::from_millis(15));
+    receivers.http.by_habit([slow(), slow(), Behaviour::Status(503), slow(), Behaviour::HangUp]);
     let settings = settings(&receivers);
     let instance = Instance::start(database, &settings).await;
     let office = Office::open(&instance, &receivers.http).await;
@@ -172,7 +172,7 @@ async fn killed_at_any_moment(database: &str, backdoor: Backdoor, name: &str) {
     let made: BTreeSet<_> = backdoor.sql(rows).await.into_iter().flatten().flatten().collect();
     let acknowledged = acknowledged.lock().expect("no panic").clone();
     assert!(acknowledged.is_subset(&made), "lost: {:?}", acknowledged.difference(&made).collect::<Vec<_>>());
-    let missing = || received(&receivers.http, &made).into_iter().filter(|(_, times)| *times == 0).count();
+    let missing = || told(&receivers.http, &made).into_iter().filter(|(_, times)| *times == 0).count();
     until("everything is told", || async { (missing() == 0).then_some(()) }).await;
     until("nothing waits", || async {
         let waiting = backdoor.count("SELECT count(*) FROM deliveries WHERE state <> 'sent'").await;
@@ -181,8 +181,8 @@ async fn killed_at_any_moment(database: &str, backdoor: Backdoor, name: &str) {
     .await;
     let all: BTreeSet<_> = (0..next.load(Ordering::Relaxed)).map(|number| office.change(number).2).collect();
     let never_made: BTreeSet<_> = all.difference(&made).cloned().collect();
-    assert!(received(&receivers.http, &never_made).iter().all(|(_, times)| *times == 0));
-    let times = received(&receivers.http, &made);
+    assert!(told(&receivers.http, &never_made).iter().all(|(_, times)| *times == 0));
+    let times = told(&receivers.http, &made);
     let duplicates: usize = times.iter().map(|(_, times)| times - 1).sum();
     eprintln!(
         "{name}: {KILLS} kills, {} changes acknowledged, {} made, {duplicates} told of more than once",
@@ -217,9 +217,7 @@ async fn two_instances_share_an_outbox_and_send_everything_once() {
     let database = postgres.url();
     migrate(&database).await;
     let receivers = Receivers::start().await;
-    for mailbox in [HOOK, EMAIL_PATH] {
-        receivers.http.always(mailbox, Behaviour::Slow(Duration::from_millis(10)));
-    }
+    receivers.http.by_habit([Behaviour::Slow(Duration::from_millis(10))]);
     let mut settings = settings(&receivers);
     // Nobody takes over what another one has only been slow with.
     settings.push(setting("OUTBOX_LEASE", "1m"));
@@ -237,7 +235,7 @@ async fn two_instances_share_an_outbox_and_send_everything_once() {
     while !writes.is_empty() {
         futures::future::join_all(writes.drain(..writes.len().min(8))).await;
     }
-    let everything = || received(&receivers.http, &made).iter().all(|(_, times)| *times > 0);
+    let everything = || told(&receivers.http, &made).iter().all(|(_, times)| *times > 0);
     until("everything is told", || async { everything().then_some(()) }).await;
     // The colleague was told, too.
     let total = u64::try_from(CHANGES + 1).expect("a small number");
@@ -246,7 +244,7 @@ async fn two_instances_share_an_outbox_and_send_everything_once() {
     };
     until("both have said so", || async { (sent(&one) + sent(&two) == total).then_some(()) }).await;
     let more_than_once: Vec<_> =
-        received(&receivers.http, &made).into_iter().filter(|(_, times)| *times != 1).collect();
+        told(&receivers.http, &made).into_iter().filter(|(_, times)| *times != 1).collect();
     assert!(more_than_once.is_empty(), "{more_than_once:?}");
     eprintln!("two instances: {} and {} sent", sent(&one), sent(&two));
     assert!(sent(&one) > 0 && sent(&two) > 0, "{} and {}", sent(&one), sent(&two));

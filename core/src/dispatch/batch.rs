@@ -31,7 +31,7 @@ impl<T> Slot<T> {
 
 /// Statements that are run together or not at all.
 pub(crate) struct Batch<'a> {
-    pub(super) app: &'a App,
+    app: &'a App,
     tenant: Option<Uuid>,
     pub(super) statements: Vec<Statement>,
     misses: Vec<(usize, Box<Problem>)>,
@@ -50,6 +50,11 @@ impl<'a> Batch<'a> {
     pub(super) fn push<T>(&mut self, statement: Statement) -> Slot<T> {
         self.statements.push(statement);
         Slot(self.statements.len() - 1, PhantomData)
+    }
+
+    /// The product that it is a batch of.
+    pub(crate) fn app(&self) -> &'a App {
+        self.app
     }
 
     /// Adds a statement about the tenant whose scope this is.

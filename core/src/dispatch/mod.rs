@@ -26,7 +26,7 @@ pub(crate) use self::{
 };
 use crate::{
     config::Config,
-    endpoint::{Door, Incoming},
+    endpoint::{Answer, Door, Incoming},
     limits,
     notify::outbox,
     ports::Ports,
@@ -211,46 +211,37 @@ impl App {
             named: named.clone(),
             door: Door::Shut,
         };
-        let slug = || named.slug.clone();
-        let call = |door| route.endpoint.call(Incoming { door, ..incoming.clone() });
-        match (route.access, user) {
-            (Access::Member(least), Some(user)) => {
-                let open = |tenant| TenantScope::open(Pass(()), self.clone(), tenant, slug(), user, least);
-                self.in_tenant(&named, Code::NotAMember, |tenant| call(Door::Tenant(open(tenant)))).await
+        let call = |door| route.endpoint.call(&mut Incoming { door, ..incoming.clone() });
+        let unknown = match route.access {
+            Access::Member(_) => Code::NotAMember,
+            Access::AnyoneInTenant => Code::TenantNotFound,
+            Access::SignedIn | Access::Public => {
+                let door = match user {
+                    Some(user) => Door::Account(Account::open(Pass(()), self.clone(), user)),
+                    None => Door::Lobby(Lobby::open(Pass(()), self.clone())),
+                };
+                return Ok(call(door)?.await?.into_response());
             }
-            (Access::AnyoneInTenant, _) => {
-                let open = |tenant| Visitor::open(Pass(()), self.clone(), tenant, slug());
-                self.in_tenant(&named, Code::TenantNotFound, |tenant| call(Door::Visitor(open(tenant)))).await
-            }
-            (_, Some(user)) => call(Door::Account(Account::open(Pass(()), self.clone(), user))).await,
-            (_, None) => call(Door::Lobby(Lobby::open(Pass(()), self.clone()))).await,
-        }
-    }
-
-    /// Answers in the tenant that a request names; with the code `unknown` if there is none.
-    async fn in_tenant<F>(
-        self: &Arc<Self>,
-        named: &NamedTenant,
-        unknown: Code,
-        answer: impl Fn(TenantId) -> F,
-    ) -> Result<Response<Bytes>>
-    where
-        F: Future<Output = Result<Response<Bytes>>>,
-    {
-        let resolve = async || -> Result<(TenantId, bool)> {
-            let (tenant, cached) = self.resolve(named).await?;
-            Ok((tenant.ok_or_else(|| Problem::new(unknown))?, cached))
         };
-        let (tenant, cached) = resolve().await?;
-        match answer(tenant).await {
+        let call = |tenant| {
+            let (app, slug) = (self.clone(), named.slug.clone());
+            call(match (route.access, user) {
+                (Access::Member(least), Some(user)) => {
+                    Door::Tenant(TenantScope::open(Pass(()), app, tenant, slug, user, least))
+                }
+                _ => Door::Visitor(Visitor::open(Pass(()), app, tenant, slug)),
+            })
+        };
+        let (tenant, cached) = self.resolve(&named, unknown).await?;
+        let answer = match call(tenant)?.await {
             // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
             Err(problem) if cached && problem.code == unknown => {
-                self.slugs.forget(named);
-                let (again, _) = resolve().await?;
-                if again == tenant { Err(problem) } else { answer(again).await }
+                let again = self.look_up(named.slug(), unknown).await?;
+                if again == tenant { Err(problem) } else { call(again)?.await }
             }
             answer => answer,
-        }
+        };
+        answer.map(Answer::into_response)
     }
 
     /// The user whose token the request carries (RFC 6750, section 2.1).
@@ -270,20 +261,26 @@ impl App {
             .ok_or_else(|| Problem::new(Code::InvalidToken))
     }
 
-    /// The id of the tenant that a request names, if there is one, and whether it came out of memory.
-    async fn resolve(self: &Arc<Self>, named: &NamedTenant) -> Result<(Option<TenantId>, bool)> {
+    /// The id of the tenant that a request names, and whether it came out of memory; with the code `unknown` if there
+    /// is none.
+    async fn resolve(self: &Arc<Self>, named: &NamedTenant, unknown: Code) -> Result<(TenantId, bool)> {
         if let Some(id) = named.id {
-            return Ok((Some(id), false));
+            return Ok((id, false));
         }
-        let slug = named.slug.as_ref().map_or(tenants::DEFAULT_SLUG, |named| named.slug.as_str());
-        if let Some(id) = self.slugs.get(slug) {
-            return Ok((Some(id), true));
+        match self.slugs.get(named.slug()) {
+            Some(id) => Ok((id, true)),
+            None => Ok((self.look_up(named.slug(), unknown).await?, false)),
         }
-        let id = tenants::find(&Lobby::open(Pass(()), self.clone()), slug).await?;
-        if let Some(id) = id {
-            self.slugs.remember(slug, id);
+    }
+
+    /// Asks the database which tenant a slug names, and remembers it.
+    async fn look_up(self: &Arc<Self>, slug: &str, unknown: Code) -> Result<TenantId> {
+        let found = tenants::find(&Lobby::open(Pass(()), self.clone()), slug).await?;
+        match found {
+            Some(id) => self.slugs.remember(slug, id),
+            None => self.slugs.forget(slug),
         }
-        Ok((id, false))
+        found.ok_or_else(|| Problem::new(unknown))
     }
 }
 

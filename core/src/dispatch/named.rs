@@ -36,6 +36,11 @@ impl NamedTenant {
         };
         Ok(Self { id, slug: slug.map(|slug| NamedSlug { slug, beside_id: id.is_some() }) })
     }
+
+    /// The slug; `default` where there is none.
+    pub(super) fn slug(&self) -> &str {
+        self.slug.as_ref().map_or(tenants::DEFAULT_SLUG, |named| named.slug.as_str())
+    }
 }
 
 fn single<T>(headers: &HeaderMap, name: &HeaderName, parse: fn(&str) -> Option<T>) -> Result<Option<T>> {

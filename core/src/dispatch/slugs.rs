@@ -6,7 +6,6 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use super::NamedTenant;
 use crate::values::TenantId;
 
 /// More than this many are not kept; then it starts anew.
@@ -28,9 +27,7 @@ impl SlugCache {
         known.insert(slug.to_owned(), tenant);
     }
 
-    pub(super) fn forget(&self, named: &NamedTenant) {
-        if let Some(named) = &named.slug {
-            self.0.write().unwrap_or_else(PoisonError::into_inner).remove(named.slug.as_str());
-        }
+    pub(super) fn forget(&self, slug: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(slug);
     }
 }

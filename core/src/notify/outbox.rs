@@ -3,18 +3,18 @@
 //! Whoever sends claims what is due, which also sets the time when it is due again: should they vanish, another one
 //! goes on then. A claim that has passed to another one settles nothing.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 
 use super::providers::{Message, provider};
 use crate::{
     dispatch::{App, Courier},
     ports::SendFailure,
-    problem::Result,
-    repository::deliveries::{self, Claimed, Settlement},
+    problem::{Problem, Result},
+    repository::deliveries::{self, Claimed, Content, Settlement},
     tenant_config::TenantConfig,
-    values::{DeliveryState, InvitationId, NotificationKind},
+    values::{DeliveryId, DeliveryState, InvitationId, NotificationKind, TenantId},
 };
 
 /// Attempts beyond `OUTBOX_ATTEMPTS` that a delivery gets if they are never settled: each ended with the process that
@@ -30,18 +30,19 @@ pub struct Round {
     pub postponed: usize,
     /// Deliveries that were given up.
     pub dead: usize,
-    /// Whether more may be due already.
+    /// Whether there was anything to send: then more may be due.
     pub more: bool,
 }
 
 /// Sends what is due, up to a number.
 pub(crate) async fn round(courier: &Courier<'_>, at_once: u32) -> Result<Round> {
-    let app = courier.app();
-    let claimed = deliveries::claim(courier, app.config.outbox_lease, at_once.into()).await?;
-    let more = claimed.len() == at_once as usize;
-    let mut round = Round { more, ..Round::default() };
-    for state in join_all(claimed.into_iter().map(|delivery| attempt(courier, delivery))).await {
-        match state? {
+    let claimed = deliveries::claim(courier, courier.app().config.outbox_lease, at_once).await?;
+    let mut round = Round { more: !claimed.is_empty(), ..Round::default() };
+    // One that panics takes no other one with it, where the platform allows it.
+    let attempts =
+        claimed.into_iter().map(|delivery| AssertUnwindSafe(attempt(courier, delivery)).catch_unwind());
+    for state in join_all(attempts).await {
+        match state.unwrap_or_else(|_| Err(Problem::internal("an attempt to send something panicked")))? {
             DeliveryState::Sent => round.sent += 1,
             DeliveryState::Pending => round.postponed += 1,
             DeliveryState::Dead => round.dead += 1,
@@ -51,64 +52,69 @@ pub(crate) async fn round(courier: &Courier<'_>, at_once: u32) -> Result<Round> 
 }
 
 /// Tries to send one, and notes what came of it.
-async fn attempt(courier: &Courier<'_>, delivery: Claimed) -> Result<DeliveryState> {
+async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) -> Result<DeliveryState> {
     let app = courier.app();
-    let (tenant, id, attempts, claim) = (delivery.tenant_id, delivery.id, delivery.attempts, delivery.claim);
     let most = i64::from(app.config.outbox_attempts);
-    let outcome = if attempts > most + UNSETTLED_AT_MOST {
-        Err(SendFailure::Never("no attempt came to an end".to_owned()))
-    } else {
-        send(app, delivery).await
+    let outcome = match content {
+        _ if ticket.attempts > most + UNSETTLED_AT_MOST => {
+            Err(SendFailure::Never("no attempt came to an end".to_owned()))
+        }
+        // Another version wrote it; one that can read it may be on its way.
+        Err(error) => Err(SendFailure::Later(format!("it cannot be read here: {}", error.0), None)),
+        Ok(content) => send(app, ticket.tenant_id, ticket.id, content).await,
     };
     let now = app.now();
     let settlement = match outcome {
         Ok(()) => Settlement { state: DeliveryState::Sent, due: now, error: None, sent_at: Some(now) },
-        Err(SendFailure::Never(error)) => {
-            Settlement { state: DeliveryState::Dead, due: now, error: Some(error), sent_at: None }
+        Err(SendFailure::Later(error, wait)) if ticket.attempts < most => {
+            let due = now.plus(pause(app, ticket.attempts, wait));
+            Settlement { state: DeliveryState::Pending, due, error: Some(error), sent_at: None }
         }
-        Err(SendFailure::Later(error, _)) if attempts >= most => {
+        Err(SendFailure::Never(error) | SendFailure::Later(error, _)) => {
             Settlement { state: DeliveryState::Dead, due: now, error: Some(error), sent_at: None }
-        }
-        Err(SendFailure::Later(error, wait)) => {
-            let mut random = [0; 4];
-            app.ports.entropy.fill(&mut random)?;
-            let pause = backoff(app, attempts, u32::from_be_bytes(random));
-            let pause = wait.map_or(pause, |wait| pause.max(Duration::from_secs(wait.min(24 * 60 * 60))));
-            Settlement {
-                state: DeliveryState::Pending,
-                due: now.plus(pause),
-                error: Some(error),
-                sent_at: None,
-            }
         }
     };
-    let state = settlement.state;
-    deliveries::settle(courier, tenant, id, claim, settlement).await?;
-    Ok(state)
+    // What was sent and not settled is sent again, so a database that is away for a moment is asked once more.
+    if deliveries::settle(courier, &ticket, &settlement).await.is_err() {
+        deliveries::settle(courier, &ticket, &settlement).await?;
+    }
+    Ok(settlement.state)
 }
 
-async fn send(app: &App, delivery: Claimed) -> Result<(), SendFailure> {
+async fn send(app: &App, tenant: TenantId, id: DeliveryId, content: Content) -> Result<(), SendFailure> {
     // Who is no longer in the tenant is told nothing more of it.
-    if delivery.recipient_id.is_some() && delivery.recipient_status.is_none() {
+    if content.recipient_id.is_some() && content.recipient_status.is_none() {
         return Err(SendFailure::Never("the recipient is no longer an active member".to_owned()));
     }
-    let Some(provider) = provider(app, delivery.channel) else {
+    let Some(provider) = provider(app, content.channel) else {
         return Err(SendFailure::Never("the channel has no provider".to_owned()));
     };
-    let mut body = delivery.body;
-    if delivery.kind == NotificationKind::Invitation {
-        let token = app.tokens.invitation(delivery.tenant_id, InvitationId(delivery.subject_id));
+    let mut body = content.body;
+    if content.kind == NotificationKind::Invitation {
+        let token = app.tokens.invitation(tenant, InvitationId(content.subject_id));
+        if content.token_hash != Some(token.digest()) {
+            return Err(SendFailure::Never("the invitation is no longer open".to_owned()));
+        }
         body = format!("{body}\n\nThis is the token of the invitation:\n\n{}\n", token.expose());
     }
     let message = Message {
-        id: delivery.id.0,
-        tenant_name: delivery.tenant_name.as_str().to_owned(),
-        config: TenantConfig::read(delivery.config),
-        address: delivery.address,
-        title: delivery.title,
+        id: id.0,
+        tenant_name: content.tenant_name.as_str().to_owned(),
+        config: TenantConfig::read(content.config),
+        address: content.address,
+        title: content.title,
         body,
     };
     provider.send(app, message).await
+}
+
+/// How long to wait before the next attempt; not less than the receiver asks for, within a day.
+fn pause(app: &App, attempts: i64, asked: Option<u64>) -> Duration {
+    let mut random = [0; 4];
+    // Without randomness nothing is cut off the pause.
+    let _ = app.ports.entropy.fill(&mut random);
+    let own = backoff(app, attempts, u32::from_be_bytes(random));
+    asked.map_or(own, |seconds| own.max(Duration::from_secs(seconds.min(24 * 60 * 60))))
 }
 
 /// The pause after so many attempts: it doubles, up to a limit, and is cut short at random by up to a half, so that

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     config::EmailProvider,
     dispatch::App,
+    json,
+    outbound::Permit,
     ports::{BoxFuture, Email, HttpRequest, SendFailure},
     tenant_config::TenantConfig,
     values::Channel,
@@ -57,8 +58,12 @@ impl NotificationProvider for Slack {
             };
             let lines = [&message.title, &message.body].map(|text| escape(text));
             let text = lines.join("\n");
-            let body = json!({ "text": text.trim_end() }).to_string();
-            post(app, url.expose(), Some(SLACK_HOSTS), Vec::new(), body).await
+            let body = json::object(vec![("text", text.trim_end().into())]).to_string();
+            let permit = app.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS));
+            // It was let through when it was configured; what the operator allows may have changed.
+            let permit =
+                permit.map_err(|refusal| SendFailure::Never(format!("the URL was refused: {refusal}")))?;
+            post(app, url.expose(), Whose::Tenants(permit), Vec::new(), body).await
         })
     }
 }
@@ -78,18 +83,18 @@ impl NotificationProvider for EmailApi {
                 return Err(SendFailure::Later("EMAIL_API_URL is not set".to_owned(), None));
             };
             let email = compose(app, message)?;
-            let body = json!({
-                "from": format!("{} <{}>", quoted(&email.from_name), email.from),
-                "to": [email.to],
-                "reply_to": email.reply_to,
-                "subject": email.subject,
-                "text": email.text,
-            });
+            let body = json::object(vec![
+                ("from", format!("{} <{}>", quoted(&email.from_name), email.from).into()),
+                ("to", vec![email.to].into()),
+                ("reply_to", email.reply_to.into()),
+                ("subject", email.subject.into()),
+                ("text", email.text.into()),
+            ]);
             let mut headers = vec![("idempotency-key", email.id.to_string())];
             if let Some(key) = &app.config.email_api_key {
                 headers.push(("authorization", format!("Bearer {}", key.expose())));
             }
-            post(app, url, None, headers, body.to_string()).await
+            post(app, url.expose(), Whose::Operators, headers, body.to_string()).await
         })
     }
 }
@@ -123,16 +128,22 @@ fn compose(app: &App, message: Message) -> Result<Email, SendFailure> {
     })
 }
 
+/// Who has chosen where to post.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// The operator, who is trusted, and may have made a mistake that they will mend.
+    Operators,
+    /// A tenant, whose choice was let through.
+    Tenants(Permit),
+}
+
 async fn post(
     app: &App,
     url: &str,
-    hosts: Option<&[&str]>,
+    whose: Whose,
     mut headers: Vec<(&'static str, String)>,
     body: String,
 ) -> Result<(), SendFailure> {
-    // It was let through when it was configured; what the operator allows may have changed.
-    let permit = app.config.outbound_allow.permit(url, hosts);
-    let permit = permit.map_err(|refusal| SendFailure::Never(format!("the URL was refused: {refusal}")))?;
     headers.push(("content-type", "application/json".to_owned()));
     let timeout: Duration = app.config.outbound_timeout;
     let request = HttpRequest {
@@ -141,15 +152,20 @@ async fn post(
         headers,
         body: Bytes::from(body),
         timeout,
-        trusted: permit.trusted,
+        trusted: match whose {
+            Whose::Operators => true,
+            Whose::Tenants(permit) => permit.trusted,
+        },
     };
     let response =
         app.ports.http.send(request).await.map_err(|failure| SendFailure::Later(failure.0, None))?;
     let answered = format!("it was answered {}", response.status);
-    match response.status {
-        200..=299 => Ok(()),
-        // It says itself that it may work later.
-        408 | 425 | 429 | 500.. => Err(SendFailure::Later(answered, response.retry_after)),
+    match (response.status, whose) {
+        (200..=299, _) => Ok(()),
+        // It says itself that it may work later; or it will, once the operator has the right key and address.
+        (408 | 425 | 429 | 500.., _) | (401 | 403 | 404 | 405, Whose::Operators) => {
+            Err(SendFailure::Later(answered, response.retry_after))
+        }
         _ => Err(SendFailure::Never(answered)),
     }
 }

@@ -3,17 +3,18 @@
 use std::future::Future;
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     Repository,
     activity::Event,
     notifications::{Audience, Whom, mentions},
+    repeat,
 };
 use crate::{
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Slot},
     input::{Patch, input},
+    json,
     notify::Notice,
     problem::{Code, Problem, Result},
     sql::{record, statements},
@@ -23,14 +24,14 @@ use crate::{
 
 const COLUMNS: &str = "id, task_id, author_id, body, edited_at, created_at, updated_at, version";
 
-/// The project of the comment's task is not archived.
-const OPEN: &str = " AND EXISTS (SELECT 1 FROM tasks t JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id \
-     WHERE t.tenant_id = ?1 AND t.id = ?2 AND p.status <> 'archived')";
+/// The task `?2` and its project.
+const TASK: &str = " FROM tasks t JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id \
+     WHERE t.tenant_id = ?1 AND t.id = ?2";
+const OPEN: &str = " AND p.status <> 'archived'";
 
 statements! { "comments";
     /// What the comment is on.
-    tenant SUBJECT = "SELECT t.title, p.status FROM tasks t JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id \
-         WHERE t.tenant_id = ?1 AND t.id = ?2";
+    tenant SUBJECT = "SELECT t.title, p.status", TASK;
 
     tenant LIST = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
@@ -38,14 +39,14 @@ statements! { "comments";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3";
 
     tenant INSERT = "INSERT INTO comments (tenant_id, id, task_id, author_id, body, created_at, updated_at, version) \
-         SELECT t.tenant_id, ?3, t.id, ?4, ?5, ?6, ?6, 1 FROM tasks t \
-         JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id \
-         WHERE t.tenant_id = ?1 AND t.id = ?2 AND p.status <> 'archived'";
+         SELECT t.tenant_id, ?3, t.id, ?4, ?5, ?6, ?6, 1", TASK, OPEN;
 
     tenant UPDATE = "UPDATE comments SET body = ?4, edited_at = ?5, updated_at = ?5, version = version + 1 \
-         WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 AND author_id = ?6", OPEN, " RETURNING ", COLUMNS;
+         WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 AND author_id = ?6 AND version = ?7 \
+         AND EXISTS (SELECT 1", TASK, OPEN, ") RETURNING ", COLUMNS;
 
-    tenant DELETE = "DELETE FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3", OPEN;
+    tenant DELETE = "DELETE FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 \
+         AND EXISTS (SELECT 1", TASK, OPEN, ")";
 }
 
 record! {
@@ -73,9 +74,10 @@ record! {
 }
 
 record! {
-    struct Subject {
-        title: TaskTitle,
-        project_status: ProjectStatus,
+    /// The task that a comment is on, and where its project stands.
+    pub(super) struct Subject {
+        pub(super) title: TaskTitle,
+        pub(super) project_status: ProjectStatus,
     }
 }
 
@@ -122,18 +124,51 @@ pub trait Comments {
 }
 
 fn event(action: &'static str, id: CommentId, task: TaskId) -> Event {
-    Event::new(action, "comment", id.0, json!({ "task_id": task }))
+    Event::new(action, "comment", id.0, json::object(vec![("task_id", task.into())]))
 }
 
 fn not_found() -> Box<Problem> {
     Problem::new(Code::NotFound)
 }
 
-/// What is said may be changed no more once the project is archived.
-fn writable(subject: &Subject) -> Result<()> {
-    match subject.project_status {
-        ProjectStatus::Archived => Err(Problem::new(Code::ProjectArchived)),
-        _ => Ok(()),
+impl Subject {
+    /// What is said may be changed no more once the project is archived.
+    pub(super) fn writable(&self) -> Result<()> {
+        match self.project_status {
+            ProjectStatus::Archived => Err(Problem::new(Code::ProjectArchived)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Repository<'_> {
+    /// Changes a comment, provided that it is as it was when it was decided who is told.
+    async fn rewrite(self, task: TaskId, id: CommentId, body: CommentBody) -> Result<Comment> {
+        let user = self.scope.user();
+        let mentioned = mentions(body.as_str());
+        let mut batch = self.scope.batch();
+        let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
+        let subject = ask_subject(&mut batch, task);
+        let audience = Audience::ask(&mut batch, user, &Whom::Mentioned(&mentioned));
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let before = outcome.optional(comment)?.ok_or_else(not_found)?;
+        let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
+        if before.author_id != user {
+            return Err(Problem::new(Code::NotTheAuthor));
+        }
+        subject.writable()?;
+        // The audience has a place for each mention, in order.
+        let known = mentions(before.body.as_str());
+        let told = audience.take_where(&mut outcome, |place| !known.contains(&mentioned[place]))?;
+        let now = self.scope.app().now();
+        let mut batch = self.scope.batch();
+        let arguments =
+            [task.into(), id.into(), body.clone().into(), now.into(), user.into(), before.version.into()];
+        let changed = batch.require::<Comment, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
+        self.record(&mut batch, event("comment.updated", id, task))?;
+        let notice = Notice::mentioned(standing.name.as_str(), task, subject.title.as_str(), body.as_str());
+        self.tell(&mut batch, &told, &notice)?;
+        self.scope.commit(batch, None).await?.one(changed)
     }
 }
 
@@ -171,15 +206,15 @@ impl Comments for Repository<'_> {
         };
         let mut batch = self.scope.batch();
         let arguments = [task.into(), id.into(), user.into(), body.clone().into(), now.into()];
-        let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::ProjectArchived));
+        let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::Conflict));
         self.record(&mut batch, event("comment.created", id, task))?;
         if let Some((told, notice)) = &told {
             self.tell(&mut batch, told, notice)?;
         }
         match self.scope.commit(batch, None).await {
             Ok(_) => {}
-            Err(problem) if problem.code == Code::ProjectArchived => {
-                return Err(self.task_archived_or_missing(task).await?);
+            Err(problem) if problem.code == Code::Conflict => {
+                return Err(self.task_unwritable(task, problem).await?);
             }
             Err(problem) => return Err(problem),
         }
@@ -204,30 +239,7 @@ impl Comments for Repository<'_> {
 
     async fn update(&self, task: TaskId, id: CommentId, patch: CommentPatch) -> Result<Comment> {
         let Some(body) = patch.body.0 else { return self.get(task, id).await };
-        let user = self.scope.user();
-        let mentioned = mentions(body.as_str());
-        let mut batch = self.scope.batch();
-        let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
-        let subject = ask_subject(&mut batch, task);
-        let audience = Audience::ask(&mut batch, user, &Whom::Mentioned(&mentioned));
-        let (standing, mut outcome) = self.scope.read(batch).await?;
-        let before = outcome.optional(comment)?.ok_or_else(not_found)?;
-        let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
-        if before.author_id != user {
-            return Err(Problem::new(Code::NotTheAuthor));
-        }
-        writable(&subject)?;
-        // The audience has a place for each mention, in order.
-        let known = mentions(before.body.as_str());
-        let told = audience.take_where(&mut outcome, |place| !known.contains(&mentioned[place]))?;
-        let now = self.scope.app().now();
-        let mut batch = self.scope.batch();
-        let arguments = [task.into(), id.into(), body.clone().into(), now.into(), user.into()];
-        let changed = batch.require::<Comment, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
-        self.record(&mut batch, event("comment.updated", id, task))?;
-        let notice = Notice::mentioned(standing.name.as_str(), task, subject.title.as_str(), body.as_str());
-        self.tell(&mut batch, &told, &notice)?;
-        self.scope.commit(batch, None).await?.one(changed)
+        repeat(|| self.rewrite(task, id, body.clone())).await
     }
 
     async fn delete(&self, task: TaskId, id: CommentId) -> Result<()> {
@@ -240,7 +252,7 @@ impl Comments for Repository<'_> {
         if !mine && standing.role < Role::Manager {
             return Err(Problem::new(Code::NotTheAuthor));
         }
-        writable(&outcome.optional(subject)?.ok_or_else(not_found)?)?;
+        outcome.optional(subject)?.ok_or_else(not_found)?.writable()?;
         let mut batch = self.scope.batch();
         let _: Slot<()> = batch.require(&DELETE, [task.into(), id.into()], Problem::new(Code::Conflict));
         self.record(&mut batch, event("comment.deleted", id, task))?;
@@ -248,6 +260,7 @@ impl Comments for Repository<'_> {
     }
 }
 
-fn ask_subject(batch: &mut Batch<'_>, task: TaskId) -> Slot<Subject> {
+/// Asks for the task that a comment is on.
+pub(super) fn ask_subject(batch: &mut Batch<'_>, task: TaskId) -> Slot<Subject> {
     batch.add(&SUBJECT, [task.into()])
 }

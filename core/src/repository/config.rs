@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde_json::{Value as Json, json};
 
-use super::{Repository, activity::Event, tenants};
+use super::{Repository, activity::Event, repeat, tenants};
 use crate::{
     dispatch::Slot,
     input::{Fault, FaultCode},
@@ -27,9 +27,6 @@ record! {
         version: i64,
     }
 }
-
-/// How often a change is tried against others who change the tenant at the same time.
-const ATTEMPTS: u32 = 3;
 
 /// The tenant's configuration.
 pub trait Configuration {
@@ -57,30 +54,37 @@ impl Configuration for Repository<'_> {
             let fault = Fault::new(FaultCode::NotAllowed, detail).within("slack_webhook_url");
             return Err(Problem::faults(Code::ValidationFailed, vec![fault]));
         }
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            let mut batch = self.scope.batch();
-            let stored = batch.add::<Stored, _>(&CURRENT, []);
-            let (_, mut outcome) = self.scope.read(batch).await?;
-            let Stored { config, version } = outcome.one(stored)?;
-            let mut config = TenantConfig::read(config);
-            config.merge(patch.clone());
-            let mut batch = self.scope.batch();
-            let _: Slot<()> = batch.require(
-                &UPDATE,
-                [config.store().into(), app.now().into(), version.into()],
-                Problem::new(Code::Conflict),
-            );
-            // Serialised, the configuration masks its secrets.
-            let event = Event::new("tenant.configured", "tenant", self.scope.tenant().0, json!(config));
-            self.record(&mut batch, event)?;
-            match self.scope.commit(batch, None).await {
-                Ok(_) => return Ok(config),
-                // Somebody changed another part of it in between. Nothing was written; merge into theirs.
-                Err(problem) if problem.code == Code::Conflict && attempts < ATTEMPTS => {}
-                Err(problem) => return Err(problem),
-            }
+        repeat(|| self.merge(patch.clone())).await
+    }
+}
+
+impl Repository<'_> {
+    async fn merge(self, patch: TenantConfigPatch) -> Result<TenantConfig> {
+        let mut batch = self.scope.batch();
+        let stored = batch.add::<Stored, _>(&CURRENT, []);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        let Stored { config, version } = outcome.one(stored)?;
+        let before = TenantConfig::read(config);
+        let mut config = before.clone();
+        config.merge(patch);
+        if config == before {
+            return Ok(config);
         }
+        if config.lacks_webhook() {
+            let detail = "A kind of notification goes by Slack, which needs a webhook.";
+            let fault = Fault::new(FaultCode::Required, detail).within("slack_webhook_url");
+            return Err(Problem::faults(Code::ValidationFailed, vec![fault]));
+        }
+        let mut batch = self.scope.batch();
+        let _: Slot<()> = batch.require(
+            &UPDATE,
+            [config.store().into(), self.scope.app().now().into(), version.into()],
+            Problem::new(Code::Conflict),
+        );
+        // Serialised, the configuration masks its secrets.
+        let event = Event::new("tenant.configured", "tenant", self.scope.tenant().0, json!(config));
+        self.record(&mut batch, event)?;
+        self.scope.commit(batch, None).await?;
+        Ok(config)
     }
 }

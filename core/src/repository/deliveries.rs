@@ -12,7 +12,7 @@ use crate::{
     dispatch::{Courier, Slot},
     input::input,
     problem::{Code, Problem, Result},
-    sql::{record, statements},
+    sql::{DecodeError, FromRow, Row, record, statements},
     time::Timestamp,
     values::{
         Channel, DeliveryId, DeliveryState, EntityId, MembershipStatus, Name, NotificationKind, TenantId,
@@ -23,24 +23,36 @@ use crate::{
 const COLUMNS: &str = "id, channel, kind, recipient_id, address, title, subject_type, subject_id, state, attempts, \
      CASE state WHEN 'pending' THEN next_attempt_at END AS next_attempt_at, last_error, sent_at, created_at";
 
+/// What is due at the time `?1`. A suspended tenant's deliveries wait until it is resumed.
+const DUE_ROWS: &str = "FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
+     WHERE d.state = 'pending' AND d.next_attempt_at <= ?1 AND t.suspended_at IS NULL";
+
 statements! { "deliveries";
     tenant INSERT = "INSERT INTO deliveries (tenant_id, id, channel, kind, recipient_id, address, title, body, \
          subject_type, subject_id, state, attempts, next_attempt_at, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'pending', 0, ?11, ?11)";
 
     /// Whether anything is due, in any tenant: asked every few seconds, so it must cost nothing.
-    global DUE = "SELECT 1 AS due FROM deliveries WHERE state = 'pending' AND next_attempt_at <= ?1 LIMIT 1";
+    global DUE = "SELECT 1 AS due ", DUE_ROWS, " LIMIT 1";
 
-    /// Claims what is due, in any tenant, until the time that is given.
-    global CLAIM = "UPDATE deliveries SET claim = ?1, attempts = attempts + 1, next_attempt_at = ?2 \
-         WHERE (tenant_id, id) IN (SELECT d.tenant_id, d.id FROM deliveries d \
-         WHERE d.state = 'pending' AND d.next_attempt_at <= ?3 ORDER BY d.next_attempt_at LIMIT ?4)";
+    /// Claims what is due, in any tenant, until the time that is given. Tenants take turns, and none has more than its
+    /// share under way: neither much to send nor a slow receiver of one keeps the others waiting.
+    global CLAIM = "UPDATE deliveries SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
+         WHERE (tenant_id, id) IN (SELECT x.tenant_id, x.id FROM (SELECT d.tenant_id, d.id, d.next_attempt_at, \
+         row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.next_attempt_at, d.id) \
+         + COALESCE((SELECT b.busy FROM (SELECT f.tenant_id, count(*) AS busy FROM deliveries f \
+         WHERE f.state = 'pending' AND f.claim IS NOT NULL AND f.next_attempt_at > ?1 GROUP BY f.tenant_id) b \
+         WHERE b.tenant_id = d.tenant_id), 0) AS place ", DUE_ROWS, ") x \
+         WHERE x.place <= ?5 ORDER BY x.place, x.next_attempt_at LIMIT ?4)";
 
-    /// What was claimed, with what it takes to send it.
-    global CLAIMED = "SELECT d.tenant_id, d.id, d.channel, d.kind, d.recipient_id, d.address, d.title, d.body, \
-         d.subject_id, d.attempts, d.claim, m.status, t.name, t.config \
+    /// What was claimed, with what it takes to send it. An invitation must be open still.
+    global CLAIMED = "SELECT d.tenant_id, d.id, d.attempts, d.claim, d.channel, d.kind, d.recipient_id, d.address, d.title, \
+         d.body, d.subject_id, m.status, i.token_hash, t.name, t.config \
          FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
          LEFT JOIN memberships m ON m.tenant_id = d.tenant_id AND m.user_id = d.recipient_id AND m.status = 'active' \
+         AND EXISTS (SELECT 1 FROM users u WHERE u.id = m.user_id AND u.disabled_at IS NULL) \
+         LEFT JOIN invitations i ON i.tenant_id = d.tenant_id AND i.id = d.subject_id AND d.kind = 'invitation' \
+         AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > ?2 \
          WHERE d.claim = ?1 AND d.state = 'pending' ORDER BY d.id";
 
     /// Notes what came of an attempt, if the claim still holds.
@@ -104,11 +116,27 @@ input! {
     }
 }
 
+/// A delivery in the hands of whoever claimed it.
+pub(crate) struct Claimed {
+    pub(crate) ticket: Ticket,
+    /// What is to be sent; not, if another version wrote it in a way that this one does not know. Others that were
+    /// claimed with it are none the worse.
+    pub(crate) content: Result<Content, DecodeError>,
+}
+
 record! {
-    /// A delivery in the hands of whoever claimed it.
-    pub(crate) struct Claimed {
+    /// What it takes to settle a delivery.
+    pub(crate) struct Ticket {
         pub(crate) tenant_id: TenantId,
         pub(crate) id: DeliveryId,
+        pub(crate) attempts: i64,
+        pub(crate) claim: Uuid,
+    }
+}
+
+record! {
+    /// What it takes to send a delivery.
+    pub(crate) struct Content {
         pub(crate) channel: Channel,
         pub(crate) kind: NotificationKind,
         pub(crate) recipient_id: Option<UserId>,
@@ -116,12 +144,19 @@ record! {
         pub(crate) title: String,
         pub(crate) body: String,
         pub(crate) subject_id: Uuid,
-        pub(crate) attempts: i64,
-        pub(crate) claim: Uuid,
         /// Whether the recipient, if there is one, is an active member.
         pub(crate) recipient_status: Option<MembershipStatus>,
+        /// Of an invitation that is open.
+        pub(crate) token_hash: Option<String>,
         pub(crate) tenant_name: Name,
         pub(crate) config: Json,
+    }
+}
+
+impl FromRow for Claimed {
+    fn from_row(mut row: Row) -> Result<Self, DecodeError> {
+        let content = row.split_off(row.len().min(4));
+        Ok(Self { ticket: Ticket::from_row(row)?, content: Content::from_row(content) })
     }
 }
 
@@ -133,8 +168,8 @@ pub(crate) struct Settlement {
     pub(crate) sent_at: Option<Timestamp>,
 }
 
-/// Claims what is due, for so long.
-pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: i64) -> Result<Vec<Claimed>> {
+/// Claims what is due, for so long: so many deliveries at the most, and of one tenant no more than the half of that.
+pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
     let app = courier.app();
     let now = app.now();
     let mut peek = courier.batch(None);
@@ -143,23 +178,26 @@ pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: i64) -> 
         return Ok(Vec::new());
     }
     let (claim, until) = (app.new_id()?, now.plus(lease));
+    let share = i64::from(most.div_ceil(2));
     let mut batch = courier.batch(None);
-    let _: Slot<()> = batch.add_global(&CLAIM, [claim.into(), until.into(), now.into(), most.into()]);
-    let claimed = batch.add_global::<Claimed, _>(&CLAIMED, [claim.into()]);
+    let arguments = [now.into(), claim.into(), until.into(), i64::from(most).into(), share.into()];
+    let _: Slot<()> = batch.add_global(&CLAIM, arguments);
+    let claimed = batch.add_global::<Claimed, _>(&CLAIMED, [claim.into(), now.into()]);
     courier.run(batch).await?.all(claimed)
 }
 
 /// Notes what came of an attempt. If the claim has passed to somebody else, it is theirs to say.
-pub(crate) async fn settle(
-    courier: &Courier<'_>,
-    tenant: TenantId,
-    id: DeliveryId,
-    claim: Uuid,
-    settlement: Settlement,
-) -> Result<()> {
+pub(crate) async fn settle(courier: &Courier<'_>, ticket: &Ticket, settlement: &Settlement) -> Result<()> {
     let Settlement { state, due, error, sent_at } = settlement;
-    let mut batch = courier.batch(Some(tenant));
-    let arguments = [id.into(), state.into(), due.into(), error.into(), sent_at.into(), claim.into()];
+    let mut batch = courier.batch(Some(ticket.tenant_id));
+    let arguments = [
+        ticket.id.into(),
+        (*state).into(),
+        (*due).into(),
+        error.clone().into(),
+        (*sent_at).into(),
+        ticket.claim.into(),
+    ];
     let _: Slot<()> = batch.add(&SETTLE, arguments);
     courier.run(batch).await.map(drop)
 }

@@ -14,17 +14,20 @@ use crate::{
     cursor::{Cursor, Page, PageSize},
     dispatch::{Account, App, Batch, Outcome, Slot},
     input::input,
+    json,
     notify::Notice,
     problem::{Code, Problem, Result},
     sql::{record, statements},
     time::Timestamp,
     token::InvitationToken,
-    values::{Channel, Email, InvitationId, InvitationStatus, InvitedRole, MembershipId, Name, UserId},
+    values::{
+        Channel, Email, InvitationId, InvitationStatus, InvitedRole, MembershipId, Name, TenantId, UserId,
+    },
 };
 
 /// The status that it has at the time `?2`.
 const COLUMNS: &str = "id, email, role, \
-     CASE WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at IS NOT NULL THEN 'revoked' \
+     CASE WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at < expires_at THEN 'revoked' \
      WHEN expires_at <= ?2 THEN 'expired' ELSE 'open' END AS status, invited_by, expires_at, accepted_by, created_at";
 
 statements! { "invitations";
@@ -39,6 +42,16 @@ statements! { "invitations";
     /// What was not accepted in time makes room.
     tenant REVOKE_EXPIRED = "UPDATE invitations SET revoked_at = expires_at \
          WHERE tenant_id = ?1 AND email = ?2 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at <= ?3";
+
+    /// Those that a member made for a role of this rank or a higher one: they can no longer answer for them.
+    tenant REVOKE_OF_INVITER = "UPDATE invitations SET revoked_at = ?3 \
+         WHERE tenant_id = ?1 AND invited_by = ?2 AND accepted_at IS NULL AND revoked_at IS NULL \
+         AND CASE role WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?4";
+
+    /// Those of a member's own address: who was shown out does not come in again by an older invitation.
+    tenant REVOKE_OF_ADDRESS = "UPDATE invitations SET revoked_at = ?3 \
+         WHERE tenant_id = ?1 AND accepted_at IS NULL AND revoked_at IS NULL \
+         AND email = (SELECT u.email FROM users u WHERE u.id = ?2)";
 
     /// A row if nobody with this address is a member.
     tenant NO_MEMBER = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
@@ -56,6 +69,9 @@ statements! { "invitations";
 
     tenant JOIN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          SELECT i.tenant_id, ?3, ?4, i.role, 'active', ?5, ?5, 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?2";
+
+    /// Whether the operator keeps the tenant closed.
+    tenant SUSPENDED = "SELECT id FROM tenants WHERE id = ?1 AND suspended_at IS NOT NULL";
 
     /// Why it could not be accepted, for whoever has the token.
     tenant BY_TOKEN = "SELECT ", COLUMNS, " FROM invitations WHERE tenant_id = ?1 AND id = ?3 AND token_hash = ?4";
@@ -176,7 +192,14 @@ impl Invitations for Repository<'_> {
             ],
         );
         batch.on_duplicate("invitations_tenant_id_email_key", Problem::new(Code::AlreadyInvited));
-        self.record(&mut batch, event("invitation.created", id, json!({ "email": email, "role": role })))?;
+        self.record(
+            &mut batch,
+            event(
+                "invitation.created",
+                id,
+                json::object(vec![("email", email.clone().into()), ("role", role.into())]),
+            ),
+        )?;
         let notice = Notice::invited(standing.name.as_str(), id, tenant.as_str(), role);
         self.deliver(&mut batch, Channel::Email, (None, Some(&email)), &notice)?;
         self.scope.commit(batch, Some(role.inviter())).await?;
@@ -202,22 +225,37 @@ impl Invitations for Repository<'_> {
     }
 
     async fn revoke(&self, id: InvitationId) -> Result<()> {
+        let found = self.get(id).await?;
+        match found.status {
+            InvitationStatus::Open | InvitationStatus::Expired => {}
+            // It is as they want it.
+            InvitationStatus::Revoked => return Ok(()),
+            InvitationStatus::Accepted => return Err(unusable(found.status)),
+        }
         let now = self.scope.app().now();
         let mut batch = self.scope.batch();
-        let missed = Problem::new(Code::InvitationUnusable);
+        let missed = Problem::new(Code::Conflict);
         let _: Slot<()> = batch.require(&REVOKE, [now.into(), id.into()], missed);
-        self.record(&mut batch, event("invitation.revoked", id, json!({})))?;
-        match self.scope.commit(batch, None).await {
-            Err(problem) if problem.code == Code::InvitationUnusable => {
-                match self.get(id).await?.status {
-                    // It is as they want it.
-                    InvitationStatus::Revoked => Ok(()),
-                    status => Err(problem.member("reason", status.as_str())),
-                }
-            }
-            outcome => outcome.map(drop),
-        }
+        self.record(&mut batch, event("invitation.revoked", id, json::object(Vec::new())))?;
+        self.scope.commit(batch, Some(found.role.inviter())).await.map(drop)
     }
+}
+
+fn unusable(status: InvitationStatus) -> Box<Problem> {
+    Problem::new(Code::InvitationUnusable).member("reason", status.as_str())
+}
+
+/// Adds to a batch that takes a member's role or standing away that the open invitations go which they can no longer
+/// answer for: those for a role of this rank or a higher one.
+pub(super) fn revoke_of_inviter(batch: &mut Batch<'_>, user: UserId, rank: i64) {
+    let now = batch.app().now();
+    let _: Slot<()> = batch.add(&REVOKE_OF_INVITER, [user.into(), now.into(), rank.into()]);
+}
+
+/// Adds to a batch that takes a member out that no open invitation brings them in again.
+pub(super) fn revoke_of_address(batch: &mut Batch<'_>, user: UserId) {
+    let now = batch.app().now();
+    let _: Slot<()> = batch.add(&REVOKE_OF_ADDRESS, [user.into(), now.into()]);
 }
 
 /// Adds to a batch about the token's tenant that a user accepts the invitation. The batch fails with
@@ -236,19 +274,27 @@ pub(super) fn accept(batch: &mut Batch<'_>, app: &App, token: &InvitationToken, 
 }
 
 /// What keeps an invitation from being accepted; asked in a batch of its own, after nothing was written.
-pub(super) struct Refusal(Slot<Invitation>);
+pub(super) struct Refusal {
+    invitation: Slot<Invitation>,
+    suspended: Slot<TenantId>,
+}
 
 impl Refusal {
     pub(super) fn ask(batch: &mut Batch<'_>, app: &App, token: &InvitationToken) -> Self {
-        Self(batch.add(&BY_TOKEN, [app.now().into(), token.id.into(), token.digest().into()]))
+        let arguments = [app.now().into(), token.id.into(), token.digest().into()];
+        Self { invitation: batch.add(&BY_TOKEN, arguments), suspended: batch.add(&SUSPENDED, []) }
     }
 
-    pub(super) fn take(self, outcome: &mut Outcome, problem: Box<Problem>) -> Result<Box<Problem>> {
-        Ok(match outcome.optional(self.0)?.map(|invitation| invitation.status) {
+    pub(super) fn take(self, outcome: &mut Outcome) -> Result<Box<Problem>> {
+        let suspended = outcome.optional(self.suspended)?.is_some();
+        Ok(match outcome.optional(self.invitation)?.map(|invitation| invitation.status) {
             None => Problem::new(Code::InvitationNotFound),
-            // Open, and yet not for them; or its tenant is suspended, which is nobody's business yet.
-            Some(InvitationStatus::Open) => problem.member("reason", "other_email"),
-            Some(status) => problem.member("reason", status.as_str()),
+            Some(_) if suspended => Problem::new(Code::TenantSuspended),
+            // Open, and yet not for them.
+            Some(InvitationStatus::Open) => {
+                Problem::new(Code::InvitationUnusable).member("reason", "other_email")
+            }
+            Some(status) => unusable(status),
         })
     }
 }
@@ -271,7 +317,7 @@ impl Joining for Account {
                 let mut batch = self.batch_in(Some(token.tenant));
                 let refusal = Refusal::ask(&mut batch, app, &token);
                 let mut outcome = self.run(batch).await?;
-                Err(refusal.take(&mut outcome, problem)?)
+                Err(refusal.take(&mut outcome)?)
             }
             Err(problem) => Err(problem),
         }

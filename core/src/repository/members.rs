@@ -8,12 +8,14 @@ use serde_json::{Value as Json, json};
 use super::{
     Repository,
     activity::Event,
+    invitations,
     notifications::{Audience, Whom},
 };
 use crate::{
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Slot},
     input::{Patch, input},
+    json,
     notify::Notice,
     problem::{Code, Problem, Result},
     sql::{record, statements},
@@ -111,6 +113,8 @@ impl Repository<'_> {
     fn part(self, batch: &mut Batch<'_>, user: UserId) {
         let now = self.scope.app().now();
         let _: Slot<()> = batch.add(&UNASSIGN, [user.into(), now.into()]);
+        invitations::revoke_of_inviter(batch, user, 0);
+        invitations::revoke_of_address(batch, user);
         let _: Slot<()> = batch.require(&DELETE, [user.into()], Problem::new(Code::NotFound));
         let _: Slot<i64> = batch.require(&HAS_OWNER, [], Problem::new(Code::LastOwner));
     }
@@ -151,10 +155,16 @@ impl Members for Repository<'_> {
             Problem::new(Code::Conflict),
         );
         let _: Slot<i64> = batch.require(&HAS_OWNER, [], Problem::new(Code::LastOwner));
-        let detail = json!({
-            "from": { "role": before.role, "status": before.status },
-            "to": { "role": role, "status": status },
-        });
+        // Who may still invite may do so for roles below their own.
+        let may_invite = status == MembershipStatus::Active && role >= Role::Manager;
+        invitations::revoke_of_inviter(&mut batch, user, if may_invite { role.rank() } else { 0 });
+        let standing_of = |role: Role, status: MembershipStatus| {
+            json::object(vec![("role", role.into()), ("status", status.into())])
+        };
+        let detail = json::object(vec![
+            ("from", standing_of(before.role, before.status)),
+            ("to", standing_of(role, status)),
+        ]);
         self.record(&mut batch, event("member.updated", user, detail))?;
         if status == MembershipStatus::Active {
             let reinstated = before.status != status;

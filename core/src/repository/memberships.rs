@@ -8,6 +8,9 @@ use crate::{
     values::{MembershipId, Name, Role, Slug, TenantId, UserId},
 };
 
+const MANAGERS: &str = "FROM memberships m JOIN users u ON u.id = m.user_id \
+     WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL";
+
 statements! { "memberships";
     /// Whether a user has an active membership, of a role of at least this rank, in the tenant of this slug (if
     /// one is given) that is not suspended (if a rank is given). It stands in front of every batch about a tenant.
@@ -26,11 +29,11 @@ statements! { "memberships";
          SELECT t.id, ?2, ?1, 'owner', 'active', ?3, ?3, 1 FROM tenants t \
          WHERE t.slug = 'default' AND t.created_by = ?1";
 
-    /// Makes a user who has just registered a member of the tenant of this id and slug, of which one may be absent, if
-    /// it is open to all.
+    /// Makes a user who has just registered a member of the tenant of this id or slug, if it is open to all. (Where both
+    /// are given they are the same tenant's.)
     global INSERT_WHERE_OPEN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          SELECT t.id, ?2, ?1, t.config ->> 'open_registration', 'active', ?3, ?3, 1 FROM tenants t \
-         WHERE t.id = COALESCE(?4, t.id) AND t.slug = COALESCE(?5, t.slug) AND t.suspended_at IS NULL \
+         WHERE (t.id = ?4 OR t.slug = ?5) AND t.suspended_at IS NULL \
          AND t.config ->> 'open_registration' IN ('viewer', 'member') \
          AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = t.id AND m.user_id = ?1)";
 
@@ -39,12 +42,10 @@ statements! { "memberships";
          VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1) ON CONFLICT (tenant_id, user_id) DO NOTHING";
 
     /// Members who could approve what another one submitted.
-    tenant COUNT_MANAGERS = "SELECT count(*) AS managers FROM memberships m JOIN users u ON u.id = m.user_id \
-         WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL";
+    tenant COUNT_MANAGERS = "SELECT count(*) AS managers ", MANAGERS;
 
     /// A row if nobody but one could.
-    tenant SINGLE_MANAGER = "SELECT 1 AS ok WHERE (SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id \
-         WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL) <= 1";
+    tenant SINGLE_MANAGER = "SELECT 1 AS ok WHERE (SELECT count(*) ", MANAGERS, ") <= 1";
 }
 
 record! {

@@ -25,7 +25,7 @@ pub use self::service::NEEDED_SCHEMA_VERSION;
 use crate::{
     cursor::{Cursor, PageSize, Paging},
     dispatch::{Batch, TenantScope},
-    problem::Result,
+    problem::{Code, Result},
     sql::Sql,
 };
 
@@ -48,6 +48,19 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     tenants::ALL,
     users::ALL,
 ];
+
+/// Decides and writes anew, a few times, when somebody else has changed in between what was decided on. What fails with
+/// a conflict has written nothing.
+async fn repeat<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> Result<T> {
+    let mut left = 3;
+    loop {
+        left -= 1;
+        match attempt().await {
+            Err(problem) if problem.code == Code::Conflict && left > 0 => {}
+            outcome => return outcome,
+        }
+    }
+}
 
 /// The one implementation of a tenant's repositories.
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{Repository, deliveries, tenants};
 use crate::{
@@ -171,18 +171,21 @@ pub(super) enum Mention {
     LocalPart(String),
 }
 
-/// The mentions in a text: `@` at the start or after a character that no address has, then an id or a local part.
+/// The mentions in a text: `@` at the start or after a character that no name has, then an id or a local part, as
+/// far as its characters (`atext` of RFC 5322, section 3.2.3) go.
 pub(super) fn mentions(text: &str) -> Vec<Mention> {
-    let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
+    let part = |c: char| c.is_alphanumeric() || (c.is_ascii_punctuation() && !"()<>[]:;@\\,\"".contains(c));
     let mut found = Vec::new();
     for (at, _) in text.match_indices('@') {
-        if text[..at].chars().next_back().is_some_and(|before| part(before) || before == '@') {
+        if text[..at].chars().next_back().is_some_and(plain) {
             continue;
         }
         let rest = &text[at + 1..];
         let name = rest.split(|c: char| !part(c)).next().unwrap_or_default();
-        // A full stop behind it ends the sentence.
-        let name = name.trim_end_matches(['.', '-', '_', '+']);
+        // What stands behind it belongs to the sentence.
+        let name = name.trim_end_matches(|c: char| c.is_ascii_punctuation());
+        let name = name.strip_suffix("'s").unwrap_or(name);
         if name.is_empty() || name.len() > limits::EMAIL {
             continue;
         }
@@ -415,7 +418,7 @@ impl Notifications for Repository<'_> {
         let mut batch = self.scope.batch();
         let _: Slot<()> = batch.require(
             &SET_MUTED,
-            [self.scope.user().into(), json!(muted).into()],
+            [self.scope.user().into(), Json::from(muted.clone()).into()],
             Problem::new(Code::NotAMember),
         );
         self.scope.commit(batch, None).await?;
@@ -436,6 +439,10 @@ mod tests {
             [local("ada"), local("bob+1")]
         );
         assert_eq!(mentions("@ @. no"), []);
+        assert_eq!(
+            mentions("@o'brien! *@ada's* '@bob', @x/y_ @d!e?"),
+            [local("o'brien"), local("ada"), local("bob"), local("x/y"), local("d!e")]
+        );
         let id = "0196a2b4-0000-7000-8000-00000000000a";
         assert_eq!(mentions(&format!("@{id}!")), [Mention::Id(UserId::parse(id).unwrap())]);
         let many: String = (0..100).map(|n| format!("@u{n} ")).collect();

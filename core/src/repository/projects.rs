@@ -15,6 +15,7 @@ use crate::{
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Outcome, Slot},
     input::{Patch, input},
+    json,
     notify::Notice,
     problem::{Code, Problem, Result},
     sql::{record, statements},
@@ -288,7 +289,11 @@ impl Projects for Repository<'_> {
         );
         self.record(
             &mut batch,
-            event("project.created", id, json!({ "name": new.name, "visibility": visibility })),
+            event(
+                "project.created",
+                id,
+                json::object(vec![("name", new.name.clone().into()), ("visibility", visibility.into())]),
+            ),
         )?;
         self.scope.commit(batch, None).await?;
         Ok(Project {
@@ -321,13 +326,16 @@ impl Projects for Repository<'_> {
         if name.is_none() && description.is_none() && visibility.is_none() {
             return self.get(id).await;
         }
-        let mut detail = json!({ "name": name, "visibility": visibility });
-        if let Json::Object(members) = &mut detail {
-            members.retain(|_, value| !value.is_null());
-            if description.is_some() {
-                // The log says that it changed; the text itself may be long.
-                members.insert("description".to_owned(), Json::Bool(true));
-            }
+        let mut detail = Vec::new();
+        if let Some(name) = &name {
+            detail.push(("name", name.clone().into()));
+        }
+        if let Some(visibility) = visibility {
+            detail.push(("visibility", visibility.into()));
+        }
+        if description.is_some() {
+            // The log says that it changed; the text itself may be long.
+            detail.push(("description", Json::Bool(true)));
         }
         let now = self.scope.app().now();
         let mut batch = self.scope.batch();
@@ -336,7 +344,7 @@ impl Projects for Repository<'_> {
             [id.into(), name.into(), description.into(), visibility.into(), now.into()],
             Problem::new(Code::ProjectArchived),
         );
-        self.record(&mut batch, event("project.updated", id, detail))?;
+        self.record(&mut batch, event("project.updated", id, json::object(detail)))?;
         match self.scope.commit(batch, None).await {
             Ok(mut outcome) => outcome.one(project),
             Err(problem) if problem.code == Code::ProjectArchived => {
@@ -386,7 +394,11 @@ impl Projects for Repository<'_> {
             [id.into(), request.to.into(), facts.user.into(), now.into(), project.version.into()],
             Problem::new(Code::Conflict),
         );
-        let detail = json!({ "from": found.from, "to": found.to, "comment": request.comment });
+        let detail = json::object(vec![
+            ("from", found.from.into()),
+            ("to", found.to.into()),
+            ("comment", request.comment.clone().into()),
+        ]);
         self.record(&mut batch, event("project.moved", id, detail))?;
         let comment = request.comment.as_ref().map(TransitionComment::as_str);
         let (actor, step) = (standing.name.as_str(), (found.from, found.to));
@@ -394,8 +406,9 @@ impl Projects for Repository<'_> {
             self.tell(&mut batch, &audience.take(&mut outcome)?, &notice)?;
         }
         // The role that the decision relied on must still be there, also where a guard let a manager through.
-        let least =
-            if found.guards.contains(&Guard::SubmitterOrManager) { facts.role } else { found.required_role };
+        let by_role =
+            found.guards.contains(&Guard::SubmitterOrManager) && facts.submitted_by != Some(facts.user);
+        let least = if by_role { Role::Manager } else { found.required_role };
         self.scope.commit(batch, Some(least)).await?.one(moved)
     }
 

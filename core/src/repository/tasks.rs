@@ -8,13 +8,15 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Repository,
     activity::Event,
-    members,
+    comments, members,
     notifications::{Audience, Whom},
+    repeat,
 };
 use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Batch, Slot},
     input::{Clearable, Fault, FaultCode, Patch, input},
+    json,
     notify::Notice,
     problem::{Code, Problem, Result},
     sql::{TenantSql, Value, record, statements},
@@ -25,7 +27,7 @@ use crate::{
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
      created_at, updated_at, version";
 
-/// Which tasks: each way to begin has an index of its own.
+/// Which tasks: each way to begin has an index of its own. All take the same parameters.
 const IN_PROJECT: &str =
     " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND (assignee_id = ?3 OR ?3 IS NULL)";
 const OF_ASSIGNEE: &str =
@@ -37,12 +39,10 @@ const FILTERS: &str = " AND status = COALESCE(?4, status) AND priority = COALESC
      AND (due_on < ?6 OR ?6 IS NULL)";
 
 const NEWEST: &str = " AND id < ?7 ORDER BY id DESC LIMIT ?8";
-/// What has no day comes last.
-const SOONEST: &str = " AND (COALESCE(due_on, '9999-12-31') > ?9 OR (COALESCE(due_on, '9999-12-31') = ?9 AND id < ?7)) \
-     ORDER BY COALESCE(due_on, '9999-12-31'), id DESC LIMIT ?8";
-const MOST_URGENT: &str = " AND (CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END < ?9 \
-     OR (CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END = ?9 AND id < ?7)) \
-     ORDER BY CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END DESC, id DESC LIMIT ?8";
+
+/// The day, where what has none comes last.
+const DUE: &str = "COALESCE(due_on, '9999-12-31')";
+const RANK: &str = "CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END";
 
 /// The task's project is not archived.
 const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
@@ -54,12 +54,18 @@ statements! { "tasks";
     tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
     tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, NEWEST;
     tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, NEWEST;
-    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
-    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
-    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
-    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
+    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, " AND (", DUE, " > ?9 OR (", DUE, " = ?9 AND id < ?7)) \
+         ORDER BY ", DUE, ", id DESC LIMIT ?8";
+    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, " AND (", DUE, " > ?9 OR (", DUE, " = ?9 AND id < ?7)) \
+         ORDER BY ", DUE, ", id DESC LIMIT ?8";
+    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, " AND (", DUE, " > ?9 OR (", DUE, " = ?9 AND id < ?7)) \
+         ORDER BY ", DUE, ", id DESC LIMIT ?8";
+    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, " AND (", RANK, " < ?9 OR (", RANK, " = ?9 AND id < ?7)) \
+         ORDER BY ", RANK, " DESC, id DESC LIMIT ?8";
+    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, " AND (", RANK, " < ?9 OR (", RANK, " = ?9 AND id < ?7)) \
+         ORDER BY ", RANK, " DESC, id DESC LIMIT ?8";
+    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, " AND (", RANK, " < ?9 OR (", RANK, " = ?9 AND id < ?7)) \
+         ORDER BY ", RANK, " DESC, id DESC LIMIT ?8";
 
     /// Whether there is such a project, for a list of its tasks that may be empty.
     tenant PROJECT = "SELECT id FROM projects WHERE tenant_id = ?1 AND id = ?2";
@@ -73,7 +79,7 @@ statements! { "tasks";
          status = COALESCE(?5, status), priority = COALESCE(?6, priority), \
          assignee_id = CASE WHEN ?7 = 1 THEN ?8 ELSE assignee_id END, \
          due_on = CASE WHEN ?9 = 1 THEN ?10 ELSE due_on END, updated_at = ?11, version = version + 1 \
-         WHERE tenant_id = ?1 AND id = ?2", OPEN, " RETURNING ", COLUMNS;
+         WHERE tenant_id = ?1 AND id = ?2 AND version = COALESCE(?12, version)", OPEN, " RETURNING ", COLUMNS;
 
     tenant DELETE = "DELETE FROM tasks WHERE tenant_id = ?1 AND id = ?2", OPEN;
 }
@@ -223,10 +229,74 @@ fn listing(
 }
 
 impl Repository<'_> {
-    /// What a write of a task has missed: its project is archived, or it is not there at all.
-    pub(super) async fn task_archived_or_missing(self, id: TaskId) -> Result<Box<Problem>> {
-        Tasks::get(&self, id).await?;
-        Ok(Problem::new(Code::ProjectArchived))
+    /// What a write of a task or of what belongs to it has missed, with this problem: that there is no such task, that
+    /// its project is archived, or else what the problem says.
+    pub(super) async fn task_unwritable(self, id: TaskId, problem: Box<Problem>) -> Result<Box<Problem>> {
+        let mut batch = self.scope.batch();
+        let subject = comments::ask_subject(&mut batch, id);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        match outcome.optional(subject)? {
+            None => Ok(Problem::new(Code::NotFound)),
+            Some(subject) => Ok(subject.writable().err().unwrap_or(problem)),
+        }
+    }
+
+    /// Changes a task; if somebody else is told of that, provided that it is as it was when that was decided.
+    async fn try_update(self, id: TaskId, patch: TaskPatch, detail: Json) -> Result<Task> {
+        let TaskPatch {
+            title: Patch(title),
+            description: Patch(description),
+            status: Patch(status),
+            priority: Patch(priority),
+            assignee_id: assignee,
+            due_on,
+        } = patch;
+        let new_assignee = assignee.0.flatten();
+        // Who it was given to already is not told again.
+        let told = match new_assignee {
+            None => None,
+            Some(new) => {
+                let mut batch = self.scope.batch();
+                let task = batch.add::<Task, _>(&BY_ID, [id.into()]);
+                let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Member(new));
+                let (standing, mut outcome) = self.scope.read(batch).await?;
+                let task = outcome.optional(task)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+                let told = audience.take(&mut outcome)?;
+                (task.assignee_id != Some(new)).then_some((told, standing.name, task))
+            }
+        };
+        let decided_on = told.as_ref().map(|(_, _, before)| before.version);
+        let now = self.scope.app().now();
+        let [assigns, assignee] = assignee.arguments();
+        let [dates, due_on] = due_on.arguments();
+        let mut batch = self.scope.batch();
+        let arguments = [
+            id.into(),
+            title.clone().into(),
+            description.clone().into(),
+            status.into(),
+            priority.into(),
+            assigns,
+            assignee,
+            dates,
+            due_on,
+            now.into(),
+            decided_on.into(),
+        ];
+        Self::require_assignee(&mut batch, new_assignee);
+        let changed = batch.require::<Task, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
+        self.record(&mut batch, event("task.updated", id, detail))?;
+        if let Some((told, actor, before)) = &told {
+            let title = title.as_ref().unwrap_or(&before.title);
+            let description = description.as_ref().unwrap_or(&before.description);
+            let notice = Notice::assigned(actor.as_str(), id, title.as_str(), description.as_str());
+            self.tell(&mut batch, told, &notice)?;
+        }
+        match self.scope.commit(batch, None).await {
+            Ok(mut outcome) => outcome.one(changed),
+            Err(problem) if problem.code == Code::Conflict => Err(self.task_unwritable(id, problem).await?),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Has the batch fail unless the assignee is an active member. It goes in front of the change: a foreign key would
@@ -316,7 +386,11 @@ impl Tasks for Repository<'_> {
         ];
         Self::require_assignee(&mut batch, new.assignee_id);
         let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::ProjectArchived));
-        let detail = json!({ "project_id": project, "title": new.title, "assignee_id": new.assignee_id });
+        let detail = json::object(vec![
+            ("project_id", project.into()),
+            ("title", new.title.clone().into()),
+            ("assignee_id", new.assignee_id.into()),
+        ]);
         self.record(&mut batch, event("task.created", id, detail))?;
         if let Some((told, actor)) = &told {
             let notice = Notice::assigned(actor.as_str(), id, new.title.as_str(), description.as_str());
@@ -354,89 +428,34 @@ impl Tasks for Repository<'_> {
 
     async fn update(&self, id: TaskId, patch: TaskPatch) -> Result<Task> {
         let Some(detail) = changes(&patch) else { return self.get(id).await };
-        let TaskPatch {
-            title: Patch(title),
-            description: Patch(description),
-            status: Patch(status),
-            priority: Patch(priority),
-            assignee_id: assignee,
-            due_on,
-        } = patch;
-        let new_assignee = assignee.0.flatten();
-        // Who it was given to already is not told again.
-        let told = match new_assignee {
-            None => None,
-            Some(new) => {
-                let mut batch = self.scope.batch();
-                let task = batch.add::<Task, _>(&BY_ID, [id.into()]);
-                let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Member(new));
-                let (standing, mut outcome) = self.scope.read(batch).await?;
-                let task = outcome.optional(task)?.ok_or_else(|| Problem::new(Code::NotFound))?;
-                let told = audience.take(&mut outcome)?;
-                (task.assignee_id != Some(new)).then_some((told, standing.name, task))
-            }
-        };
-        let now = self.scope.app().now();
-        let [assigns, assignee] = assignee.arguments();
-        let [dates, due_on] = due_on.arguments();
-        let mut batch = self.scope.batch();
-        let arguments = [
-            id.into(),
-            title.clone().into(),
-            description.clone().into(),
-            status.into(),
-            priority.into(),
-            assigns,
-            assignee,
-            dates,
-            due_on,
-            now.into(),
-        ];
-        Self::require_assignee(&mut batch, new_assignee);
-        let changed = batch.require::<Task, _>(&UPDATE, arguments, Problem::new(Code::ProjectArchived));
-        self.record(&mut batch, event("task.updated", id, Json::Object(detail)))?;
-        if let Some((told, actor, before)) = &told {
-            let title = title.as_ref().unwrap_or(&before.title);
-            let description = description.as_ref().unwrap_or(&before.description);
-            let notice = Notice::assigned(actor.as_str(), id, title.as_str(), description.as_str());
-            self.tell(&mut batch, told, &notice)?;
-        }
-        match self.scope.commit(batch, None).await {
-            Ok(mut outcome) => outcome.one(changed),
-            Err(problem) if problem.code == Code::ProjectArchived => {
-                Err(self.task_archived_or_missing(id).await?)
-            }
-            Err(problem) => Err(problem),
-        }
+        repeat(|| self.try_update(id, patch.clone(), detail.clone())).await
     }
 
     async fn delete(&self, id: TaskId) -> Result<()> {
         let mut batch = self.scope.batch();
-        let _: Slot<()> = batch.require(&DELETE, [id.into()], Problem::new(Code::ProjectArchived));
+        let _: Slot<()> = batch.require(&DELETE, [id.into()], Problem::new(Code::Conflict));
         self.record(&mut batch, event("task.deleted", id, json!({})))?;
         match self.scope.commit(batch, None).await {
-            Err(problem) if problem.code == Code::ProjectArchived => {
-                Err(self.task_archived_or_missing(id).await?)
-            }
+            Err(problem) if problem.code == Code::Conflict => Err(self.task_unwritable(id, problem).await?),
             outcome => outcome.map(drop),
         }
     }
 }
 
 /// What a patch changes, for the activity log; `None` if nothing.
-fn changes(patch: &TaskPatch) -> Option<Map<String, Json>> {
+fn changes(patch: &TaskPatch) -> Option<Json> {
     let mut detail = Map::new();
     let mut note = |name: &str, value: Option<Json>| {
         if let Some(value) = value {
             detail.insert(name.to_owned(), value);
         }
     };
-    note("title", patch.title.0.as_ref().map(|title| json!(title)));
+    note("title", patch.title.0.clone().map(Json::from));
     // The log says that it changed; the text itself may be long.
     note("description", patch.description.0.as_ref().map(|_| Json::Bool(true)));
-    note("status", patch.status.0.map(|status| json!(status)));
-    note("priority", patch.priority.0.map(|priority| json!(priority)));
-    note("assignee_id", patch.assignee_id.0.map(|assignee| json!(assignee)));
-    note("due_on", patch.due_on.0.map(|day| json!(day)));
-    (!detail.is_empty()).then_some(detail)
+    note("status", patch.status.0.map(Json::from));
+    note("priority", patch.priority.0.map(Json::from));
+    note("assignee_id", patch.assignee_id.0.map(Json::from));
+    note("due_on", patch.due_on.0.map(|day| day.map(|day| day.to_string()).into()));
+    (!detail.is_empty()).then_some(Json::Object(detail))
 }

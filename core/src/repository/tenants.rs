@@ -3,7 +3,6 @@
 use std::future::Future;
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     Repository,
@@ -14,6 +13,7 @@ use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Account, Batch, Lobby, Slot},
     input::{Fault, FaultCode, Patch, input},
+    json,
     problem::{Code, Problem, Result},
     sql::{TenantSql, record, statements},
     time::Timestamp,
@@ -56,6 +56,9 @@ statements! { "tenants";
     /// A row if this is the tenant's slug.
     tenant CONFIRM = "SELECT id FROM tenants WHERE id = ?1 AND slug = ?2";
 
+    /// A row if requests that name no tenant do not mean this one.
+    tenant NOT_DEFAULT = "SELECT id FROM tenants WHERE id = ?1 AND slug <> 'default'";
+
     tenant DELETE_COMMENTS = "DELETE FROM comments WHERE tenant_id = ?1";
     tenant DELETE_TASKS = "DELETE FROM tasks WHERE tenant_id = ?1";
     tenant DELETE_PROJECTS = "DELETE FROM projects WHERE tenant_id = ?1";
@@ -64,7 +67,7 @@ statements! { "tenants";
     tenant DELETE_INVITATIONS = "DELETE FROM invitations WHERE tenant_id = ?1";
     tenant DELETE_ACTIVITY = "DELETE FROM activity WHERE tenant_id = ?1";
     tenant DELETE_MEMBERSHIPS = "DELETE FROM memberships WHERE tenant_id = ?1";
-    tenant DELETE = "DELETE FROM tenants WHERE id = ?1 AND slug <> 'default'";
+    tenant DELETE = "DELETE FROM tenants WHERE id = ?1";
 }
 
 /// What a tenant leaves, children before their parents.
@@ -197,7 +200,7 @@ impl Tenancies for Account {
             &memberships::INSERT,
             [membership.into(), self.user().into(), Role::Owner.into(), now.into()],
         );
-        let detail = json!({ "slug": new.slug, "name": new.name });
+        let detail = json::object(vec![("slug", new.slug.clone().into()), ("name", new.name.clone().into())]);
         let event = Event::new("tenant.created", "tenant", id.0, detail);
         activity::record(&mut batch, app, self.user(), event)?;
         self.run(batch).await?;
@@ -247,7 +250,12 @@ impl Settings for Repository<'_> {
         let Some(name) = patch.name.0 else { return self.get().await };
         let app = self.scope.app();
         let mut batch = self.scope.batch();
-        let event = Event::new("tenant.updated", "tenant", self.scope.tenant().0, json!({ "name": name }));
+        let event = Event::new(
+            "tenant.updated",
+            "tenant",
+            self.scope.tenant().0,
+            json::object(vec![("name", name.clone().into())]),
+        );
         let tenant = batch.require::<Bare, _>(
             &UPDATE,
             [name.into(), app.now().into()],
@@ -264,10 +272,11 @@ impl Settings for Repository<'_> {
         let fault = Fault::new(FaultCode::NotAllowed, "Expected the slug of this tenant.").within("confirm");
         let unconfirmed = Problem::faults(Code::InvalidParameter, vec![fault]);
         let _: Slot<TenantId> = batch.require(&CONFIRM, [confirm.into()], unconfirmed);
+        let _: Slot<TenantId> = batch.require(&NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
         for rows in DELETE_ROWS {
             let _: Slot<()> = batch.add(rows, []);
         }
-        let _: Slot<()> = batch.require(&DELETE, [], Problem::new(Code::DefaultTenant));
+        let _: Slot<()> = batch.add(&DELETE, []);
         self.scope.commit(batch, None).await.map(drop)
     }
 }

@@ -3,18 +3,18 @@
 use std::future::Future;
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::{activity, invitations, memberships, tenants};
 use crate::{
     dispatch::{Account, Lobby, NamedTenant, Slot},
     input::{Patch, input},
+    json,
     password::{HashJob, HashOutcome, Password},
     problem::{Code, Problem, Result},
     sql::{record, statements},
     time::Timestamp,
     token::InvitationToken,
-    values::{Email, Name, UserId},
+    values::{Email, Name, TenantId, UserId},
 };
 
 statements! { "users";
@@ -112,13 +112,18 @@ impl Accounts for Lobby {
             return Err(Problem::internal("the hasher did not hash"));
         };
         let (id, now) = (UserId(app.new_id()?), app.now());
-        let mut batch = self.batch_in(token.as_ref().map(|token| token.tenant));
+        let slug = named.slug.map(|named| named.slug);
+        let mut batch = self.batch_in(token.as_ref().map_or(named.id, |token| Some(token.tenant)));
+        if let (None, Some(_), Some(slug)) = (&token, named.id, &slug) {
+            let conflict = Problem::new(Code::TenantConflict);
+            let _: Slot<TenantId> = batch.require(&tenants::CONFIRM, [slug.clone().into()], conflict);
+        }
         let _: Slot<()> = batch.add_global(
             &INSERT,
             [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()],
         );
         if app.config.claim_default_tenant {
-            let detail = json!({ "email": email });
+            let detail = json::object(vec![("email", email.clone().into())]);
             let _: Slot<()> = batch.add_global(&tenants::CLAIM_DEFAULT, [id.into(), now.into()]);
             let _: Slot<()> = batch
                 .add_global(&memberships::INSERT_FOR_CLAIM, [id.into(), app.new_id()?.into(), now.into()]);
@@ -131,7 +136,6 @@ impl Accounts for Lobby {
             invitations::accept(&mut batch, app, token, id)?;
         } else {
             let membership = app.new_id()?;
-            let slug = named.slug.map(|named| named.slug);
             let _: Slot<()> = batch.add_global(
                 &memberships::INSERT_WHERE_OPEN,
                 [id.into(), membership.into(), now.into(), named.id.into(), slug.into()],
@@ -147,7 +151,7 @@ impl Accounts for Lobby {
                 let mut batch = self.batch_in(Some(token.tenant));
                 let refusal = invitations::Refusal::ask(&mut batch, app, token);
                 let mut outcome = self.run(batch).await?;
-                return Err(refusal.take(&mut outcome, problem)?);
+                return Err(refusal.take(&mut outcome)?);
             }
             (outcome, _) => outcome?,
         };
@@ -187,7 +191,7 @@ impl Profile for Account {
     async fn update(&self, patch: ProfilePatch) -> Result<User> {
         let Some(name) = patch.name.0 else { return self.get().await };
         let (app, now) = (self.app(), self.app().now());
-        let detail = json!({ "name": name });
+        let detail = json::object(vec![("name", name.clone().into())]);
         let mut batch = self.batch();
         let user = batch.add_global::<User, _>(&UPDATE, [self.user().into(), name.into(), now.into()]);
         let _: Slot<()> = batch.add_global(

@@ -65,6 +65,12 @@ macro_rules! wire_enum {
             }
         }
 
+        impl From<$name> for serde_json::Value {
+            fn from(value: $name) -> Self {
+                value.as_str().into()
+            }
+        }
+
         impl From<$name> for $crate::sql::Value {
             fn from(value: $name) -> Self {
                 Self::Text(Some(value.as_str().to_owned()))

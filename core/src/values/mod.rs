@@ -27,7 +27,7 @@ macro_rules! id {
         impl $name {
             /// Reads the hyphenated form, in either case; no other form is taken.
             pub fn parse(text: &str) -> Option<Self> {
-                (text.len() == 36).then(|| Uuid::try_parse(text).ok().map(Self)).flatten()
+                uuid(text).map(Self)
             }
         }
 
@@ -49,6 +49,12 @@ macro_rules! id {
             }
         }
 
+        impl From<$name> for Json {
+            fn from(id: $name) -> Self {
+                id.to_string().into()
+            }
+        }
+
         impl FromCell for $name {
             fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
                 Uuid::from_cell(cell).map(Self)
@@ -57,8 +63,8 @@ macro_rules! id {
 
         impl Leaf for $name {
             fn from_value(value: Json) -> Result<Self, Fault> {
-                let text = string(value)?;
-                Self::parse(&text).ok_or_else(|| Fault::new(FaultCode::Format, "Expected a UUID."))
+                let found = uuid(&string(value)?).map(Self);
+                found.ok_or_else(|| Fault::new(FaultCode::Format, "Expected a UUID."))
             }
         }
 
@@ -98,6 +104,11 @@ id! {
     DeliveryId,
     /// The id of anything that the activity log tells of.
     EntityId,
+}
+
+/// Reads the hyphenated form of an id.
+pub(crate) fn uuid(text: &str) -> Option<Uuid> {
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
 /// Takes a string out of a JSON value.
@@ -161,6 +172,12 @@ macro_rules! text {
         impl FromCell for $name {
             fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
                 String::from_cell(cell).map(Self)
+            }
+        }
+
+        impl From<$name> for Json {
+            fn from(text: $name) -> Self {
+                text.0.into()
             }
         }
 

@@ -1,6 +1,7 @@
 //! An email as it travels (RFC 5322).
 
 use bailiwick_core::ports::{Email, SendFailure};
+use email_encoding::headers::{rfc2047, writer::EmailWriter};
 use lettre::{
     Address, Message,
     message::{
@@ -17,6 +18,19 @@ pub(super) fn address(text: &str) -> Option<Address> {
 /// Text for a header. lettre encodes what would end one, but panics over a line break in a name.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
+}
+
+/// The subject. lettre leaves text alone that is ASCII, also where it looks encoded (RFC 2047) and every reader would
+/// decode it; so such text is encoded once more.
+fn subject_header(text: &str) -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Subject");
+    if !text.contains("=?") {
+        return HeaderValue::new(name, text.to_owned());
+    }
+    let mut encoded = String::new();
+    // Writing to a String cannot fail.
+    let _ = rfc2047::encode(text, &mut EmailWriter::new(&mut encoded, "Subject: ".len(), 0, false));
+    HeaderValue::dangerous_new_pre_encoded(name, text.to_owned(), encoded)
 }
 
 /// Puts the message together.
@@ -37,7 +51,7 @@ pub(super) fn compose(email: Email) -> Result<Message, SendFailure> {
         .date_now()
         .from(Mailbox::new(Some(one_line(&from_name)), from))
         .to(Mailbox::new(None, read("the recipient", &to)?))
-        .subject(one_line(&subject))
+        .raw_header(subject_header(&one_line(&subject)))
         // RFC 3834, section 5: nobody's holiday notice shall answer.
         .raw_header(HeaderValue::new(
             HeaderName::new_from_ascii_str("Auto-Submitted"),
@@ -102,6 +116,8 @@ pub(super) mod tests {
         });
         assert!(message.is_ascii(), "{message}");
         assert!(message.contains("Subject: Olive submitted =?utf-8?b?"), "{message}");
+        let sly = formatted(Email { subject: "=?utf-8?q?=48i?=".to_owned(), ..email() });
+        assert!(sly.contains("Subject: =?utf-8?b?") && !sly.contains("=48i"), "{sly}");
         assert!(message.contains("Content-Transfer-Encoding: base64"), "{message}");
     }
 

@@ -15,7 +15,7 @@ use super::{Cast, comment, patch_member};
 crate::cases!("recipients":
     unless_told_otherwise_it_is_in_the_product,
     by_all_ways_at_once,
-    a_channel_without_webhook_is_silent,
+    slack_is_chosen_only_with_a_webhook,
     an_invitation_goes_to_its_address_by_email,
     moves_that_nobody_is_told_of,
     reopening_is_starting,
@@ -65,11 +65,16 @@ async fn by_all_ways_at_once(target: &'static Target) {
     }
 }
 
-async fn a_channel_without_webhook_is_silent(target: &'static Target) {
+async fn slack_is_chosen_only_with_a_webhook(target: &'static Target) {
     let tenant = Tenant::create(target).await;
-    tenant.send_by(&["task_assigned"], &["slack"]).await;
-    tenant.assign(&tenant.manager, "Sweep", &tenant.member).await;
-    assert_eq!((tenant.deliveries().await, tenant.told().await), (vec![], vec![]));
+    let slack = json!({ "channels": { "task_assigned": ["slack"] } });
+    let refused = tenant.configure(&slack).await.problem(422, "validation_failed");
+    assert_eq!(refused.pointers(), ["/slack_webhook_url"]);
+    tenant.webhook().await;
+    tenant.configure(&slack).await.expect(200);
+    let cleared = tenant.configure(&json!({ "slack_webhook_url": null })).await;
+    assert_eq!(cleared.problem(422, "validation_failed").pointers(), ["/slack_webhook_url"]);
+    tenant.configure(&json!({ "slack_webhook_url": null, "channels": null })).await.expect(200);
 }
 
 async fn an_invitation_goes_to_its_address_by_email(target: &'static Target) {

@@ -49,14 +49,21 @@ pub struct Received {
     pub headers: HeaderMap,
     /// Its body; `null` if it is no JSON.
     pub body: Value,
-    /// What was done with it.
+    /// What is done with it.
     pub behaviour: Behaviour,
+    /// Whether it was answered, and whoever asked was still there.
+    pub answered: bool,
 }
 
 impl Received {
     /// A header, if it is there.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether it was answered with success.
+    pub fn taken(&self) -> bool {
+        self.answered && matches!(self.behaviour, Behaviour::Ok | Behaviour::Slow(_))
     }
 
     /// The mailbox that it came to.
@@ -80,7 +87,20 @@ struct Script {
 struct State {
     received: Vec<Received>,
     scripts: HashMap<String, Script>,
+    /// What mailboxes without a script do, in turn.
+    habit: Vec<Behaviour>,
     ended: HashMap<String, usize>,
+}
+
+impl State {
+    fn behaviour(&mut self, mailbox: &str) -> Behaviour {
+        let scripted = self
+            .scripts
+            .get_mut(mailbox)
+            .map(|script| script.first.pop_front().or_else(|| script.then.clone()).unwrap_or(Behaviour::Ok));
+        let turn = self.received.len().checked_rem(self.habit.len());
+        scripted.or_else(|| Some(self.habit[turn?].clone())).unwrap_or(Behaviour::Ok)
+    }
 }
 
 /// The server. Every path is a mailbox of its own, and so is every address that the email API is given.
@@ -132,6 +152,11 @@ impl Receiver {
         self.state().scripts.insert(mailbox.to_owned(), script);
     }
 
+    /// What mailboxes do that were told nothing: this, in turn, over and over.
+    pub fn by_habit(&self, habit: impl IntoIterator<Item = Behaviour>) {
+        self.state().habit = habit.into_iter().collect();
+    }
+
     /// What has come to a mailbox, in order.
     pub fn received(&self, mailbox: &str) -> Vec<Received> {
         self.state().received.iter().filter(|received| received.mailbox() == mailbox).cloned().collect()
@@ -173,22 +198,20 @@ impl Receiver {
             headers: parts.headers,
             body: serde_json::from_slice(&body).unwrap_or_default(),
             behaviour: Behaviour::Ok,
+            answered: false,
         };
         let mailbox = received.mailbox().to_owned();
-        let behaviour = {
+        let (place, behaviour) = {
             let mut state = self.state();
-            let behaviour = state
-                .scripts
-                .get_mut(&mailbox)
-                .and_then(|script| script.first.pop_front().or_else(|| script.then.clone()));
-            received.behaviour = behaviour.unwrap_or(Behaviour::Ok);
+            let place = state.received.len();
+            received.behaviour = state.behaviour(&mailbox);
             let behaviour = received.behaviour.clone();
             state.received.push(received);
-            behaviour
+            (place, behaviour)
         };
         // Counts also if this is dropped because the other side has gone.
         let _ended = Ended { receiver: &self, mailbox };
-        Ok(match behaviour {
+        let answer = match behaviour {
             Behaviour::Ok => answer(200, "ok"),
             Behaviour::Status(status) => answer(status, "no"),
             Behaviour::RetryAfter(status, seconds) => {
@@ -201,7 +224,9 @@ impl Receiver {
             Behaviour::Silent => match pending::<Infallible>().await {},
             Behaviour::HangUp => return Err(io::ErrorKind::ConnectionReset.into()),
             Behaviour::Redirect(status, to) => with_header(answer(status, "elsewhere"), "location", &to),
-        })
+        };
+        self.state().received[place].answered = true;
+        Ok(answer)
     }
 }
 

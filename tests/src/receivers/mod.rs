@@ -200,7 +200,7 @@ fn from_request(received: &Received) -> Mail {
         subject: text("subject").expect("a subject"),
         text: text("text").expect("a text"),
         id: received.header("idempotency-key").expect("a key").to_owned(),
-        taken: matches!(received.behaviour, Behaviour::Ok | Behaviour::Slow(_)),
+        taken: received.taken(),
     }
 }
 

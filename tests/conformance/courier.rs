@@ -1,0 +1,132 @@
+//! What the outbox owes to others: nobody waits for somebody else's receiver, and what must not be said any more is not
+//! said.
+
+use bailiwick_tests::{
+    actors::{Actor, Tenant, unique},
+    outbox::Webhook,
+    receivers::{Trouble, http::Behaviour},
+    targets::Target,
+};
+use serde_json::{Value, json};
+
+crate::cases!("courier":
+    a_slow_receiver_keeps_no_other_tenant_waiting,
+    a_suspended_tenant_sends_nothing_until_it_is_resumed,
+    an_invitation_that_is_no_longer_open_is_not_sent,
+    whose_account_is_disabled_is_told_nothing,
+    what_cannot_be_read_holds_nothing_else_up,
+);
+
+async fn with_webhook(target: &'static Target) -> (Tenant<'static>, Webhook) {
+    let tenant = Tenant::create(target).await;
+    let webhook = tenant.webhook().await;
+    tenant.send_by(&["task_assigned"], &["slack"]).await;
+    (tenant, webhook)
+}
+
+fn is(state: &'static str) -> impl Fn(&Value) -> bool {
+    move |delivery| delivery["state"] == state
+}
+
+async fn a_slow_receiver_keeps_no_other_tenant_waiting(target: &'static Target) {
+    let ((slow, silent), (quick, prompt)) = tokio::join!(with_webhook(target), with_webhook(target));
+    silent.always(Behaviour::Silent);
+    for _ in 0..40 {
+        slow.assign(&slow.manager, "Sweep", &slow.member).await;
+    }
+    target.until("the silence to begin", || async { (silent.count() > 0).then_some(()) }).await;
+    quick.assign(&quick.manager, "Dust", &quick.member).await;
+    quick.delivery("sent", is("sent")).await;
+    assert_eq!(prompt.count(), 1);
+    // Of the slow one's much is left, which would have been before it in a queue.
+    let left = slow.deliveries().await.iter().filter(|delivery| delivery["state"] == "pending").count();
+    assert!(left > 10, "{left}");
+    let path = format!("/v1/tenant?confirm={}", slow.slug);
+    slow.owner.delete(&path).tenant(&slow.id).send().await.expect(204);
+}
+
+async fn a_suspended_tenant_sends_nothing_until_it_is_resumed(target: &'static Target) {
+    let (tenant, webhook) = with_webhook(target).await;
+    webhook.behave([Behaviour::Status(500)]);
+    tenant.assign(&tenant.manager, "Sweep", &tenant.member).await;
+    tenant.delivery("postponed", |delivery| delivery["last_error"].is_string()).await;
+    let close = |when: &str| format!("UPDATE tenants SET suspended_at = {when} WHERE id = '{}'", tenant.id);
+    target.backdoor.sql(&close("created_at")).await;
+    // Another tenant's arrives meanwhile, so the outbox was looked through.
+    let (other, prompt) = with_webhook(target).await;
+    let before = webhook.count();
+    for _ in 0..3 {
+        other.assign(&other.manager, "Dust", &other.member).await;
+    }
+    other.settled().await;
+    assert_eq!((prompt.count(), webhook.count()), (3, before));
+    target.backdoor.sql(&close("NULL")).await;
+    tenant.delivery("sent", is("sent")).await;
+}
+
+async fn an_invitation_that_is_no_longer_open_is_not_sent(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let address = format!("{}@example.com", unique("guest"));
+    target.mailbox.always_refuse(&address, Trouble::ForGood);
+    let new = json!({ "email": address, "role": "viewer" });
+    let made = tenant.owner.post("/v1/invitations").tenant(&tenant.id).json(&new).send().await.expect(201);
+    let dead = tenant.delivery("given up", is("dead")).await;
+    let path = format!("/v1/invitations/{}", made.text_at("/id"));
+    tenant.owner.delete(&path).tenant(&tenant.id).send().await.expect(204);
+    target.mailbox.refuse(&address, Trouble::ForGood, 0);
+    tenant.retry(&dead).await.expect(200);
+    let dead = tenant.delivery("given up again", is("dead")).await;
+    assert_eq!(dead["last_error"], "the invitation is no longer open");
+    assert!(target.mailbox.mails(&address).iter().all(|mail| !mail.taken));
+}
+
+async fn whose_account_is_disabled_is_told_nothing(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    tenant.send_by(&["task_assigned"], &["email"]).await;
+    let gone = Actor::register(target, "gone").await;
+    tenant.admit(&gone, "member").await;
+    target.mailbox.always_refuse(&gone.email, Trouble::ForGood);
+    tenant.assign(&tenant.manager, "Sweep", &gone).await;
+    let dead = tenant.delivery("given up", is("dead")).await;
+    let disable = format!("UPDATE users SET disabled_at = created_at WHERE id = '{}'", gone.id);
+    target.backdoor.sql(&disable).await;
+    target.mailbox.refuse(&gone.email, Trouble::ForGood, 0);
+    tenant.retry(&dead).await.expect(200);
+    tenant.delivery("given up again", is("dead")).await;
+    assert!(target.mailbox.mails(&gone.email).iter().all(|mail| !mail.taken));
+}
+
+async fn what_cannot_be_read_holds_nothing_else_up(target: &'static Target) {
+    let (tenant, webhook) = with_webhook(target).await;
+    webhook.always(Behaviour::Status(500));
+    tenant.assign(&tenant.manager, "Sweep", &tenant.member).await;
+    tenant.assign(&tenant.manager, "Dust", &tenant.member).await;
+    tenant.delivery("given up", |delivery| delivery["state"] == "dead").await;
+    tenant.settled().await;
+    // As a newer version might have written it. Both are due at the same moment.
+    let revive = |kind: &str, title: &str| {
+        format!(
+            "UPDATE deliveries SET kind = '{kind}', state = 'pending', attempts = 0, \
+             next_attempt_at = '2026-01-01T00:00:00.000Z' WHERE tenant_id = '{}' AND title LIKE '%{title}%'",
+            tenant.id
+        )
+    };
+    webhook.always(Behaviour::Ok);
+    let before = webhook.count();
+    target.backdoor.sql(&revive("of_the_future", "Sweep")).await;
+    target.backdoor.sql(&revive("task_assigned", "Dust")).await;
+    target.until("the other one to arrive", || async { (webhook.count() > before).then_some(()) }).await;
+    let dead = format!(
+        "SELECT count(*) FROM deliveries WHERE tenant_id = '{}' AND state = 'dead' AND last_error LIKE 'it cannot be read here%'",
+        tenant.id
+    );
+    target
+        .until("the unreadable one to be given up", async || {
+            (target.backdoor.count(&dead).await == 1).then_some(())
+        })
+        .await;
+    // With the version that knows it, it may be tried anew.
+    target.backdoor.sql(&revive("task_assigned", "Sweep")).await;
+    tenant.settled().await;
+    assert_eq!(webhook.count(), before + 2);
+}

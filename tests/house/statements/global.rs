@@ -1,0 +1,104 @@
+//! The statements that are about no single tenant and reach tenants' rows all the same: all of them, and why.
+
+/// A statement that may span tenants.
+pub(super) struct Global {
+    pub(super) name: &'static str,
+    /// Why it may.
+    pub(super) why: &'static str,
+    /// What binds it instead: conjuncts, or values that are stored, each with the table that it binds. Every other
+    /// table of the statement must be bound to one of these by its tenant column. `..` stands for what follows.
+    pub(super) by: &'static [(&'static str, &'static str)],
+}
+
+/// Nothing binds this table: it is about every row.
+pub(super) const ANY_ROW: &str = "every row";
+
+impl Global {
+    /// The place among what binds the statement, if this is there for the table of this name.
+    pub(super) fn position(&self, name: &str, what: &str) -> Option<usize> {
+        self.by.iter().position(|(table, by)| {
+            *table == name && by.strip_suffix("..").map_or(*by == what, |start| what.starts_with(start))
+        })
+    }
+}
+
+pub(super) const GLOBAL: &[Global] = &[
+    Global {
+        name: "activity::INSERT_FOR_USER",
+        why: "A change of one's own account is told in each tenant that one is an active member of, and in no other.",
+        by: &[("m", "m.user_id = ?1")],
+    },
+    Global {
+        name: "activity::INSERT_FOR_JOINED",
+        why: "Which tenant was joined is known to the database only; it is that of the user's own new membership.",
+        by: &[("m", "m.user_id = ?1"), ("m", "m.id = ?4")],
+    },
+    Global {
+        name: "activity::INSERT_FOR_CLAIM",
+        why: "It is about the tenant `default`, if this user has just claimed it.",
+        by: &[("t", "t.slug = 'default'"), ("t", "t.created_by = ?1")],
+    },
+    Global {
+        name: "admin::OWNED",
+        why: "It lists the tenants that the user of the account owns; what it counts is in those.",
+        by: &[("m", "m.user_id = ?1"), ("m", "m.role = 'owner'"), ("m", "m.status = 'active'")],
+    },
+    Global {
+        name: "deliveries::DUE",
+        why: "The outbox of all tenants is emptied by one task, which no request reaches; it learns only whether any is due.",
+        by: &[("d", "d.state = 'pending'"), ("d", "d.next_attempt_at <= ?1")],
+    },
+    Global {
+        name: "deliveries::CLAIM",
+        why: "The same task claims what is due, whosever it is, and none more than its share; only the claim is changed.",
+        by: &[
+            ("deliveries", "(tenant_id, id) IN (SELECT .."),
+            ("d", "d.state = 'pending'"),
+            ("d", "d.next_attempt_at <= ?1"),
+            ("f", "f.state = 'pending'"),
+        ],
+    },
+    Global {
+        name: "deliveries::CLAIMED",
+        why: "The same task reads what it has claimed, each with the configuration of its own tenant.",
+        by: &[("d", "d.claim = ?1")],
+    },
+    Global {
+        name: "memberships::INSERT_FOR_CLAIM",
+        why: "It makes a user the owner of the tenant `default`, if they have just claimed it.",
+        by: &[("t", "t.slug = 'default'"), ("t", "t.created_by = ?1")],
+    },
+    Global {
+        name: "memberships::INSERT_WHERE_OPEN",
+        why: "Who registers joins the tenant that they named, by id or slug, if it is open to all.",
+        by: &[
+            ("t", "t.id = ?4 OR t.slug = ?5"),
+            ("t", "t.config ->> 'open_registration' IN ('viewer', 'member')"),
+        ],
+    },
+    Global {
+        name: "operator::LIST",
+        why: "The operator's command line lists all tenants; no request reaches it.",
+        by: &[("t", ANY_ROW)],
+    },
+    Global {
+        name: "tenants::ID_BY_SLUG",
+        why: "Finding the tenant that a request names comes before there is one; it returns the id and grants nothing.",
+        by: &[("tenants", "slug = ?1")],
+    },
+    Global {
+        name: "tenants::INSERT",
+        why: "It makes a tenant, which nobody has yet.",
+        by: &[("tenants", "id = ?1")],
+    },
+    Global {
+        name: "tenants::CLAIM_DEFAULT",
+        why: "The first user who registers gets the tenant `default`, which has neither creator nor member.",
+        by: &[("tenants", "slug = 'default'"), ("tenants", "created_by IS NULL")],
+    },
+    Global {
+        name: "tenants::OF_USER",
+        why: "It lists the tenants that the user of the account is an active member of.",
+        by: &[("m", "m.user_id = ?1"), ("m", "m.status = 'active'")],
+    },
+];

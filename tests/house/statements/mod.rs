@@ -1,0 +1,145 @@
+//! Every statement is bound to its tenant: proven on what a SQL parser reads, for every table in every place; and the
+//! proof is proven to notice, by statements that lack a binding.
+
+mod global;
+mod mutants;
+mod proof;
+mod tables;
+mod terms;
+mod trials;
+mod walk;
+mod write;
+
+use std::collections::BTreeSet;
+
+use bailiwick_core::{repository::CATALOGUE, sql::Sql};
+use sqlparser::{
+    ast::Statement,
+    dialect::{Dialect, PostgreSqlDialect, SQLiteDialect},
+    parser::Parser,
+};
+
+use self::{
+    global::{GLOBAL, Global},
+    mutants::Killed,
+    proof::Question,
+    tables::Tables,
+};
+
+/// A statement as one of the engines gets it.
+struct Spelling {
+    engine: &'static str,
+    parameter: &'static str,
+    statement: Statement,
+}
+
+impl Spelling {
+    fn parse(engine: &'static str, name: &str, text: &str) -> Self {
+        let (dialect, parameter): (&dyn Dialect, _) = match engine {
+            "SQLite" => (&SQLiteDialect {}, "?1"),
+            _ => (&PostgreSqlDialect {}, "$1"),
+        };
+        let parsed =
+            Parser::parse_sql(dialect, text).unwrap_or_else(|error| panic!("{name} for {engine}: {error}"));
+        let Ok([statement]) = <[Statement; 1]>::try_from(parsed) else {
+            panic!("{name} for {engine} is more than one statement")
+        };
+        Self { engine, parameter, statement }
+    }
+
+    fn both(sql: &Sql) -> [Self; 2] {
+        [Self::parse("SQLite", sql.name, sql.sqlite), Self::parse("Postgres", sql.name, sql.postgres)]
+    }
+
+    fn question<'a>(&self, tables: &'a Tables, instead: Option<&'a Global>) -> Question<'a> {
+        Question { tables, parameter: self.parameter, instead }
+    }
+}
+
+fn catalogue() -> impl Iterator<Item = &'static Sql> {
+    CATALOGUE.iter().copied().flatten().copied()
+}
+
+fn listed(sql: &Sql) -> Option<&'static Global> {
+    GLOBAL.iter().find(|global| global.name == sql.name)
+}
+
+#[test]
+fn every_table_is_a_tenants_or_nobodys() {
+    let tables = Tables::read();
+    // A new table without a `tenant_id` is to be thought about.
+    assert_eq!(tables.global(), ["schema_version", "users"]);
+    assert!(tables.owned().len() >= 9, "{:?}", tables.owned());
+}
+
+#[test]
+fn every_reference_to_a_tenants_table_is_bound() {
+    let tables = Tables::read();
+    let (mut faults, mut statements, mut bound, mut spanning) = (Vec::new(), 0, 0, 0);
+    for sql in catalogue() {
+        // What is global and on no list must touch no table of a tenant; an empty list of exceptions says so.
+        let nothing = Global { name: sql.name, why: "", by: &[] };
+        let instead = (!sql.tenant).then(|| listed(sql).unwrap_or(&nothing));
+        let proofs = Spelling::both(sql).map(|spelling| {
+            let proof = spelling.question(&tables, instead).prove(&spelling.statement);
+            let say = |fault: &String| format!("{} for {}: {fault}", sql.name, spelling.engine);
+            faults.extend(proof.faults.iter().map(say));
+            proof.occurrences.len()
+        });
+        if proofs[0] != proofs[1] {
+            faults.push(format!("{}: the engines are asked about {proofs:?} tables", sql.name));
+        }
+        if sql.tenant && proofs[0] == 0 {
+            faults.push(format!("{} is a tenant's and touches no table of a tenant", sql.name));
+        }
+        if sql.tenant {
+            statements += 1;
+            bound += proofs[0];
+        } else {
+            spanning += proofs[0];
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    eprintln!(
+        "{bound} tables in {statements} statements of tenants, {spanning} in {} that span them",
+        GLOBAL.len()
+    );
+    assert!(statements >= 90 && bound > statements, "{statements} {bound}");
+}
+
+#[test]
+fn the_list_of_global_statements_is_exact() {
+    let tables = Tables::read();
+    let touches = |sql: &Sql| {
+        let spelling = Spelling::parse("SQLite", sql.name, sql.sqlite);
+        !spelling.question(&tables, None).prove(&spelling.statement).occurrences.is_empty()
+    };
+    let needed: BTreeSet<_> =
+        catalogue().filter(|sql| !sql.tenant && touches(sql)).map(|sql| sql.name).collect();
+    let there: BTreeSet<_> = GLOBAL.iter().map(|global| global.name).collect();
+    assert_eq!(there, needed, "on the left what is listed, on the right what reaches the tables of tenants");
+    assert_eq!(there.len(), GLOBAL.len(), "one stands twice");
+    for global in GLOBAL {
+        assert!(global.why.ends_with('.') && !global.by.is_empty(), "{}: why?", global.name);
+    }
+}
+
+#[test]
+fn no_statement_with_a_binding_less_is_proven() {
+    let tables = Tables::read();
+    let (mut killed, mut survivors) = ([Killed::default(); 2], Vec::new());
+    for sql in catalogue().filter(|sql| sql.tenant || listed(sql).is_some()) {
+        for (engine, spelling) in Spelling::both(sql).into_iter().enumerate() {
+            let question = spelling.question(&tables, listed(sql));
+            let (dead, alive) = mutants::try_all(question, &spelling.statement);
+            assert!(!sql.tenant || dead.total() > 0, "{} has no mutant", sql.name);
+            killed[engine] = killed[engine].plus(dead);
+            survivors.extend(alive.iter().map(|mutant| format!("{}: {mutant}", sql.name)));
+        }
+    }
+    assert!(survivors.is_empty(), "these lack a binding and are proven:\n{}", survivors.join("\n"));
+    assert_eq!(killed[0], killed[1], "SQLite on the left, Postgres on the right");
+    let statements = catalogue().filter(|sql| sql.tenant).count();
+    eprintln!("{} mutants killed for each engine: {:?}", killed[0].total(), killed[0]);
+    assert!(killed[0].removed as usize + killed[0].replaced as usize >= statements, "{:?}", killed[0]);
+}

@@ -1,0 +1,16 @@
+//! Access to a tenant's data is opened by the dispatcher, and by nobody else.
+
+use bailiwick_core::{TenantScope, dispatch::Pass};
+
+fn from_nothing() -> TenantScope {
+    TenantScope {}
+}
+
+fn by_default<T: Default>() -> T {
+    T::default()
+}
+
+fn main() {
+    let _ = TenantScope::open;
+    let _: TenantScope = by_default();
+}
