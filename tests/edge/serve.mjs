@@ -70,6 +70,8 @@ const server = createServer(async (request, response) => {
     response.end(String(error));
   }
 });
+// Clients keep connections longer than Node does by itself, and would send into one that is just being closed.
+server.keepAliveTimeout = 10 * 60 * 1000;
 server.listen(0, "127.0.0.1", () => {
   console.log(JSON.stringify({ url, control: `http://127.0.0.1:${server.address().port}` }));
 });
