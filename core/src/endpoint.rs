@@ -4,6 +4,7 @@
 use std::{future::Future, marker::PhantomData};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
@@ -137,8 +138,7 @@ macro_rules! handler {
             fn call(self, incoming: &mut Incoming) -> Result<Answering> {
                 $(let $argument = $argument::extract(incoming)?;)*
                 incoming.refuse_query()?;
-                let reply = self($($argument),*);
-                Ok(Box::pin(async move { reply.await?.reply() }))
+                Ok(Box::pin(self($($argument),*).map(|reply| reply?.reply())))
             }
 
             #[cfg(feature = "openapi")]
@@ -331,6 +331,7 @@ impl Answer {
     }
 }
 
+#[inline(never)]
 fn to_json(value: &impl Serialize) -> Result<Bytes> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| Problem::internal(error.to_string()))
 }

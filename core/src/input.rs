@@ -114,8 +114,10 @@ pub trait Member: Sized {
 /// Required.
 impl<T: Leaf> Member for T {
     fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
-        let value = value.ok_or_else(|| Fault::new(FaultCode::Required, "This value is required."));
-        value.and_then(T::from_value).map_err(|fault| vec![fault])
+        match value {
+            Some(value) => T::from_value(value).map_err(|fault| vec![fault]),
+            None => Err(vec![Fault::new(FaultCode::Required, "This value is required.")]),
+        }
     }
 }
 
@@ -201,8 +203,17 @@ impl Object {
 
     /// Takes the member of that name; `None` if it has a fault, which is noted.
     pub(crate) fn take<T: Member>(&mut self, name: &str) -> Option<T> {
-        let member = T::from_member(self.members.remove(name));
-        member.map_err(|faults| self.faults.extend(faults.into_iter().map(|fault| fault.within(name)))).ok()
+        match T::from_member(self.members.remove(name)) {
+            Ok(member) => Some(member),
+            Err(faults) => {
+                self.note(name, faults);
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, name: &str, faults: Vec<Fault>) {
+        self.faults.extend(faults.into_iter().map(|fault| fault.within(name)));
     }
 
     /// All faults, among them a fault for every member that nobody took.

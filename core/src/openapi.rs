@@ -1,5 +1,5 @@
 //! The OpenAPI 3.1 document, generated from the route table and the handlers' types. Its product,
-//! `core/openapi.json`, is checked in and served as it is; a test holds it to this generator.
+//! `core/openapi.json`, is checked in, and served without its blanks (build.rs); a test holds it to this generator.
 
 use http::StatusCode;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};

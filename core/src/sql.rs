@@ -18,6 +18,7 @@ pub struct Sql {
     /// The text for SQLite and D1.
     pub sqlite: &'static str,
     /// The text for Postgres.
+    #[cfg(feature = "postgres")]
     pub postgres: &'static str,
     /// Whether it only reads. A batch of such statements needs no write lock.
     pub reads: bool,
@@ -244,8 +245,14 @@ impl FromRow for () {
 }
 
 /// Reads the next column of a row.
-pub(crate) fn take<T: FromCell>(cells: &mut impl Iterator<Item = Cell>) -> Result<T, DecodeError> {
-    T::from_cell(cells.next().ok_or_else(|| DecodeError("the row has too few columns".to_owned()))?)
+pub(crate) fn take<T: FromCell>(cells: &mut std::vec::IntoIter<Cell>) -> Result<T, DecodeError> {
+    T::from_cell(next(cells)?)
+}
+
+/// What all columns of all rows have in common, once.
+#[inline(never)]
+fn next(cells: &mut std::vec::IntoIter<Cell>) -> Result<Cell, DecodeError> {
+    cells.next().ok_or_else(|| DecodeError("the row has too few columns".to_owned()))
 }
 
 /// Declares a struct that is read from a row, with its column list as `COLUMNS`: the fields, in order.
@@ -255,6 +262,7 @@ macro_rules! record {
         $vis struct $name { $($(#[$field_meta])* $field_vis $field: $type,)+ }
 
         impl $crate::sql::FromRow for $name {
+            #[inline(never)]
             fn from_row(row: $crate::sql::Row) -> Result<Self, $crate::sql::DecodeError> {
                 let mut cells = row.into_iter();
                 Ok(Self { $($field: $crate::sql::take(&mut cells)?,)+ })
@@ -274,10 +282,12 @@ macro_rules! statements {
                 const PARTS: &[&str] = &[$($part),+];
                 const LENGTH: usize = $crate::sql::total(PARTS);
                 const SQLITE: [u8; LENGTH] = $crate::sql::join(PARTS, false);
+                #[cfg(feature = "postgres")]
                 const POSTGRES: [u8; LENGTH] = $crate::sql::join(PARTS, true);
                 const SQL: $crate::sql::Sql = $crate::sql::Sql {
                     name: concat!($module, "::", stringify!($name)),
                     sqlite: $crate::sql::text(&SQLITE),
+                    #[cfg(feature = "postgres")]
                     postgres: $crate::sql::text(&POSTGRES),
                     reads: $crate::sql::reads(&SQLITE),
                     returns: $crate::sql::returns(&SQLITE),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::{
     input::{Clearable, Fault, FaultCode, Leaf, Member, input},
     json,
-    values::{Channel, Email, Name, NotificationKind, string, wire_enum},
+    values::{Channel, Email, Enumeration, Name, NotificationKind, string, wire_enum},
 };
 
 wire_enum! {
@@ -96,7 +96,7 @@ pub(crate) type Channels = BTreeMap<NotificationKind, Vec<Channel>>;
 /// What of the channels is to be changed: a list replaces, `null` restores the default; `null` in place of all of it
 /// restores all defaults.
 #[derive(Clone, Debug, Default)]
-pub struct ChannelsPatch(BTreeMap<NotificationKind, Option<Vec<Channel>>>);
+pub struct ChannelsPatch(Vec<(NotificationKind, Option<Vec<Channel>>)>);
 
 impl Member for ChannelsPatch {
     fn from_member(value: Option<Json>) -> Result<Self, Vec<Fault>> {
@@ -115,13 +115,7 @@ impl Member for ChannelsPatch {
                 continue;
             };
             match <Option<Vec<Channel>>>::from_member(Some(value)) {
-                Ok(mut channels) => {
-                    if let Some(channels) = &mut channels {
-                        channels.sort_unstable();
-                        channels.dedup();
-                    }
-                    patch.0.insert(kind, channels);
-                }
+                Ok(channels) => patch.0.push((kind, channels.map(|channels| Channel::set(&channels)))),
                 Err(found) => faults.extend(found.into_iter().map(|fault| fault.within(&name))),
             }
         }
@@ -223,15 +217,16 @@ impl TenantConfig {
             stored.remove(name).and_then(|value| T::from_value(value).ok())
         }
         let Json::Object(mut stored) = stored else { return Self::default() };
-        let channels = match stored.remove("channels") {
-            Some(Json::Object(channels)) => channels,
-            _ => Map::new(),
-        };
-        let chosen = |(kind, channels): (String, Json)| {
-            Some((NotificationKind::parse(&kind)?, Vec::<Channel>::from_value(channels).ok()?))
-        };
+        let mut channels = Channels::new();
+        if let Some(Json::Object(stored)) = stored.remove("channels") {
+            for (kind, chosen) in stored {
+                if let (Some(kind), Ok(chosen)) = (NotificationKind::parse(&kind), Vec::from_value(chosen)) {
+                    channels.insert(kind, chosen);
+                }
+            }
+        }
         Self {
-            channels: channels.into_iter().filter_map(chosen).collect(),
+            channels,
             slack_webhook_url: take(&mut stored, "slack_webhook_url"),
             email_sender_name: take(&mut stored, "email_sender_name"),
             email_reply_to: take(&mut stored, "email_reply_to"),

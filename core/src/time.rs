@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use serde::{Serialize, Serializer};
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     input::{Fault, FaultCode, Leaf},
@@ -46,15 +46,14 @@ impl Timestamp {
     /// Reads any RFC 3339 text; what is below a millisecond is cut off.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        i64::try_from(parsed.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+        Some(Self(parsed.unix_timestamp() * 1000 + i64::from(parsed.millisecond())))
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-            .to_offset(UtcOffset::UTC);
+        let time =
+            OffsetDateTime::from_unix_timestamp(self.unix_seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         write!(
             f,
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
@@ -64,7 +63,7 @@ impl fmt::Display for Timestamp {
             time.hour(),
             time.minute(),
             time.second(),
-            time.millisecond()
+            self.0.rem_euclid(1000)
         )
     }
 }
@@ -103,10 +102,14 @@ impl Date {
 
     /// Reads the text form.
     pub fn parse(text: &str) -> Option<Self> {
-        const FORM: &[time::format_description::FormatItem<'_>] =
-            time::macros::format_description!("[year repr:full range:standard]-[month]-[day]");
-        let date = time::Date::parse(text, FORM).ok()?;
-        (text.len() == 10 && (1..=9999).contains(&date.year())).then_some(Self(date))
+        let form =
+            |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+        if text.len() != 10 || !text.bytes().enumerate().all(form) {
+            return None;
+        }
+        let month = time::Month::try_from(text[5..7].parse::<u8>().ok()?).ok()?;
+        let date = time::Date::from_calendar_date(text[..4].parse().ok()?, month, text[8..].parse().ok()?);
+        date.ok().map(Self).filter(|date| *date >= Self::FIRST)
     }
 
     /// So many days earlier, but not before the first day.

@@ -4,15 +4,17 @@
 //! of its own, right after the one that it is about: it fails, and with it the whole batch, by asking JSON for a
 //! path that is no path, and the path names the statement in the error's text.
 
-use std::fmt;
-
 use bailiwick_core::{
     ports::{Database, DatabaseError},
-    sql::{Cell, Row, Rows, Statement, Value},
+    sql::{Cell, Rows, Statement, Value},
 };
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use wasm_bindgen::JsValue;
-use worker::{D1Database, D1PreparedStatement, send::SendFuture};
+use worker::{
+    js_sys::{Array, Error, Object},
+    send::{SendFuture, SendWrapper},
+    wasm_bindgen::{JsCast, JsValue},
+    wasm_bindgen_futures::JsFuture,
+    worker_sys::{D1Database, D1PreparedStatement, D1Result},
+};
 
 /// The largest integer that a JavaScript number has exactly.
 const SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -21,8 +23,17 @@ const SAFE_INTEGER: i64 = (1 << 53) - 1;
 const UNMET: &str = "unmet:";
 
 /// A D1 database.
+///
+/// It is spoken to in the platform's own terms: the types of the crate `worker` read rows through serde, which has its
+/// price in bytes.
 #[derive(Debug)]
-pub(crate) struct D1(pub(crate) D1Database);
+pub(crate) struct D1(SendWrapper<D1Database>);
+
+impl D1 {
+    pub(crate) fn new(database: worker::D1Database) -> Self {
+        Self(SendWrapper::new(JsValue::from(database).unchecked_into()))
+    }
+}
 
 impl Database for D1 {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
@@ -39,30 +50,27 @@ impl Database for D1 {
 
 impl D1 {
     async fn attempt(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
-        let mut prepared = Vec::with_capacity(statements.len() + 2);
+        let prepared = Array::new();
         // Where each statement's own result is, among those of the guards.
         let mut places = Vec::with_capacity(statements.len());
         for (index, statement) in statements.iter().enumerate() {
-            places.push(prepared.len());
-            prepared.push(self.prepare(statement.sql.sqlite, statement)?);
+            places.push(prepared.length());
+            prepared.push(self.prepare(statement.sql.sqlite, &statement.arguments)?.as_ref());
             if let Some(expected) = statement.expect {
-                prepared.push(self.guard(index, expected, statement)?);
+                prepared.push(self.guard(index, expected, statement)?.as_ref());
             }
         }
-        let results = self.0.batch(prepared).await.map_err(|error| failure(&error))?;
-        places
-            .into_iter()
-            .map(|place| {
-                let rows = results.get(place).map(worker::D1Result::results::<Cells>);
-                let rows = rows.transpose().map_err(|error| failure(&error))?.unwrap_or_default();
-                Ok(rows.into_iter().map(|cells| cells.0).collect())
-            })
-            .collect()
+        let promise = self.0.batch(prepared).map_err(|error| failure(&error))?;
+        let results: Array = JsFuture::from(promise).await.map_err(|error| failure(&error))?.unchecked_into();
+        places.into_iter().map(|place| rows(&results.get(place).unchecked_into())).collect()
     }
 
-    fn prepare(&self, sql: &str, statement: &Statement) -> Result<D1PreparedStatement, DatabaseError> {
-        let arguments: Vec<_> = statement.arguments.iter().map(argument).collect::<Result<_, _>>()?;
-        self.0.prepare(sql).bind(&arguments).map_err(|error| failure(&error))
+    fn prepare(&self, sql: &str, arguments: &[Value]) -> Result<D1PreparedStatement, DatabaseError> {
+        let bound = Array::new();
+        for value in arguments {
+            bound.push(&argument(value)?);
+        }
+        self.0.prepare(sql).and_then(|prepared| prepared.bind(bound)).map_err(|error| failure(&error))
     }
 
     /// The statement that fails if the one before it did not touch as many rows as expected.
@@ -78,10 +86,10 @@ impl D1 {
             let sql = statement.sql.sqlite;
             return self.prepare(
                 &format!("SELECT CASE WHEN (SELECT count(*) FROM ({sql})) <> {expected} {fail}"),
-                statement,
+                &statement.arguments,
             );
         }
-        Ok(self.0.prepare(format!("SELECT CASE WHEN changes() <> {expected} {fail}")))
+        self.prepare(&format!("SELECT CASE WHEN changes() <> {expected} {fail}"), &[])
     }
 }
 
@@ -102,8 +110,8 @@ fn argument(value: &Value) -> Result<JsValue, DatabaseError> {
     })
 }
 
-fn failure(error: &worker::Error) -> DatabaseError {
-    let text = error.to_string();
+fn failure(error: &JsValue) -> DatabaseError {
+    let text = error.dyn_ref::<Error>().map_or_else(|| format!("{error:?}"), |error| error.message().into());
     let unmet = text.split_once(UNMET).and_then(|(_, rest)| rest.split('.').next()?.parse().ok());
     if let Some(index) = unmet {
         return DatabaseError::Unmet(index);
@@ -119,80 +127,30 @@ fn failure(error: &worker::Error) -> DatabaseError {
     DatabaseError::Unavailable(text)
 }
 
-/// A row, which D1 gives as an object whose members are in the order of the columns.
-struct Cells(Row);
-
-impl<'de> Deserialize<'de> for Cells {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RowVisitor;
-
-        impl<'de> Visitor<'de> for RowVisitor {
-            type Value = Cells;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a row")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut columns: A) -> Result<Cells, A::Error> {
-                let mut cells = Vec::new();
-                while columns.next_key::<serde::de::IgnoredAny>()?.is_some() {
-                    cells.push(columns.next_value::<OneCell>()?.0);
-                }
-                Ok(Cells(cells))
-            }
-        }
-
-        deserializer.deserialize_map(RowVisitor)
+/// Reads rows, which D1 gives as objects whose members are in the order of the columns.
+fn rows(result: &D1Result) -> Result<Rows, DatabaseError> {
+    let mut rows = Rows::new();
+    for row in result.results().map_err(|error| failure(&error))?.unwrap_or_default().iter() {
+        rows.push(
+            Object::values(row.unchecked_ref()).iter().map(|value| cell(&value)).collect::<Result<_, _>>()?,
+        );
     }
+    Ok(rows)
 }
 
-struct OneCell(Cell);
-
-impl<'de> Deserialize<'de> for OneCell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct CellVisitor;
-
-        impl Visitor<'_> for CellVisitor {
-            type Value = OneCell;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("null, a whole number or text")
-            }
-
-            fn visit_unit<E>(self) -> Result<OneCell, E> {
-                Ok(OneCell(Cell::Null))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<OneCell, E> {
-                Ok(OneCell(Cell::Int(number)))
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<OneCell, E> {
-                i64::try_from(number).map(|number| OneCell(Cell::Int(number))).map_err(E::custom)
-            }
-
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "only whole numbers within the range are taken"
-            )]
-            #[expect(clippy::cast_precision_loss, reason = "this limit has an exact value")]
-            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<OneCell, E> {
-                if number.fract() == 0.0 && number.abs() <= SAFE_INTEGER as f64 {
-                    Ok(OneCell(Cell::Int(number as i64)))
-                } else {
-                    Err(E::custom(format!("{number} is no whole number")))
-                }
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<OneCell, E> {
-                Ok(OneCell(Cell::Text(text.to_owned())))
-            }
-
-            fn visit_string<E>(self, text: String) -> Result<OneCell, E> {
-                Ok(OneCell(Cell::Text(text)))
-            }
+#[expect(clippy::cast_possible_truncation, reason = "only whole numbers within the range are taken")]
+#[expect(clippy::cast_precision_loss, reason = "this limit has an exact value")]
+fn cell(value: &JsValue) -> Result<Cell, DatabaseError> {
+    if value.is_null() {
+        return Ok(Cell::Null);
+    }
+    if let Some(text) = value.as_string() {
+        return Ok(Cell::Text(text));
+    }
+    match value.as_f64() {
+        Some(number) if number.fract() == 0.0 && number.abs() <= SAFE_INTEGER as f64 => {
+            Ok(Cell::Int(number as i64))
         }
-
-        deserializer.deserialize_any(CellVisitor)
+        _ => Err(DatabaseError::Internal("a cell is neither null nor a whole number nor text".to_owned())),
     }
 }

@@ -12,7 +12,7 @@ use bailiwick_core::{
     problem::Problem,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
 use worker::{
     Context, Date, Env, Headers, Request, Response, ResponseBody, ScheduleContext, ScheduledEvent,
@@ -72,7 +72,7 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
         return Err(vec![sentence.to_owned()]);
     }
     let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
-    App::new(config, Ports::new(D1(database), DateClock, WebCrypto, Inline, FetchClient, Console))
+    App::new(config, Ports::new(D1::new(database), DateClock, WebCrypto, Inline, FetchClient, Console))
 }
 
 async fn answer(app: &Arc<App>, mut request: Request) -> worker::Result<Response> {
@@ -93,10 +93,11 @@ async fn answer(app: &Arc<App>, mut request: Request) -> worker::Result<Response
 /// Reads the few headers that matter: each look into JavaScript has its price.
 fn read_headers(from: &Headers) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for name in REQUEST_HEADERS {
-        let value = from.get(name).ok().flatten().and_then(|value| HeaderValue::try_from(value).ok());
+    for name in &REQUEST_HEADERS {
+        let value =
+            from.get(name.as_str()).ok().flatten().and_then(|value| HeaderValue::try_from(value).ok());
         if let Some(value) = value {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.insert(name.clone(), value);
         }
     }
     headers

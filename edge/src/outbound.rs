@@ -3,8 +3,12 @@
 use bailiwick_core::ports::{Email, HttpClient, HttpFailure, HttpRequest, HttpResponse, Mailer, SendFailure};
 use serde_json::json;
 use worker::{
-    AbortSignal, Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response, ResponseBody,
-    console_log, js_sys::Uint8Array, send::SendFuture, wasm_bindgen_futures::JsFuture, worker_sys::web_sys,
+    console_log,
+    js_sys::{Uint8Array, global},
+    send::SendFuture,
+    wasm_bindgen::{JsCast, JsValue},
+    wasm_bindgen_futures::JsFuture,
+    worker_sys::web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, WorkerGlobalScope},
 };
 
 /// The platform's `fetch`.
@@ -22,10 +26,13 @@ impl HttpClient for FetchClient {
         // What the platform says of an error may hold the URL, which may be a secret.
         SendFuture::new(async move {
             let millis = u32::try_from(request.timeout.as_millis()).unwrap_or(u32::MAX);
-            let signal = AbortSignal::from(web_sys::AbortSignal::timeout_with_u32(millis));
-            let converted = convert(&request).map_err(|_| HttpFailure("it cannot be asked".to_owned()))?;
-            match Fetch::Request(converted).send_with_signal(&signal).await {
-                Ok(response) => Ok(read(response).await),
+            let signal = AbortSignal::timeout_with_u32(millis);
+            let options = options(&request).map_err(|_| HttpFailure("it cannot be asked".to_owned()))?;
+            options.set_signal(Some(&signal));
+            let platform: WorkerGlobalScope = global().unchecked_into();
+            let promise = platform.fetch_with_str_and_init(&request.url, &options);
+            match JsFuture::from(promise).await {
+                Ok(response) => Ok(read(&response.unchecked_into()).await),
                 Err(_) if signal.aborted() => Err(HttpFailure("it did not answer in time".to_owned())),
                 Err(_) => Err(HttpFailure("it cannot be reached".to_owned())),
             }
@@ -34,31 +41,31 @@ impl HttpClient for FetchClient {
     }
 }
 
-fn convert(request: &HttpRequest) -> worker::Result<Request> {
-    let headers = Headers::new();
+fn options(request: &HttpRequest) -> Result<RequestInit, JsValue> {
+    let headers = Headers::new()?;
     for (name, value) in &request.headers {
         headers.set(name, value)?;
     }
-    let mut init = RequestInit::new();
-    init.with_method(Method::from(request.method.to_string()))
-        .with_headers(headers)
-        .with_redirect(RequestRedirect::Manual);
+    let options = RequestInit::new();
+    options.set_method(request.method.as_str());
+    options.set_headers(&headers);
+    options.set_redirect(RequestRedirect::Manual);
     if !request.body.is_empty() {
-        init.with_body(Some(Uint8Array::from(request.body.as_ref()).into()));
+        options.set_body(&Uint8Array::from(request.body.as_ref()));
     }
-    Request::new_with_init(&request.url, &init)
+    Ok(options)
 }
 
 /// Takes what is asked for, and lets the rest go: a body that nobody reads keeps one of the few connections that an
 /// invocation may have.
-async fn read(response: Response) -> HttpResponse {
+async fn read(response: &Response) -> HttpResponse {
     let retry_after = response.headers().get("retry-after").ok().flatten();
-    if let ResponseBody::Stream(body) = response.body() {
+    if let Some(body) = response.body() {
         // That it was let go already is no failure.
         let _ = JsFuture::from(body.cancel()).await;
     }
     HttpResponse {
-        status: response.status_code(),
+        status: response.status(),
         retry_after: retry_after.and_then(|seconds| seconds.trim().parse().ok()),
     }
 }

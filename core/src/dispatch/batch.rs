@@ -131,8 +131,15 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// All rows of a statement.
     pub(crate) fn all<T: FromRow>(&mut self, slot: Slot<T>) -> Result<Vec<T>> {
-        let rows = self.rows.get_mut(slot.0).map(std::mem::take).unwrap_or_default();
-        Ok(rows.into_iter().map(T::from_row).collect::<Result<_, _>>()?)
+        let mut all = Vec::new();
+        for row in self.take(slot.0) {
+            all.push(T::from_row(row)?);
+        }
+        Ok(all)
+    }
+
+    fn take(&mut self, place: usize) -> Rows {
+        self.rows.get_mut(place).map(std::mem::take).unwrap_or_default()
     }
 
     /// The row of a statement that returns at most one.

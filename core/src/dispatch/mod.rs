@@ -5,12 +5,9 @@ mod doors;
 mod named;
 mod slugs;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use bytes::Bytes;
@@ -42,8 +39,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FAULT: HeaderName = HeaderName::from_static("x-fault");
 
 /// The only request headers that are read here; an adapter needs to pass on no other.
-pub const REQUEST_HEADERS: &[&str] =
-    &["authorization", "content-type", "x-tenant-id", "x-tenant-slug", "x-request-id", "x-fault"];
+pub static REQUEST_HEADERS: [HeaderName; 6] =
+    [header::AUTHORIZATION, header::CONTENT_TYPE, named::TENANT_ID, named::TENANT_SLUG, REQUEST_ID, FAULT];
 
 /// The product, on the ports of one adapter. Made once, then shared by all requests.
 #[derive(Debug)]
@@ -80,9 +77,12 @@ impl App {
             return Err(vec![sentence.to_owned()]);
         };
         let tokens = Tokens::new(secret, &config);
-        let mut by_path: HashMap<&str, Vec<&'static Route>> = HashMap::new();
+        let mut by_path: Vec<(&str, Vec<&'static Route>)> = Vec::new();
         for route in ROUTES {
-            by_path.entry(route.path).or_default().push(route);
+            match by_path.iter_mut().find(|(path, _)| *path == route.path) {
+                Some((_, routes)) => routes.push(route),
+                None => by_path.push((route.path, vec![route])),
+            }
         }
         let mut router = matchit::Router::new();
         for (path, routes) in by_path {

@@ -8,8 +8,8 @@ use crate::{
     values::{Slug, TenantId},
 };
 
-const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
-const TENANT_SLUG: HeaderName = HeaderName::from_static("x-tenant-slug");
+pub(super) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+pub(super) const TENANT_SLUG: HeaderName = HeaderName::from_static("x-tenant-slug");
 
 /// What the headers say.
 #[derive(Clone, Default)]

@@ -1,6 +1,6 @@
 //! What owners see of a tenant as a whole: its numbers and its activity.
 
-use std::{collections::BTreeMap, future::Future, marker::PhantomData};
+use std::{future::Future, marker::PhantomData};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
@@ -51,6 +51,7 @@ statements! { "admin";
 }
 
 record! {
+    #[derive(Debug)]
     struct Count {
         key: String,
         count: i64,
@@ -59,18 +60,16 @@ record! {
 
 /// How many there are of each variant of an enumeration, those that are missing among them.
 #[derive(Debug)]
-pub struct Tally<T>(BTreeMap<String, i64>, PhantomData<T>);
+pub struct Tally<T>(Vec<Count>, PhantomData<T>);
 
-impl<T> Tally<T> {
-    fn of(rows: Vec<Count>) -> Self {
-        Self(rows.into_iter().map(|row| (row.key, row.count)).collect(), PhantomData)
-    }
+/// The count of a key. There are few, so that no map is needed.
+fn count_of(counts: &[Count], key: &str) -> i64 {
+    counts.iter().find(|row| row.key == key).map_or(0, |row| row.count)
 }
 
 impl<T: Enumeration> Serialize for Tally<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let count =
-            |variant: &T| (variant.as_str(), self.0.get(variant.as_str()).copied().unwrap_or_default());
+        let count = |variant: &T| (variant.as_str(), count_of(&self.0, variant.as_str()));
         serializer.collect_map(T::ALL.iter().map(count))
     }
 }
@@ -204,16 +203,16 @@ impl Admin for Repository<'_> {
         let days: Slot<Count> = batch.add(&ACTIVITY_BY_DAY, [first.midnight().into()]);
         let (_, mut outcome) = self.scope.read(batch).await?;
         let [projects, tasks, members, deliveries] = counts.map(|slot| outcome.all(slot));
-        let by_day: BTreeMap<_, _> = outcome.all(days)?.into_iter().map(|row| (row.key, row.count)).collect();
+        let by_day = outcome.all(days)?;
         let day = |ago| {
             let day = today.minus_days(ago);
-            DayCount { day, count: by_day.get(&day.to_string()).copied().unwrap_or_default() }
+            DayCount { day, count: count_of(&by_day, &day.to_string()) }
         };
         Ok(Statistics {
-            projects: Tally::of(projects?),
-            tasks: Tally::of(tasks?),
-            members: Tally::of(members?),
-            deliveries: Tally::of(deliveries?),
+            projects: Tally(projects?, PhantomData),
+            tasks: Tally(tasks?, PhantomData),
+            members: Tally(members?, PhantomData),
+            deliveries: Tally(deliveries?, PhantomData),
             activity: (0..DAYS).rev().map(day).collect(),
         })
     }

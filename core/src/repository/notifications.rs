@@ -16,7 +16,9 @@ use crate::{
     sql::{record, statements},
     tenant_config::TenantConfig,
     time::Timestamp,
-    values::{Channel, Email, EntityId, Name, NotificationId, NotificationKind, ProjectId, UserId},
+    values::{
+        Channel, Email, EntityId, Enumeration, Name, NotificationId, NotificationKind, ProjectId, UserId,
+    },
 };
 
 const COLUMNS: &str = "id, kind, title, body, subject_type, subject_id, read_at, created_at";
@@ -412,9 +414,8 @@ impl Notifications for Repository<'_> {
     }
 
     async fn set_preferences(&self, patch: PreferencesPatch) -> Result<Preferences> {
-        let Some(mut muted) = patch.muted.0 else { return self.preferences().await };
-        muted.sort_unstable();
-        muted.dedup();
+        let Some(muted) = patch.muted.0 else { return self.preferences().await };
+        let muted = NotificationKind::set(&muted);
         let mut batch = self.scope.batch();
         let _: Slot<()> = batch.require(
             &SET_MUTED,

@@ -7,6 +7,14 @@ pub(crate) trait Enumeration: Copy + 'static {
 
     /// The text on the wire and in the database.
     fn as_str(self) -> &'static str;
+
+    /// Those of a list, in order, each once.
+    fn set(list: &[Self]) -> Vec<Self>
+    where
+        Self: PartialEq,
+    {
+        Self::ALL.iter().copied().filter(|variant| list.contains(variant)).collect()
+    }
 }
 
 /// An enumeration with one fixed text for each variant, on the wire and in the database.
