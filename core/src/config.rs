@@ -83,7 +83,9 @@ settings! {
     /// On embedded SQLite one is made and kept beside the database if none is given.
     Everywhere jwt_secret: Option<JwtSecret> = "JWT_SECRET";
     /// How long an access token is valid.
-    Everywhere token_ttl: Duration = "TOKEN_TTL" or "1h";
+    Everywhere token_ttl: Duration = "TOKEN_TTL" or "15m";
+    /// How long a session can be renewed after it was last renewed.
+    Everywhere refresh_ttl: Duration = "REFRESH_TTL" or "30d";
     /// The work factor of password hashes: 2^cost rounds, 4 to 16. Below 10 is for tests only.
     Everywhere bcrypt_cost: BcryptCost = "BCRYPT_COST" or "12";
     /// Passwords hashed at the same time; 0 is half the processors, at least one.
@@ -388,7 +390,7 @@ mod tests {
     #[test]
     fn defaults_are_valid() {
         let config = Config::read(|_| None).unwrap();
-        assert_eq!(config.token_ttl, Duration::from_hours(1));
+        assert_eq!(config.token_ttl, Duration::from_mins(15));
         assert!(config.jwt_secret.is_none());
     }
 

@@ -17,7 +17,9 @@ use crate::{
     ports::BoxFuture,
     problem::{Code, Problem, Result},
     routes::Access,
-    values::{CommentId, DeliveryId, InvitationId, NotificationId, ProjectId, TaskId, UserId, uuid},
+    values::{
+        CommentId, DeliveryId, InvitationId, NotificationId, ProjectId, SessionId, TaskId, UserId, uuid,
+    },
 };
 
 /// A request on its way to its handler.
@@ -292,6 +294,7 @@ path_id!(UserId, "user_id");
 path_id!(InvitationId, "invitation_id");
 path_id!(NotificationId, "notification_id");
 path_id!(DeliveryId, "delivery_id");
+path_id!(SessionId, "session_id");
 
 /// 200 with a JSON body.
 pub(crate) struct Json<T>(pub(crate) T);

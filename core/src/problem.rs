@@ -59,10 +59,12 @@ codes! {
     TenantConflict = "tenant_conflict" 400 "The tenant headers contradict each other";
     /// The request needs a bearer token.
     AuthenticationRequired = "authentication_required" 401 "Authentication is required";
-    /// The bearer token is malformed, expired, not signed by this service, or its user is gone.
+    /// The bearer token is malformed, expired, not signed by this service, or its session has ended.
     InvalidToken = "invalid_token" 401 "The token is invalid";
     /// Email and password do not belong together.
     InvalidCredentials = "invalid_credentials" 401 "Email or password is wrong";
+    /// The refresh token is malformed, expired, was used before, or its session has ended. Log in again.
+    InvalidRefreshToken = "invalid_refresh_token" 401 "The refresh token is invalid";
     /// You have no active membership in this tenant, or there is no such tenant.
     NotAMember = "not_a_member" 403 "Not a member of this tenant";
     /// The operator of the service has suspended this tenant. Nothing of it can be read or changed until that ends.
@@ -238,7 +240,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         let challenge = match self.code {
-            Code::AuthenticationRequired | Code::InvalidCredentials => Some("Bearer realm=\"bailiwick\""),
+            Code::AuthenticationRequired | Code::InvalidCredentials | Code::InvalidRefreshToken => {
+                Some("Bearer realm=\"bailiwick\"")
+            }
             // RFC 6750, section 3.1.
             Code::InvalidToken => Some("Bearer realm=\"bailiwick\", error=\"invalid_token\""),
             _ => None,

@@ -11,9 +11,9 @@ use crate::{
     },
     problem::Code::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
-        EmailTaken, FourEyes, InvalidCredentials, InvalidCursor, InvitationNotFound, InvitationUnusable,
-        LastOwner, NotTheAuthor, NotTheSubmitter, Overloaded, ProjectArchived, SlugTaken, TasksOpen,
-        TenantConflict, TenantSuspended, TransitionNotAllowed, Unavailable,
+        EmailTaken, FourEyes, InvalidCredentials, InvalidCursor, InvalidRefreshToken, InvitationNotFound,
+        InvitationUnusable, LastOwner, NotTheAuthor, NotTheSubmitter, Overloaded, ProjectArchived, SlugTaken,
+        TasksOpen, TenantConflict, TenantSuspended, TransitionNotAllowed, Unavailable,
     },
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
 };
@@ -80,12 +80,24 @@ routes! {
     /// Register a user.
     POST   "/v1/auth/register",                 Public,            1, [EmailTaken, Overloaded, TenantConflict, InvitationNotFound, InvitationUnusable, TenantSuspended], auth::register;
     /// Log in with email and password.
-    POST   "/v1/auth/login",                    Public,            1, [InvalidCredentials, Overloaded],  auth::login;
+    POST   "/v1/auth/login",                    Public,            2, [InvalidCredentials, Overloaded],  auth::login;
+    /// Renew a session's tokens.
+    POST   "/v1/auth/refresh",                  Public,            1, [InvalidRefreshToken],             auth::refresh;
+    /// Log out.
+    POST   "/v1/auth/logout",                   SignedIn,          1, [],                                auth::logout;
 
     /// Read one's own account.
     GET    "/v1/me",                            SignedIn,          1, [],                                me::get;
     /// Change one's own account.
     PATCH  "/v1/me",                            SignedIn,          1, [],                                me::update;
+    /// Change one's password, which ends all other sessions.
+    POST   "/v1/me/password",                   SignedIn,          2, [Overloaded, Conflict],            me::change_password;
+    /// List the sessions in which one is logged in.
+    GET    "/v1/me/sessions",                   SignedIn,          1, [InvalidCursor],                   me::sessions;
+    /// End all sessions, this one among them.
+    DELETE "/v1/me/sessions",                   SignedIn,          1, [],                                me::revoke_sessions;
+    /// End a session.
+    DELETE "/v1/me/sessions/{session_id}",      SignedIn,          1, [],                                me::revoke_session;
 
     /// List the tenants that one is in.
     GET    "/v1/tenants",                       SignedIn,          1, [InvalidCursor],                   tenants::list;

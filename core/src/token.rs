@@ -18,7 +18,7 @@ use crate::{
     input::{Fault, FaultCode, Leaf},
     limits,
     time::Timestamp,
-    values::{InvitationId, TenantId, UserId, string},
+    values::{InvitationId, SessionId, TenantId, UserId, string},
 };
 
 const ISSUER: &str = "bailiwick";
@@ -27,11 +27,19 @@ const AUDIENCE: &str = "bailiwick";
 #[derive(Serialize, Deserialize)]
 struct Claims {
     sub: String,
+    sid: String,
     exp: i64,
     iat: i64,
     jti: String,
     iss: String,
     aud: String,
+}
+
+/// Who a bearer token stands for, and by which session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
 }
 
 /// The keys, and what is derived from them.
@@ -41,6 +49,7 @@ pub(crate) struct Tokens {
     validation: Validation,
     cursor_key: [u8; 32],
     invitation_key: [u8; 32],
+    refresh_key: [u8; 32],
     ttl_seconds: i64,
 }
 
@@ -67,6 +76,7 @@ impl Tokens {
             validation,
             cursor_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick cursor"]),
             invitation_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick invitation"]),
+            refresh_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick refresh"]),
             ttl_seconds: i64::try_from(config.token_ttl.as_secs()).unwrap_or(i64::MAX),
         }
     }
@@ -76,10 +86,11 @@ impl Tokens {
         self.ttl_seconds
     }
 
-    /// Makes a token for a user.
-    pub(crate) fn issue(&self, user: UserId, id: Uuid, now: Timestamp) -> JwtResult<String> {
+    /// Makes an access token.
+    pub(crate) fn issue(&self, bearer: Bearer, id: Uuid, now: Timestamp) -> JwtResult<String> {
         let claims = Claims {
-            sub: user.to_string(),
+            sub: bearer.user.to_string(),
+            sid: bearer.session.to_string(),
             exp: now.unix_seconds().saturating_add(self.ttl_seconds),
             iat: now.unix_seconds(),
             jti: id.to_string(),
@@ -89,16 +100,18 @@ impl Tokens {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
     }
 
-    /// The user that a valid token names; `None` for any other text.
-    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<UserId> {
+    /// Who a valid access token stands for; `None` for any other text. Whether the session is still good is for the
+    /// database to say.
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Bearer> {
         if token.len() > limits::TOKEN_BYTES {
             return None;
         }
         let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
         // `crit` names extensions that must be understood (RFC 7515, section 4.1.11); none is.
-        (data.header.crit.is_none() && data.claims.exp > now.unix_seconds())
-            .then(|| UserId::parse(&data.claims.sub))
-            .flatten()
+        if data.header.crit.is_some() || data.claims.exp <= now.unix_seconds() {
+            return None;
+        }
+        Some(Bearer { user: UserId::parse(&data.claims.sub)?, session: SessionId::parse(&data.claims.sid)? })
     }
 
     /// The token of an invitation. It can be made again from the ids, so that nothing but its digest is kept.
@@ -109,6 +122,22 @@ impl Tokens {
         bytes[32..]
             .copy_from_slice(&hmac_sha256(&self.invitation_key, &[tenant.0.as_bytes(), id.0.as_bytes()]));
         InvitationToken { text: URL_SAFE_NO_PAD.encode(bytes), tenant, id }
+    }
+
+    /// A refresh token of a session.
+    pub(crate) fn refresh(&self, session: SessionId, nonce: [u8; 16]) -> RefreshToken {
+        let mut bytes = [0; 64];
+        bytes[..16].copy_from_slice(session.0.as_bytes());
+        bytes[16..32].copy_from_slice(&nonce);
+        bytes[32..].copy_from_slice(&hmac_sha256(&self.refresh_key, &[session.0.as_bytes(), &nonce]));
+        RefreshToken { text: URL_SAFE_NO_PAD.encode(bytes), session }
+    }
+
+    /// Whether a refresh token was made here, and not made up. Compared are digests, so that the time tells nothing.
+    pub(crate) fn made(&self, token: &RefreshToken) -> bool {
+        let nonce =
+            URL_SAFE_NO_PAD.decode(&token.text).ok().and_then(|bytes| bytes.get(16..32)?.try_into().ok());
+        nonce.is_some_and(|nonce| self.refresh(token.session, nonce).digest() == token.digest())
     }
 
     /// Seals what a cursor says, so that one made up or used elsewhere is known.
@@ -133,8 +162,65 @@ impl InvitationToken {
 
     /// What the database keeps of it: SHA-256, in hexadecimal. The token is random enough to need no salt.
     pub(crate) fn digest(&self) -> String {
-        Sha256::digest(self.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256_hex(&self.text)
     }
+}
+
+fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What renews a session's tokens: it names the session, and has a secret part.
+#[derive(Clone)]
+pub(crate) struct RefreshToken {
+    text: String,
+    pub(crate) session: SessionId,
+}
+
+impl RefreshToken {
+    /// The text, for whoever has logged in.
+    pub(crate) fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// What the database keeps of it: SHA-256, in hexadecimal.
+    pub(crate) fn digest(&self) -> String {
+        sha256_hex(&self.text)
+    }
+}
+
+impl std::fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RefreshToken(..)")
+    }
+}
+
+impl Leaf for RefreshToken {
+    fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
+        let text = string(value)?;
+        let bytes = URL_SAFE_NO_PAD.decode(&text).ok().filter(|bytes| bytes.len() == 64);
+        let session = bytes.and_then(|bytes| Uuid::from_slice(&bytes[..16]).ok());
+        let fault = || Fault::new(FaultCode::Format, "Expected a refresh token.");
+        session.map(|session| Self { text, session: SessionId(session) }).ok_or_else(fault)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for RefreshToken {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RefreshToken".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        opaque_schema()
+    }
+}
+
+#[cfg(feature = "openapi")]
+fn opaque_schema() -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string", "minLength": 86, "maxLength": 86, "pattern": "^[A-Za-z0-9_-]{86}$"
+    })
 }
 
 impl std::fmt::Debug for InvitationToken {
@@ -160,7 +246,7 @@ impl schemars::JsonSchema for InvitationToken {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "minLength": 86, "maxLength": 86, "pattern": "^[A-Za-z0-9_-]{86}$" })
+        opaque_schema()
     }
 }
 
@@ -240,7 +326,7 @@ mod tests {
 
     fn good() -> (Value, Value) {
         let claims = json!({
-            "sub": "0196a2b4-0000-7000-8000-00000000000a", "exp": NOW.unix_seconds() + 60, "iat": NOW.unix_seconds(),
+            "sub": "0196a2b4-0000-7000-8000-00000000000a", "sid": "0196a2b4-0000-7000-8000-00000000000b", "exp": NOW.unix_seconds() + 60, "iat": NOW.unix_seconds(),
             "jti": "j", "iss": ISSUER, "aud": AUDIENCE,
         });
         (json!({ "alg": "HS256", "typ": "JWT" }), claims)
@@ -249,12 +335,12 @@ mod tests {
     #[test]
     fn a_token_names_its_user_until_it_expires() {
         let tokens = tokens(SECRET);
-        let user = UserId(Uuid::from_u128(7));
-        let token = tokens.issue(user, Uuid::nil(), NOW).unwrap();
+        let bearer = Bearer { user: UserId(Uuid::from_u128(7)), session: SessionId(Uuid::from_u128(8)) };
+        let token = tokens.issue(bearer, Uuid::nil(), NOW).unwrap();
         let later = |seconds: i64| Timestamp::from_unix_millis(NOW.unix_millis() + seconds * 1000);
-        assert_eq!(tokens.verify(&token, NOW), Some(user));
-        assert_eq!(tokens.verify(&token, later(3599)), Some(user));
-        assert_eq!(tokens.verify(&token, later(3600)), None);
+        assert_eq!(tokens.verify(&token, NOW), Some(bearer));
+        assert_eq!(tokens.verify(&token, later(899)), Some(bearer));
+        assert_eq!(tokens.verify(&token, later(900)), None);
     }
 
     #[test]
@@ -286,19 +372,38 @@ mod tests {
             (changed("iss", json!("somebody")), "another issuer".to_owned()),
             (changed("aud", json!("somebody")), "another audience".to_owned()),
             (changed("sub", json!("root")), "sub is no id".to_owned()),
+            (changed("sid", json!("root")), "sid is no id".to_owned()),
             (
                 tokens("another secret, also 32 bytes long")
-                    .issue(UserId(Uuid::nil()), Uuid::nil(), NOW)
+                    .issue(
+                        Bearer { user: UserId(Uuid::nil()), session: SessionId(Uuid::nil()) },
+                        Uuid::nil(),
+                        NOW,
+                    )
                     .unwrap(),
                 "another key".to_owned(),
             ),
         ];
-        bad.extend(["sub", "exp", "iss", "aud"].map(|name| (without(name), format!("without {name}"))));
+        bad.extend(
+            ["sub", "sid", "exp", "iss", "aud"].map(|name| (without(name), format!("without {name}"))),
+        );
         let unsigned = signed(&header, &claims).rsplit_once('.').unwrap().0.to_owned() + ".";
         bad.push((unsigned, "no signature".to_owned()));
         for (token, why) in bad {
             assert_eq!(tokens_.verify(&token, NOW), None, "{why}");
         }
+    }
+
+    #[test]
+    fn a_refresh_token_is_known_as_one_of_ours() {
+        let session = SessionId(Uuid::from_u128(9));
+        let token = tokens(SECRET).refresh(session, [7; 16]);
+        let read = RefreshToken::from_value(json!(token.expose())).unwrap();
+        assert_eq!((read.session, tokens(SECRET).made(&read)), (session, true));
+        assert!(!tokens("another secret, also 32 bytes long").made(&read));
+        let invitation = tokens(SECRET).invitation(TenantId(session.0), InvitationId(Uuid::from_u128(7)));
+        let other = RefreshToken::from_value(json!(invitation.expose())).unwrap();
+        assert!(!tokens(SECRET).made(&other), "one kind of token does not pass for another");
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod outbox;
 mod projects;
 mod recipients;
 mod service;
+mod sessions;
 mod tasks;
 mod tenants;
 mod transitions;
@@ -88,6 +89,7 @@ fn main() -> ExitCode {
     for cases in [
         service::cases(),
         accounts::cases(),
+        sessions::cases(),
         tenants::cases(),
         members::cases(),
         invitations::cases(),

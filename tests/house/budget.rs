@@ -19,7 +19,7 @@ use bailiwick_core::{
     routes::{Access, ROUTES, Route},
     sql::{Rows, Statement},
 };
-use bailiwick_tests::actors::new_id;
+use bailiwick_tests::actors::{new_id, session_of};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
@@ -57,6 +57,7 @@ struct Client {
     app: Arc<App>,
     batches: Arc<AtomicU32>,
     token: String,
+    refresh_token: String,
     slug: String,
 }
 
@@ -92,6 +93,7 @@ impl Client {
         let credentials = json!({ "email": email, "password": "12345678" });
         let session = self.made("POST", "/v1/auth/login", credentials).await;
         session["access_token"].as_str().expect("a token").clone_into(&mut self.token);
+        session["refresh_token"].as_str().expect("a token").clone_into(&mut self.refresh_token);
         text(&user, "id")
     }
 }
@@ -105,6 +107,7 @@ struct Things {
     me: String,
     slug: String,
     invitation_token: String,
+    refresh_token: String,
     ids: Vec<(&'static str, String)>,
 }
 
@@ -114,6 +117,7 @@ impl Things {
         let me = client.account(&format!("{round}@example.com")).await;
         let (host, slug) = (format!("host-{round}"), format!("tenant-{round}"));
         let guest = std::mem::take(&mut client.token);
+        let refresh_token = std::mem::take(&mut client.refresh_token);
         client.account(&format!("host-{round}@example.com")).await;
         client.made("POST", "/v1/tenants", json!({ "slug": host, "name": "Host" })).await;
         client.slug = host;
@@ -161,11 +165,12 @@ impl Things {
             ("task_id", task),
             ("comment_id", text(&comment, "id")),
             ("user_id", member),
+            ("session_id", session_of(&client.token)),
             ("invitation_id", text(&open, "id")),
             ("notification_id", notification),
             ("delivery_id", delivery),
         ];
-        Self { me, slug, invitation_token: text(&invitation, "token"), ids }
+        Self { me, slug, invitation_token: text(&invitation, "token"), refresh_token, ids }
     }
 
     fn path(&self, route: &Route) -> String {
@@ -182,6 +187,10 @@ impl Things {
                 Some(json!({ "email": "b@example.com", "name": "B", "password": "12345678" }))
             }
             "auth::login" => Some(json!({ "email": "0@example.com", "password": "12345678" })),
+            "auth::refresh" => Some(json!({ "refresh_token": self.refresh_token })),
+            "me::change_password" => {
+                Some(json!({ "current_password": "12345678", "new_password": "87654321" }))
+            }
             "me::update" | "tenants::update" | "projects::create" | "projects::update" => {
                 Some(json!({ "name": "N" }))
             }
@@ -195,7 +204,10 @@ impl Things {
             "tasks::update" => Some(json!({ "assignee_id": me })),
             "comments::create" | "comments::update" => Some(json!({ "body": format!("@{me}, look") })),
             "notifications::set_preferences" => Some(json!({ "muted": ["approved"] })),
-            "notifications::mark_read" | "notifications::mark_all_read" | "admin::retry_delivery" => None,
+            "auth::logout"
+            | "notifications::mark_read"
+            | "notifications::mark_all_read"
+            | "admin::retry_delivery" => None,
             _ if route.method == "GET" || route.method == "DELETE" => None,
             other => panic!("what does {other} take? Say it here"),
         }
@@ -221,7 +233,13 @@ async fn no_route_asks_the_database_more_often_than_the_table_says() {
     let hasher = HashPool::start(&config).expect("threads");
     let ports = Ports::new(counting, SystemClock, SystemEntropy, hasher, Nowhere, Nowhere);
     let app = App::new(config, ports).expect("an app");
-    let mut client = Client { app, batches, token: String::new(), slug: "default".to_owned() };
+    let mut client = Client {
+        app,
+        batches,
+        token: String::new(),
+        refresh_token: String::new(),
+        slug: "default".to_owned(),
+    };
 
     for (round, route) in ROUTES.iter().enumerate() {
         let things = Things::make(&mut client, &pool, round).await;

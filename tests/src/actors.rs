@@ -10,7 +10,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::{
-    client::Ask,
+    client::{Answer, Ask},
     targets::{JWT_SECRET, Target},
 };
 
@@ -36,6 +36,14 @@ pub fn token(header: &Value, claims: &Value) -> String {
     let key = Hmac::<Sha256>::new_from_slice(JWT_SECRET.as_bytes()).expect("HMAC takes any key");
     let signature = key.chain_update(&message).finalize().into_bytes();
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The session that an access token belongs to.
+pub fn session_of(token: &str) -> String {
+    let claims =
+        token.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok()).expect("a JWT");
+    let claims: Value = serde_json::from_slice(&claims).expect("claims");
+    claims["sid"].as_str().expect("a session").to_owned()
 }
 
 /// Somebody who sends requests.
@@ -71,9 +79,18 @@ impl<'t> Actor<'t> {
 
     /// Logs in, for another token.
     pub async fn login(&self) -> String {
+        self.session().await.text_at("/access_token")
+    }
+
+    /// Logs in, for another session's tokens.
+    pub async fn session(&self) -> Answer {
         let credentials = json!({ "email": self.email, "password": PASSWORD });
-        let nobody = Self::anonymous(self.target);
-        nobody.post("/v1/auth/login").json(&credentials).send().await.expect(200).text_at("/access_token")
+        Self::anonymous(self.target).post("/v1/auth/login").json(&credentials).send().await.expect(200)
+    }
+
+    /// Logs in once more, and returns the id of that session.
+    pub async fn new_session(&self) -> String {
+        session_of(&self.login().await)
     }
 
     /// A request in their name.

@@ -79,6 +79,19 @@ impl<'a> Batch<'a> {
         slot
     }
 
+    /// Adds a statement about no tenant in particular that must touch exactly one row; the batch fails with the problem
+    /// if it does not.
+    pub(crate) fn require_global<T: FromRow, const N: usize>(
+        &mut self,
+        sql: &GlobalSql,
+        arguments: [Value; N],
+        otherwise: Box<Problem>,
+    ) -> Slot<T> {
+        let slot = self.push(sql.bind(arguments).expecting(1));
+        self.misses.push((slot.0, otherwise));
+        slot
+    }
+
     /// Adds a statement about no tenant in particular.
     pub(crate) fn add_global<T: FromRow, const N: usize>(
         &mut self,

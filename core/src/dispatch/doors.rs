@@ -14,9 +14,10 @@ use crate::{
         named::NamedSlug,
     },
     problem::{Code, Problem, Result},
-    repository::{memberships, tenants, users},
+    repository::{memberships, sessions, tenants},
     sql::Statement,
-    values::{Role, TenantId, UserId},
+    token::Bearer,
+    values::{Role, SessionId, TenantId, UserId},
     workflow,
 };
 
@@ -32,7 +33,7 @@ pub struct TenantScope {
     tenant: TenantId,
     /// The slug that the request named. It must be this tenant's.
     slug: Option<NamedSlug>,
-    user: UserId,
+    bearer: Bearer,
     least: Role,
 }
 
@@ -42,10 +43,10 @@ impl TenantScope {
         app: Arc<App>,
         tenant: TenantId,
         slug: Option<NamedSlug>,
-        user: UserId,
+        bearer: Bearer,
         least: Role,
     ) -> Self {
-        Self { app, tenant, slug, user, least }
+        Self { app, tenant, slug, bearer, least }
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -59,13 +60,13 @@ impl TenantScope {
 
     /// Who acts.
     pub fn user(&self) -> UserId {
-        self.user
+        self.bearer.user
     }
 
     /// A batch about this tenant.
     pub(crate) fn batch(&self) -> Batch<'_> {
         let mut batch = Batch::new(&self.app, Some(self.tenant.0));
-        let _: Slot<memberships::Standing> = batch.push(self.check(None, None));
+        let _: Slot<memberships::Found> = batch.push(self.check(None, None));
         batch
     }
 
@@ -99,12 +100,14 @@ impl TenantScope {
     /// The membership check, with its conditions left to [`Self::admit`] where they are `None`.
     fn check(&self, least: Option<Role>, slug: Option<&NamedSlug>) -> Statement {
         let slug = slug.map(|named| named.slug.clone());
-        memberships::CHECK
-            .bind(self.tenant.0, [self.user.into(), least.map_or(0, Role::rank).into(), slug.into()])
+        let Bearer { user, session } = self.bearer;
+        let arguments = [user.into(), least.map_or(0, Role::rank).into(), slug.into(), session.into()];
+        memberships::CHECK.bind(self.tenant.0, arguments)
     }
 
     fn admit(&self, outcome: &mut Outcome) -> Result<memberships::Standing> {
-        let standing = outcome.optional(Slot::<memberships::Standing>::first())?.ok_or_else(not_a_member)?;
+        let found = outcome.optional(Slot::<memberships::Found>::first())?.ok_or_else(session_ended)?;
+        let standing = found.standing().ok_or_else(not_a_member)?;
         if let Some(named) = self.slug.as_ref().filter(|named| named.slug != standing.slug) {
             return Err(if named.beside_id { Problem::new(Code::TenantConflict) } else { not_a_member() });
         }
@@ -166,16 +169,20 @@ fn not_a_member() -> Box<Problem> {
     Problem::new(Code::NotAMember)
 }
 
-/// Access to a user's own data, whatever tenants they are in. The account must be active.
+fn session_ended() -> Box<Problem> {
+    Problem::new(Code::InvalidToken)
+}
+
+/// Access to a user's own data, whatever tenants they are in. The session must be good and the account active.
 #[derive(Clone)]
 pub struct Account {
     app: Arc<App>,
-    user: UserId,
+    bearer: Bearer,
 }
 
 impl Account {
-    pub(crate) fn open(_: Pass, app: Arc<App>, user: UserId) -> Self {
-        Self { app, user }
+    pub(crate) fn open(_: Pass, app: Arc<App>, bearer: Bearer) -> Self {
+        Self { app, bearer }
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -184,7 +191,12 @@ impl Account {
 
     /// Whose account it is.
     pub fn user(&self) -> UserId {
-        self.user
+        self.bearer.user
+    }
+
+    /// The session that asks.
+    pub(crate) fn session(&self) -> SessionId {
+        self.bearer.session
     }
 
     /// A batch about this user.
@@ -195,13 +207,14 @@ impl Account {
     /// A batch about this user that creates a tenant, or joins one by an invitation.
     pub(crate) fn batch_in(&self, tenant: Option<TenantId>) -> Batch<'_> {
         let mut batch = Batch::new(&self.app, tenant.map(|tenant| tenant.0));
-        let _: Slot<UserId> = batch.push(users::ACTIVE.bind([self.user.into()]).expecting(1));
+        let Bearer { user, session } = self.bearer;
+        let _: Slot<SessionId> = batch.push(sessions::CHECK.bind([session.into(), user.into()]).expecting(1));
         batch
     }
 
-    /// Runs a batch, provided that the account is active at that moment.
+    /// Runs a batch, provided that the session is good at that moment.
     pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
-        batch.run().await.map_err(|problem| problem.unwrap_or_else(|| Problem::new(Code::InvalidToken)))
+        batch.run().await.map_err(|problem| problem.unwrap_or_else(session_ended))
     }
 }
 

@@ -31,8 +31,8 @@ use crate::{
     repository::tenants,
     routes::{Access, ROUTES, Route},
     time::Timestamp,
-    token::Tokens,
-    values::{TenantId, UserId},
+    token::{Bearer, Tokens},
+    values::TenantId,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -199,7 +199,7 @@ impl App {
         };
         let path = found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let named = NamedTenant::read(&parts.headers)?;
-        let user = match route.access {
+        let bearer = match route.access {
             Access::Public | Access::AnyoneInTenant => None,
             Access::SignedIn | Access::Member(_) => Some(self.authenticate(&parts.headers)?),
         };
@@ -216,8 +216,8 @@ impl App {
             Access::Member(_) => Code::NotAMember,
             Access::AnyoneInTenant => Code::TenantNotFound,
             Access::SignedIn | Access::Public => {
-                let door = match user {
-                    Some(user) => Door::Account(Account::open(Pass(()), self.clone(), user)),
+                let door = match bearer {
+                    Some(bearer) => Door::Account(Account::open(Pass(()), self.clone(), bearer)),
                     None => Door::Lobby(Lobby::open(Pass(()), self.clone())),
                 };
                 return Ok(call(door)?.await?.into_response());
@@ -225,9 +225,9 @@ impl App {
         };
         let call = |tenant| {
             let (app, slug) = (self.clone(), named.slug.clone());
-            call(match (route.access, user) {
-                (Access::Member(least), Some(user)) => {
-                    Door::Tenant(TenantScope::open(Pass(()), app, tenant, slug, user, least))
+            call(match (route.access, bearer) {
+                (Access::Member(least), Some(bearer)) => {
+                    Door::Tenant(TenantScope::open(Pass(()), app, tenant, slug, bearer, least))
                 }
                 _ => Door::Visitor(Visitor::open(Pass(()), app, tenant, slug)),
             })
@@ -244,8 +244,8 @@ impl App {
         answer.map(Answer::into_response)
     }
 
-    /// The user whose token the request carries (RFC 6750, section 2.1).
-    fn authenticate(&self, headers: &HeaderMap) -> Result<UserId> {
+    /// Whom the token that the request carries stands for (RFC 6750, section 2.1).
+    fn authenticate(&self, headers: &HeaderMap) -> Result<Bearer> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else {
             return Err(Problem::new(Code::AuthenticationRequired));

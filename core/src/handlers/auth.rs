@@ -1,24 +1,45 @@
-//! Registration and login.
+//! Registration, and sessions: logging in, renewing tokens, logging out.
 
 use serde::Serialize;
 
 use crate::{
-    dispatch::{Lobby, NamedTenant},
-    endpoint::{Body, Created, Json},
+    dispatch::{Account, App, Lobby, NamedTenant},
+    endpoint::{Body, Created, Json, NoContent},
     problem::{Problem, Result},
-    repository::users::{Accounts, Login, Registration, User},
+    repository::{
+        sessions::{Refresh, Sessions, SignIn, Tokens},
+        users::{Accounts, Login, Registration, User},
+    },
 };
 
-/// A token, as OAuth 2.0 answers with one (RFC 6749, section 5.1).
+/// The tokens of a session, as OAuth 2.0 answers with them (RFC 6749, section 5.1).
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub(crate) struct AccessToken {
+pub(crate) struct SessionTokens {
     /// For `Authorization: Bearer`.
     access_token: String,
     /// Always `Bearer`.
     token_type: &'static str,
-    /// Seconds for which it is valid.
+    /// Seconds for which the access token is valid.
     expires_in: i64,
+    /// Renews both. It is good once: what it brings takes its place.
+    refresh_token: String,
+    /// Seconds for which the refresh token is valid.
+    refresh_expires_in: u64,
+}
+
+fn tokens(app: &App, Tokens { bearer, refresh }: Tokens) -> Result<Json<SessionTokens>> {
+    let access_token = app
+        .tokens
+        .issue(bearer, app.new_id()?, app.now())
+        .map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(Json(SessionTokens {
+        access_token,
+        token_type: "Bearer",
+        expires_in: app.tokens.ttl_seconds(),
+        refresh_token: refresh.expose().to_owned(),
+        refresh_expires_in: app.config.refresh_ttl.as_secs(),
+    }))
 }
 
 pub(crate) async fn register(
@@ -30,12 +51,15 @@ pub(crate) async fn register(
     Ok(Created { location: "/v1/me".to_owned(), body })
 }
 
-pub(crate) async fn login(lobby: Lobby, Body(login): Body<Login>) -> Result<Json<AccessToken>> {
+pub(crate) async fn login(lobby: Lobby, Body(login): Body<Login>) -> Result<Json<SessionTokens>> {
     let user = lobby.authenticate(login).await?;
-    let app = lobby.app();
-    let access_token = app
-        .tokens
-        .issue(user, app.new_id()?, app.now())
-        .map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(Json(AccessToken { access_token, token_type: "Bearer", expires_in: app.tokens.ttl_seconds() }))
+    tokens(lobby.app(), lobby.begin(user).await?)
+}
+
+pub(crate) async fn refresh(lobby: Lobby, Body(refresh): Body<Refresh>) -> Result<Json<SessionTokens>> {
+    tokens(lobby.app(), lobby.refresh(refresh).await?)
+}
+
+pub(crate) async fn logout(account: Account) -> Result<NoContent> {
+    account.revoke(account.session()).await.map(|()| NoContent)
 }

@@ -1,10 +1,16 @@
-//! One's own account.
+//! One's own account, and the sessions in which one is logged in.
 
 use crate::{
+    cursor::Page,
     dispatch::Account,
-    endpoint::{Body, Json},
+    endpoint::{Body, Json, NoContent, Query},
+    handlers::PageQuery,
     problem::Result,
-    repository::users::{Profile, ProfilePatch, User},
+    repository::{
+        sessions::{PasswordChange, Session, Sessions},
+        users::{Profile, ProfilePatch, User},
+    },
+    values::SessionId,
 };
 
 pub(crate) async fn get(account: Account) -> Result<Json<User>> {
@@ -13,4 +19,23 @@ pub(crate) async fn get(account: Account) -> Result<Json<User>> {
 
 pub(crate) async fn update(account: Account, Body(patch): Body<ProfilePatch>) -> Result<Json<User>> {
     account.update(patch).await.map(Json)
+}
+
+pub(crate) async fn change_password(
+    account: Account,
+    Body(change): Body<PasswordChange>,
+) -> Result<NoContent> {
+    account.change_password(change).await.map(|()| NoContent)
+}
+
+pub(crate) async fn sessions(account: Account, Query(page): Query<PageQuery>) -> Result<Json<Page<Session>>> {
+    account.sessions(page.limit, page.cursor).await.map(Json)
+}
+
+pub(crate) async fn revoke_session(account: Account, id: SessionId) -> Result<NoContent> {
+    account.revoke(id).await.map(|()| NoContent)
+}
+
+pub(crate) async fn revoke_sessions(account: Account) -> Result<NoContent> {
+    account.revoke_all().await.map(|()| NoContent)
 }

@@ -12,14 +12,16 @@ const MANAGERS: &str = "FROM memberships m JOIN users u ON u.id = m.user_id \
      WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL";
 
 statements! { "memberships";
-    /// Whether a user has an active membership, of a role of at least this rank, in the tenant of this slug (if
-    /// one is given) that is not suspended (if a rank is given). It stands in front of every batch about a tenant.
-    tenant CHECK = "SELECT m.role, t.slug, t.suspended_at, u.name FROM memberships m \
-         JOIN tenants t ON t.id = m.tenant_id \
-         JOIN users u ON u.id = m.user_id \
-         WHERE m.tenant_id = ?1 AND m.user_id = ?2 AND m.status = 'active' AND u.disabled_at IS NULL \
-         AND CASE m.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?3 \
-         AND t.slug = COALESCE(?4, t.slug) AND (t.suspended_at IS NULL OR ?3 = 0)";
+    /// Whether a user's session is good, and the active membership that they have in the tenant. Where a rank is given,
+    /// a row only if the role has at least this rank, and the tenant has this slug (if one is given) and is not
+    /// suspended. It stands in front of every batch about a tenant.
+    tenant CHECK = "SELECT u.name, m.role, t.slug, t.suspended_at FROM sessions s \
+         JOIN users u ON u.id = s.user_id AND u.disabled_at IS NULL \
+         LEFT JOIN memberships m ON m.tenant_id = ?1 AND m.user_id = s.user_id AND m.status = 'active' \
+         LEFT JOIN tenants t ON t.id = m.tenant_id \
+         WHERE s.id = ?5 AND s.user_id = ?2 AND s.revoked_at IS NULL AND (?3 = 0 OR (t.suspended_at IS NULL \
+         AND CASE m.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 WHEN 'viewer' THEN 1 ELSE 0 END >= ?3 \
+         AND t.slug = COALESCE(?4, t.slug)))";
 
     tenant INSERT = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1)";
@@ -50,12 +52,27 @@ statements! { "memberships";
 
 record! {
     /// What the check finds.
-    pub(crate) struct Standing {
-        pub(crate) role: Role,
-        pub(crate) slug: Slug,
-        pub(crate) suspended_at: Option<Timestamp>,
-        /// The user's own name.
-        pub(crate) name: Name,
+    pub(crate) struct Found {
+        name: Name,
+        role: Option<Role>,
+        slug: Option<Slug>,
+        suspended_at: Option<Timestamp>,
+    }
+}
+
+/// What a member is, and where.
+pub(crate) struct Standing {
+    pub(crate) name: Name,
+    pub(crate) role: Role,
+    pub(crate) slug: Slug,
+    pub(crate) suspended_at: Option<Timestamp>,
+}
+
+impl Found {
+    /// `None` if the user is no active member.
+    pub(crate) fn standing(self) -> Option<Standing> {
+        let Self { name, role, slug, suspended_at } = self;
+        Some(Standing { name, role: role?, slug: slug?, suspended_at })
     }
 }
 

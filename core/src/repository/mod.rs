@@ -16,6 +16,7 @@ pub mod notifications;
 pub mod operator;
 pub mod projects;
 pub(crate) mod service;
+pub(crate) mod sessions;
 pub mod tasks;
 pub mod tenants;
 pub mod users;
@@ -44,6 +45,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     operator::ALL,
     projects::ALL,
     service::ALL,
+    sessions::ALL,
     tasks::ALL,
     tenants::ALL,
     users::ALL,

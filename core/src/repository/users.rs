@@ -21,10 +21,13 @@ statements! { "users";
     global INSERT = "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
 
-    /// A row if the account may be used. It stands in front of every batch about an account.
-    global ACTIVE = "SELECT id FROM users WHERE id = ?1 AND disabled_at IS NULL";
-
     global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL";
+
+    global PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = ?1";
+
+    /// Provided that nobody else has changed it in between.
+    global SET_PASSWORD_HASH = "UPDATE users SET password_hash = ?2, updated_at = ?3, version = version + 1 \
+         WHERE id = ?1 AND password_hash = ?4";
 
     global BY_ID = "SELECT id, email, name, created_at, updated_at, version FROM users WHERE id = ?1";
 

@@ -102,6 +102,8 @@ id! {
     NotificationId,
     /// The id of a delivery.
     DeliveryId,
+    /// The id of a session.
+    SessionId,
     /// The id of anything that the activity log tells of.
     EntityId,
 }

@@ -29,6 +29,7 @@ pub(super) async fn sample(route: &'static Route, tenant: &Tenant<'_>, user: &Ac
     for placeholder in route.path.split(['{', '}']).skip(1).step_by(2) {
         let id = match (placeholder, ids.last()) {
             ("comment_id", Some((_, task))) => tenant.comment(task, &user.id).await,
+            ("session_id", _) => user.new_session().await,
             ("notification_id", _) => tenant.notification(&user.id).await,
             ("project_id", _) if route.access == Access::AnyoneInTenant => tenant.public_project().await,
             _ => foreign(placeholder, tenant).await,
@@ -65,6 +66,12 @@ async fn request(route: &Route, tenant: &Tenant<'_>, user: &Actor<'_>) -> (Optio
             (Some(json!({ "email": email, "name": "Sample", "password": PASSWORD })), 201)
         }
         "auth::login" => (Some(json!({ "email": tenant.owner.email, "password": PASSWORD })), 200),
+        "auth::refresh" => {
+            (Some(json!({ "refresh_token": user.session().await.text_at("/refresh_token") })), 200)
+        }
+        "me::change_password" => {
+            (Some(json!({ "current_password": PASSWORD, "new_password": PASSWORD })), 204)
+        }
         "me::update" | "tenants::update" | "projects::update" => {
             (Some(json!({ "name": unique("name") })), 200)
         }
@@ -96,7 +103,7 @@ async fn request(route: &Route, tenant: &Tenant<'_>, user: &Actor<'_>) -> (Optio
         "comments::update" => (Some(json!({ "body": format!("@{} look again", tenant.member.id) })), 200),
         "notifications::set_preferences" => (Some(json!({ "muted": ["completed"] })), 200),
         "notifications::mark_read" | "admin::retry_delivery" => (None, 200),
-        "notifications::mark_all_read" => (None, 204),
+        "auth::logout" | "notifications::mark_all_read" => (None, 204),
         _ if route.method == "DELETE" => (None, 204),
         _ if route.method == "GET" => (None, 200),
         other => panic!("the matrices have no sample for {other}; add one to samples.rs"),

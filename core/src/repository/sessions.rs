@@ -1,0 +1,247 @@
+//! Sessions: each login makes one. An access token is good only while its session is, which is asked in the batch
+//! that the token is used for; a refresh token is good once.
+
+use std::future::Future;
+
+use serde::Serialize;
+
+use super::{activity, users};
+use crate::{
+    cursor::{Cursor, Page, PageSize, Paging},
+    dispatch::{Account, App, Batch, Lobby, Slot},
+    input::{Fault, FaultCode, input},
+    json,
+    password::{HashJob, HashOutcome, Password},
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    token::{Bearer, RefreshToken},
+    values::{SessionId, UserId},
+};
+
+const COLUMNS: &str = "id, created_at, refreshed_at, expires_at";
+
+statements! { "sessions";
+    /// A row if the session is good and its account may be used. It stands in front of every batch about an account.
+    global CHECK = "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id \
+         WHERE s.id = ?1 AND s.user_id = ?2 AND s.revoked_at IS NULL AND u.disabled_at IS NULL";
+
+    global INSERT = "INSERT INTO sessions (id, user_id, refresh_hash, created_at, refreshed_at, expires_at) \
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
+
+    /// Those of a user that are of no more use. A login clears them away.
+    global DELETE_EXPIRED = "DELETE FROM sessions WHERE user_id = ?1 AND expires_at <= ?2";
+
+    /// Takes the next refresh token in place of this one, which is used up by that.
+    global ROTATE = "UPDATE sessions SET refresh_hash = ?3, refreshed_at = ?4, expires_at = ?5 \
+         WHERE id = ?1 AND refresh_hash = ?2 AND revoked_at IS NULL AND expires_at > ?4 \
+         AND EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.user_id AND u.disabled_at IS NULL) RETURNING user_id";
+
+    global LIST = "SELECT ", COLUMNS, " FROM sessions WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2 \
+         AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    /// Ends a session whose next refresh token is another one than this.
+    global REVOKE_REUSED = "UPDATE sessions SET revoked_at = ?3 \
+         WHERE id = ?1 AND refresh_hash <> ?2 AND revoked_at IS NULL RETURNING id";
+
+    /// Ends a session of a user.
+    global REVOKE = "UPDATE sessions SET revoked_at = ?3 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL RETURNING id";
+
+    /// Ends all sessions of a user but for one, if one is given.
+    global REVOKE_ALL = "UPDATE sessions SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL \
+         AND (id <> ?3 OR ?3 IS NULL)";
+}
+
+record! {
+    struct Row {
+        id: SessionId,
+        created_at: Timestamp,
+        refreshed_at: Timestamp,
+        expires_at: Timestamp,
+    }
+}
+
+/// A login that is still good.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub(crate) struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When its tokens were last renewed.
+    pub refreshed_at: Timestamp,
+    /// When it ends by itself, unless its tokens are renewed.
+    pub expires_at: Timestamp,
+}
+
+input! {
+    /// What renews a session's tokens.
+    pub(crate) struct Refresh {
+        /// The refresh token that came last. It is good once.
+        pub refresh_token: RefreshToken,
+    }
+
+    /// What it takes to change one's password.
+    pub(crate) struct PasswordChange {
+        /// The present password.
+        pub current_password: Password,
+        /// The new one: 8 to 72 bytes.
+        pub new_password: Password,
+    }
+}
+
+/// The tokens of a session.
+pub(crate) struct Tokens {
+    pub(crate) bearer: Bearer,
+    pub(crate) refresh: RefreshToken,
+}
+
+/// Beginning and renewing sessions.
+pub(crate) trait SignIn {
+    /// Begins a session.
+    fn begin(&self, user: UserId) -> impl Future<Output = Result<Tokens>> + Send;
+
+    /// Renews its tokens. A refresh token that was used before ends the session: somebody else may have it.
+    fn refresh(&self, refresh: Refresh) -> impl Future<Output = Result<Tokens>> + Send;
+}
+
+impl SignIn for Lobby {
+    async fn begin(&self, user: UserId) -> Result<Tokens> {
+        let app = self.app();
+        let (session, now) = (SessionId(app.new_id()?), app.now());
+        let refresh = new_refresh_token(app, session)?;
+        let mut batch = self.batch();
+        let _: Slot<()> = batch.add_global(&DELETE_EXPIRED, [user.into(), now.into()]);
+        let expires_at = now.plus(app.config.refresh_ttl);
+        let _: Slot<()> = batch.add_global(
+            &INSERT,
+            [session.into(), user.into(), refresh.digest().into(), now.into(), expires_at.into()],
+        );
+        self.run(batch).await?;
+        Ok(Tokens { bearer: Bearer { user, session }, refresh })
+    }
+
+    async fn refresh(&self, Refresh { refresh_token: old }: Refresh) -> Result<Tokens> {
+        let (app, session) = (self.app(), old.session);
+        if !app.tokens.made(&old) {
+            return Err(Problem::new(Code::InvalidRefreshToken));
+        }
+        let (now, new) = (app.now(), new_refresh_token(app, session)?);
+        let mut batch = self.batch();
+        let expires_at = now.plus(app.config.refresh_ttl);
+        let rotated = batch.add_global::<UserId, _>(
+            &ROTATE,
+            [session.into(), old.digest().into(), new.digest().into(), now.into(), expires_at.into()],
+        );
+        if let Some(user) = self.run(batch).await?.optional(rotated)? {
+            return Ok(Tokens { bearer: Bearer { user, session }, refresh: new });
+        }
+        // It was made here. If it is not the next one, it was used before: somebody else may have it.
+        let mut batch = self.batch();
+        let revoked = batch
+            .add_global::<SessionId, _>(&REVOKE_REUSED, [session.into(), old.digest().into(), now.into()]);
+        let problem = Problem::new(Code::InvalidRefreshToken);
+        Err(match self.run(batch).await?.optional(revoked)? {
+            None => problem,
+            Some(_) => {
+                problem.because(format!("a refresh token was used again; session {session} was revoked"))
+            }
+        })
+    }
+}
+
+fn new_refresh_token(app: &App, session: SessionId) -> Result<RefreshToken> {
+    let mut nonce = [0; 16];
+    app.ports.entropy.fill(&mut nonce)?;
+    Ok(app.tokens.refresh(session, nonce))
+}
+
+/// One's own sessions.
+pub(crate) trait Sessions {
+    /// Those that are still good, newest first.
+    fn sessions(
+        &self,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<Session>>> + Send;
+
+    /// Ends one.
+    fn revoke(&self, session: SessionId) -> impl Future<Output = Result<()>> + Send;
+
+    /// Ends all, the one that asks among them.
+    fn revoke_all(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Changes the password, and ends all sessions but the one that asks.
+    fn change_password(&self, change: PasswordChange) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl Sessions for Account {
+    async fn sessions(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Session>> {
+        let paging = Paging::new(self.app(), "sessions", self.user().0, &[], size, cursor)?;
+        let mut batch = self.batch();
+        let arguments = [self.user().into(), self.app().now().into(), paging.before(), paging.fetch()];
+        let rows = batch.add_global::<Row, _>(&LIST, arguments);
+        let page = paging.page(self.run(batch).await?.all(rows)?, |row| row.id.0);
+        let session = |Row { id, created_at, refreshed_at, expires_at }| Session {
+            current: id == self.session(),
+            id,
+            created_at,
+            refreshed_at,
+            expires_at,
+        };
+        Ok(Page { data: page.data.into_iter().map(session).collect(), next_cursor: page.next_cursor })
+    }
+
+    async fn revoke(&self, session: SessionId) -> Result<()> {
+        let mut batch = self.batch();
+        let arguments = [self.user().into(), session.into(), self.app().now().into()];
+        let revoked = batch.add_global::<SessionId, _>(&REVOKE, arguments);
+        let revoked = self.run(batch).await?.optional(revoked)?;
+        revoked.map(drop).ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    async fn revoke_all(&self) -> Result<()> {
+        let mut batch = self.batch();
+        revoke_all(&mut batch, self.user(), None);
+        self.run(batch).await.map(drop)
+    }
+
+    async fn change_password(&self, change: PasswordChange) -> Result<()> {
+        let app = self.app();
+        let mut batch = self.batch();
+        let hash = batch.add_global::<String, _>(&users::PASSWORD_HASH, [self.user().into()]);
+        let hash = self.run(batch).await?.one(hash)?;
+        let cost = app.config.bcrypt_cost.0;
+        let job = HashJob::Verify { password: change.current_password, hash: Some(hash.clone()), cost };
+        if !matches!(app.ports.hasher.run(job).await?, HashOutcome::Verified(true)) {
+            let fault = Fault::new(FaultCode::NotAllowed, "This is not the present password.");
+            return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("current_password")]));
+        }
+        let mut salt = [0; 16];
+        app.ports.entropy.fill(&mut salt)?;
+        let job = HashJob::Hash { password: change.new_password, cost, salt };
+        let HashOutcome::Hash(new_hash) = app.ports.hasher.run(job).await? else {
+            return Err(Problem::internal("the hasher did not hash"));
+        };
+        let (now, user) = (app.now(), self.user());
+        let mut batch = self.batch();
+        let arguments = [user.into(), new_hash.into(), now.into(), hash.into()];
+        let _: Slot<()> =
+            batch.require_global(&users::SET_PASSWORD_HASH, arguments, Problem::new(Code::Conflict));
+        revoke_all(&mut batch, user, Some(self.session()));
+        let (action, detail) = ("user.password_changed", json::object(Vec::new()));
+        let _: Slot<()> = batch.add_global(
+            &activity::INSERT_FOR_USER,
+            [user.into(), app.new_id()?.into(), action.into(), detail.into(), now.into()],
+        );
+        self.run(batch).await.map(drop)
+    }
+}
+
+fn revoke_all(batch: &mut Batch<'_>, user: UserId, but: Option<SessionId>) {
+    let now = batch.app().now();
+    let _: Slot<()> = batch.add_global(&REVOKE_ALL, [user.into(), now.into(), but.into()]);
+}
