@@ -82,6 +82,9 @@ settings! {
     /// The key that signs tokens: at least 32 bytes, the same on all instances.
     /// On embedded SQLite one is made and kept beside the database if none is given.
     Everywhere jwt_secret: Option<JwtSecret> = "JWT_SECRET";
+    /// Several keys with names, to change them without logging anybody out: `2026-12:SECRET,2026-11:SECRET`.
+    /// The first signs, all verify. `JWT_SECRET` beside it verifies what was signed before there were names.
+    Everywhere jwt_keys: JwtKeys = "JWT_KEYS";
     /// How long an access token is valid.
     Everywhere token_ttl: Duration = "TOKEN_TTL" or "15m";
     /// How long a session can be renewed after it was last renewed.
@@ -241,6 +244,17 @@ impl Parse for EmailProvider {
 }
 
 impl Config {
+    /// Whether there is a key to sign tokens with.
+    pub fn has_key(&self) -> bool {
+        self.keys().next().is_some()
+    }
+
+    /// The keys, the one that signs first.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = JwtKey> {
+        let unnamed = self.jwt_secret.iter().map(|secret| JwtKey { id: None, secret: secret.clone() });
+        self.jwt_keys.0.iter().cloned().chain(unnamed)
+    }
+
     /// What settings say only together.
     ///
     /// # Errors
@@ -328,6 +342,44 @@ impl JwtSecret {
     }
 }
 
+/// Keys with names, the one that signs first. They do not print.
+#[derive(Clone, Default)]
+pub struct JwtKeys(Vec<JwtKey>);
+
+/// A key, by the name (`kid`, RFC 7515, section 4.1.4) that its tokens carry, if it has one.
+#[derive(Clone)]
+pub(crate) struct JwtKey {
+    pub(crate) id: Option<String>,
+    pub(crate) secret: JwtSecret,
+}
+
+impl fmt::Debug for JwtKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtKeys(..)")
+    }
+}
+
+impl Parse for JwtKeys {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut keys: Vec<JwtKey> = Vec::new();
+        for key in text.split(',').map(str::trim).filter(|key| !key.is_empty()) {
+            let fault =
+                || "expected NAME:SECRET,NAME:SECRET, with names of letters, digits, . _ and -.".to_owned();
+            let (id, secret) = key.split_once(':').ok_or_else(fault)?;
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+            if !(1..=64).contains(&id.len()) || !id.bytes().all(plain) {
+                return Err(fault());
+            }
+            let id = Some(id.to_owned());
+            if keys.iter().any(|key| key.id == id) {
+                return Err("a name stands twice.".to_owned());
+            }
+            keys.push(JwtKey { id, secret: JwtSecret::new(secret)? });
+        }
+        Ok(Self(keys))
+    }
+}
+
 impl fmt::Debug for JwtSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JwtSecret(..)")
@@ -408,9 +460,28 @@ mod tests {
     }
 
     #[test]
+    fn keys_have_names_and_are_long_enough() {
+        let long = "x".repeat(32);
+        let read = |text: &str| JwtKeys::parse(text).map(|keys| keys.0.len());
+        assert_eq!(read(&format!("a:{long}, b:{long}:y,")), Ok(2));
+        for bad in [
+            "a",
+            "a:short",
+            &long,
+            &format!(":{long}"),
+            &format!("a b:{long}"),
+            &format!("a:{long},a:{long}"),
+        ] {
+            let fault = read(bad).unwrap_err();
+            assert!(!fault.contains(&long) && !fault.contains("short"), "{fault}");
+        }
+    }
+
+    #[test]
     fn secrets_do_not_print() {
         let config = Config::read(|name| match name {
             "JWT_SECRET" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+            "JWT_KEYS" => Some("k:0123456789abcdef0123456789abcdef".to_owned()),
             "DATABASE_URL" => Some("postgres://u:hunter2@h/d".to_owned()),
             _ => None,
         })

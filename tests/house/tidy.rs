@@ -113,3 +113,21 @@ fn lock_files_carry_no_download_addresses() {
     let lock = fs::read_to_string(root().join("package-lock.json")).expect("a lock");
     assert!(!lock.contains("\"resolved\""), "omit-lockfile-registry-resolved=true belongs into .npmrc");
 }
+
+#[test]
+fn the_tests_that_the_page_on_isolation_names_are_there() {
+    let page = fs::read_to_string(root().join("docs/ISOLATION.md")).expect("the page");
+    let mut sources = files("tests", ".rs");
+    sources.extend(files("core/src", ".rs"));
+    let mut named = 0;
+    for name in page.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
+        let (module, test) = name.split_once("::").expect("it has one");
+        let wanted = if test == "*" { format!("{module}::") } else { format!("fn {test}(") };
+        let found = sources.iter().any(|(path, text)| {
+            text.contains(&wanted) || (test == "*" && (path.contains(&format!("/{module}"))))
+        });
+        assert!(found, "docs/ISOLATION.md names {name}, which is not there");
+        named += 1;
+    }
+    assert!(named >= 25, "{named}");
+}

@@ -77,6 +77,36 @@ async fn without_a_secret_sqlite_keeps_one_of_its_own() {
 }
 
 #[tokio::test]
+async fn keys_are_changed_without_logging_anybody_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (old, new) = ("o".repeat(32), "n".repeat(32));
+    let mut bearer = String::new();
+    for (keys, secret, status) in [
+        (String::new(), old.clone(), 200),
+        (format!("2026-12:{new}"), old.clone(), 200),
+        (format!("2026-12:{new}"), String::new(), 401),
+    ] {
+        let mut server = native(&url(&directory));
+        let (mut process, line) =
+            start(server.env("JWT_KEYS", keys).env("JWT_SECRET", secret), "listening on http").await;
+        let (url, http) = (address(&line), client());
+        if bearer.is_empty() {
+            let account = json!({ "email": "a@example.com", "name": "A", "password": "12345678" });
+            http.post(format!("{url}/v1/auth/register")).json(&account).send().await.expect("an answer");
+            let login = json!({ "email": "a@example.com", "password": "12345678" });
+            let session =
+                http.post(format!("{url}/v1/auth/login")).json(&login).send().await.expect("an answer");
+            let session: serde_json::Value = session.json().await.expect("tokens");
+            session["access_token"].as_str().expect("a token").clone_into(&mut bearer);
+        }
+        let me = http.get(format!("{url}/v1/me")).bearer_auth(&bearer).send().await.expect("an answer");
+        assert_eq!(me.status(), status);
+        process.start_kill().expect("it runs");
+        process.wait().await.expect("it ends");
+    }
+}
+
+#[tokio::test]
 async fn sigterm_lets_requests_in_flight_finish() {
     let directory = tempfile::tempdir().expect("a directory");
     // At this cost hashing takes a second, long enough to be in flight.

@@ -72,11 +72,10 @@ impl App {
     /// One sentence for each thing that the configuration lacks.
     pub fn new(config: Config, ports: Ports) -> Result<Arc<Self>, Vec<String>> {
         config.check()?;
-        let Some(secret) = &config.jwt_secret else {
+        let Some(tokens) = Tokens::new(&config) else {
             let sentence = "JWT_SECRET: it is not set; at least 32 bytes, the same on all instances.";
             return Err(vec![sentence.to_owned()]);
         };
-        let tokens = Tokens::new(secret, &config);
         let mut by_path: Vec<(&str, Vec<&'static Route>)> = Vec::new();
         for route in ROUTES {
             match by_path.iter_mut().find(|(path, _)| *path == route.path) {

@@ -91,10 +91,10 @@ async fn send(app: &App, tenant: TenantId, id: DeliveryId, content: Content) -> 
     };
     let mut body = content.body;
     if content.kind == NotificationKind::Invitation {
-        let token = app.tokens.invitation(tenant, InvitationId(content.subject_id));
-        if content.token_hash != Some(token.digest()) {
-            return Err(SendFailure::Never("the invitation is no longer open".to_owned()));
-        }
+        let id = InvitationId(content.subject_id);
+        let token = content.token_hash.and_then(|digest| app.tokens.invitation_again(tenant, id, &digest));
+        let gone = || SendFailure::Never("the invitation is no longer open".to_owned());
+        let token = token.ok_or_else(gone)?;
         body = format!("{body}\n\nThis is the token of the invitation:\n\n{}\n", token.expose());
     }
     let message = Message {

@@ -170,7 +170,7 @@ async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
     match &database {
         AnyDatabase::Sqlite(_) => {
             database.migrate().await.map_err(|sentence| vec![sentence])?;
-            if config.jwt_secret.is_none() {
+            if !config.has_key() {
                 config.jwt_secret =
                     Some(own_secret(config.database_url.expose()).map_err(|sentence| vec![sentence])?);
             }

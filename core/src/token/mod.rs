@@ -1,24 +1,20 @@
-//! Access tokens: JWT (RFC 7519) signed with HS256, through `jsonwebtoken` with a provider that knows this one
-//! algorithm, so that no other can be asked for and the edge carries no other's code.
+//! Access tokens: JWT (RFC 7519) signed with HS256, through `jsonwebtoken`; and what else the keys are for. The first
+//! key signs, all of them verify, so that keys can be changed while tokens are about.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation,
-    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
-    errors::{ErrorKind, Result as JwtResult},
-};
+mod hs256;
+mod opaque;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::Result as JwtResult};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use signature::{Signer, Verifier};
 use uuid::Uuid;
 
+use self::hs256::{PROVIDER, hmac_sha256};
+pub(crate) use self::opaque::{InvitationToken, RefreshToken};
 use crate::{
-    config::{Config, JwtSecret},
-    input::{Fault, FaultCode, Leaf},
+    config::{Config, JwtKey},
     limits,
     time::Timestamp,
-    values::{InvitationId, SessionId, TenantId, UserId, string},
+    values::{InvitationId, SessionId, TenantId, UserId},
 };
 
 const ISSUER: &str = "bailiwick";
@@ -42,14 +38,45 @@ pub(crate) struct Bearer {
     pub(crate) session: SessionId,
 }
 
-/// The keys, and what is derived from them.
-pub(crate) struct Tokens {
+/// A key, and what is derived from it.
+struct Key {
+    id: Option<String>,
     encoding: EncodingKey,
     decoding: DecodingKey,
+    cursor: [u8; 32],
+    invitation: [u8; 32],
+    refresh: [u8; 32],
+}
+
+impl Key {
+    fn new(JwtKey { id, secret }: &JwtKey) -> Self {
+        let secret = secret.as_bytes();
+        Self {
+            id: id.clone(),
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            cursor: hmac_sha256(secret, &[b"bailiwick cursor"]),
+            invitation: hmac_sha256(secret, &[b"bailiwick invitation"]),
+            refresh: hmac_sha256(secret, &[b"bailiwick refresh"]),
+        }
+    }
+
+    fn invitation(&self, tenant: TenantId, id: InvitationId) -> InvitationToken {
+        let mac = hmac_sha256(&self.invitation, &[tenant.0.as_bytes(), id.0.as_bytes()]);
+        InvitationToken::new(tenant, id, mac)
+    }
+
+    fn refresh(&self, session: SessionId, nonce: [u8; 16]) -> RefreshToken {
+        let mac = hmac_sha256(&self.refresh, &[session.0.as_bytes(), &nonce]);
+        RefreshToken::new(session, nonce, mac)
+    }
+}
+
+/// The keys: the one that signs, and those that only verify.
+pub(crate) struct Tokens {
+    first: Key,
+    others: Vec<Key>,
     validation: Validation,
-    cursor_key: [u8; 32],
-    invitation_key: [u8; 32],
-    refresh_key: [u8; 32],
     ttl_seconds: i64,
 }
 
@@ -60,7 +87,8 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    pub(crate) fn new(secret: &JwtSecret, config: &Config) -> Self {
+    /// `None` without a key.
+    pub(crate) fn new(config: &Config) -> Option<Self> {
         // Errs if it is installed already, which is as well.
         let _ = PROVIDER.install_default();
         let mut validation = Validation::new(Algorithm::HS256);
@@ -70,15 +98,13 @@ impl Tokens {
         // The time of day comes from the clock port; `verify` compares.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        Self {
-            encoding: EncodingKey::from_secret(secret.as_bytes()),
-            decoding: DecodingKey::from_secret(secret.as_bytes()),
-            validation,
-            cursor_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick cursor"]),
-            invitation_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick invitation"]),
-            refresh_key: hmac_sha256(secret.as_bytes(), &[b"bailiwick refresh"]),
-            ttl_seconds: i64::try_from(config.token_ttl.as_secs()).unwrap_or(i64::MAX),
-        }
+        let mut keys = config.keys().map(|key| Key::new(&key));
+        let ttl_seconds = i64::try_from(config.token_ttl.as_secs()).unwrap_or(i64::MAX);
+        Some(Self { first: keys.next()?, others: keys.collect(), validation, ttl_seconds })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     /// Seconds for which a token is valid.
@@ -97,7 +123,8 @@ impl Tokens {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+        let header = Header { kid: self.first.id.clone(), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, &claims, &self.first.encoding)
     }
 
     /// Who a valid access token stands for; `None` for any other text. Whether the session is still good is for the
@@ -106,7 +133,9 @@ impl Tokens {
         if token.len() > limits::TOKEN_BYTES {
             return None;
         }
-        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
+        let id = jsonwebtoken::decode_header(token).ok()?.kid;
+        let key = self.keys().find(|key| key.id == id)?;
+        let data = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation).ok()?;
         // `crit` names extensions that must be understood (RFC 7515, section 4.1.11); none is.
         if data.header.crit.is_some() || data.claims.exp <= now.unix_seconds() {
             return None;
@@ -114,191 +143,37 @@ impl Tokens {
         Some(Bearer { user: UserId::parse(&data.claims.sub)?, session: SessionId::parse(&data.claims.sid)? })
     }
 
-    /// The token of an invitation. It can be made again from the ids, so that nothing but its digest is kept.
+    /// The token of a new invitation. It can be made again from the ids, so that nothing but its digest is kept.
     pub(crate) fn invitation(&self, tenant: TenantId, id: InvitationId) -> InvitationToken {
-        let mut bytes = [0; 64];
-        bytes[..16].copy_from_slice(tenant.0.as_bytes());
-        bytes[16..32].copy_from_slice(id.0.as_bytes());
-        bytes[32..]
-            .copy_from_slice(&hmac_sha256(&self.invitation_key, &[tenant.0.as_bytes(), id.0.as_bytes()]));
-        InvitationToken { text: URL_SAFE_NO_PAD.encode(bytes), tenant, id }
+        self.first.invitation(tenant, id)
+    }
+
+    /// The token of an invitation that was made before, by its digest; `None` if its key is gone.
+    pub(crate) fn invitation_again(
+        &self,
+        tenant: TenantId,
+        id: InvitationId,
+        digest: &str,
+    ) -> Option<InvitationToken> {
+        self.keys().map(|key| key.invitation(tenant, id)).find(|token| token.digest() == digest)
     }
 
     /// A refresh token of a session.
     pub(crate) fn refresh(&self, session: SessionId, nonce: [u8; 16]) -> RefreshToken {
-        let mut bytes = [0; 64];
-        bytes[..16].copy_from_slice(session.0.as_bytes());
-        bytes[16..32].copy_from_slice(&nonce);
-        bytes[32..].copy_from_slice(&hmac_sha256(&self.refresh_key, &[session.0.as_bytes(), &nonce]));
-        RefreshToken { text: URL_SAFE_NO_PAD.encode(bytes), session }
+        self.first.refresh(session, nonce)
     }
 
     /// Whether a refresh token was made here, and not made up. Compared are digests, so that the time tells nothing.
     pub(crate) fn made(&self, token: &RefreshToken) -> bool {
-        let nonce =
-            URL_SAFE_NO_PAD.decode(&token.text).ok().and_then(|bytes| bytes.get(16..32)?.try_into().ok());
-        nonce.is_some_and(|nonce| self.refresh(token.session, nonce).digest() == token.digest())
+        let digest = token.digest();
+        token
+            .nonce()
+            .is_some_and(|nonce| self.keys().any(|key| key.refresh(token.session, nonce).digest() == digest))
     }
 
     /// Seals what a cursor says, so that one made up or used elsewhere is known.
     pub(crate) fn seal(&self, parts: &[&[u8]]) -> [u8; 32] {
-        hmac_sha256(&self.cursor_key, parts)
-    }
-}
-
-/// What opens an invitation: it names the tenant and the invitation, and has a secret part.
-#[derive(Clone)]
-pub struct InvitationToken {
-    text: String,
-    pub(crate) tenant: TenantId,
-    pub(crate) id: InvitationId,
-}
-
-impl InvitationToken {
-    /// The text, for whoever is invited.
-    pub(crate) fn expose(&self) -> &str {
-        &self.text
-    }
-
-    /// What the database keeps of it: SHA-256, in hexadecimal. The token is random enough to need no salt.
-    pub(crate) fn digest(&self) -> String {
-        sha256_hex(&self.text)
-    }
-}
-
-fn sha256_hex(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// What renews a session's tokens: it names the session, and has a secret part.
-#[derive(Clone)]
-pub(crate) struct RefreshToken {
-    text: String,
-    pub(crate) session: SessionId,
-}
-
-impl RefreshToken {
-    /// The text, for whoever has logged in.
-    pub(crate) fn expose(&self) -> &str {
-        &self.text
-    }
-
-    /// What the database keeps of it: SHA-256, in hexadecimal.
-    pub(crate) fn digest(&self) -> String {
-        sha256_hex(&self.text)
-    }
-}
-
-impl std::fmt::Debug for RefreshToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RefreshToken(..)")
-    }
-}
-
-impl Leaf for RefreshToken {
-    fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
-        let text = string(value)?;
-        let bytes = URL_SAFE_NO_PAD.decode(&text).ok().filter(|bytes| bytes.len() == 64);
-        let session = bytes.and_then(|bytes| Uuid::from_slice(&bytes[..16]).ok());
-        let fault = || Fault::new(FaultCode::Format, "Expected a refresh token.");
-        session.map(|session| Self { text, session: SessionId(session) }).ok_or_else(fault)
-    }
-}
-
-#[cfg(feature = "openapi")]
-impl schemars::JsonSchema for RefreshToken {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RefreshToken".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        opaque_schema()
-    }
-}
-
-#[cfg(feature = "openapi")]
-fn opaque_schema() -> schemars::Schema {
-    schemars::json_schema!({
-        "type": "string", "minLength": 86, "maxLength": 86, "pattern": "^[A-Za-z0-9_-]{86}$"
-    })
-}
-
-impl std::fmt::Debug for InvitationToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InvitationToken(..)")
-    }
-}
-
-impl Leaf for InvitationToken {
-    fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
-        let text = string(value)?;
-        let fault = || Fault::new(FaultCode::Format, "Expected the token of an invitation.");
-        let bytes = URL_SAFE_NO_PAD.decode(&text).ok().filter(|bytes| bytes.len() == 64).ok_or_else(fault)?;
-        let id = |range: std::ops::Range<usize>| Uuid::from_slice(&bytes[range]).map_err(|_| fault());
-        Ok(Self { tenant: TenantId(id(0..16)?), id: InvitationId(id(16..32)?), text })
-    }
-}
-
-#[cfg(feature = "openapi")]
-impl schemars::JsonSchema for InvitationToken {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "InvitationToken".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        opaque_schema()
-    }
-}
-
-/// HMAC-SHA-256 over the parts, each preceded by its length so that no two lists collide.
-fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of any length, so this cannot fail.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?)),
-    verifier_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?)),
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-struct Hs256(Hmac<Sha256>);
-
-impl Hs256 {
-    fn new(algorithm: Algorithm, key: &[u8]) -> JwtResult<Self> {
-        if algorithm != Algorithm::HS256 {
-            return Err(ErrorKind::InvalidAlgorithm.into());
-        }
-        Hmac::new_from_slice(key).map(Self).map_err(|_| ErrorKind::InvalidKeyFormat.into())
-    }
-}
-
-impl Signer<Vec<u8>> for Hs256 {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
-    }
-}
-
-impl Verifier<Vec<u8>> for Hs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        self.0.clone().chain_update(message).verify_slice(signature).map_err(signature::Error::from_source)
-    }
-}
-
-impl JwtSigner for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-impl JwtVerifier for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
+        hmac_sha256(&self.first.cursor, parts)
     }
 }
 
@@ -307,13 +182,25 @@ mod tests {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use serde_json::{Value, json};
 
-    use super::*;
+    use signature::Signer;
+
+    use super::{hs256::Hs256, *};
+    use crate::input::Leaf;
 
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     const NOW: Timestamp = Timestamp::from_unix_millis(1_795_512_600_000);
 
+    fn configured(keys: Option<&str>, secret: Option<&str>) -> Tokens {
+        let config = Config::read(|name| match name {
+            "JWT_KEYS" => keys.map(str::to_owned),
+            "JWT_SECRET" => secret.map(str::to_owned),
+            _ => None,
+        });
+        Tokens::new(&config.unwrap()).unwrap()
+    }
+
     fn tokens(secret: &str) -> Tokens {
-        Tokens::new(&JwtSecret::new(secret).unwrap(), &Config::read(|_| None).unwrap())
+        configured(None, Some(secret))
     }
 
     fn signed(header: &Value, claims: &Value) -> String {
@@ -392,6 +279,31 @@ mod tests {
         for (token, why) in bad {
             assert_eq!(tokens_.verify(&token, NOW), None, "{why}");
         }
+    }
+
+    #[test]
+    fn the_first_key_signs_and_all_verify() {
+        let (old, new) = ("o".repeat(32), "n".repeat(32));
+        let bearer = Bearer { user: UserId(Uuid::from_u128(7)), session: SessionId(Uuid::from_u128(8)) };
+        let before = tokens(&old);
+        let both = configured(Some(&format!("2026-11:{new}")), Some(&old));
+        let after = configured(Some(&format!("2026-12:{}, 2026-11:{new}", "x".repeat(32))), None);
+        let by_old = before.issue(bearer, Uuid::nil(), NOW).unwrap();
+        let by_new = both.issue(bearer, Uuid::nil(), NOW).unwrap();
+        assert_eq!(jsonwebtoken::decode_header(&by_new).unwrap().kid.as_deref(), Some("2026-11"));
+        assert_eq!((both.verify(&by_old, NOW), both.verify(&by_new, NOW)), (Some(bearer), Some(bearer)));
+        assert_eq!((after.verify(&by_old, NOW), after.verify(&by_new, NOW)), (None, Some(bearer)));
+        assert_eq!(before.verify(&by_new, NOW), None, "an unknown key");
+        let renews = before.refresh(bearer.session, [1; 16]);
+        assert_eq!((both.made(&renews), after.made(&renews)), (true, false));
+        let (tenant, id) = (TenantId(Uuid::from_u128(1)), InvitationId(Uuid::from_u128(2)));
+        let digest = before.invitation(tenant, id).digest();
+        assert!(both.invitation_again(tenant, id, &digest).is_some());
+        assert!(after.invitation_again(tenant, id, &digest).is_none());
+        // The name of a key without its secret is worth nothing.
+        let claims = good().1;
+        let forged = signed(&json!({ "alg": "HS256", "kid": "2026-11" }), &claims);
+        assert_eq!(both.verify(&forged, NOW), None);
     }
 
     #[test]
