@@ -220,12 +220,7 @@ impl Sessions for Account {
             let fault = Fault::new(FaultCode::NotAllowed, "This is not the present password.");
             return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("current_password")]));
         }
-        let mut salt = [0; 16];
-        app.ports.entropy.fill(&mut salt)?;
-        let job = HashJob::Hash { password: change.new_password, cost, salt };
-        let HashOutcome::Hash(new_hash) = app.ports.hasher.run(job).await? else {
-            return Err(Problem::internal("the hasher did not hash"));
-        };
+        let new_hash = users::hash(app, change.new_password).await?;
         let (now, user) = (app.now(), self.user());
         let mut batch = self.batch();
         let arguments = [user.into(), new_hash.into(), now.into(), hash.into()];

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{activity, invitations, memberships, tenants};
 use crate::{
-    dispatch::{Account, Lobby, NamedTenant, Slot},
+    dispatch::{Account, App, Lobby, NamedTenant, Slot},
     input::{Patch, input},
     json,
     password::{HashJob, HashOutcome, Password},
@@ -90,6 +90,17 @@ input! {
     }
 }
 
+/// What is kept of a password.
+pub(super) async fn hash(app: &App, password: Password) -> Result<String> {
+    let mut salt = [0; 16];
+    app.ports.entropy.fill(&mut salt)?;
+    let job = HashJob::Hash { password, cost: app.config.bcrypt_cost.0, salt };
+    match app.ports.hasher.run(job).await? {
+        HashOutcome::Hash(hash) => Ok(hash),
+        HashOutcome::Verified(_) => Err(Problem::internal("the hasher did not hash")),
+    }
+}
+
 /// What anybody may do about accounts.
 pub(crate) trait Accounts {
     /// Registers a user. The first one becomes the owner of the tenant `default`, unless configured otherwise. Who
@@ -108,12 +119,7 @@ impl Accounts for Lobby {
     async fn register(&self, named: NamedTenant, registration: Registration) -> Result<User> {
         let app = self.app();
         let Registration { email, name, password, invitation_token: token } = registration;
-        let mut salt = [0; 16];
-        app.ports.entropy.fill(&mut salt)?;
-        let job = HashJob::Hash { password, cost: app.config.bcrypt_cost.0, salt };
-        let HashOutcome::Hash(password_hash) = app.ports.hasher.run(job).await? else {
-            return Err(Problem::internal("the hasher did not hash"));
-        };
+        let password_hash = hash(app, password).await?;
         let (id, now) = (UserId(app.new_id()?), app.now());
         let slug = named.slug.map(|named| named.slug);
         let mut batch = self.batch_in(token.as_ref().map_or(named.id, |token| Some(token.tenant)));
