@@ -18,7 +18,8 @@ use crate::{
     problem::{Code, Problem, Result},
     routes::Access,
     values::{
-        CommentId, DeliveryId, InvitationId, NotificationId, ProjectId, SessionId, TaskId, UserId, uuid,
+        ApiKeyId, CommentId, DeliveryId, InvitationId, NotificationId, ProjectId, SessionId, TaskId, UserId,
+        uuid,
     },
 };
 
@@ -194,7 +195,7 @@ impl<H: Handler<Arguments>, Arguments> Endpoint<H, Arguments> {
             (None | Some(DoorKind::Lobby), Access::Public)
             | (Some(DoorKind::Account), Access::SignedIn)
             | (Some(DoorKind::Visitor), Access::AnyoneInTenant)
-            | (Some(DoorKind::Tenant), Access::Member(_)) => {}
+            | (Some(DoorKind::Tenant), Access::Member(_) | Access::InPerson(_)) => {}
             _ => panic!("the handler asks for another door than its route's access rule opens"),
         }
         Self { handler, arguments: PhantomData }
@@ -295,6 +296,7 @@ path_id!(InvitationId, "invitation_id");
 path_id!(NotificationId, "notification_id");
 path_id!(DeliveryId, "delivery_id");
 path_id!(SessionId, "session_id");
+path_id!(ApiKeyId, "api_key_id");
 
 /// 200 with a JSON body.
 pub(crate) struct Json<T>(pub(crate) T);

@@ -32,6 +32,10 @@ pub const COMMENT: usize = 2_000;
 pub const PASSWORD_MIN_BYTES: usize = 8;
 /// A password: the most bytes. bcrypt reads no further.
 pub const PASSWORD_MAX_BYTES: usize = 72;
+/// Days for which an API key can be used, unless its maker says otherwise.
+pub const API_KEY_DAYS_DEFAULT: u64 = 90;
+/// Days for which an API key can be used at the most.
+pub const API_KEY_DAYS: u64 = 366;
 /// A tenant's slug: the least characters.
 pub const SLUG_MIN: usize = 2;
 /// A tenant's slug: the most characters, those of a DNS label.

@@ -9,6 +9,7 @@ use crate::{
     input::{FaultCode, Input},
     problem::Code,
     routes::{Access, ROUTES, Route},
+    values::Role,
 };
 
 /// An operation while its handler's types describe it.
@@ -151,7 +152,10 @@ pub fn document() -> Value {
                 },
             },
             "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+                "bearer": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "The access token of a login, or an API key (`bwk_...`), which opens its own tenant and needs no tenant header.",
+                },
             },
         },
     })
@@ -186,26 +190,33 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     if route.batches > 0 {
         problems.push(Code::Unavailable);
     }
+    let keys = match route.access {
+        Access::InPerson(role) if role < Role::Owner => "; of API keys only those of the role owner",
+        _ => "",
+    };
     let (who, security) = match route.access {
         Access::Public => ("Anybody may call it.".to_owned(), json!([])),
         Access::AnyoneInTenant => ("Anybody may call it, for any tenant.".to_owned(), json!([])),
-        Access::SignedIn => ("Whoever is logged in may call it.".to_owned(), json!([{ "bearer": [] }])),
-        Access::Member(role) => {
+        Access::SignedIn => {
+            problems.push(Code::SessionRequired);
+            ("Whoever is logged in may call it.".to_owned(), json!([{ "bearer": [] }]))
+        }
+        Access::Member(role) | Access::InPerson(role) => {
             problems.extend([Code::NotAMember, Code::InsufficientRole]);
             (
-                format!("Members of the tenant from the role {} up may call it.", role.as_str()),
+                format!("Members of the tenant from the role {} up may call it{}.", role.as_str(), keys),
                 json!([{ "bearer": [] }]),
             )
         }
     };
-    if matches!(route.access, Access::AnyoneInTenant | Access::Member(_)) {
+    if matches!(route.access, Access::AnyoneInTenant | Access::Member(_) | Access::InPerson(_)) {
         parameters.extend(tenant_headers());
         problems.extend([Code::TenantConflict, Code::TenantSuspended]);
     }
     match route.access {
         Access::Public => {}
         Access::AnyoneInTenant => problems.push(Code::TenantNotFound),
-        Access::SignedIn | Access::Member(_) => {
+        Access::SignedIn | Access::Member(_) | Access::InPerson(_) => {
             problems.extend([Code::AuthenticationRequired, Code::InvalidToken]);
         }
     }

@@ -65,6 +65,8 @@ codes! {
     InvalidCredentials = "invalid_credentials" 401 "Email or password is wrong";
     /// The refresh token is malformed, expired, was used before, or its session has ended. Log in again.
     InvalidRefreshToken = "invalid_refresh_token" 401 "The refresh token is invalid";
+    /// An API key opens the tenant that it was made in and nothing else; this takes a login.
+    SessionRequired = "session_required" 403 "A login is required";
     /// You have no active membership in this tenant, or there is no such tenant.
     NotAMember = "not_a_member" 403 "Not a member of this tenant";
     /// The operator of the service has suspended this tenant. Nothing of it can be read or changed until that ends.

@@ -6,8 +6,8 @@ use http::Method;
 use crate::{
     endpoint::{Endpoint, ErasedEndpoint},
     handlers::{
-        admin, auth, catalogue, comments, invitations, me, members, notifications, projects, service, tasks,
-        tenants,
+        admin, api_keys, auth, catalogue, comments, invitations, me, members, notifications, projects,
+        service, tasks, tenants,
     },
     problem::Code::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
@@ -15,6 +15,7 @@ use crate::{
         InvitationUnusable, LastOwner, NotTheAuthor, NotTheSubmitter, Overloaded, ProjectArchived, SlugTaken,
         TasksOpen, TenantConflict, TenantSuspended, TransitionNotAllowed, Unavailable,
     },
+    token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
 };
 
@@ -27,8 +28,22 @@ pub enum Access {
     AnyoneInTenant,
     /// Whoever has a valid token.
     SignedIn,
-    /// Active members, of at least this role, of the tenant that the request names.
+    /// Active members, of at least this role, of the tenant that the request names; and their API keys.
     Member(Role),
+    /// The same, but of API keys only those of an owner's role: what decides who has access.
+    InPerson(Role),
+}
+
+impl Access {
+    /// The role that it takes in the tenant; `None` if it is no matter of membership.
+    pub(crate) fn least(self, bearer: Option<&Bearer>) -> Option<Role> {
+        let key = matches!(bearer, Some(Bearer { credential: Credential::Key(_), .. }));
+        match self {
+            Self::Public | Self::AnyoneInTenant | Self::SignedIn => None,
+            Self::InPerson(_) if key => Some(Owner),
+            Self::Member(least) | Self::InPerson(least) => Some(least),
+        }
+    }
 }
 
 /// A line of the table.
@@ -72,7 +87,7 @@ macro_rules! routes {
     };
 }
 
-use Access::{AnyoneInTenant, Member, Public, SignedIn};
+use Access::{AnyoneInTenant, InPerson, Member, Public, SignedIn};
 
 routes! {
     //  method and path                         who                batches  its own problems             handler
@@ -119,24 +134,33 @@ routes! {
     /// Read one's own membership.
     GET    "/v1/members/me",                    Member(Viewer),    1, [],                                members::me;
     /// Leave the tenant.
-    DELETE "/v1/members/me",                    Member(Viewer),    1, [LastOwner],                       members::leave;
+    DELETE "/v1/members/me",                    InPerson(Viewer),   1, [LastOwner],                       members::leave;
     /// Read a member.
     GET    "/v1/members/{user_id}",             Member(Viewer),    1, [],                                members::get;
     /// Change a member's role, suspend or reinstate them.
-    PATCH  "/v1/members/{user_id}",             Member(Owner),     2, [LastOwner, Conflict],             members::update;
+    PATCH  "/v1/members/{user_id}",             InPerson(Owner),   2, [LastOwner, Conflict],             members::update;
     /// Remove a member.
-    DELETE "/v1/members/{user_id}",             Member(Owner),     1, [LastOwner],                       members::remove;
+    DELETE "/v1/members/{user_id}",             InPerson(Owner),   1, [LastOwner],                       members::remove;
 
     /// List invitations.
-    GET    "/v1/invitations",                   Member(Manager),   1, [InvalidCursor],                   invitations::list;
+    GET    "/v1/invitations",                   InPerson(Manager), 1, [InvalidCursor],                   invitations::list;
     /// Invite somebody, for a role below one's own.
-    POST   "/v1/invitations",                   Member(Manager),   2, [AlreadyMember, AlreadyInvited],   invitations::create;
+    POST   "/v1/invitations",                   InPerson(Manager), 2, [AlreadyMember, AlreadyInvited],   invitations::create;
     /// Accept an invitation of one's own address.
     POST   "/v1/invitations/accept",            SignedIn,          1, [AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended], invitations::accept;
     /// Read an invitation.
-    GET    "/v1/invitations/{invitation_id}",   Member(Manager),   1, [],                                invitations::get;
+    GET    "/v1/invitations/{invitation_id}",   InPerson(Manager), 1, [],                                invitations::get;
     /// Revoke an invitation.
-    DELETE "/v1/invitations/{invitation_id}",   Member(Manager),   2, [InvitationUnusable, Conflict],              invitations::revoke;
+    DELETE "/v1/invitations/{invitation_id}",   InPerson(Manager), 2, [InvitationUnusable, Conflict],              invitations::revoke;
+
+    /// List one's API keys; as an owner, everybody's.
+    GET    "/v1/api-keys",                      InPerson(Worker),  1, [InvalidCursor],                   api_keys::list;
+    /// Make an API key, of a role not above one's own. It is shown this once.
+    POST   "/v1/api-keys",                      InPerson(Worker),  1, [],                                api_keys::create;
+    /// Read an API key of one's own; as an owner, anybody's.
+    GET    "/v1/api-keys/{api_key_id}",         InPerson(Worker),  1, [],                                api_keys::get;
+    /// Revoke an API key of one's own; as an owner, anybody's.
+    DELETE "/v1/api-keys/{api_key_id}",         InPerson(Worker),  1, [],                                api_keys::revoke;
 
     /// List projects.
     GET    "/v1/projects",                      Member(Viewer),    1, [InvalidCursor],                   projects::list;

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod admin;
+mod api_keys;
 mod bootstrap;
 mod catalogue;
 mod comments;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
         service::cases(),
         accounts::cases(),
         sessions::cases(),
+        api_keys::cases(),
         tenants::cases(),
         members::cases(),
         invitations::cases(),

@@ -160,7 +160,10 @@ impl Things {
         ] {
             raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("rows");
         }
+        let key = json!({ "name": "K", "role": "viewer" });
+        let key = client.made("POST", "/v1/api-keys", key).await;
         let ids = vec![
+            ("api_key_id", text(&key, "id")),
             ("project_id", project),
             ("task_id", task),
             ("comment_id", text(&comment, "id")),
@@ -197,6 +200,7 @@ impl Things {
             "tenants::create" => Some(json!({ "slug": "another", "name": "N" })),
             "tenants::configure" => Some(json!({ "email_sender_name": "N" })),
             "members::update" => Some(json!({ "role": "manager" })),
+            "api_keys::create" => Some(json!({ "name": "K", "role": "owner" })),
             "invitations::create" => Some(json!({ "email": "c@example.com", "role": "viewer" })),
             "invitations::accept" => Some(json!({ "token": self.invitation_token })),
             "projects::transition" => Some(json!({ "to": "submitted" })),

@@ -260,6 +260,27 @@ impl<'t> Tenant<'t> {
         id
     }
 
+    /// Puts an API key in, which nobody has, and returns its id.
+    pub async fn api_key(&self, user: &str) -> String {
+        let id = new_id();
+        self.insert(
+            "api_keys",
+            "id, user_id, name, role, prefix, token_hash, expires_at, created_at",
+            &format!(
+                "'{id}', '{user}', 'A key', 'viewer', 'bwk_00000000', 'none', '2100-01-01T00:00:00.000Z', {NOW}"
+            ),
+        )
+        .await;
+        id
+    }
+
+    /// A machine with an API key that one of the members makes.
+    pub async fn machine(&self, maker: &Actor<'t>, role: &str) -> Actor<'t> {
+        let new = json!({ "name": "A machine", "role": role });
+        let made = maker.post("/v1/api-keys").tenant(&self.id).json(&new).send().await.expect(201);
+        Actor { token: Some(made.text_at("/key")), ..maker.clone() }
+    }
+
     /// Puts an unread notification in for a member, and returns its id.
     pub async fn notification(&self, recipient: &str) -> String {
         let id = new_id();

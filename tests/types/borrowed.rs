@@ -7,7 +7,7 @@ fn in_somebody_elses_name(scope: TenantScope, other: TenantScope) -> TenantScope
 }
 
 fn to_somebody_elses_account(account: Account, other: Account) -> Account {
-    Account { bearer: other.bearer, ..account }
+    Account { user: other.user, ..account }
 }
 
 fn main() {}

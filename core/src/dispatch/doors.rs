@@ -14,10 +14,11 @@ use crate::{
         named::NamedSlug,
     },
     problem::{Code, Problem, Result},
-    repository::{memberships, sessions, tenants},
+    repository::{api_keys, memberships, sessions, tenants},
     sql::Statement,
-    token::Bearer,
-    values::{Role, SessionId, TenantId, UserId},
+    time::Timestamp,
+    token::{Bearer, Credential},
+    values::{ApiKeyId, Role, SessionId, TenantId, UserId},
     workflow,
 };
 
@@ -63,6 +64,14 @@ impl TenantScope {
         self.bearer.user
     }
 
+    /// The API key that they act by, if it is one.
+    pub(crate) fn key(&self) -> Option<ApiKeyId> {
+        match &self.bearer.credential {
+            Credential::Session(_) => None,
+            Credential::Key(key) => Some(key.id),
+        }
+    }
+
     /// A batch about this tenant.
     pub(crate) fn batch(&self) -> Batch<'_> {
         let mut batch = Batch::new(&self.app, Some(self.tenant.0));
@@ -74,6 +83,7 @@ impl TenantScope {
     pub(crate) async fn read(&self, batch: Batch<'_>) -> Result<(memberships::Standing, Outcome)> {
         let mut outcome = batch.run().await.map_err(|problem| problem.unwrap_or_else(not_a_member))?;
         let standing = self.admit(&mut outcome)?;
+        self.note_use(standing.last_used_at).await;
         Ok((standing, outcome))
     }
 
@@ -83,7 +93,11 @@ impl TenantScope {
         let least = least.map_or(self.least, |role| role.max(self.least));
         batch.statements[0] = self.check(Some(least), self.slug.as_ref()).expecting(1);
         match batch.run().await {
-            Ok(outcome) => Ok(outcome),
+            Ok(mut outcome) => {
+                let found = outcome.one(Slot::<memberships::Found>::first())?;
+                self.note_use(found.last_used_at).await;
+                Ok(outcome)
+            }
             Err(Some(problem)) => Err(problem),
             Err(None) => {
                 // Nothing was written. Ask again without the conditions, to say which one was not met.
@@ -99,10 +113,29 @@ impl TenantScope {
 
     /// The membership check, with its conditions left to [`Self::admit`] where they are `None`.
     fn check(&self, least: Option<Role>, slug: Option<&NamedSlug>) -> Statement {
-        let slug = slug.map(|named| named.slug.clone());
-        let Bearer { user, session } = self.bearer;
-        let arguments = [user.into(), least.map_or(0, Role::rank).into(), slug.into(), session.into()];
-        memberships::CHECK.bind(self.tenant.0, arguments)
+        let (user, rank) = (self.bearer.user.into(), least.map_or(0, Role::rank).into());
+        let slug = slug.map(|named| named.slug.clone()).into();
+        match &self.bearer.credential {
+            Credential::Session(id) => {
+                memberships::CHECK.bind(self.tenant.0, [user, rank, slug, (*id).into()])
+            }
+            Credential::Key(key) => {
+                let arguments = [user, rank, slug, key.id.into(), key.digest().into(), self.app.now().into()];
+                memberships::CHECK_KEY.bind(self.tenant.0, arguments)
+            }
+        }
+    }
+
+    /// Notes that an API key is in use, unless that was noted a moment ago.
+    async fn note_use(&self, noted: Option<Timestamp>) {
+        let Some(id) = self.key() else { return };
+        let now = self.app.now();
+        if noted.is_none_or(|noted| noted.plus(api_keys::USE_IS_NOTED_EVERY) <= now) {
+            let mut batch = Batch::new(&self.app, Some(self.tenant.0));
+            let _: Slot<()> = batch.add(&api_keys::NOTE_USE, [id.into(), now.into()]);
+            // What was asked for is done; it does not fail for the sake of a note, which the next use writes.
+            let _ = batch.run().await;
+        }
     }
 
     fn admit(&self, outcome: &mut Outcome) -> Result<memberships::Standing> {
@@ -177,12 +210,13 @@ fn session_ended() -> Box<Problem> {
 #[derive(Clone)]
 pub struct Account {
     app: Arc<App>,
-    bearer: Bearer,
+    user: UserId,
+    session: SessionId,
 }
 
 impl Account {
-    pub(crate) fn open(_: Pass, app: Arc<App>, bearer: Bearer) -> Self {
-        Self { app, bearer }
+    pub(crate) fn open(_: Pass, app: Arc<App>, user: UserId, session: SessionId) -> Self {
+        Self { app, user, session }
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -191,12 +225,12 @@ impl Account {
 
     /// Whose account it is.
     pub fn user(&self) -> UserId {
-        self.bearer.user
+        self.user
     }
 
     /// The session that asks.
     pub(crate) fn session(&self) -> SessionId {
-        self.bearer.session
+        self.session
     }
 
     /// A batch about this user.
@@ -207,8 +241,8 @@ impl Account {
     /// A batch about this user that creates a tenant, or joins one by an invitation.
     pub(crate) fn batch_in(&self, tenant: Option<TenantId>) -> Batch<'_> {
         let mut batch = Batch::new(&self.app, tenant.map(|tenant| tenant.0));
-        let Bearer { user, session } = self.bearer;
-        let _: Slot<SessionId> = batch.push(sessions::CHECK.bind([session.into(), user.into()]).expecting(1));
+        let arguments = [self.session.into(), self.user.into()];
+        let _: Slot<SessionId> = batch.push(sessions::CHECK.bind(arguments).expecting(1));
         batch
     }
 

@@ -31,7 +31,7 @@ use crate::{
     repository::tenants,
     routes::{Access, ROUTES, Route},
     time::Timestamp,
-    token::{Bearer, Tokens},
+    token::{Bearer, Credential, Tokens},
     values::TenantId,
 };
 
@@ -200,7 +200,16 @@ impl App {
         let named = NamedTenant::read(&parts.headers)?;
         let bearer = match route.access {
             Access::Public | Access::AnyoneInTenant => None,
-            Access::SignedIn | Access::Member(_) => Some(self.authenticate(&parts.headers)?),
+            Access::SignedIn | Access::Member(_) | Access::InPerson(_) => {
+                Some(self.authenticate(&parts.headers)?)
+            }
+        };
+        let named = match bearer.as_ref().map(|bearer| &bearer.credential) {
+            Some(Credential::Key(_)) if route.access == Access::SignedIn => {
+                return Err(Problem::new(Code::SessionRequired));
+            }
+            Some(Credential::Key(key)) => named.by_key(key.tenant)?,
+            _ => named,
         };
         let incoming = Incoming {
             path,
@@ -212,21 +221,23 @@ impl App {
         };
         let call = |door| route.endpoint.call(&mut Incoming { door, ..incoming.clone() });
         let unknown = match route.access {
-            Access::Member(_) => Code::NotAMember,
+            Access::Member(_) | Access::InPerson(_) => Code::NotAMember,
             Access::AnyoneInTenant => Code::TenantNotFound,
             Access::SignedIn | Access::Public => {
                 let door = match bearer {
-                    Some(bearer) => Door::Account(Account::open(Pass(()), self.clone(), bearer)),
-                    None => Door::Lobby(Lobby::open(Pass(()), self.clone())),
+                    Some(Bearer { user, credential: Credential::Session(session) }) => {
+                        Door::Account(Account::open(Pass(()), self.clone(), user, session))
+                    }
+                    _ => Door::Lobby(Lobby::open(Pass(()), self.clone())),
                 };
                 return Ok(call(door)?.await?.into_response());
             }
         };
         let call = |tenant| {
             let (app, slug) = (self.clone(), named.slug.clone());
-            call(match (route.access, bearer) {
-                (Access::Member(least), Some(bearer)) => {
-                    Door::Tenant(TenantScope::open(Pass(()), app, tenant, slug, bearer, least))
+            call(match (route.access.least(bearer.as_ref()), &bearer) {
+                (Some(least), Some(bearer)) => {
+                    Door::Tenant(TenantScope::open(Pass(()), app, tenant, slug, bearer.clone(), least))
                 }
                 _ => Door::Visitor(Visitor::open(Pass(()), app, tenant, slug)),
             })
@@ -243,7 +254,7 @@ impl App {
         answer.map(Answer::into_response)
     }
 
-    /// Whom the token that the request carries stands for (RFC 6750, section 2.1).
+    /// Whom the token or key that the request carries stands for (RFC 6750, section 2.1).
     fn authenticate(&self, headers: &HeaderMap) -> Result<Bearer> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else {
@@ -256,7 +267,7 @@ impl App {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") && values.next().is_none())
             .map(|(_, token)| token.trim_start());
         token
-            .and_then(|token| self.tokens.verify(token, self.now()))
+            .and_then(|token| Bearer::read(token, &self.tokens, self.now()))
             .ok_or_else(|| Problem::new(Code::InvalidToken))
     }
 

@@ -16,6 +16,8 @@ pub(super) const TENANT_SLUG: HeaderName = HeaderName::from_static("x-tenant-slu
 pub(crate) struct NamedTenant {
     pub(crate) id: Option<TenantId>,
     pub(crate) slug: Option<NamedSlug>,
+    /// Whether there is no header, and `default` is meant by that.
+    silent: bool,
 }
 
 /// A slug, and what it means if it turns out to be another tenant's.
@@ -30,11 +32,19 @@ impl NamedTenant {
     /// Neither header means the tenant `default`.
     pub(super) fn read(headers: &HeaderMap) -> Result<Self> {
         let id = single(headers, &TENANT_ID, TenantId::parse)?;
-        let slug = match single(headers, &TENANT_SLUG, |text| Slug::parse(text).ok())? {
-            None if id.is_none() => Slug::parse(tenants::DEFAULT_SLUG).ok(),
-            slug => slug,
-        };
-        Ok(Self { id, slug: slug.map(|slug| NamedSlug { slug, beside_id: id.is_some() }) })
+        let given = single(headers, &TENANT_SLUG, |text| Slug::parse(text).ok())?;
+        let silent = id.is_none() && given.is_none();
+        let slug = if silent { Slug::parse(tenants::DEFAULT_SLUG).ok() } else { given };
+        Ok(Self { id, slug: slug.map(|slug| NamedSlug { slug, beside_id: id.is_some() }), silent })
+    }
+
+    /// The same for an API key, which names its tenant itself; headers may repeat that and no more.
+    pub(super) fn by_key(self, tenant: TenantId) -> Result<Self> {
+        if self.id.is_some_and(|id| id != tenant) {
+            return Err(Problem::new(Code::NotAMember));
+        }
+        let slug = if self.silent { None } else { self.slug };
+        Ok(Self { id: Some(tenant), slug, silent: false })
     }
 
     /// The slug; `default` where there is none.

@@ -28,10 +28,10 @@ pub(crate) struct SessionTokens {
     refresh_expires_in: u64,
 }
 
-fn tokens(app: &App, Tokens { bearer, refresh }: Tokens) -> Result<Json<SessionTokens>> {
+fn tokens(app: &App, Tokens { user, session, refresh }: Tokens) -> Result<Json<SessionTokens>> {
     let access_token = app
         .tokens
-        .issue(bearer, app.new_id()?, app.now())
+        .issue(user, session, app.new_id()?, app.now())
         .map_err(|error| Problem::internal(error.to_string()))?;
     Ok(Json(SessionTokens {
         access_token,

@@ -1,6 +1,7 @@
 //! What each route does: take what the types decoded, ask a repository, return a value.
 
 pub(crate) mod admin;
+pub(crate) mod api_keys;
 pub(crate) mod auth;
 pub(crate) mod catalogue;
 pub(crate) mod comments;

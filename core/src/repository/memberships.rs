@@ -11,17 +11,26 @@ use crate::{
 const MANAGERS: &str = "FROM memberships m JOIN users u ON u.id = m.user_id \
      WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL";
 
+/// The account that a credential `c` stands for, and the active membership that it has in the tenant.
+const STANDING: &str = "JOIN users u ON u.id = c.user_id AND u.disabled_at IS NULL \
+     LEFT JOIN memberships m ON m.tenant_id = ?1 AND m.user_id = c.user_id AND m.status = 'active' \
+     LEFT JOIN tenants t ON t.id = m.tenant_id ";
+
+/// Where a rank is given, only if the role has at least this rank, and the tenant has this slug (if one is given) and
+/// is not suspended.
+const ENOUGH: &str = "(?3 = 0 OR (t.suspended_at IS NULL AND t.slug = COALESCE(?4, t.slug) \
+     AND CASE m.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 WHEN 'viewer' THEN 1 ELSE 0 END >= ?3";
+
 statements! { "memberships";
-    /// Whether a user's session is good, and the active membership that they have in the tenant. Where a rank is given,
-    /// a row only if the role has at least this rank, and the tenant has this slug (if one is given) and is not
-    /// suspended. It stands in front of every batch about a tenant.
-    tenant CHECK = "SELECT u.name, m.role, t.slug, t.suspended_at FROM sessions s \
-         JOIN users u ON u.id = s.user_id AND u.disabled_at IS NULL \
-         LEFT JOIN memberships m ON m.tenant_id = ?1 AND m.user_id = s.user_id AND m.status = 'active' \
-         LEFT JOIN tenants t ON t.id = m.tenant_id \
-         WHERE s.id = ?5 AND s.user_id = ?2 AND s.revoked_at IS NULL AND (?3 = 0 OR (t.suspended_at IS NULL \
-         AND CASE m.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 WHEN 'viewer' THEN 1 ELSE 0 END >= ?3 \
-         AND t.slug = COALESCE(?4, t.slug)))";
+    /// Whether a user's session is good, and what they are in the tenant. This or one of its siblings stands in front of
+    /// every batch about a tenant.
+    tenant CHECK = "SELECT u.name, m.role, NULL AS key_role, t.slug, t.suspended_at, NULL AS last_used_at FROM sessions c ",
+        STANDING, "WHERE c.id = ?5 AND c.user_id = ?2 AND c.revoked_at IS NULL AND ", ENOUGH, "))";
+
+    /// The same of an API key, whose role must be high enough as well.
+    tenant CHECK_KEY = "SELECT u.name, m.role, c.role AS key_role, t.slug, t.suspended_at, c.last_used_at FROM api_keys c ",
+        STANDING, "WHERE c.tenant_id = ?1 AND c.id = ?5 AND c.user_id = ?2 AND c.token_hash = ?6 AND c.expires_at > ?7 AND ",
+        ENOUGH, " AND CASE c.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?3))";
 
     tenant INSERT = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1)";
@@ -55,24 +64,30 @@ record! {
     pub(crate) struct Found {
         name: Name,
         role: Option<Role>,
+        key_role: Option<Role>,
         slug: Option<Slug>,
         suspended_at: Option<Timestamp>,
+        pub(crate) last_used_at: Option<Timestamp>,
     }
 }
 
 /// What a member is, and where.
 pub(crate) struct Standing {
     pub(crate) name: Name,
+    /// Theirs, or that of the API key if it is lower.
     pub(crate) role: Role,
     pub(crate) slug: Slug,
     pub(crate) suspended_at: Option<Timestamp>,
+    /// When their API key was last used, if it is noted.
+    pub(crate) last_used_at: Option<Timestamp>,
 }
 
 impl Found {
     /// `None` if the user is no active member.
     pub(crate) fn standing(self) -> Option<Standing> {
-        let Self { name, role, slug, suspended_at } = self;
-        Some(Standing { name, role: role?, slug: slug?, suspended_at })
+        let Self { name, role, key_role, slug, suspended_at, last_used_at } = self;
+        let role = key_role.map_or(role, |most| role.map(|role| role.min(most)))?;
+        Some(Standing { name, role, slug: slug?, suspended_at, last_used_at })
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod activity;
 pub mod admin;
+pub mod api_keys;
 pub mod catalogue;
 pub mod comments;
 pub mod config;
@@ -21,6 +22,8 @@ pub mod tasks;
 pub mod tenants;
 pub mod users;
 
+use serde_json::Value as Json;
+
 use self::activity::Event;
 pub use self::service::NEEDED_SCHEMA_VERSION;
 use crate::{
@@ -34,6 +37,7 @@ use crate::{
 pub const CATALOGUE: &[&[&Sql]] = &[
     activity::ALL,
     admin::ALL,
+    api_keys::ALL,
     catalogue::ALL,
     comments::ALL,
     config::ALL,
@@ -72,7 +76,10 @@ pub(crate) struct Repository<'a> {
 
 impl<'a> Repository<'a> {
     /// Adds to a batch the entry of the activity log that tells of it.
-    fn record(self, batch: &mut Batch<'_>, event: Event) -> Result<()> {
+    fn record(self, batch: &mut Batch<'_>, mut event: Event) -> Result<()> {
+        if let (Some(key), Json::Object(detail)) = (self.scope.key(), &mut event.detail) {
+            detail.insert("api_key_id".to_owned(), key.into());
+        }
         activity::record(batch, self.scope.app(), self.scope.user(), event)
     }
 
@@ -101,6 +108,8 @@ macro_rules! repositories {
 repositories! {
     /// What owners see of the tenant as a whole.
     admin: admin::Admin;
+    /// The API keys.
+    api_keys: api_keys::ApiKeys;
     /// The comments on tasks.
     comments: comments::Comments;
     /// The tenant's configuration.

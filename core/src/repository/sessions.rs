@@ -15,7 +15,7 @@ use crate::{
     problem::{Code, Problem, Result},
     sql::{record, statements},
     time::Timestamp,
-    token::{Bearer, RefreshToken},
+    token::RefreshToken,
     values::{SessionId, UserId},
 };
 
@@ -95,7 +95,8 @@ input! {
 
 /// The tokens of a session.
 pub(crate) struct Tokens {
-    pub(crate) bearer: Bearer,
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
     pub(crate) refresh: RefreshToken,
 }
 
@@ -121,7 +122,7 @@ impl SignIn for Lobby {
             [session.into(), user.into(), refresh.digest().into(), now.into(), expires_at.into()],
         );
         self.run(batch).await?;
-        Ok(Tokens { bearer: Bearer { user, session }, refresh })
+        Ok(Tokens { user, session, refresh })
     }
 
     async fn refresh(&self, Refresh { refresh_token: old }: Refresh) -> Result<Tokens> {
@@ -137,7 +138,7 @@ impl SignIn for Lobby {
             [session.into(), old.digest().into(), new.digest().into(), now.into(), expires_at.into()],
         );
         if let Some(user) = self.run(batch).await?.optional(rotated)? {
-            return Ok(Tokens { bearer: Bearer { user, session }, refresh: new });
+            return Ok(Tokens { user, session, refresh: new });
         }
         // It was made here. If it is not the next one, it was used before: somebody else may have it.
         let mut batch = self.batch();

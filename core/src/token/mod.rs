@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::hs256::{PROVIDER, hmac_sha256};
-pub(crate) use self::opaque::{InvitationToken, RefreshToken};
+pub(crate) use self::opaque::{ApiKeyToken, InvitationToken, RefreshToken};
 use crate::{
     config::{Config, JwtKey},
     limits,
@@ -31,11 +31,36 @@ struct Claims {
     aud: String,
 }
 
-/// Who a bearer token stands for, and by which session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who a bearer token stands for, and by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bearer {
     pub(crate) user: UserId,
-    pub(crate) session: SessionId,
+    pub(crate) credential: Credential,
+}
+
+/// What a request is made with. Whether it is still good is for the database to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// A login.
+    Session(SessionId),
+    /// An API key, which opens one tenant only.
+    Key(ApiKeyToken),
+}
+
+impl Bearer {
+    /// A person who is logged in.
+    pub(crate) fn session(user: UserId, session: SessionId) -> Self {
+        Self { user, credential: Credential::Session(session) }
+    }
+
+    /// Reads what a request carries: an API key or an access token.
+    pub(crate) fn read(text: &str, tokens: &Tokens, now: Timestamp) -> Option<Self> {
+        if !ApiKeyToken::is(text) {
+            return tokens.verify(text, now);
+        }
+        let key = ApiKeyToken::parse(text)?;
+        Some(Self { user: key.user, credential: Credential::Key(key) })
+    }
 }
 
 /// A key, and what is derived from it.
@@ -113,10 +138,16 @@ impl Tokens {
     }
 
     /// Makes an access token.
-    pub(crate) fn issue(&self, bearer: Bearer, id: Uuid, now: Timestamp) -> JwtResult<String> {
+    pub(crate) fn issue(
+        &self,
+        user: UserId,
+        session: SessionId,
+        id: Uuid,
+        now: Timestamp,
+    ) -> JwtResult<String> {
         let claims = Claims {
-            sub: bearer.user.to_string(),
-            sid: bearer.session.to_string(),
+            sub: user.to_string(),
+            sid: session.to_string(),
             exp: now.unix_seconds().saturating_add(self.ttl_seconds),
             iat: now.unix_seconds(),
             jti: id.to_string(),
@@ -140,7 +171,7 @@ impl Tokens {
         if data.header.crit.is_some() || data.claims.exp <= now.unix_seconds() {
             return None;
         }
-        Some(Bearer { user: UserId::parse(&data.claims.sub)?, session: SessionId::parse(&data.claims.sid)? })
+        Some(Bearer::session(UserId::parse(&data.claims.sub)?, SessionId::parse(&data.claims.sid)?))
     }
 
     /// The token of a new invitation. It can be made again from the ids, so that nothing but its digest is kept.
@@ -222,10 +253,11 @@ mod tests {
     #[test]
     fn a_token_names_its_user_until_it_expires() {
         let tokens = tokens(SECRET);
-        let bearer = Bearer { user: UserId(Uuid::from_u128(7)), session: SessionId(Uuid::from_u128(8)) };
-        let token = tokens.issue(bearer, Uuid::nil(), NOW).unwrap();
+        let (user, session) = (UserId(Uuid::from_u128(7)), SessionId(Uuid::from_u128(8)));
+        let bearer = Bearer::session(user, session);
+        let token = tokens.issue(user, session, Uuid::nil(), NOW).unwrap();
         let later = |seconds: i64| Timestamp::from_unix_millis(NOW.unix_millis() + seconds * 1000);
-        assert_eq!(tokens.verify(&token, NOW), Some(bearer));
+        assert_eq!(tokens.verify(&token, NOW), Some(bearer.clone()));
         assert_eq!(tokens.verify(&token, later(899)), Some(bearer));
         assert_eq!(tokens.verify(&token, later(900)), None);
     }
@@ -262,11 +294,7 @@ mod tests {
             (changed("sid", json!("root")), "sid is no id".to_owned()),
             (
                 tokens("another secret, also 32 bytes long")
-                    .issue(
-                        Bearer { user: UserId(Uuid::nil()), session: SessionId(Uuid::nil()) },
-                        Uuid::nil(),
-                        NOW,
-                    )
+                    .issue(UserId(Uuid::nil()), SessionId(Uuid::nil()), Uuid::nil(), NOW)
                     .unwrap(),
                 "another key".to_owned(),
             ),
@@ -284,17 +312,21 @@ mod tests {
     #[test]
     fn the_first_key_signs_and_all_verify() {
         let (old, new) = ("o".repeat(32), "n".repeat(32));
-        let bearer = Bearer { user: UserId(Uuid::from_u128(7)), session: SessionId(Uuid::from_u128(8)) };
+        let (user, session) = (UserId(Uuid::from_u128(7)), SessionId(Uuid::from_u128(8)));
+        let bearer = Bearer::session(user, session);
         let before = tokens(&old);
         let both = configured(Some(&format!("2026-11:{new}")), Some(&old));
         let after = configured(Some(&format!("2026-12:{}, 2026-11:{new}", "x".repeat(32))), None);
-        let by_old = before.issue(bearer, Uuid::nil(), NOW).unwrap();
-        let by_new = both.issue(bearer, Uuid::nil(), NOW).unwrap();
+        let by_old = before.issue(user, session, Uuid::nil(), NOW).unwrap();
+        let by_new = both.issue(user, session, Uuid::nil(), NOW).unwrap();
         assert_eq!(jsonwebtoken::decode_header(&by_new).unwrap().kid.as_deref(), Some("2026-11"));
-        assert_eq!((both.verify(&by_old, NOW), both.verify(&by_new, NOW)), (Some(bearer), Some(bearer)));
+        assert_eq!(
+            (both.verify(&by_old, NOW), both.verify(&by_new, NOW)),
+            (Some(bearer.clone()), Some(bearer.clone()))
+        );
         assert_eq!((after.verify(&by_old, NOW), after.verify(&by_new, NOW)), (None, Some(bearer)));
         assert_eq!(before.verify(&by_new, NOW), None, "an unknown key");
-        let renews = before.refresh(bearer.session, [1; 16]);
+        let renews = before.refresh(session, [1; 16]);
         assert_eq!((both.made(&renews), after.made(&renews)), (true, false));
         let (tenant, id) = (TenantId(Uuid::from_u128(1)), InvitationId(Uuid::from_u128(2)));
         let digest = before.invitation(tenant, id).digest();

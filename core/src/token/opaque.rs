@@ -1,5 +1,6 @@
-//! Tokens that say nothing to whoever has them: those of invitations and those that renew sessions. Each is 32 bytes of
-//! ids and 32 bytes of a MAC, and the database keeps nothing but its digest.
+//! Tokens that say nothing to whoever has them: those of invitations, those that renew sessions, and API keys. The
+//! database keeps nothing but their digests. The first two are 32 bytes of ids and 32 bytes of a MAC; an API key is 32
+//! random bytes before its ids, and so outlives the keys of the service.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -7,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     input::{Fault, FaultCode, Leaf},
-    values::{InvitationId, SessionId, TenantId, string},
+    values::{ApiKeyId, InvitationId, SessionId, TenantId, UserId, string},
 };
 
 fn text(one: [u8; 16], two: [u8; 16], mac: [u8; 32]) -> String {
@@ -44,6 +45,66 @@ impl InvitationToken {
 
 fn sha256_hex(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An API key: it names its tenant, its user and itself, and has a secret part.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ApiKeyToken {
+    text: String,
+    pub(crate) tenant: TenantId,
+    pub(crate) user: UserId,
+    pub(crate) id: ApiKeyId,
+}
+
+impl ApiKeyToken {
+    /// What each begins with, so that people and secret scanners know one when they see it.
+    const MARK: &str = "bwk_";
+    /// How much of it is shown later, so that people know which it is: the mark, and 48 of the secret's 256 bits.
+    const PREFIX: usize = Self::MARK.len() + 8;
+
+    /// Whether a bearer token means to be one.
+    pub(crate) fn is(text: &str) -> bool {
+        text.starts_with(Self::MARK)
+    }
+
+    pub(crate) fn new(secret: [u8; 32], tenant: TenantId, user: UserId, id: ApiKeyId) -> Self {
+        let bytes = [&secret[..], tenant.0.as_bytes(), user.0.as_bytes(), id.0.as_bytes()].concat();
+        Self { text: Self::MARK.to_owned() + &URL_SAFE_NO_PAD.encode(bytes), tenant, user, id }
+    }
+
+    /// Reads one. Whether there is such a key is for the database to say.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(Self::MARK)?).ok()?;
+        let bytes: [u8; 80] = bytes.try_into().ok()?;
+        let id = |at: usize| Uuid::from_slice(&bytes[at..at + 16]).ok();
+        Some(Self {
+            text: text.to_owned(),
+            tenant: TenantId(id(32)?),
+            user: UserId(id(48)?),
+            id: ApiKeyId(id(64)?),
+        })
+    }
+
+    /// The text, for whoever has made it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// What may be shown of it.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.text[..Self::PREFIX]
+    }
+
+    /// What the database keeps of it: SHA-256, in hexadecimal.
+    pub(crate) fn digest(&self) -> String {
+        sha256_hex(&self.text)
+    }
+}
+
+impl std::fmt::Debug for ApiKeyToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiKeyToken(..)")
+    }
 }
 
 /// What renews a session's tokens: it names the session, and has a secret part.
@@ -131,5 +192,28 @@ impl schemars::JsonSchema for InvitationToken {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         opaque_schema()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_key_is_read_as_it_was_made_and_in_no_other_form() {
+        let ids = (TenantId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)), ApiKeyId(Uuid::from_u128(3)));
+        let key = ApiKeyToken::new([7; 32], ids.0, ids.1, ids.2);
+        let text = key.expose();
+        assert_eq!((text.len(), key.prefix().len()), (111, 12));
+        assert_eq!(ApiKeyToken::parse(text), Some(key.clone()));
+        assert_eq!(format!("{key:?}"), "ApiKeyToken(..)");
+        // The last character carries bits that no byte has: none of its siblings passes for it.
+        let others = ["B", "C", "D"].map(|last| format!("{}{last}", &text[..110]));
+        for bad in ["", "bwk_", "bwk_x", &text[4..], &text[..110], &format!("{text}="), &format!("{text}A")]
+            .into_iter()
+            .chain(others.iter().map(String::as_str))
+        {
+            assert!(bad == text || ApiKeyToken::parse(bad).is_none(), "{bad}");
+        }
     }
 }

@@ -104,6 +104,8 @@ id! {
     DeliveryId,
     /// The id of a session.
     SessionId,
+    /// The id of an API key.
+    ApiKeyId,
     /// The id of anything that the activity log tells of.
     EntityId,
 }

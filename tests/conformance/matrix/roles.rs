@@ -1,4 +1,5 @@
-//! Every route, asked by everybody: nobody, a stranger, each role, a suspended and a removed member.
+//! Every route, asked by everybody: nobody, a stranger, each role, a suspended and a removed member; and by machines with
+//! a key of each role.
 
 use bailiwick_core::{
     routes::{Access, ROUTES, Route},
@@ -14,12 +15,13 @@ use super::samples::sample;
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
-    ROUTES
-        .iter()
-        .map(|route| {
-            Case::new(format!("role_matrix::{}", route.name), move |target| everybody_asks(target, route))
-        })
-        .collect()
+    let people = ROUTES.iter().map(|route| {
+        Case::new(format!("role_matrix::{}", route.name), move |target| everybody_asks(target, route))
+    });
+    let machines = ROUTES.iter().map(|route| {
+        Case::new(format!("key_matrix::{}", route.name), move |target| every_machine_asks(target, route))
+    });
+    people.chain(machines).collect()
 }
 
 /// What somebody is to a tenant.
@@ -30,6 +32,8 @@ enum Standing {
     In(Role),
     Suspended,
     Removed,
+    /// A machine, with an owner's API key of this role.
+    Key(Role),
 }
 
 /// The status and code of the answer, or success.
@@ -37,10 +41,15 @@ fn expected(access: Access, standing: Standing) -> Result<(), (u16, &'static str
     match (access, standing) {
         (Access::Public | Access::AnyoneInTenant, _) => Ok(()),
         (_, Standing::Anonymous) => Err((401, "authentication_required")),
+        (Access::SignedIn, Standing::Key(_)) => Err((403, "session_required")),
         (Access::SignedIn, _) => Ok(()),
-        (Access::Member(least), Standing::In(role)) if role >= least => Ok(()),
-        (Access::Member(_), Standing::In(_)) => Err((403, "insufficient_role")),
-        (Access::Member(_), _) => Err((403, "not_a_member")),
+        (Access::Member(least) | Access::InPerson(least), Standing::In(role)) if role >= least => Ok(()),
+        (Access::Member(least), Standing::Key(role)) if role >= least => Ok(()),
+        (Access::InPerson(_), Standing::Key(Role::Owner)) => Ok(()),
+        (Access::Member(_) | Access::InPerson(_), Standing::In(_) | Standing::Key(_)) => {
+            Err((403, "insufficient_role"))
+        }
+        (Access::Member(_) | Access::InPerson(_), _) => Err((403, "not_a_member")),
     }
 }
 
@@ -73,32 +82,51 @@ async fn everybody_asks(target: &'static Target, route: &'static Route) {
         // What only a member can have is arranged for the owner where the one who asks is none.
         let user = match (route.access, standing) {
             (_, Standing::In(_)) => actor,
-            (_, Standing::Anonymous) | (Access::Member(_), _) => &tenant.owner,
+            (_, Standing::Anonymous) | (Access::Member(_) | Access::InPerson(_), _) => &tenant.owner,
             _ => actor,
         };
-        let sample = sample(route, &tenant, user).await;
-        // What the one before has sent off may still be under way, and changes its row when it arrives.
-        let pending = format!(
-            "SELECT count(*) FROM deliveries WHERE tenant_id = '{}' AND state = 'pending'",
-            tenant.id
-        );
-        target
-            .until("nothing to be under way", async || {
-                (target.backdoor.count(&pending).await == 0).then_some(())
-            })
-            .await;
-        let before = target.backdoor.snapshot(&tenant.id).await;
-        let answer: Answer = sample.ask(actor, &tenant).send().await;
-        match expected(route.access, standing) {
-            Ok(()) => assert_eq!(answer.status, sample.success, "{standing:?} asks {route:?}: {answer:?}"),
-            Err((status, code)) => {
-                let answer = answer.problem(status, code);
-                if let (Access::Member(least), "insufficient_role") = (route.access, code) {
-                    assert_eq!(answer.body["required_role"], least.as_str());
-                }
-                let after = target.backdoor.snapshot(&tenant.id).await;
-                assert_eq!(before, after, "{standing:?} was refused {route:?}, but it left traces");
+        asks(route, &tenant, (standing, actor), user).await;
+    }
+}
+
+async fn every_machine_asks(target: &'static Target, route: &'static Route) {
+    let tenant = Tenant::create(target).await;
+    for role in Role::ALL {
+        let machine = tenant.machine(&tenant.owner, role.as_str()).await;
+        asks(route, &tenant, (Standing::Key(*role), &machine), &tenant.owner).await;
+    }
+}
+
+/// Somebody asks, for things of this user.
+async fn asks(
+    route: &'static Route,
+    tenant: &Tenant<'_>,
+    (standing, actor): (Standing, &Actor<'_>),
+    user: &Actor<'_>,
+) {
+    let target = tenant.owner.target;
+    let sample = sample(route, tenant, user).await;
+    // What the one before has sent off may still be under way, and changes its row when it arrives.
+    let pending =
+        format!("SELECT count(*) FROM deliveries WHERE tenant_id = '{}' AND state = 'pending'", tenant.id);
+    target
+        .until("nothing to be under way", async || (target.backdoor.count(&pending).await == 0).then_some(()))
+        .await;
+    let before = target.backdoor.snapshot(&tenant.id).await;
+    let answer: Answer = sample.ask(actor, tenant).send().await;
+    match expected(route.access, standing) {
+        Ok(()) => assert_eq!(answer.status, sample.success, "{standing:?} asks {route:?}: {answer:?}"),
+        Err((status, code)) => {
+            let answer = answer.problem(status, code);
+            if let (Access::Member(least) | Access::InPerson(least), "insufficient_role") =
+                (route.access, code)
+            {
+                let of_key = matches!((route.access, standing), (Access::InPerson(_), Standing::Key(_)));
+                let least = if of_key { Role::Owner } else { least };
+                assert_eq!(answer.body["required_role"], least.as_str());
             }
+            let after = target.backdoor.snapshot(&tenant.id).await;
+            assert_eq!(before, after, "{standing:?} was refused {route:?}, but it left traces");
         }
     }
 }

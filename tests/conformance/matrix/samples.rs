@@ -30,6 +30,7 @@ pub(super) async fn sample(route: &'static Route, tenant: &Tenant<'_>, user: &Ac
         let id = match (placeholder, ids.last()) {
             ("comment_id", Some((_, task))) => tenant.comment(task, &user.id).await,
             ("session_id", _) => user.new_session().await,
+            ("api_key_id", _) => tenant.api_key(&user.id).await,
             ("notification_id", _) => tenant.notification(&user.id).await,
             ("project_id", _) if route.access == Access::AnyoneInTenant => tenant.public_project().await,
             _ => foreign(placeholder, tenant).await,
@@ -95,6 +96,7 @@ async fn request(route: &Route, tenant: &Tenant<'_>, user: &Actor<'_>) -> (Optio
             let made = host.post("/v1/invitations").slug(&slug).json(&new).send().await.expect(201);
             (Some(json!({ "token": made.text_at("/token") })), 200)
         }
+        "api_keys::create" => (Some(json!({ "name": "A machine", "role": "viewer" })), 201),
         "projects::create" => (Some(json!({ "name": unique("project") })), 201),
         "projects::transition" => (Some(json!({ "to": "submitted" })), 200),
         "tasks::create" => (Some(json!({ "title": unique("task"), "assignee_id": tenant.member.id })), 201),
@@ -128,7 +130,9 @@ impl Sample {
     /// The request in somebody's name, to a tenant.
     pub(super) fn ask(&self, actor: &Actor<'_>, tenant: &Tenant<'_>) -> Ask {
         match self.route.access {
-            Access::Member(_) | Access::AnyoneInTenant => self.bare(actor).tenant(&tenant.id),
+            Access::Member(_) | Access::InPerson(_) | Access::AnyoneInTenant => {
+                self.bare(actor).tenant(&tenant.id)
+            }
             Access::Public | Access::SignedIn => self.bare(actor),
         }
     }

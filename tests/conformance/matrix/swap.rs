@@ -12,7 +12,7 @@ use crate::Case;
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<_> = ROUTES
         .iter()
-        .filter(|route| matches!(route.access, Access::Member(_) | Access::AnyoneInTenant))
+        .filter(|route| !matches!(route.access, Access::Public | Access::SignedIn))
         .map(|route| Case::new(format!("swap_matrix::{}", route.name), move |target| swap(target, route)))
         .collect();
     cases.extend(ROUTES.iter().filter(|route| route.path.matches('{').count() > 1).map(|route| {
@@ -30,6 +30,9 @@ enum Slot {
     /// A tenant that one is not in. What is public may be asked of any.
     TenantId,
     TenantSlug,
+    /// The same two, of a machine whose key is an owner's.
+    KeysTenantId,
+    KeysTenantSlug,
     BothHeaders,
 }
 
@@ -57,8 +60,8 @@ fn slots(route: &Route, sample: &Sample) -> Vec<Slot> {
             slots.push(Slot::Query(parameter["name"].as_str().expect("a name").to_owned()));
         }
     }
-    if matches!(route.access, Access::Member(_)) {
-        slots.extend([Slot::TenantId, Slot::TenantSlug]);
+    if matches!(route.access, Access::Member(_) | Access::InPerson(_)) {
+        slots.extend([Slot::TenantId, Slot::TenantSlug, Slot::KeysTenantId, Slot::KeysTenantSlug]);
     }
     slots.push(Slot::BothHeaders);
     slots
@@ -66,6 +69,7 @@ fn slots(route: &Route, sample: &Sample) -> Vec<Slot> {
 
 async fn swap(target: &'static Target, route: &'static Route) {
     let (mine, other) = tokio::join!(Tenant::create(target), Tenant::create(target));
+    let machine = mine.machine(&mine.owner, "owner").await;
     let probe = sample(route, &mine, &mine.owner).await;
     for slot in slots(route, &probe) {
         let (my_sample, mut other_sample) =
@@ -105,6 +109,12 @@ async fn swap(target: &'static Target, route: &'static Route) {
             }
             Slot::TenantSlug => {
                 other_sample.bare(&mine.owner).slug(&other.slug).send().await.problem(403, "not_a_member")
+            }
+            Slot::KeysTenantId => {
+                other_sample.bare(&machine).tenant(&other.id).send().await.problem(403, "not_a_member")
+            }
+            Slot::KeysTenantSlug => {
+                other_sample.bare(&machine).slug(&other.slug).send().await.problem(403, "not_a_member")
             }
             Slot::BothHeaders => {
                 let ask = my_sample.bare(&mine.owner).tenant(&other.id).slug(&mine.slug);

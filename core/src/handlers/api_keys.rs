@@ -1,0 +1,28 @@
+//! API keys.
+
+use crate::{
+    cursor::Page,
+    dispatch::TenantScope,
+    endpoint::{Body, Created, Json, NoContent, Query},
+    handlers::PageQuery,
+    problem::Result,
+    repository::api_keys::{ApiKey, ApiKeys, MadeApiKey, NewApiKey},
+    values::ApiKeyId,
+};
+
+pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<Json<Page<ApiKey>>> {
+    scope.api_keys().list(page.limit, page.cursor).await.map(Json)
+}
+
+pub(crate) async fn create(scope: TenantScope, Body(new): Body<NewApiKey>) -> Result<Created<MadeApiKey>> {
+    let body = scope.api_keys().create(new).await?;
+    Ok(Created { location: format!("/v1/api-keys/{}", body.api_key.id), body })
+}
+
+pub(crate) async fn get(scope: TenantScope, id: ApiKeyId) -> Result<Json<ApiKey>> {
+    scope.api_keys().get(id).await.map(Json)
+}
+
+pub(crate) async fn revoke(scope: TenantScope, id: ApiKeyId) -> Result<NoContent> {
+    scope.api_keys().revoke(id).await.map(|()| NoContent)
+}

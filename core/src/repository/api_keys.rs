@@ -1,0 +1,181 @@
+//! API keys: what machines log in with. A key opens one tenant, with a role not above its maker's, and is worth nothing
+//! when they are no member any more.
+
+use std::{future::Future, time::Duration};
+
+use serde::Serialize;
+
+use super::{Repository, activity::Event};
+use crate::{
+    cursor::{Cursor, Page, PageSize},
+    dispatch::Slot,
+    input::{Fault, FaultCode, input},
+    json, limits,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    token::ApiKeyToken,
+    values::{ApiKeyId, Name, Role, UserId},
+};
+
+/// How exact the time of a key's last use is: noting it costs a write.
+pub(crate) const USE_IS_NOTED_EVERY: Duration = Duration::from_mins(1);
+
+const COLUMNS: &str = "id, name, role, prefix, user_id, expires_at, last_used_at, created_at";
+
+/// Whose keys the user `?2` may see: their own; as an owner, everybody's.
+const SEEN: &str = "(user_id = ?2 OR EXISTS (SELECT 1 FROM memberships o WHERE o.tenant_id = ?1 AND o.user_id = ?2 \
+     AND o.role = 'owner' AND o.status = 'active'))";
+
+statements! { "api_keys";
+    tenant LIST = "SELECT ", COLUMNS, " FROM api_keys WHERE tenant_id = ?1 AND ", SEEN, " AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    tenant BY_ID = "SELECT ", COLUMNS, " FROM api_keys WHERE tenant_id = ?1 AND id = ?3 AND ", SEEN;
+
+    tenant INSERT = "INSERT INTO api_keys (tenant_id, id, user_id, name, role, prefix, token_hash, expires_at, created_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+    tenant DELETE = "DELETE FROM api_keys WHERE tenant_id = ?1 AND id = ?3 AND ", SEEN;
+
+    tenant NOTE_USE = "UPDATE api_keys SET last_used_at = ?3 WHERE tenant_id = ?1 AND id = ?2";
+}
+
+record! {
+    /// An API key.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct ApiKey {
+        /// Its id.
+        pub id: ApiKeyId,
+        /// What it is for.
+        pub name: Name,
+        /// The most that it may do. If its maker's role is lower, that counts.
+        pub role: Role,
+        /// How it begins, so that one can tell which it is.
+        pub prefix: String,
+        /// Who made it, and in whose name it acts.
+        pub user_id: UserId,
+        /// Until when it can be used.
+        pub expires_at: Timestamp,
+        /// When it was last used, to the minute.
+        pub last_used_at: Option<Timestamp>,
+        /// When it was made.
+        pub created_at: Timestamp,
+    }
+}
+
+/// An API key that was just made: the only time that it is shown.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct MadeApiKey {
+    /// What is kept of it.
+    #[serde(flatten)]
+    pub api_key: ApiKey,
+    /// The key itself, for `Authorization: Bearer`. It is not kept and cannot be shown again.
+    pub key: String,
+}
+
+input! {
+    /// A new API key.
+    pub struct NewApiKey {
+        /// What it is for.
+        pub name: Name,
+        /// The most that it may do: not more than one's own role.
+        pub role: Role,
+        /// Until when it can be used: at most 366 days from now, and 90 unless said otherwise.
+        pub expires_at: Option<Timestamp>,
+    }
+}
+
+/// The API keys of a tenant.
+pub trait ApiKeys {
+    /// One's own, as an owner everybody's; newest first.
+    fn list(
+        &self,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<ApiKey>>> + Send;
+
+    /// Makes one.
+    fn create(&self, new: NewApiKey) -> impl Future<Output = Result<MadeApiKey>> + Send;
+
+    /// One of those that [`Self::list`] lists.
+    fn get(&self, id: ApiKeyId) -> impl Future<Output = Result<ApiKey>> + Send;
+
+    /// Ends one of those that [`Self::list`] lists.
+    fn revoke(&self, id: ApiKeyId) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl ApiKeys for Repository<'_> {
+    async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<ApiKey>> {
+        let paging = self.paging("api_keys", &[], size, cursor)?;
+        let mut batch = self.scope.batch();
+        let arguments = [self.scope.user().into(), paging.before(), paging.fetch()];
+        let rows = batch.add::<ApiKey, _>(&LIST, arguments);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |key| key.id.0))
+    }
+
+    async fn create(&self, NewApiKey { name, role, expires_at }: NewApiKey) -> Result<MadeApiKey> {
+        let (app, user) = (self.scope.app(), self.scope.user());
+        let (id, now) = (ApiKeyId(app.new_id()?), app.now());
+        let days = |days: u64| now.plus(Duration::from_hours(24 * days));
+        let expires_at = expires_at.unwrap_or_else(|| days(limits::API_KEY_DAYS_DEFAULT));
+        if expires_at <= now || expires_at > days(limits::API_KEY_DAYS) {
+            let fault = Fault::new(FaultCode::NotAllowed, "Expected a time within the next 366 days.");
+            return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("expires_at")]));
+        }
+        let mut secret = [0; 32];
+        app.ports.entropy.fill(&mut secret)?;
+        let token = ApiKeyToken::new(secret, self.scope.tenant(), user, id);
+        let api_key = ApiKey {
+            id,
+            name,
+            role,
+            prefix: token.prefix().to_owned(),
+            user_id: user,
+            expires_at,
+            last_used_at: None,
+            created_at: now,
+        };
+        let mut batch = self.scope.batch();
+        let _: Slot<()> = batch.add(
+            &INSERT,
+            [
+                id.into(),
+                user.into(),
+                api_key.name.clone().into(),
+                role.into(),
+                token.prefix().into(),
+                token.digest().into(),
+                expires_at.into(),
+                now.into(),
+            ],
+        );
+        let detail = json::object(vec![
+            ("name", api_key.name.clone().into()),
+            ("role", role.into()),
+            ("prefix", token.prefix().into()),
+            ("expires_at", expires_at.to_string().into()),
+        ]);
+        self.record(&mut batch, Event::new("api_key.created", "api_key", id.0, detail))?;
+        self.scope.commit(batch, Some(role)).await?;
+        Ok(MadeApiKey { api_key, key: token.expose().to_owned() })
+    }
+
+    async fn get(&self, id: ApiKeyId) -> Result<ApiKey> {
+        let mut batch = self.scope.batch();
+        let key = batch.add::<ApiKey, _>(&BY_ID, [self.scope.user().into(), id.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(key)?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    async fn revoke(&self, id: ApiKeyId) -> Result<()> {
+        let mut batch = self.scope.batch();
+        let arguments = [self.scope.user().into(), id.into()];
+        let _: Slot<()> = batch.require(&DELETE, arguments, Problem::new(Code::NotFound));
+        let detail = json::object(Vec::new());
+        self.record(&mut batch, Event::new("api_key.revoked", "api_key", id.0, detail))?;
+        self.scope.commit(batch, None).await.map(drop)
+    }
+}
