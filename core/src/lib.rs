@@ -28,6 +28,7 @@ pub mod routes;
 pub mod seed;
 pub mod sql;
 pub mod tenant_config;
+pub mod throttle;
 pub mod time;
 pub mod values;
 pub mod workflow;

@@ -136,6 +136,8 @@ pub fn document() -> Value {
                 "RequestId": { "description": "The id under which this request was logged.", "schema": { "type": "string" } },
                 "Location": { "description": "Where what was created can be read.", "schema": { "type": "string", "format": "uri-reference" } },
                 "Allow": { "description": "The methods that there are.", "schema": { "type": "string" } },
+                "RateLimit": { "description": "Which limit was met, and seconds until there is room again.", "schema": { "type": "string", "examples": ["\"requests\";r=0;t=7"] } },
+                "RateLimitPolicy": { "description": "How many a limit admits, in how many seconds.", "schema": { "type": "string", "examples": ["\"requests\";q=1200;w=60"] } },
                 "RetryAfter": { "description": "Seconds to wait before trying again.", "schema": { "type": "integer" } },
                 "WwwAuthenticate": { "description": "How to authenticate.", "schema": { "type": "string" } },
             },
@@ -215,9 +217,9 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     }
     match route.access {
         Access::Public => {}
-        Access::AnyoneInTenant => problems.push(Code::TenantNotFound),
+        Access::AnyoneInTenant => problems.extend([Code::TenantNotFound, Code::TooManyRequests]),
         Access::SignedIn | Access::Member(_) | Access::InPerson(_) => {
-            problems.extend([Code::AuthenticationRequired, Code::InvalidToken]);
+            problems.extend([Code::AuthenticationRequired, Code::InvalidToken, Code::TooManyRequests]);
         }
     }
     for placeholder in route.path.split(['{', '}']).skip(1).step_by(2) {
@@ -254,6 +256,11 @@ fn add_problems(responses: &mut Map<String, Value>, mut problems: Vec<Code>) {
         let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
         match same[0].status() {
             401 => headers["WWW-Authenticate"] = json!({ "$ref": "#/components/headers/WwwAuthenticate" }),
+            429 => {
+                headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
+                headers["RateLimit"] = json!({ "$ref": "#/components/headers/RateLimit" });
+                headers["RateLimit-Policy"] = json!({ "$ref": "#/components/headers/RateLimitPolicy" });
+            }
             503 => headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" }),
             _ => {}
         }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     password::{HashJob, HashOutcome},
     sql::{Rows, Statement},
+    throttle::Limit,
     time::Timestamp,
 };
 
@@ -200,6 +201,22 @@ pub trait Mailer: Send + Sync + 'static {
     fn send(&self, email: Email) -> impl Future<Output = Result<(), SendFailure>> + Send;
 }
 
+/// Counts requests, for each limit and key apart.
+///
+/// Each limit admits as many in [`PERIOD_SECONDS`](crate::throttle::PERIOD_SECONDS) as it is configured to. How exactly
+/// is the platform's business: a window that begins anew, or one that slides.
+pub trait RateLimiter: Send + Sync + 'static {
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// There were too many. It was not counted.
+    fn take(&self, limit: Limit, key: &str) -> impl Future<Output = Result<(), Wait>> + Send;
+}
+
+/// Seconds after which it is worth trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait(pub u64);
+
 /// The ports of one adapter.
 #[derive(Clone)]
 pub struct Ports {
@@ -209,6 +226,7 @@ pub struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) hasher: Arc<dyn ErasedHasher>,
+    pub(crate) limiter: Arc<dyn ErasedRateLimiter>,
 }
 
 impl Ports {
@@ -220,6 +238,7 @@ impl Ports {
         hasher: impl Hasher,
         http: impl HttpClient,
         mailer: impl Mailer,
+        limiter: impl RateLimiter,
     ) -> Self {
         Self {
             database: Arc::new(database),
@@ -228,6 +247,7 @@ impl Ports {
             clock: Arc::new(clock),
             entropy: Arc::new(entropy),
             hasher: Arc::new(hasher),
+            limiter: Arc::new(limiter),
         }
     }
 }
@@ -255,6 +275,16 @@ pub(crate) trait ErasedHasher: Send + Sync {
 impl<H: Hasher> ErasedHasher for H {
     fn run(&self, job: HashJob) -> BoxFuture<'_, Result<HashOutcome, Overloaded>> {
         Box::pin(Hasher::run(self, job))
+    }
+}
+
+pub(crate) trait ErasedRateLimiter: Send + Sync {
+    fn take<'a>(&'a self, limit: Limit, key: &'a str) -> BoxFuture<'a, Result<(), Wait>>;
+}
+
+impl<L: RateLimiter> ErasedRateLimiter for L {
+    fn take<'a>(&'a self, limit: Limit, key: &'a str) -> BoxFuture<'a, Result<(), Wait>> {
+        Box::pin(RateLimiter::take(self, limit, key))
     }
 }
 

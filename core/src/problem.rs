@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -123,6 +123,10 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type" 415 "The media type is not supported";
     /// The body is JSON but not what this route takes; `errors` points at each fault.
     ValidationFailed = "validation_failed" 422 "The body is not valid";
+    /// You have sent too many requests. Try again after `Retry-After` seconds.
+    TooManyRequests = "too_many_requests" 429 "Too many requests";
+    /// There were too many attempts with this account or from this address. Try again after `Retry-After` seconds.
+    TooManyAttempts = "too_many_attempts" 429 "Too many attempts";
     /// Something went wrong here; it was logged under the `request_id`.
     InternalError = "internal_error" 500 "Internal error";
     /// The database cannot be reached or is too busy. Try again after `Retry-After` seconds.
@@ -156,7 +160,7 @@ pub struct Problem {
     pub code: Code,
     detail: Cow<'static, str>,
     members: Map<String, Value>,
-    allow: Option<String>,
+    headers: Vec<(HeaderName, String)>,
     internal: Option<String>,
 }
 
@@ -171,7 +175,13 @@ impl Problem {
 
     /// A problem with a detail of its own.
     pub fn with(code: Code, detail: impl Into<Cow<'static, str>>) -> Box<Self> {
-        Box::new(Self { code, detail: detail.into(), members: Map::new(), allow: None, internal: None })
+        Box::new(Self {
+            code,
+            detail: detail.into(),
+            members: Map::new(),
+            headers: Vec::new(),
+            internal: None,
+        })
     }
 
     /// An error of ours. The text is for the log and never leaves.
@@ -205,9 +215,13 @@ impl Problem {
     }
 
     pub(crate) fn method_not_allowed(allow: String) -> Box<Self> {
-        let mut problem = Self::new(Code::MethodNotAllowed);
-        problem.allow = Some(allow);
-        problem
+        Self::new(Code::MethodNotAllowed).header(header::ALLOW, allow)
+    }
+
+    /// Adds a header to the response.
+    pub(crate) fn header(mut self: Box<Self>, name: HeaderName, value: String) -> Box<Self> {
+        self.headers.push((name, value));
+        self
     }
 
     /// What is wrong, in a sentence, for the operator of the service at the command line.
@@ -255,8 +269,10 @@ impl Problem {
         if self.code.status() == 503 {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
-            headers.insert(header::ALLOW, allow);
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
         }
         response
     }

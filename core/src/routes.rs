@@ -13,7 +13,7 @@ use crate::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
         EmailTaken, FourEyes, InvalidCredentials, InvalidCursor, InvalidRefreshToken, InvitationNotFound,
         InvitationUnusable, LastOwner, NotTheAuthor, NotTheSubmitter, Overloaded, ProjectArchived, SlugTaken,
-        TasksOpen, TenantConflict, TenantSuspended, TransitionNotAllowed, Unavailable,
+        TasksOpen, TenantConflict, TenantSuspended, TooManyAttempts, TransitionNotAllowed, Unavailable,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -93,11 +93,11 @@ routes! {
     //  method and path                         who                batches  its own problems             handler
 
     /// Register a user.
-    POST   "/v1/auth/register",                 Public,            1, [EmailTaken, Overloaded, TenantConflict, InvitationNotFound, InvitationUnusable, TenantSuspended], auth::register;
+    POST   "/v1/auth/register",                 Public,            1, [TooManyAttempts, EmailTaken, Overloaded, TenantConflict, InvitationNotFound, InvitationUnusable, TenantSuspended], auth::register;
     /// Log in with email and password.
-    POST   "/v1/auth/login",                    Public,            2, [InvalidCredentials, Overloaded],  auth::login;
+    POST   "/v1/auth/login",                    Public,            2, [TooManyAttempts, InvalidCredentials, Overloaded],  auth::login;
     /// Renew a session's tokens.
-    POST   "/v1/auth/refresh",                  Public,            1, [InvalidRefreshToken],             auth::refresh;
+    POST   "/v1/auth/refresh",                  Public,            1, [TooManyAttempts, InvalidRefreshToken],             auth::refresh;
     /// Log out.
     POST   "/v1/auth/logout",                   SignedIn,          1, [],                                auth::logout;
 
@@ -106,7 +106,7 @@ routes! {
     /// Change one's own account.
     PATCH  "/v1/me",                            SignedIn,          1, [],                                me::update;
     /// Change one's password, which ends all other sessions.
-    POST   "/v1/me/password",                   SignedIn,          2, [Overloaded, Conflict],            me::change_password;
+    POST   "/v1/me/password",                   SignedIn,          2, [TooManyAttempts, Overloaded, Conflict],            me::change_password;
     /// List the sessions in which one is logged in.
     GET    "/v1/me/sessions",                   SignedIn,          1, [InvalidCursor],                   me::sessions;
     /// End all sessions, this one among them.
@@ -147,7 +147,7 @@ routes! {
     /// Invite somebody, for a role below one's own.
     POST   "/v1/invitations",                   InPerson(Manager), 2, [AlreadyMember, AlreadyInvited],   invitations::create;
     /// Accept an invitation of one's own address.
-    POST   "/v1/invitations/accept",            SignedIn,          1, [AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended], invitations::accept;
+    POST   "/v1/invitations/accept",            SignedIn,          1, [TooManyAttempts, AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended], invitations::accept;
     /// Read an invitation.
     GET    "/v1/invitations/{invitation_id}",   InPerson(Manager), 1, [],                                invitations::get;
     /// Revoke an invitation.

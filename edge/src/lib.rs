@@ -1,6 +1,7 @@
 //! Bailiwick as a Cloudflare Worker: the ports on D1 and the platform, and the conversion of requests and responses.
 
 mod d1;
+mod limiter;
 mod outbound;
 mod outbox;
 mod ports;
@@ -9,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use bailiwick_core::{
     App, Config, Ports, REQUEST_HEADERS, Served, config::EmailProvider, limits, problem::Code,
-    problem::Problem,
+    problem::Problem, throttle::ClientAddress,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
@@ -21,6 +22,7 @@ use worker::{
 
 use crate::{
     d1::D1,
+    limiter::Bindings,
     outbound::{Console, FetchClient},
     ports::{DateClock, Inline, WebCrypto},
 };
@@ -72,7 +74,11 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
         return Err(vec![sentence.to_owned()]);
     }
     let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
-    App::new(config, Ports::new(D1::new(database), DateClock, WebCrypto, Inline, FetchClient, Console))
+    let limiter = Bindings::new(env).map_err(|sentence| vec![sentence])?;
+    App::new(
+        config,
+        Ports::new(D1::new(database), DateClock, WebCrypto, Inline, FetchClient, Console, limiter),
+    )
 }
 
 async fn answer(app: &Arc<App>, mut request: Request) -> worker::Result<Response> {
@@ -125,6 +131,11 @@ fn to_core(method: &str, request: &Request, headers: HeaderMap, body: Bytes) -> 
     *converted.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
     *converted.uri_mut() = target.parse().ok()?;
     *converted.headers_mut() = headers;
+    // The platform sets it, whatever the client sent.
+    let address = request.headers().get("cf-connecting-ip").ok().flatten();
+    if let Some(address) = address.and_then(|address| address.parse().ok()) {
+        converted.extensions_mut().insert(ClientAddress::new(address));
+    }
     Some(converted)
 }
 

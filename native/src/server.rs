@@ -28,7 +28,7 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 
-use crate::outbox::Bell;
+use crate::{client_address::TrustedProxies, outbox::Bell};
 
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -110,6 +110,7 @@ async fn finish(State((app, bell)): State<(Arc<App>, Bell)>, request: Request, n
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    proxies: TrustedProxies,
     grace: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -118,9 +119,9 @@ pub async fn serve(
     server.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
     let graceful = GracefulShutdown::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Usually the file descriptors have run out; some will be given back.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -132,9 +133,11 @@ pub async fn serve(
         };
         // Answers are written at once; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        let (router, proxies) = (router.clone(), proxies.clone());
+        let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
             let mut router = router.clone();
+            let client = proxies.client(peer.ip(), request.headers());
+            request.extensions_mut().insert(client);
             async move {
                 let service: &mut Router = ServiceExt::<http::Request<Body>>::ready(&mut router).await?;
                 service.call(request.map(Body::new)).await

@@ -172,6 +172,7 @@ async fn fill(tenant: &Tenant<'_>) {
     let task = tenant.task(&project, "todo").await;
     tenant.comment(&task, &tenant.member.id).await;
     tenant.invitation().await;
+    tenant.api_key(&tenant.member.id).await;
     tenant.notification(&tenant.member.id).await;
     tenant.dead_delivery().await;
     let assign = json!({ "assignee_id": tenant.member.id });

@@ -31,6 +31,7 @@ mod service;
 mod sessions;
 mod tasks;
 mod tenants;
+mod throttle;
 mod transitions;
 
 use std::{
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         sessions::cases(),
         api_keys::cases(),
         tenants::cases(),
+        throttle::cases(),
         members::cases(),
         invitations::cases(),
         config::cases(),

@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 
 const { values: options } = parseArgs({ options: { persist: { type: "string" }, vars: { type: "string", default: "{}" } } });
+const vars = JSON.parse(options.vars);
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const file = (path) => join(root, path);
 const esModule = (path) => ({ type: "ESModule", path: file(path) });
@@ -29,8 +30,16 @@ const miniflare = new Miniflare(
     ],
     compatibilityDate: /^compatibility_date = "(.*)"/m.exec(wrangler)[1],
     compatibilityFlags: JSON.parse(/^compatibility_flags = (.*)/m.exec(wrangler)[1]),
-    bindings: JSON.parse(options.vars),
+    bindings: vars,
     d1Databases: { DB: "bailiwick" },
+    ratelimits: Object.fromEntries(
+      [...wrangler.matchAll(/^name = "(RATE_\w+)"\nnamespace_id = "(\d+)"\nsimple = { limit = (\d+), period = (\d+) }/gm)].map(
+        ([, name, namespace_id, limit, period]) => [
+          name,
+          { namespace_id, simple: { limit: Number((name === "RATE_LIMIT_BY_REQUESTS" && vars.RATE_LIMIT) || limit), period: Number(period) } },
+        ],
+      ),
+    ),
     defaultPersistRoot: options.persist,
   }),
 );

@@ -8,6 +8,7 @@ use std::sync::{
 use bailiwick::{
     database::AnyDatabase,
     hasher::HashPool,
+    limiter::Limiter,
     ports::{SystemClock, SystemEntropy},
 };
 use bailiwick_core::{
@@ -235,7 +236,8 @@ async fn no_route_asks_the_database_more_often_than_the_table_says() {
     let counting = Counting { database, batches: Arc::default() };
     let batches = counting.batches.clone();
     let hasher = HashPool::start(&config).expect("threads");
-    let ports = Ports::new(counting, SystemClock, SystemEntropy, hasher, Nowhere, Nowhere);
+    let ports =
+        Ports::new(counting, SystemClock, SystemEntropy, hasher, Nowhere, Nowhere, Limiter::new(&config));
     let app = App::new(config, ports).expect("an app");
     let mut client = Client {
         app,

@@ -24,6 +24,12 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
+/// An address that nobody else has got from this function in this run (RFC 2544 keeps these for tests).
+fn address() -> String {
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("198.{}.{}.{}", 18 + (number >> 16) % 2, (number >> 8) % 256, number % 256)
+}
+
 /// A new id, as the service would make it.
 pub fn new_id() -> String {
     Uuid::now_v7().to_string()
@@ -55,14 +61,16 @@ pub struct Actor<'t> {
     pub token: Option<String>,
     /// Their id.
     pub id: String,
-    /// Their address.
+    /// Their email address.
     pub email: String,
+    /// Where their requests come from.
+    pub address: String,
 }
 
 impl<'t> Actor<'t> {
     /// Somebody who is not logged in.
     pub fn anonymous(target: &'t Target) -> Self {
-        Self { target, token: None, id: String::new(), email: String::new() }
+        Self { target, token: None, id: String::new(), email: String::new(), address: address() }
     }
 
     /// Registers somebody new and logs them in.
@@ -72,7 +80,7 @@ impl<'t> Actor<'t> {
         let account = json!({ "email": email, "name": name, "password": PASSWORD });
         let user = nobody.post("/v1/auth/register").json(&account).send().await.expect(201);
         let id = user.text_at("/id");
-        let mut actor = Self { target, token: None, id, email };
+        let mut actor = Self { id, email, ..nobody };
         actor.token = Some(actor.login().await);
         actor
     }
@@ -85,7 +93,8 @@ impl<'t> Actor<'t> {
     /// Logs in, for another session's tokens.
     pub async fn session(&self) -> Answer {
         let credentials = json!({ "email": self.email, "password": PASSWORD });
-        Self::anonymous(self.target).post("/v1/auth/login").json(&credentials).send().await.expect(200)
+        let nobody = Self { token: None, ..self.clone() };
+        nobody.post("/v1/auth/login").json(&credentials).send().await.expect(200)
     }
 
     /// Logs in once more, and returns the id of that session.
@@ -96,6 +105,8 @@ impl<'t> Actor<'t> {
     /// A request in their name.
     pub fn ask(&self, method: Method, path: &str) -> Ask {
         let ask = Ask::new(&self.target.http, method, &self.target.url, path);
+        // As a proxy says it, and as Cloudflare does.
+        let ask = ask.header("x-forwarded-for", &self.address).header("cf-connecting-ip", &self.address);
         match &self.token {
             Some(token) => ask.header("authorization", &format!("Bearer {token}")),
             None => ask,

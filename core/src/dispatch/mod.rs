@@ -219,6 +219,7 @@ impl App {
             named: named.clone(),
             door: Door::Shut,
         };
+        self.throttle(route, bearer.as_ref(), parts.extensions.get().copied()).await?;
         let call = |door| route.endpoint.call(&mut Incoming { door, ..incoming.clone() });
         let unknown = match route.access {
             Access::Member(_) | Access::InPerson(_) => Code::NotAMember,

@@ -18,6 +18,7 @@ use crate::{
     notify::Notice,
     problem::{Code, Problem, Result},
     sql::{record, statements},
+    throttle::Limit,
     time::Timestamp,
     token::InvitationToken,
     values::{
@@ -308,6 +309,7 @@ pub trait Joining {
 impl Joining for Account {
     async fn accept(&self, Acceptance { token }: Acceptance) -> Result<tenants::Tenant> {
         let app = self.app();
+        app.count(Limit::Account, &self.user().to_string()).await?;
         let mut batch = self.batch_in(Some(token.tenant));
         accept(&mut batch, app, &token, self.user())?;
         let joined = batch.add::<tenants::Tenant, _>(&JOINED, [self.user().into()]);

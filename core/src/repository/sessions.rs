@@ -14,6 +14,7 @@ use crate::{
     password::{HashJob, HashOutcome, Password},
     problem::{Code, Problem, Result},
     sql::{record, statements},
+    throttle::Limit,
     time::Timestamp,
     token::RefreshToken,
     values::{SessionId, UserId},
@@ -130,6 +131,7 @@ impl SignIn for Lobby {
         if !app.tokens.made(&old) {
             return Err(Problem::new(Code::InvalidRefreshToken));
         }
+        app.count(Limit::Account, &session.to_string()).await?;
         let (now, new) = (app.now(), new_refresh_token(app, session)?);
         let mut batch = self.batch();
         let expires_at = now.plus(app.config.refresh_ttl);
@@ -212,6 +214,7 @@ impl Sessions for Account {
 
     async fn change_password(&self, change: PasswordChange) -> Result<()> {
         let app = self.app();
+        app.count(Limit::Account, &self.user().to_string()).await?;
         let mut batch = self.batch();
         let hash = batch.add_global::<String, _>(&users::PASSWORD_HASH, [self.user().into()]);
         let hash = self.run(batch).await?.one(hash)?;

@@ -12,6 +12,7 @@ use crate::{
     password::{HashJob, HashOutcome, Password},
     problem::{Code, Problem, Result},
     sql::{record, statements},
+    throttle::Limit,
     time::Timestamp,
     token::InvitationToken,
     values::{Email, Name, TenantId, UserId},
@@ -119,6 +120,7 @@ impl Accounts for Lobby {
     async fn register(&self, named: NamedTenant, registration: Registration) -> Result<User> {
         let app = self.app();
         let Registration { email, name, password, invitation_token: token } = registration;
+        app.count(Limit::Account, email.as_str()).await?;
         let password_hash = hash(app, password).await?;
         let (id, now) = (UserId(app.new_id()?), app.now());
         let slug = named.slug.map(|named| named.slug);
@@ -169,6 +171,7 @@ impl Accounts for Lobby {
 
     async fn authenticate(&self, login: Login) -> Result<UserId> {
         let app = self.app();
+        app.count(Limit::Account, login.email.as_str()).await?;
         let mut batch = self.batch();
         let found = batch.add_global::<Credentials, _>(&BY_EMAIL, [login.email.into()]);
         let found = self.run(batch).await?.optional(found)?;

@@ -9,9 +9,11 @@ use std::{
 };
 
 use bailiwick::{
+    client_address::TrustedProxies,
     database::AnyDatabase,
     hasher::HashPool,
     http_client::WebClient,
+    limiter::Limiter,
     mailer::AnyMailer,
     outbox::{self, Bell},
     ports::{SystemClock, SystemEntropy},
@@ -126,6 +128,7 @@ async fn serve(config: Config) -> Result<(), Sentences> {
     if config.fault_injection {
         tracing::warn!("FAULT_INJECTION is on: any client can make a request panic");
     }
+    let proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|sentence| vec![sentence])?;
     let app = start(config.clone()).await?;
     let listener = TcpListener::bind(config.bind)
         .await
@@ -141,7 +144,7 @@ async fn serve(config: Config) -> Result<(), Sentences> {
     let bell = Bell::default();
     let router = server::router(&app, &config, &bell);
     tokio::join!(
-        server::serve(listener, router, config.shutdown_grace, stopped.clone()),
+        server::serve(listener, router, proxies, config.shutdown_grace, stopped.clone()),
         outbox::run(app, bell, &config, stopped),
     );
     tracing::info!("stopped");
@@ -188,7 +191,8 @@ async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
     let hasher = HashPool::start(&config).map_err(|error| vec![error.to_string()])?;
     let http = WebClient::new().map_err(|sentence| vec![sentence])?;
     let mailer = AnyMailer::new(&config)?;
-    App::new(config, Ports::new(database, SystemClock, SystemEntropy, hasher, http, mailer))
+    let limiter = Limiter::new(&config);
+    App::new(config, Ports::new(database, SystemClock, SystemEntropy, hasher, http, mailer, limiter))
 }
 
 /// The secret that is kept beside the database file, made when it is first needed.

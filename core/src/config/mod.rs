@@ -1,8 +1,12 @@
 //! Configuration: one struct, the same names on every target. Environment variables and flags natively, vars and
 //! secrets on the edge.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+mod values;
 
+use std::{net::SocketAddr, time::Duration};
+
+pub(crate) use self::values::JwtKey;
+pub use self::values::{BcryptCost, EmailProvider, JwtKeys, JwtSecret, LogFormat, Secret};
 use crate::{
     outbound::{self, Origins},
     values::Email,
@@ -97,6 +101,17 @@ settings! {
     Native hash_queue: usize = "HASH_QUEUE" or "64";
     /// Whether the first user to register becomes the owner of the tenant `default`.
     Everywhere claim_default_tenant: bool = "CLAIM_DEFAULT_TENANT" or "true";
+    /// Requests that are taken in a minute of one user or API key, and of one address where nobody is logged in; more are
+    /// answered 429. 0 takes any number. On the edge `wrangler.toml` has the number, and this must be the same.
+    Everywhere rate_limit: u32 = "RATE_LIMIT" or "1200";
+    /// Attempts that are taken in a minute to register, log in, renew tokens, accept an invitation or change a password
+    /// with one account.
+    Everywhere rate_limit_account: u32 = "RATE_LIMIT_ACCOUNT" or "10";
+    /// The same from one address.
+    Everywhere rate_limit_address: u32 = "RATE_LIMIT_ADDRESS" or "100";
+    /// Proxies in front of the server whose `X-Forwarded-For` is believed, as addresses or networks, separated by commas:
+    /// `10.0.0.0/8,::1`. Nobody's is believed otherwise.
+    Native trusted_proxies: String = "TRUSTED_PROXIES";
     /// How long an invitation can be accepted.
     Everywhere invitation_ttl: Duration = "INVITATION_TTL" or "7d";
     /// How emails are sent: `console` writes them into the log (for development: tokens of invitations, too),
@@ -221,28 +236,6 @@ impl Parse for Email {
     }
 }
 
-/// How emails are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmailProvider {
-    /// They are written into the log.
-    Console,
-    /// By SMTP; natively only.
-    Smtp,
-    /// By an HTTP API.
-    Http,
-}
-
-impl Parse for EmailProvider {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "console" => Ok(Self::Console),
-            "smtp" => Ok(Self::Smtp),
-            "http" => Ok(Self::Http),
-            _ => Err("expected console, smtp or http.".to_owned()),
-        }
-    }
-}
-
 impl Config {
     /// Whether there is a key to sign tokens with.
     pub fn has_key(&self) -> bool {
@@ -278,136 +271,6 @@ impl Config {
             faults.push("OUTBOX_LEASE: expected more than OUTBOUND_TIMEOUT.".to_owned());
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
-    }
-}
-
-/// The work factor of bcrypt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BcryptCost(pub(crate) u32);
-
-impl Parse for BcryptCost {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(cost @ 4..=16) => Ok(Self(cost)),
-            _ => Err("expected a number from 4 to 16.".to_owned()),
-        }
-    }
-}
-
-/// Text that may hold a password. Does not print.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text, for the one who needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-impl Parse for Secret {
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// A key for HS256 of at least 32 bytes (RFC 7518, section 3.2). Does not print.
-#[derive(Clone)]
-pub struct JwtSecret(String);
-
-impl JwtSecret {
-    /// Takes the text of a key.
-    ///
-    /// # Errors
-    /// It is too short; the sentence says so.
-    pub fn new(text: impl Into<String>) -> Result<Self, String> {
-        let text = text.into();
-        if text.len() < 32 {
-            return Err(format!(
-                "expected at least 32 bytes, got {}; `openssl rand -base64 48` makes one.",
-                text.len()
-            ));
-        }
-        Ok(Self(text))
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-/// Keys with names, the one that signs first. They do not print.
-#[derive(Clone, Default)]
-pub struct JwtKeys(Vec<JwtKey>);
-
-/// A key, by the name (`kid`, RFC 7515, section 4.1.4) that its tokens carry, if it has one.
-#[derive(Clone)]
-pub(crate) struct JwtKey {
-    pub(crate) id: Option<String>,
-    pub(crate) secret: JwtSecret,
-}
-
-impl fmt::Debug for JwtKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JwtKeys(..)")
-    }
-}
-
-impl Parse for JwtKeys {
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut keys: Vec<JwtKey> = Vec::new();
-        for key in text.split(',').map(str::trim).filter(|key| !key.is_empty()) {
-            let fault =
-                || "expected NAME:SECRET,NAME:SECRET, with names of letters, digits, . _ and -.".to_owned();
-            let (id, secret) = key.split_once(':').ok_or_else(fault)?;
-            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-            if !(1..=64).contains(&id.len()) || !id.bytes().all(plain) {
-                return Err(fault());
-            }
-            let id = Some(id.to_owned());
-            if keys.iter().any(|key| key.id == id) {
-                return Err("a name stands twice.".to_owned());
-            }
-            keys.push(JwtKey { id, secret: JwtSecret::new(secret)? });
-        }
-        Ok(Self(keys))
-    }
-}
-
-impl fmt::Debug for JwtSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JwtSecret(..)")
-    }
-}
-
-impl Parse for JwtSecret {
-    fn parse(text: &str) -> Result<Self, String> {
-        Self::new(text)
-    }
-}
-
-/// How the log is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Pretty,
-    /// One JSON object a line.
-    Json,
-}
-
-impl Parse for LogFormat {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "pretty" => Ok(Self::Pretty),
-            "json" => Ok(Self::Json),
-            _ => Err("expected pretty or json.".to_owned()),
-        }
     }
 }
 
@@ -457,24 +320,6 @@ mod tests {
         .unwrap_err();
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(faults.iter().all(|fault| !fault.contains("hunter2")));
-    }
-
-    #[test]
-    fn keys_have_names_and_are_long_enough() {
-        let long = "x".repeat(32);
-        let read = |text: &str| JwtKeys::parse(text).map(|keys| keys.0.len());
-        assert_eq!(read(&format!("a:{long}, b:{long}:y,")), Ok(2));
-        for bad in [
-            "a",
-            "a:short",
-            &long,
-            &format!(":{long}"),
-            &format!("a b:{long}"),
-            &format!("a:{long},a:{long}"),
-        ] {
-            let fault = read(bad).unwrap_err();
-            assert!(!fault.contains(&long) && !fault.contains("short"), "{fault}");
-        }
     }
 
     #[test]

@@ -1,0 +1,180 @@
+//! The types that settings have.
+
+use std::fmt;
+
+use super::Parse;
+
+/// How emails are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailProvider {
+    /// They are written into the log.
+    Console,
+    /// By SMTP; natively only.
+    Smtp,
+    /// By an HTTP API.
+    Http,
+}
+
+impl Parse for EmailProvider {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "console" => Ok(Self::Console),
+            "smtp" => Ok(Self::Smtp),
+            "http" => Ok(Self::Http),
+            _ => Err("expected console, smtp or http.".to_owned()),
+        }
+    }
+}
+
+/// The work factor of bcrypt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BcryptCost(pub(crate) u32);
+
+impl Parse for BcryptCost {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(cost @ 4..=16) => Ok(Self(cost)),
+            _ => Err("expected a number from 4 to 16.".to_owned()),
+        }
+    }
+}
+
+/// Text that may hold a password. Does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text, for the one who needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Parse for Secret {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A key for HS256 of at least 32 bytes (RFC 7518, section 3.2). Does not print.
+#[derive(Clone)]
+pub struct JwtSecret(String);
+
+impl JwtSecret {
+    /// Takes the text of a key.
+    ///
+    /// # Errors
+    /// It is too short; the sentence says so.
+    pub fn new(text: impl Into<String>) -> Result<Self, String> {
+        let text = text.into();
+        if text.len() < 32 {
+            return Err(format!(
+                "expected at least 32 bytes, got {}; `openssl rand -base64 48` makes one.",
+                text.len()
+            ));
+        }
+        Ok(Self(text))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// Keys with names, the one that signs first. They do not print.
+#[derive(Clone, Default)]
+pub struct JwtKeys(pub(super) Vec<JwtKey>);
+
+/// A key, by the name (`kid`, RFC 7515, section 4.1.4) that its tokens carry, if it has one.
+#[derive(Clone)]
+pub(crate) struct JwtKey {
+    pub(crate) id: Option<String>,
+    pub(crate) secret: JwtSecret,
+}
+
+impl fmt::Debug for JwtKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtKeys(..)")
+    }
+}
+
+impl Parse for JwtKeys {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut keys: Vec<JwtKey> = Vec::new();
+        for key in text.split(',').map(str::trim).filter(|key| !key.is_empty()) {
+            let fault =
+                || "expected NAME:SECRET,NAME:SECRET, with names of letters, digits, . _ and -.".to_owned();
+            let (id, secret) = key.split_once(':').ok_or_else(fault)?;
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+            if !(1..=64).contains(&id.len()) || !id.bytes().all(plain) {
+                return Err(fault());
+            }
+            let id = Some(id.to_owned());
+            if keys.iter().any(|key| key.id == id) {
+                return Err("a name stands twice.".to_owned());
+            }
+            keys.push(JwtKey { id, secret: JwtSecret::new(secret)? });
+        }
+        Ok(Self(keys))
+    }
+}
+
+impl fmt::Debug for JwtSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtSecret(..)")
+    }
+}
+
+impl Parse for JwtSecret {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::new(text)
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Parse for LogFormat {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "pretty" => Ok(Self::Pretty),
+            "json" => Ok(Self::Json),
+            _ => Err("expected pretty or json.".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_names_and_are_long_enough() {
+        let long = "x".repeat(32);
+        let read = |text: &str| JwtKeys::parse(text).map(|keys| keys.0.len());
+        assert_eq!(read(&format!("a:{long}, b:{long}:y,")), Ok(2));
+        for bad in [
+            "a",
+            "a:short",
+            &long,
+            &format!(":{long}"),
+            &format!("a b:{long}"),
+            &format!("a:{long},a:{long}"),
+        ] {
+            let fault = read(bad).unwrap_err();
+            assert!(!fault.contains(&long) && !fault.contains("short"), "{fault}");
+        }
+    }
+}

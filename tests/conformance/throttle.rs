@@ -1,0 +1,178 @@
+//! Throttling: who asks too often waits, and nobody else does.
+
+use bailiwick_tests::{
+    actors::{Actor, PASSWORD, Tenant, unique},
+    client::{Answer, Ask},
+    targets::Target,
+};
+use serde_json::json;
+
+crate::cases!("throttle":
+    guessing_a_password,
+    registering_one_address_again_and_again,
+    renewing_and_changing_passwords,
+    trying_tokens_of_invitations,
+    attempts_from_one_address,
+    an_address_cannot_be_made_up,
+    requests_of_one_user,
+    requests_of_one_key,
+    requests_of_one_visitor,
+);
+
+/// Asks until it is refused, and returns the refusal. A window may end in between, or an allowance grow: so the limit may
+/// be met as late as after twice as many and some.
+async fn until_refused(limit: usize, ask: impl Fn() -> Ask) -> Answer {
+    for taken in 0..=2 * limit + 50 {
+        let answer = ask().send().await;
+        if answer.status == 429 {
+            assert!(taken >= limit, "refused after {taken}, not {limit}");
+            return answer;
+        }
+    }
+    panic!("more than {limit} were taken");
+}
+
+/// Asserts what a refusal says.
+fn check(answer: Answer, code: &str, limit: &str, quota: usize) {
+    let answer = answer.problem(429, code);
+    let wait: u64 = answer.header("retry-after").and_then(|wait| wait.parse().ok()).expect("seconds");
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(answer.header("ratelimit"), Some(&*format!("\"{limit}\";r=0;t={wait}")));
+    assert_eq!(answer.header("ratelimit-policy"), Some(&*format!("\"{limit}\";q={quota};w=60")));
+}
+
+fn login(from: &Actor<'_>, email: &str, password: &str) -> Ask {
+    from.post("/v1/auth/login").json(&json!({ "email": email, "password": password }))
+}
+
+async fn guessing_a_password(target: &'static Target) {
+    let (victim, other) = tokio::join!(Actor::register(target, "victim"), Actor::register(target, "other"));
+    let refused = until_refused(8, || {
+        // From everywhere, and in whatever spelling.
+        let email =
+            if unique("x").ends_with('0') { victim.email.to_uppercase() } else { victim.email.clone() };
+        login(&Actor::anonymous(target), &email, "a wrong guess")
+    })
+    .await;
+    check(refused, "too_many_attempts", "account", 10);
+    // The right one is not tried either, and who is logged in stays so.
+    login(&Actor::anonymous(target), &victim.email, PASSWORD).send().await.problem(429, "too_many_attempts");
+    victim.get("/v1/me").send().await.expect(200);
+    login(&other, &other.email, PASSWORD).send().await.expect(200);
+    // Of who does not exist the limit tells as little.
+    let nobody = format!("{}@example.com", unique("nobody"));
+    let refused = until_refused(10, || login(&Actor::anonymous(target), &nobody, "x".repeat(8).as_str()));
+    check(refused.await, "too_many_attempts", "account", 10);
+}
+
+async fn registering_one_address_again_and_again(target: &'static Target) {
+    let email = format!("{}@example.com", unique("again"));
+    let account = json!({ "email": email, "name": "Again", "password": PASSWORD });
+    let refused = until_refused(10, || Actor::anonymous(target).post("/v1/auth/register").json(&account));
+    check(refused.await, "too_many_attempts", "account", 10);
+}
+
+async fn renewing_and_changing_passwords(target: &'static Target) {
+    let actor = Actor::register(target, "busy").await;
+    let session = actor.session().await;
+    let body = json!({ "refresh_token": session.text_at("/refresh_token") });
+    let refused = until_refused(10, || Actor::anonymous(target).post("/v1/auth/refresh").json(&body));
+    check(refused.await, "too_many_attempts", "account", 10);
+
+    let actor = Actor::register(target, "thief").await;
+    let guess = json!({ "current_password": "a wrong guess", "new_password": PASSWORD });
+    let refused = until_refused(10, || actor.post("/v1/me/password").json(&guess));
+    check(refused.await, "too_many_attempts", "account", 10);
+}
+
+async fn trying_tokens_of_invitations(target: &'static Target) {
+    let actor = Actor::register(target, "guest").await;
+    let body = json!({ "token": "A".repeat(86) });
+    let refused = until_refused(10, || actor.post("/v1/invitations/accept").json(&body));
+    check(refused.await, "too_many_attempts", "account", 10);
+}
+
+async fn attempts_from_one_address(target: &'static Target) {
+    let somebody = Actor::anonymous(target);
+    let refused = until_refused(100, || {
+        let body = json!({ "refresh_token": "A".repeat(86) });
+        somebody.post("/v1/auth/refresh").json(&body)
+    });
+    check(refused.await, "too_many_attempts", "address", 100);
+    // Neither can they register or log in, but others can, and what takes no attempt is open.
+    let (known, email) = (Actor::register(target, "known").await, format!("{}@example.com", unique("new")));
+    login(&somebody, &known.email, PASSWORD).send().await.problem(429, "too_many_attempts");
+    let account = json!({ "email": email, "name": "N", "password": PASSWORD });
+    somebody.post("/v1/auth/register").json(&account).send().await.problem(429, "too_many_attempts");
+    assert_eq!(
+        target.backdoor.count(&format!("SELECT count(*) FROM users WHERE email = '{email}'")).await,
+        0
+    );
+    let known = Actor { address: somebody.address.clone(), ..known };
+    known.get("/v1/me").send().await.expect(200);
+    let body = json!({ "token": "A".repeat(86) });
+    known.post("/v1/invitations/accept").json(&body).send().await.problem(429, "too_many_attempts");
+    somebody.get("/v1/workflow").send().await.expect(200);
+}
+
+async fn an_address_cannot_be_made_up(target: &'static Target) {
+    let real = Actor::anonymous(target).address;
+    let body = json!({ "refresh_token": "A".repeat(86) });
+    let refused = until_refused(100, || {
+        // What a client writes itself stands before what its proxy adds.
+        let path = format!("{}/v1/auth/refresh", target.url);
+        let made_up = Actor::anonymous(target).address;
+        Ask::new(&target.http, http::Method::POST, "", &path)
+            .header("x-forwarded-for", &format!("{made_up}, {real}"))
+            .header("x-real-ip", &made_up)
+            .header("forwarded", &format!("for={made_up}"))
+            .header("cf-connecting-ip", &real)
+            .json(&body)
+    });
+    check(refused.await, "too_many_attempts", "address", 100);
+}
+
+async fn requests_of_one_user(target: &'static Target) {
+    let (tenant, other) = tokio::join!(Tenant::create(target), Actor::register(target, "other"));
+    let refused = until_refused(290, || tenant.viewer.get("/v1/me")).await;
+    check(refused, "too_many_requests", "requests", 300);
+    // In another tenant, from another address and in another session it is still the same user.
+    let token = Some(Actor { address: other.address.clone(), ..tenant.viewer.clone() }.login().await);
+    let elsewhere = Actor { address: other.address.clone(), token, ..tenant.viewer.clone() };
+    // A few may have come free in the meantime.
+    let refused = until_refused(0, || elsewhere.get("/v1/projects").tenant(&tenant.id)).await;
+    check(refused, "too_many_requests", "requests", 300);
+    other.get("/v1/me").send().await.expect(200);
+    tenant.owner.get("/v1/projects").tenant(&tenant.id).send().await.expect(200);
+}
+
+async fn requests_of_one_key(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let (one, two) =
+        (tenant.machine(&tenant.owner, "viewer").await, tenant.machine(&tenant.owner, "viewer").await);
+    let two = Actor { address: Actor::anonymous(target).address, ..two };
+    let refused = until_refused(300, || one.get("/v1/tenant")).await;
+    check(refused, "too_many_requests", "requests", 300);
+    two.get("/v1/tenant").send().await.expect(200);
+    // Its maker is somebody else.
+    tenant.owner.get("/v1/tenant").tenant(&tenant.id).send().await.expect(200);
+    // Keys that are made up do not use up the real one's allowance, and there are not more of them than requests.
+    let good = two.token.clone().expect("a key");
+    let forger = Actor::anonymous(target);
+    let refused = until_refused(300, || {
+        let number = unique("").bytes().filter(u8::is_ascii_digit).map(char::from).collect::<String>();
+        let token = format!("bwk_{}{}", &number[number.len() - 4..], &good[8..]);
+        Actor { token: Some(token), ..forger.clone() }.get("/v1/tenant")
+    });
+    check(refused.await, "too_many_requests", "requests", 300);
+    two.get("/v1/tenant").send().await.expect(200);
+}
+
+async fn requests_of_one_visitor(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let visitor = Actor::anonymous(target);
+    let ask = |actor: &Actor<'_>| actor.get("/v1/catalog/projects").tenant(&tenant.id);
+    let refused = until_refused(300, || ask(&visitor)).await;
+    check(refused, "too_many_requests", "requests", 300);
+    ask(&Actor::anonymous(target)).send().await.expect(200);
+}
