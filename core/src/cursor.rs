@@ -4,6 +4,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use serde_json::Value as Json;
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::{
@@ -157,7 +158,7 @@ impl<'a> Paging<'a> {
         let (id, key) = rest.split_at_checked(16)?;
         let key = std::str::from_utf8(key).ok()?.to_owned();
         let last = Position { key, id: Uuid::from_slice(id).ok()? };
-        (self.seal(&last) == seal).then_some(last)
+        bool::from(self.seal(&last).ct_eq(seal)).then_some(last)
     }
 
     fn seal(&self, last: &Position) -> [u8; 16] {

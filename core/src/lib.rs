@@ -6,6 +6,7 @@
 //! [`workflow::TRANSITIONS`] (who may move a project where) and [`repository::CATALOGUE`] (what the database is
 //! asked).
 
+mod cors;
 mod cursor;
 mod dispatch;
 mod endpoint;

@@ -1,7 +1,7 @@
 //! Bad input: a clear answer, the same on every target, and nothing written.
 
 use bailiwick_tests::{
-    actors::{Actor, Tenant},
+    actors::{Actor, PASSWORD, Tenant},
     targets::Target,
 };
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ crate::cases!("input":
     malformed_json,
     wrong_types_and_unknown_fields_are_all_pointed_at,
     limits_of_text,
+    common_passwords,
     media_types,
     too_large,
     ids_of_others_are_not_taken_from_bodies,
@@ -106,6 +107,26 @@ async fn limits_of_text(target: &'static Target) {
     );
     let refused = register("not an address", String::new()).await.problem(422, "validation_failed");
     assert_eq!(refused.pointers(), ["/email", "/password"]);
+}
+
+async fn common_passwords(target: &'static Target) {
+    let actor = Actor::register(target, "careless").await;
+    for common in ["12345678", "password", "PassWord", "qwertyuiop"] {
+        let account = json!({ "email": "careless@example.com", "name": "N", "password": common });
+        let refused = Actor::anonymous(target).post("/v1/auth/register").json(&account).send().await;
+        let refused = refused.problem(422, "validation_failed");
+        assert_eq!(
+            (refused.pointers(), &refused.body["errors"][0]["code"]),
+            (vec!["/password"], &json!("not_allowed"))
+        );
+        let change = json!({ "current_password": PASSWORD, "new_password": common });
+        let refused = actor.post("/v1/me/password").json(&change).send().await;
+        assert_eq!(refused.problem(422, "validation_failed").pointers(), ["/new_password"]);
+        // Who has one already can still log in, or find out that it is not theirs.
+        let login = json!({ "email": actor.email, "password": common });
+        let refused = Actor::anonymous(target).post("/v1/auth/login").json(&login).send().await;
+        refused.problem(401, "invalid_credentials");
+    }
 }
 
 async fn media_types(target: &'static Target) {

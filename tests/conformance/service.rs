@@ -16,6 +16,7 @@ crate::cases!("service":
     head_and_options,
     request_ids_are_echoed_or_made,
     only_known_response_headers,
+    pages_of_other_origins,
 );
 
 async fn health(target: &'static Target) {
@@ -79,10 +80,14 @@ async fn only_known_response_headers(target: &'static Target) {
         "allow",
         "cache-control",
         "content-length",
+        "content-security-policy",
         "content-type",
+        "cross-origin-resource-policy",
         "date",
         "location",
+        "referrer-policy",
         "retry-after",
+        "strict-transport-security",
         "vary",
         "www-authenticate",
         "x-content-type-options",
@@ -100,8 +105,51 @@ async fn only_known_response_headers(target: &'static Target) {
         for name in answer.headers.keys() {
             assert!(KNOWN.contains(&name.as_str()), "{route:?} answers with {name}");
         }
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{route:?}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("referrer-policy", "no-referrer"),
+            ("strict-transport-security", "max-age=31536000"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{route:?}");
+        }
         let expected = if route.path == "/openapi.json" { "public, max-age=300" } else { "no-store" };
         assert_eq!(answer.header("cache-control"), Some(expected), "{route:?}");
+    }
+}
+
+async fn pages_of_other_origins(target: &'static Target) {
+    const PAGE: &str = "https://app.example.com";
+    let tenant = Tenant::create(target).await;
+    let from = |ask: bailiwick_tests::client::Ask, origin: &str| ask.header("origin", origin).send();
+    let read = from(tenant.viewer.get("/v1/tenant").tenant(&tenant.id), PAGE).await.expect(200);
+    assert_eq!(read.header("access-control-allow-origin"), Some(PAGE));
+    assert!(read.header("vary").is_some_and(|vary| vary.contains("origin")), "{:?}", read.headers);
+    assert!(read.header("access-control-expose-headers").is_some_and(|names| names.contains("x-request-id")));
+    assert_eq!(read.header("access-control-allow-credentials"), None);
+    // A page can read why it was refused.
+    let refused =
+        from(Actor::anonymous(target).get("/v1/me"), PAGE).await.problem(401, "authentication_required");
+    assert_eq!(refused.header("access-control-allow-origin"), Some(PAGE));
+
+    let preflight = |origin: &str| {
+        let ask = Actor::anonymous(target).ask(Method::OPTIONS, "/v1/projects");
+        let ask = ask.header("access-control-request-method", "POST");
+        from(ask.header("access-control-request-headers", "authorization,content-type,x-tenant-id"), origin)
+    };
+    let allowed = preflight(PAGE).await.expect(204);
+    assert_eq!(allowed.header("access-control-allow-origin"), Some(PAGE));
+    assert_eq!(allowed.header("access-control-allow-methods"), Some("GET, POST, HEAD, OPTIONS"));
+    let names = allowed.header("access-control-allow-headers").expect("names");
+    for name in ["authorization", "content-type", "x-tenant-id", "x-tenant-slug"] {
+        assert!(names.contains(name), "{names}");
+    }
+    for stranger in ["https://app.example.com.evil.example", "http://app.example.com", "null"] {
+        for answer in [preflight(stranger).await, from(tenant.viewer.get("/v1/me"), stranger).await] {
+            for name in answer.headers.keys().filter(|name| name.as_str().starts_with("access-control-")) {
+                panic!("{stranger} is told {name}");
+            }
+        }
     }
 }

@@ -89,9 +89,9 @@ impl Client {
 
     /// Registers somebody and logs them in.
     async fn account(&mut self, email: &str) -> String {
-        let account = json!({ "email": email, "name": "Somebody", "password": "12345678" });
+        let account = json!({ "email": email, "name": "Somebody", "password": "a password" });
         let user = self.made("POST", "/v1/auth/register", account).await;
-        let credentials = json!({ "email": email, "password": "12345678" });
+        let credentials = json!({ "email": email, "password": "a password" });
         let session = self.made("POST", "/v1/auth/login", credentials).await;
         session["access_token"].as_str().expect("a token").clone_into(&mut self.token);
         session["refresh_token"].as_str().expect("a token").clone_into(&mut self.refresh_token);
@@ -188,12 +188,12 @@ impl Things {
         let me = &self.me;
         match route.name {
             "auth::register" => {
-                Some(json!({ "email": "b@example.com", "name": "B", "password": "12345678" }))
+                Some(json!({ "email": "b@example.com", "name": "B", "password": "a password" }))
             }
-            "auth::login" => Some(json!({ "email": "0@example.com", "password": "12345678" })),
+            "auth::login" => Some(json!({ "email": "0@example.com", "password": "a password" })),
             "auth::refresh" => Some(json!({ "refresh_token": self.refresh_token })),
             "me::change_password" => {
-                Some(json!({ "current_password": "12345678", "new_password": "87654321" }))
+                Some(json!({ "current_password": "a password", "new_password": "another password" }))
             }
             "me::update" | "tenants::update" | "projects::create" | "projects::update" => {
                 Some(json!({ "name": "N" }))
@@ -227,6 +227,7 @@ async fn no_route_asks_the_database_more_often_than_the_table_says() {
         "DATABASE_URL" => Some(url.clone()),
         "JWT_SECRET" => Some("x".repeat(32)),
         "BCRYPT_COST" => Some("4".to_owned()),
+        "RATE_LIMIT_ADDRESS" => Some("0".to_owned()),
         _ => None,
     })
     .expect("a configuration");

@@ -1,7 +1,11 @@
 //! Generated files are what their generators make. `UPDATE=1 cargo test -p bailiwick-tests --test house generated`
 //! writes them anew.
 
-use bailiwick_core::{config, openapi};
+use bailiwick_core::{
+    config::{self, Config},
+    openapi,
+    throttle::PERIOD_SECONDS,
+};
 use bailiwick_tests::targets::root;
 
 fn assert_generated(path: &str, content: &str) {
@@ -24,6 +28,24 @@ fn openapi() {
 #[test]
 fn configuration() {
     assert_generated("docs/CONFIGURATION.md", &config::documentation());
+}
+
+/// On the edge the limits are the bindings', and refusals quote the settings.
+#[test]
+fn the_workers_rate_limits_are_the_settings_defaults() {
+    let wrangler = std::fs::read_to_string(root().join("wrangler.toml")).expect("wrangler.toml");
+    for (binding, setting) in [
+        ("RATE_LIMIT_BY_REQUESTS", "RATE_LIMIT"),
+        ("RATE_LIMIT_BY_ACCOUNT", "RATE_LIMIT_ACCOUNT"),
+        ("RATE_LIMIT_BY_ADDRESS", "RATE_LIMIT_ADDRESS"),
+    ] {
+        let (_, rest) = wrangler.split_once(&format!("name = \"{binding}\"")).expect("the binding");
+        let simple = rest.lines().find(|line| line.starts_with("simple = ")).expect("its limit");
+        let default =
+            Config::SETTINGS.iter().find(|found| found.name == setting).expect("the setting").default;
+        let (limit, period) = (default.expect("a default"), PERIOD_SECONDS);
+        assert_eq!(simple, format!("simple = {{ limit = {limit}, period = {period} }}"), "{binding}");
+    }
 }
 
 #[test]

@@ -91,9 +91,9 @@ async fn keys_are_changed_without_logging_anybody_out() {
             start(server.env("JWT_KEYS", keys).env("JWT_SECRET", secret), "listening on http").await;
         let (url, http) = (address(&line), client());
         if bearer.is_empty() {
-            let account = json!({ "email": "a@example.com", "name": "A", "password": "12345678" });
+            let account = json!({ "email": "a@example.com", "name": "A", "password": "a password" });
             http.post(format!("{url}/v1/auth/register")).json(&account).send().await.expect("an answer");
-            let login = json!({ "email": "a@example.com", "password": "12345678" });
+            let login = json!({ "email": "a@example.com", "password": "a password" });
             let session =
                 http.post(format!("{url}/v1/auth/login")).json(&login).send().await.expect("an answer");
             let session: serde_json::Value = session.json().await.expect("tokens");
@@ -113,7 +113,7 @@ async fn sigterm_lets_requests_in_flight_finish() {
     let (mut process, line) =
         start(native(&url(&directory)).env("BCRYPT_COST", "13"), "listening on http").await;
     let (url, http) = (address(&line), client());
-    let account = json!({ "email": "a@example.com", "name": "A", "password": "12345678" });
+    let account = json!({ "email": "a@example.com", "name": "A", "password": "a password" });
     let registering = tokio::spawn({
         let request = http.post(format!("{url}/v1/auth/register")).json(&account);
         async move { request.send().await }

@@ -8,6 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 pub(crate) use self::values::JwtKey;
 pub use self::values::{BcryptCost, EmailProvider, JwtKeys, JwtSecret, LogFormat, Secret};
 use crate::{
+    cors::Cors,
     outbound::{self, Origins},
     values::Email,
 };
@@ -112,6 +113,8 @@ settings! {
     /// Proxies in front of the server whose `X-Forwarded-For` is believed, as addresses or networks, separated by commas:
     /// `10.0.0.0/8,::1`. Nobody's is believed otherwise.
     Native trusted_proxies: String = "TRUSTED_PROXIES";
+    /// Origins whose pages may read answers in a browser, separated by commas: `https://app.example.com`; `*` is any.
+    Everywhere cors_origins: Cors = "CORS_ORIGINS";
     /// How long an invitation can be accepted.
     Everywhere invitation_ttl: Duration = "INVITATION_TTL" or "7d";
     /// How emails are sent: `console` writes them into the log (for development: tokens of invitations, too),
@@ -221,6 +224,12 @@ impl Parse for Duration {
 impl<T: Parse> Parse for Option<T> {
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+}
+
+impl Parse for Cors {
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text)
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) use self::{
 };
 use crate::{
     config::Config,
+    cors::Asked,
     endpoint::{Answer, Door, Incoming},
     limits,
     notify::outbox,
@@ -39,8 +40,26 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FAULT: HeaderName = HeaderName::from_static("x-fault");
 
 /// The only request headers that are read here; an adapter needs to pass on no other.
-pub static REQUEST_HEADERS: [HeaderName; 6] =
-    [header::AUTHORIZATION, header::CONTENT_TYPE, named::TENANT_ID, named::TENANT_SLUG, REQUEST_ID, FAULT];
+pub static REQUEST_HEADERS: [HeaderName; 8] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    named::TENANT_ID,
+    named::TENANT_SLUG,
+    REQUEST_ID,
+    FAULT,
+    header::ORIGIN,
+    header::ACCESS_CONTROL_REQUEST_METHOD,
+];
+
+/// What every answer says to browsers, in which it may end up: that it is data, not a page, and nobody else's. (The last
+/// one counts only where the answer came by TLS: RFC 6797, section 8.1.)
+static TO_BROWSERS: [(HeaderName, HeaderValue); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
+];
 
 /// The product, on the ports of one adapter. Made once, then shared by all requests.
 #[derive(Debug)]
@@ -98,8 +117,9 @@ impl App {
         let mut served = Served { request_id: self.request_id(request.headers()), ..Served::default() };
         self.inject_fault(request.headers());
         let head = request.method() == Method::HEAD;
+        let asked = self.config.cors_origins.ask(request.method(), request.headers());
         let result = self.dispatch(request, &mut served).await;
-        let mut response = Self::seal(result, served);
+        let mut response = self.seal(result, asked, served);
         if head {
             *response.body_mut() = Bytes::new();
         }
@@ -108,10 +128,8 @@ impl App {
 
     /// Answers a request that an adapter does not even pass on.
     pub fn refuse(&self, headers: &HeaderMap, code: Code) -> Response<Bytes> {
-        Self::seal(
-            Err(Problem::new(code)),
-            Served { request_id: self.request_id(headers), ..Served::default() },
-        )
+        let served = Served { request_id: self.request_id(headers), ..Served::default() };
+        self.seal(Err(Problem::new(code)), self.config.cors_origins.ask(&Method::GET, headers), served)
     }
 
     /// Whether a request wrote deliveries since this was last asked: time for [`Self::deliver`].
@@ -161,7 +179,7 @@ impl App {
         );
     }
 
-    fn seal(result: Result<Response<Bytes>>, mut served: Served) -> Response<Bytes> {
+    fn seal(&self, result: Result<Response<Bytes>>, asked: Asked, mut served: Served) -> Response<Bytes> {
         let mut response = result.unwrap_or_else(|problem| {
             served.internal = problem.internal_text().map(str::to_owned);
             problem.into_response(&served.request_id)
@@ -170,7 +188,10 @@ impl App {
         if let Ok(value) = HeaderValue::try_from(&served.request_id) {
             headers.insert(REQUEST_ID, value);
         }
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        for (name, value) in &TO_BROWSERS {
+            headers.insert(name, value.clone());
+        }
+        self.config.cors_origins.answer(asked, headers);
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(served);
         response

@@ -11,7 +11,7 @@ use crate::{
     dispatch::{Account, App, Batch, Lobby, Slot},
     input::{Fault, FaultCode, input},
     json,
-    password::{HashJob, HashOutcome, Password},
+    password::{HashJob, HashOutcome, NewPassword, Password},
     problem::{Code, Problem, Result},
     sql::{record, statements},
     throttle::Limit,
@@ -89,8 +89,8 @@ input! {
     pub(crate) struct PasswordChange {
         /// The present password.
         pub current_password: Password,
-        /// The new one: 8 to 72 bytes.
-        pub new_password: Password,
+        /// The new one.
+        pub new_password: NewPassword,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     dispatch::{Account, App, Lobby, NamedTenant, Slot},
     input::{Patch, input},
     json,
-    password::{HashJob, HashOutcome, Password},
+    password::{HashJob, HashOutcome, NewPassword, Password},
     problem::{Code, Problem, Result},
     sql::{record, statements},
     throttle::Limit,
@@ -71,7 +71,7 @@ input! {
         /// The person's name.
         pub name: Name,
         /// 8 to 72 bytes.
-        pub password: Password,
+        pub password: NewPassword,
         /// The token of an invitation of this address, to accept it in the same step.
         pub invitation_token: Option<InvitationToken>,
     }
@@ -92,7 +92,7 @@ input! {
 }
 
 /// What is kept of a password.
-pub(super) async fn hash(app: &App, password: Password) -> Result<String> {
+pub(super) async fn hash(app: &App, NewPassword(password): NewPassword) -> Result<String> {
     let mut salt = [0; 16];
     app.ports.entropy.fill(&mut salt)?;
     let job = HashJob::Hash { password, cost: app.config.bcrypt_cost.0, salt };

@@ -6,6 +6,7 @@ mod opaque;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::Result as JwtResult};
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use self::hs256::{PROVIDER, hmac_sha256};
@@ -186,7 +187,8 @@ impl Tokens {
         id: InvitationId,
         digest: &str,
     ) -> Option<InvitationToken> {
-        self.keys().map(|key| key.invitation(tenant, id)).find(|token| token.digest() == digest)
+        let same = |token: &InvitationToken| token.digest().as_bytes().ct_eq(digest.as_bytes()).into();
+        self.keys().map(|key| key.invitation(tenant, id)).find(same)
     }
 
     /// A refresh token of a session.
@@ -194,12 +196,11 @@ impl Tokens {
         self.first.refresh(session, nonce)
     }
 
-    /// Whether a refresh token was made here, and not made up. Compared are digests, so that the time tells nothing.
+    /// Whether a refresh token was made here, and not made up.
     pub(crate) fn made(&self, token: &RefreshToken) -> bool {
-        let digest = token.digest();
-        token
-            .nonce()
-            .is_some_and(|nonce| self.keys().any(|key| key.refresh(token.session, nonce).digest() == digest))
+        let Some(nonce) = token.nonce() else { return false };
+        let made = |key: &Key| key.refresh(token.session, nonce);
+        self.keys().any(|key| made(key).expose().as_bytes().ct_eq(token.expose().as_bytes()).into())
     }
 
     /// Seals what a cursor says, so that one made up or used elsewhere is known.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     input::{Fault, FaultCode, Leaf},
     limits,
-    password::Password,
+    password::{NewPassword, Password, is_common},
     sql::{Cell, DecodeError, FromCell, Value},
 };
 
@@ -302,6 +302,35 @@ impl Leaf for Password {
             return Err(Fault::new(FaultCode::Characters, "A password has no NUL byte."));
         }
         Ok(Self(text))
+    }
+}
+
+impl Leaf for NewPassword {
+    fn from_value(value: Json) -> Result<Self, Fault> {
+        let password = Password::from_value(value)?;
+        if is_common(&password.0) {
+            let detail = "This is one of the most common passwords, which are guessed first.";
+            return Err(Fault::new(FaultCode::NotAllowed, detail));
+        }
+        Ok(Self(password))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for NewPassword {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "NewPassword".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "password",
+            "minLength": 2,
+            "maxLength": limits::PASSWORD_MAX_BYTES,
+            "writeOnly": true,
+            "description": "8 to 72 bytes of UTF-8, and none of the 1000 most common passwords.",
+        })
     }
 }
 

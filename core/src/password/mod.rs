@@ -1,6 +1,10 @@
 //! Passwords: bcrypt, with the parts that take long given to the [`Hasher`](crate::ports::Hasher) port.
 
+mod common;
+
 use std::fmt;
+
+pub(crate) use self::common::is_common;
 
 /// A password as it was typed. Does not print.
 #[derive(Clone)]
@@ -9,6 +13,16 @@ pub struct Password(pub(crate) String);
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(..)")
+    }
+}
+
+/// A password that somebody wants to have from now on: none of those that are guessed first. Does not print.
+#[derive(Clone)]
+pub struct NewPassword(pub(crate) Password);
+
+impl fmt::Debug for NewPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewPassword(..)")
     }
 }
 
