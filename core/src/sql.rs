@@ -24,8 +24,19 @@ pub struct Sql {
     pub reads: bool,
     /// Whether rows come back: it reads, or it has a `RETURNING`.
     pub returns: bool,
-    /// Whether it speaks of one tenant, whose id is then `?1`.
-    pub tenant: bool,
+    /// Whose rows it reaches.
+    pub reach: Reach,
+}
+
+/// Whose rows a statement reaches. On Postgres row-level security holds it to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Those of the tenant whose id is `?1`.
+    Tenant,
+    /// Those of any tenant. Each such statement has a reason, which the tests keep a list of.
+    Spanning,
+    /// None that are a tenant's: accounts, sessions, the version of the schema.
+    Global,
 }
 
 /// A statement about one tenant's data. Its first parameter is the tenant, and only a scope can bind it.
@@ -272,8 +283,8 @@ macro_rules! record {
 }
 pub(crate) use record;
 
-/// Declares the statements of a module: `tenant` ones, whose `?1` is the tenant, and `global` ones. `ALL` lists
-/// them, for the catalogue.
+/// Declares the statements of a module: `tenant` ones, whose `?1` is the tenant, `global` ones, which reach no row of a
+/// tenant, and `spanning` ones, which may reach those of all. `ALL` lists them, for the catalogue.
 macro_rules! statements {
     ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+;)+) => {
         $(
@@ -291,7 +302,7 @@ macro_rules! statements {
                     postgres: $crate::sql::text(&POSTGRES),
                     reads: $crate::sql::reads(&SQLITE),
                     returns: $crate::sql::returns(&SQLITE),
-                    tenant: $crate::sql::statements!(@tenant $kind),
+                    reach: $crate::sql::statements!(@reach $kind),
                 };
                 $crate::sql::statements!(@wrap $kind &SQL)
             };
@@ -300,10 +311,13 @@ macro_rules! statements {
     };
     (@type tenant) => { $crate::sql::TenantSql };
     (@type global) => { $crate::sql::GlobalSql };
-    (@tenant tenant) => { true };
-    (@tenant global) => { false };
+    (@type spanning) => { $crate::sql::GlobalSql };
+    (@reach tenant) => { $crate::sql::Reach::Tenant };
+    (@reach global) => { $crate::sql::Reach::Global };
+    (@reach spanning) => { $crate::sql::Reach::Spanning };
     (@wrap tenant $sql:expr) => { $crate::sql::TenantSql($sql) };
     (@wrap global $sql:expr) => { $crate::sql::GlobalSql($sql) };
+    (@wrap spanning $sql:expr) => { $crate::sql::GlobalSql($sql) };
 }
 pub(crate) use statements;
 

@@ -3,6 +3,7 @@
 use bailiwick_core::routes::ROUTES;
 use bailiwick_tests::{
     actors::{Actor, Tenant},
+    backdoor::Backdoor,
     targets::Target,
 };
 use reqwest::Method;
@@ -10,6 +11,7 @@ use serde_json::json;
 
 crate::cases!("service":
     health,
+    the_server_is_a_login_without_privileges,
     the_description_is_the_one_that_was_generated,
     the_workflow_is_published,
     unknown_routes_and_methods,
@@ -24,6 +26,25 @@ async fn health(target: &'static Target) {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(anyone.get(path).send().await.expect(200).body, json!({ "status": "ok" }));
     }
+}
+
+/// On Postgres all cases of this suite run under row-level security.
+async fn the_server_is_a_login_without_privileges(target: &'static Target) {
+    if !matches!(target.backdoor, Backdoor::Postgres(_)) {
+        return;
+    }
+    Actor::anonymous(target).get("/readyz").send().await.expect(200);
+    let logins = target
+        .backdoor
+        .sql(
+            "SELECT DISTINCT r.rolname, r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolinherit \
+             OR EXISTS (SELECT 1 FROM pg_class c WHERE pg_has_role(r.oid, c.relowner, 'MEMBER')) AS privileged \
+             FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid \
+             WHERE a.datname = current_database() AND a.application_name = 'bailiwick'",
+        )
+        .await;
+    let wanted = ["bailiwick_server", "f"].map(|text| Some(text.to_owned()));
+    assert_eq!(logins, [wanted.to_vec()]);
 }
 
 async fn the_description_is_the_one_that_was_generated(target: &'static Target) {

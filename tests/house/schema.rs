@@ -13,12 +13,12 @@ fn config(url: &str) -> Config {
 
 async fn sqlite(directory: &tempfile::TempDir) -> SqlitePool {
     let url = format!("sqlite://{}", directory.path().join("schema.db").display());
-    AnyDatabase::connect(&config(&url)).await.expect("a file").migrate().await.expect("migrations");
+    AnyDatabase::connect_as_owner(&config(&url)).await.expect("a file").migrate().await.expect("migrations");
     SqlitePool::connect(&url).await.expect("the file")
 }
 
 async fn postgres(server: &Postgres) -> PgPool {
-    AnyDatabase::connect(&config(&server.url()))
+    AnyDatabase::connect_as_owner(&config(&server.url()))
         .await
         .expect("a server")
         .migrate()

@@ -4,7 +4,7 @@ use bailiwick::database::AnyDatabase;
 use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},
-    sql::{Cell, Sql, Statement, Value},
+    sql::{Cell, Reach, Sql, Statement, Value},
     time::Timestamp,
 };
 use bailiwick_tests::targets::Postgres;
@@ -19,7 +19,7 @@ macro_rules! sql {
             postgres: $postgres,
             reads: $reads,
             returns: $returns,
-            tenant: false,
+            reach: Reach::Global,
         };
     };
 }
@@ -55,7 +55,7 @@ fn put(id: i64) -> Statement {
 async fn database(url: &str) -> AnyDatabase {
     let config =
         Config::read(|name| (name == "DATABASE_URL").then(|| url.to_owned())).expect("a configuration");
-    AnyDatabase::connect(&config).await.expect("a database")
+    AnyDatabase::connect_as_owner(&config).await.expect("a database")
 }
 
 async fn count(database: &AnyDatabase) -> Cell {

@@ -7,4 +7,5 @@ mod instance;
 mod operator;
 mod outbox;
 mod process;
+mod row_security;
 mod tour;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::json;
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, PgPool, SqlitePool, raw_sql};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -231,12 +231,10 @@ pub async fn native_sqlite() -> Target {
 /// The native binary on a fresh Postgres.
 pub async fn native_postgres() -> Target {
     let postgres = Postgres::start().await;
-    let url = postgres.url();
-    let migrated = native(&url).arg("migrate").output().await.expect("bailiwick migrate");
-    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+    let url = postgres.install().await;
     let receivers = Receivers::shared();
     let (process, line) = start(native(&url).envs(receivers.by_api()), "listening on http").await;
-    let pool = PgPool::connect(&url).await.expect("Postgres");
+    let pool = PgPool::connect(&postgres.login("bailiwick", "bailiwick")).await.expect("Postgres");
     Target {
         name: "native+postgres",
         url: address(&line),
@@ -319,9 +317,29 @@ impl Postgres {
         this
     }
 
-    /// Where it can be reached, once it runs.
+    /// Where it can be reached, once it runs, by a superuser.
     pub fn url(&self) -> String {
-        format!("postgres://bailiwick@127.0.0.1:{}/postgres", self.port)
+        self.login("bailiwick", "postgres")
+    }
+
+    /// Where somebody reaches one of its databases.
+    pub fn login(&self, user: &str, database: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes a database as docs/POSTGRES.md says, with least privilege, and returns where the server reaches it.
+    pub async fn install(&self) -> String {
+        let page = std::fs::read_to_string(root().join("docs/POSTGRES.md")).expect("the page");
+        let script = page.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next());
+        let pool = PgPool::connect(&self.url()).await.expect("Postgres");
+        for statement in script.expect("its statements").lines() {
+            let done = raw_sql(AssertSqlSafe(statement)).execute(&pool).await;
+            done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+        let owner = self.login("bailiwick_owner", "bailiwick");
+        let migrated = native(&owner).arg("migrate").output().await.expect("bailiwick migrate");
+        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+        self.login("bailiwick_server", "bailiwick")
     }
 
     /// Starts it (again).
@@ -384,7 +402,8 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
 }
 
-fn bin_directory() -> PathBuf {
+/// Where the binaries of Postgres are.
+pub fn bin_directory() -> PathBuf {
     if let Some(path) = std::env::var_os("PG_BIN") {
         return path.into();
     }

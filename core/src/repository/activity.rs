@@ -15,17 +15,17 @@ statements! { "activity";
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
     /// In every tenant that the user is in: its members see the change too.
-    global INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+    spanning INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT m.tenant_id, ?2, ?1, ?3, 'user', ?1, ?4, ?5 FROM memberships m \
          WHERE m.user_id = ?1 AND m.status = 'active'";
 
     /// In the tenant that a user has just joined by this membership, if they have.
-    global INSERT_FOR_JOINED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+    spanning INSERT_FOR_JOINED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT m.tenant_id, ?2, ?1, 'member.joined', 'member', ?1, '{}', ?3 FROM memberships m \
          WHERE m.user_id = ?1 AND m.id = ?4";
 
     /// In the tenant `default`, if this user has just become its owner.
-    global INSERT_FOR_CLAIM = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+    spanning INSERT_FOR_CLAIM = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT t.id, ?2, ?1, 'tenant.claimed', 'tenant', t.id, ?3, ?4 FROM tenants t \
          WHERE t.slug = 'default' AND t.created_by = ?1";
 }

@@ -43,7 +43,7 @@ statements! { "admin";
          AND id < ?8 ORDER BY id DESC LIMIT ?9";
 
     /// The tenants that a user owns: spans tenants, by the user's own id.
-    global OWNED = "SELECT t.id, t.slug, t.name, \
+    spanning OWNED = "SELECT t.id, t.slug, t.name, \
          (SELECT count(*) FROM memberships x WHERE x.tenant_id = t.id AND x.status = 'active') AS members, \
          (SELECT count(*) FROM projects p WHERE p.tenant_id = t.id) AS projects, t.suspended_at, t.created_at \
          FROM memberships m JOIN tenants t ON t.id = m.tenant_id \

@@ -33,11 +33,11 @@ statements! { "deliveries";
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'pending', 0, ?11, ?11)";
 
     /// Whether anything is due, in any tenant: asked every few seconds, so it must cost nothing.
-    global DUE = "SELECT 1 AS due ", DUE_ROWS, " LIMIT 1";
+    spanning DUE = "SELECT 1 AS due ", DUE_ROWS, " LIMIT 1";
 
     /// Claims what is due, in any tenant, until the time that is given. Tenants take turns, and none has more than its
     /// share under way: neither much to send nor a slow receiver of one keeps the others waiting.
-    global CLAIM = "UPDATE deliveries SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
+    spanning CLAIM = "UPDATE deliveries SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
          WHERE (tenant_id, id) IN (SELECT x.tenant_id, x.id FROM (SELECT d.tenant_id, d.id, d.next_attempt_at, \
          row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.next_attempt_at, d.id) \
          + COALESCE((SELECT b.busy FROM (SELECT f.tenant_id, count(*) AS busy FROM deliveries f \
@@ -46,7 +46,7 @@ statements! { "deliveries";
          WHERE x.place <= ?5 ORDER BY x.place, x.next_attempt_at LIMIT ?4)";
 
     /// What was claimed, with what it takes to send it. An invitation must be open still.
-    global CLAIMED = "SELECT d.tenant_id, d.id, d.attempts, d.claim, d.channel, d.kind, d.recipient_id, d.address, d.title, \
+    spanning CLAIMED = "SELECT d.tenant_id, d.id, d.attempts, d.claim, d.channel, d.kind, d.recipient_id, d.address, d.title, \
          d.body, d.subject_id, m.status, i.token_hash, t.name, t.config \
          FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
          LEFT JOIN memberships m ON m.tenant_id = d.tenant_id AND m.user_id = d.recipient_id AND m.status = 'active' \

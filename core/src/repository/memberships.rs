@@ -36,13 +36,13 @@ statements! { "memberships";
          VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1)";
 
     /// Makes the user an owner of the tenant `default` if they have just claimed it.
-    global INSERT_FOR_CLAIM = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+    spanning INSERT_FOR_CLAIM = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          SELECT t.id, ?2, ?1, 'owner', 'active', ?3, ?3, 1 FROM tenants t \
          WHERE t.slug = 'default' AND t.created_by = ?1";
 
     /// Makes a user who has just registered a member of the tenant of this id or slug, if it is open to all. (Where both
     /// are given they are the same tenant's.)
-    global INSERT_WHERE_OPEN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+    spanning INSERT_WHERE_OPEN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          SELECT t.id, ?2, ?1, t.config ->> 'open_registration', 'active', ?3, ?3, 1 FROM tenants t \
          WHERE (t.id = ?4 OR t.slug = ?5) AND t.suspended_at IS NULL \
          AND t.config ->> 'open_registration' IN ('viewer', 'member') \

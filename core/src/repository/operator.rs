@@ -17,7 +17,7 @@ use crate::{
 
 statements! { "operator";
     /// All tenants: the operator's view, reached by no request.
-    global LIST = "SELECT t.id, t.slug, t.name, \
+    spanning LIST = "SELECT t.id, t.slug, t.name, \
          (SELECT count(*) FROM memberships m WHERE m.tenant_id = t.id AND m.status = 'active') AS members, \
          t.suspended_at, t.created_at FROM tenants t ORDER BY t.slug";
 

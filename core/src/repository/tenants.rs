@@ -26,18 +26,18 @@ pub const DEFAULT_SLUG: &str = "default";
 const COLUMNS: &str = "id, slug, name, suspended_at, created_at, updated_at, version";
 
 statements! { "tenants";
-    global ID_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1";
+    spanning ID_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1";
 
-    global INSERT = "INSERT INTO tenants (id, slug, name, created_by, created_at, updated_at, version) \
+    spanning INSERT = "INSERT INTO tenants (id, slug, name, created_by, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
 
     /// Gives the tenant `default` to a user, once, while it has no members.
-    global CLAIM_DEFAULT = "UPDATE tenants SET created_by = ?1, updated_at = ?2, version = version + 1 \
+    spanning CLAIM_DEFAULT = "UPDATE tenants SET created_by = ?1, updated_at = ?2, version = version + 1 \
          WHERE slug = 'default' AND created_by IS NULL \
          AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = tenants.id)";
 
     /// The tenants that a user is in: spans tenants, by the user's own id.
-    global OF_USER = "SELECT t.id, t.slug, t.name, m.role, t.suspended_at, t.created_at, t.updated_at, t.version \
+    spanning OF_USER = "SELECT t.id, t.slug, t.name, m.role, t.suspended_at, t.created_at, t.updated_at, t.version \
          FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
          WHERE m.user_id = ?1 AND m.status = 'active' AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
 

@@ -10,7 +10,7 @@ use std::{
 
 use bailiwick::{
     client_address::TrustedProxies,
-    database::AnyDatabase,
+    database::{self, AnyDatabase},
     hasher::HashPool,
     http_client::WebClient,
     limiter::Limiter,
@@ -104,7 +104,7 @@ fn start_log(config: &Config) -> Result<(), Sentences> {
 }
 
 async fn migrate(config: &Config) -> Result<(), Sentences> {
-    let database = AnyDatabase::connect(config).await.map_err(|sentence| vec![sentence])?;
+    let database = AnyDatabase::connect_as_owner(config).await.map_err(|sentence| vec![sentence])?;
     let applied = database.migrate().await.map_err(|sentence| vec![sentence])?;
     if applied.is_empty() {
         say("The database is up to date.");
@@ -181,10 +181,7 @@ async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
         AnyDatabase::Postgres(_) => {
             let pending = database.pending().await.map_err(|sentence| vec![sentence])?;
             if !pending.is_empty() {
-                let list = pending.join(", ");
-                return Err(vec![format!(
-                    "The database lacks migrations ({list}): run `bailiwick migrate`."
-                )]);
+                return Err(vec![database::lacks(&pending)]);
             }
         }
     }

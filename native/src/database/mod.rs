@@ -1,6 +1,8 @@
 //! The `Database` port on sqlx: Postgres, or embedded SQLite.
 
+mod held;
 mod postgres;
+mod roles;
 mod sqlite;
 
 use bailiwick_core::{
@@ -25,36 +27,59 @@ pub enum AnyDatabase {
 }
 
 impl AnyDatabase {
-    /// Connects.
+    /// Connects, to serve. On Postgres, whoever logs in, the connections are such as row-level security holds for.
     ///
     /// # Errors
     /// A sentence about what is wrong with the URL or the database.
     pub async fn connect(config: &Config) -> Result<Self, String> {
-        let url = config.database_url.expose();
-        let scheme = url.split(':').next().unwrap_or_default();
-        let connected = match scheme {
-            "postgres" | "postgresql" => Postgres::connect(config).await.map(Self::Postgres),
-            "sqlite" => Sqlite::connect(config).await.map(Self::Sqlite),
-            _ => {
-                return Err(
-                    "DATABASE_URL: expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE."
-                        .to_owned(),
-                );
+        if !is_postgres(config)? {
+            return Sqlite::connect(config).await.map(Self::Sqlite).map_err(unusable);
+        }
+        let database = match Postgres::connect(config, Some(roles::APP)).await {
+            Ok(database) => database,
+            Err(error) if roles::is_missing(&error) => {
+                let pending = Self::connect_as_owner(config).await?.pending().await?;
+                return Err(lacks(&pending));
             }
+            Err(error) if roles::is_forbidden(&error) => return Err(roles::lacks(roles::APP)),
+            Err(error) => return Err(unusable(error)),
         };
-        connected.map_err(|error| format!("DATABASE_URL: the database cannot be used: {error}."))
+        let mut lease = database.lease().await.map_err(|error| error.to_string())?;
+        roles::check(lease.connection().map_err(unusable)?).await?;
+        lease.give_back();
+        Ok(Self::Postgres(database))
+    }
+
+    /// Connects as whoever logs in, to migrate.
+    ///
+    /// # Errors
+    /// A sentence about what is wrong with the URL or the database.
+    pub async fn connect_as_owner(config: &Config) -> Result<Self, String> {
+        if is_postgres(config)? {
+            Postgres::connect(config, None).await.map(Self::Postgres).map_err(unusable)
+        } else {
+            Sqlite::connect(config).await.map(Self::Sqlite).map_err(unusable)
+        }
     }
 
     /// Applies the migrations that the database lacks, and returns their names. Several instances may try at once.
+    /// On Postgres it also makes the roles that row-level security is about.
     ///
     /// # Errors
-    /// A sentence about the migration that failed.
+    /// A sentence about the migration that failed, or about what an administrator must do first.
     pub async fn migrate(&self) -> Result<Vec<String>, String> {
         let pending = self.pending().await?;
         let applied = match self {
             Self::Postgres(database) => {
                 let mut lease = database.lease().await.map_err(|error| error.to_string())?;
-                POSTGRES.run(lease.connection().map_err(|error| error.to_string())?).await
+                let connection = lease.connection().map_err(unusable)?;
+                roles::make(connection).await?;
+                let applied = POSTGRES.run(&mut *connection).await;
+                if applied.is_ok() {
+                    let granted = roles::grant(connection).await;
+                    granted.map_err(|error| format!("The roles cannot be given what they need: {error}."))?;
+                }
+                applied
             }
             Self::Sqlite(database) => SQLITE.run(database.writer()).await,
         };
@@ -80,6 +105,30 @@ impl AnyDatabase {
             }
         };
         pending.map_err(|error| format!("The state of the migrations cannot be read: {error}."))
+    }
+}
+
+/// Whether `DATABASE_URL` names a server.
+fn is_postgres(config: &Config) -> Result<bool, String> {
+    match config.database_url.expose().split(':').next().unwrap_or_default() {
+        "postgres" | "postgresql" => Ok(true),
+        "sqlite" => Ok(false),
+        _ => {
+            Err("DATABASE_URL: expected sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE.".to_owned())
+        }
+    }
+}
+
+fn unusable(error: sqlx::Error) -> String {
+    format!("DATABASE_URL: the database cannot be used: {error}.")
+}
+
+/// What is to be done about a database that is not up to date.
+#[must_use]
+pub fn lacks(pending: &[String]) -> String {
+    match pending {
+        [] => "The database lacks its roles: run `bailiwick migrate`.".to_owned(),
+        _ => format!("The database lacks migrations ({}): run `bailiwick migrate`.", pending.join(", ")),
     }
 }
 

@@ -4,6 +4,8 @@
 //! is noticed in use, and replaced where nothing can have been committed. A connection goes back to the pool only
 //! when its batch came to a regular end; after anything else, also when the client went away in the middle of
 //! it, it is closed, which makes the server roll back.
+//!
+//! A transaction tells row-level security whose it is, in the message that begins it.
 
 use std::time::Duration;
 
@@ -15,15 +17,17 @@ use bailiwick_core::{
 };
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
 use sqlx::{
-    Column, ConnectOptions, Executor, PgConnection, Postgres as Engine, Row as _, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, ConnectOptions, Executor, PgConnection, Postgres as Engine, Row as _, TypeInfo,
+    ValueRef,
     error::ErrorKind,
     postgres::{PgArguments, PgConnectOptions, PgRow},
     query::Query,
+    raw_sql,
     types::Json,
 };
 use time::OffsetDateTime;
 
-use super::check;
+use super::{check, held::Held};
 
 /// How often a batch is tried that only serialisation keeps from being committed.
 const ATTEMPTS: u32 = 12;
@@ -128,7 +132,9 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl Postgres {
-    pub(super) async fn connect(config: &Config) -> Result<Self, sqlx::Error> {
+    /// Connects as whoever logs in, or lets all connections take a role. They have it from their start, so that a
+    /// `RESET` leads back to it.
+    pub(super) async fn connect(config: &Config, role: Option<&str>) -> Result<Self, sqlx::Error> {
         let timeout = format!("{}ms", config.database_statement_timeout.as_millis());
         let options: PgConnectOptions = config.database_url.expose().parse()?;
         let options = options.application_name("bailiwick").options([
@@ -136,6 +142,7 @@ impl Postgres {
             ("lock_timeout", timeout.as_str()),
             ("idle_in_transaction_session_timeout", "60s"),
         ]);
+        let options = options.options(role.map(|role| ("role", role)));
         let options = options.disable_statement_logging();
         let pool = Pool::builder(Connector { options })
             .max_size(config.database_connections as usize)
@@ -178,7 +185,8 @@ impl Postgres {
 
 async fn transact(connection: &mut PgConnection, statements: &[Statement]) -> Result<Vec<Rows>, Failure> {
     let reads = statements.iter().all(|statement| statement.sql.reads);
-    if let ([statement], true) = (statements, reads) {
+    let first = statements.iter().find_map(Held::needed);
+    if let ([statement], true, None) = (statements, reads, first) {
         return Ok(vec![run(connection, 0, statement).await?]);
     }
     let begin = if reads {
@@ -186,9 +194,20 @@ async fn transact(connection: &mut PgConnection, statements: &[Statement]) -> Re
     } else {
         "BEGIN ISOLATION LEVEL SERIALIZABLE"
     };
-    connection.execute(begin).await?;
+    let mut held = first.unwrap_or(Held::Nothing);
+    match held {
+        Held::Nothing => connection.execute(begin).await?,
+        _ => {
+            let begin = format!("{begin}; {}", Held::Nothing.turned_into(held));
+            connection.execute(raw_sql(AssertSqlSafe(begin))).await?
+        }
+    };
     let mut all = Vec::with_capacity(statements.len());
     for (index, statement) in statements.iter().enumerate() {
+        if let Some(needed) = Held::needed(statement).filter(|needed| *needed != held) {
+            connection.execute(raw_sql(AssertSqlSafe(held.turned_into(needed)))).await?;
+            held = needed;
+        }
         all.push(run(connection, index, statement).await?);
     }
     connection.execute("COMMIT").await.map_err(|error| match Failure::from(error) {

@@ -79,6 +79,20 @@ pub(super) fn try_all(question: Question<'_>, statement: &Statement) -> (Killed,
     (trial.killed, trial.survivors)
 }
 
+/// All that can be made of a statement by taking bindings away: each alone and all together, each `AND` that joins one
+/// to others, and that id in the tenant's place.
+pub(super) fn all(question: Question<'_>, statement: &Statement, other: &str) -> Vec<Statement> {
+    let proof = question.prove(statement);
+    let compared = proof.places(Kind::Compared);
+    let other = Expr::value(Value::SingleQuotedString(other.to_owned()));
+    let removed = compared.iter().map(|&place| without(statement, &[place]));
+    let at_once = (compared.len() > 1).then(|| without(statement, &compared));
+    let loosened = ands(statement, &compared).into_iter().map(|index| loosened(statement, index));
+    let replaced = compared.iter().copied().chain(proof.places(Kind::Stored));
+    let replaced = replaced.map(|place| replaced_by(statement, place, question.parameter, &other));
+    removed.chain(at_once).chain(loosened).chain(replaced).filter(|mutant| mutant != statement).collect()
+}
+
 struct Trial<'a> {
     question: Question<'a>,
     killed: Killed,
@@ -161,6 +175,10 @@ fn loosened(statement: &Statement, index: usize) -> Statement {
 
 fn replaced(statement: &Statement, place: Span, parameter: &str) -> Statement {
     let other = Expr::value(Value::Placeholder(parameter.replace('1', "2")));
+    replaced_by(statement, place, parameter, &other)
+}
+
+fn replaced_by(statement: &Statement, place: Span, parameter: &str, other: &Expr) -> Statement {
     let is_parameter = |expr: &Expr| expr.to_string() == parameter;
     edited(statement, |expr| match expr {
         Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
