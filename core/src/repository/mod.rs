@@ -6,6 +6,7 @@
 pub(crate) mod activity;
 pub mod admin;
 pub mod catalogue;
+pub mod chain;
 pub mod comments;
 pub mod config;
 pub mod deliveries;
@@ -35,6 +36,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     activity::ALL,
     admin::ALL,
     catalogue::ALL,
+    chain::ALL,
     comments::ALL,
     config::ALL,
     deliveries::ALL,
@@ -101,6 +103,8 @@ macro_rules! repositories {
 repositories! {
     /// What owners see of the tenant as a whole.
     admin: admin::Admin;
+    /// The chain of the tenant's activity.
+    chain: chain::Chain;
     /// The comments on tasks.
     comments: comments::Comments;
     /// The tenant's configuration.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::hs256::{PROVIDER, hmac_sha256};
-pub(crate) use self::opaque::{InvitationToken, RefreshToken};
+pub(crate) use self::opaque::{InvitationToken, RefreshToken, sha256_hex};
 use crate::{
     config::{Config, JwtKey},
     limits,
