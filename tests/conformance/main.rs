@@ -13,6 +13,7 @@ mod accounts;
 mod admin;
 mod bootstrap;
 mod catalogue;
+mod chain;
 mod comments;
 mod config;
 mod courier;
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         invitations::cases(),
         config::cases(),
         admin::cases(),
+        chain::cases(),
         catalogue::cases(),
         projects::cases(),
         transitions::cases(),
