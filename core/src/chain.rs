@@ -247,16 +247,19 @@ fn write(value: &Value, into: &mut String) {
 }
 
 fn write_object(members: &Map<String, Value>, into: &mut String) {
-    let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_unstable_by(|one, other| one.0.cmp(other.0));
     into.push('{');
-    for (index, (name, value)) in sorted.into_iter().enumerate() {
-        if index > 0 {
+    let mut last: Option<&String> = None;
+    // Objects are small, and a sort would be much code.
+    while let Some((name, value)) =
+        members.iter().filter(|(name, _)| last.is_none_or(|last| *name > last)).min_by_key(|(name, _)| *name)
+    {
+        if last.is_some() {
             into.push(',');
         }
         into.push_str(&Value::String(name.clone()).to_string());
         into.push(':');
         write(value, into);
+        last = Some(name);
     }
     into.push('}');
 }

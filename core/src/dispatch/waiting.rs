@@ -1,17 +1,14 @@
 //! What requests have left to be done in the background, as far as this process knows. The database knows all of it: a
 //! memory that is lost costs time, and nothing else.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use uuid::Uuid;
 
-use crate::{time::Timestamp, values::TenantId};
+use crate::time::Timestamp;
 
 /// After so many milliseconds the database is asked, however much this process knows: others may have left something.
 const LOOK: i64 = 60_000;
@@ -20,8 +17,8 @@ const LOOK: i64 = 60_000;
 pub(super) struct Waiting {
     deliveries: AtomicBool,
     entries: AtomicBool,
-    /// Whose entries; of those written into tenants that only the database knows, nobody's.
-    tenants: Mutex<HashSet<Uuid>>,
+    /// Whose entries, each once; of those written into tenants that only the database knows, nobody's.
+    tenants: Mutex<Vec<Uuid>>,
     /// When the database was last to be asked whose entries wait: milliseconds since the Unix epoch.
     looked: AtomicI64,
 }
@@ -34,7 +31,12 @@ impl Waiting {
 
     /// An entry of the activity log was written, into a tenant if it is known which.
     pub(super) fn entry(&self, tenant: Option<Uuid>) {
-        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.unwrap_or_default());
+        let (tenant, mut tenants) =
+            (tenant.unwrap_or_default(), self.tenants.lock().unwrap_or_else(PoisonError::into_inner));
+        if !tenants.contains(&tenant) {
+            tenants.push(tenant);
+        }
+        drop(tenants);
         self.entries.store(true, Ordering::Relaxed);
     }
 
@@ -49,7 +51,7 @@ impl Waiting {
     }
 
     /// Takes the tenants that entries were written into. None, if it is time to ask the database, which knows them all.
-    pub(super) fn tenants(&self, now: Timestamp) -> Vec<TenantId> {
+    pub(super) fn tenants(&self, now: Timestamp) -> Vec<Uuid> {
         let tenants = std::mem::take(&mut *self.tenants.lock().unwrap_or_else(PoisonError::into_inner));
         let now = now.unix_millis();
         let due = now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK;
@@ -57,6 +59,6 @@ impl Waiting {
             self.looked.store(now, Ordering::Relaxed);
             return Vec::new();
         }
-        tenants.into_iter().map(TenantId).collect()
+        tenants
     }
 }

@@ -8,6 +8,7 @@
 use std::future::Future;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::{Repository, repeat};
 use crate::{
@@ -61,11 +62,11 @@ pub struct Sealed {
 
 /// Seals what waits, in so many batches at the most: of the tenants that were written to, or, where nothing is known of
 /// any, of those that the database knows.
-pub(crate) async fn seal(courier: &Courier<'_>, written: Vec<TenantId>, mut batches: u32) -> Result<Sealed> {
+pub(crate) async fn seal(courier: &Courier<'_>, written: Vec<Uuid>, mut batches: u32) -> Result<Sealed> {
     let mut done = Sealed::default();
     let tenants = if written.is_empty() {
         let mut batch = courier.batch(None);
-        let waiting = batch.add_global::<TenantId, _>(&WAITING, [TENANTS.into()]);
+        let waiting = batch.add_global::<Uuid, _>(&WAITING, [TENANTS.into()]);
         let found = courier.run(batch).await?.all(waiting)?;
         done.more = i64::try_from(found.len()).is_ok_and(|found| found == TENANTS);
         found
@@ -78,10 +79,19 @@ pub(crate) async fn seal(courier: &Courier<'_>, written: Vec<TenantId>, mut batc
                 return Ok(Sealed { more: true, ..done });
             }
             batches -= 1;
-            let sealed = repeat(|| seal_some(courier, tenant)).await?;
-            done.entries += sealed;
-            if sealed < AT_ONCE {
-                break;
+            match repeat(|| seal_some(courier, TenantId(tenant))).await {
+                Ok(sealed) => {
+                    done.entries += sealed;
+                    if sealed < AT_ONCE {
+                        break;
+                    }
+                }
+                // Others are at it, and may leave something.
+                Err(problem) if problem.code == Code::Conflict => {
+                    done.more = true;
+                    break;
+                }
+                Err(problem) => return Err(problem),
             }
         }
     }
