@@ -131,9 +131,10 @@ impl Entry {
         sha256_hex(&text)
     }
 
-    /// Its id, if that is one.
+    /// Its id, if that is one as it is written here.
     pub(crate) fn id(&self) -> Option<ActivityId> {
-        self.0.get("id").and_then(Value::as_str).and_then(ActivityId::parse)
+        let text = self.0.get("id").and_then(Value::as_str)?;
+        ActivityId::parse(text).filter(|id| id.to_string() == text)
     }
 }
 

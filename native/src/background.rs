@@ -58,10 +58,11 @@ pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Rec
         async move {
             let Sealed { entries, more } = app.seal_activity(BATCHES).await?;
             tracing::debug!(entries, more, "activity was sealed");
-            if entries > 0 && !more {
+            if entries > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
-            Ok(more)
+            // Where nothing could be sealed, it is tried again when it is time to look.
+            Ok(more && entries > 0)
         }
     };
     let of =

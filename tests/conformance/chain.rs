@@ -38,7 +38,7 @@ async fn sealed(target: &Target, tenant: &Tenant<'_>) -> Value {
 }
 
 /// A tenant whose chain has as many entries, all sealed; and their ids, in the order of the chain.
-async fn chain<'t>(target: &'t Target, length: usize) -> (Tenant<'t>, Vec<String>) {
+async fn chain(target: &Target, length: usize) -> (Tenant<'_>, Vec<String>) {
     let tenant = Tenant::create(target).await;
     for number in 1..length {
         let new = json!({ "name": format!("Project {number}") });

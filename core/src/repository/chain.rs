@@ -117,12 +117,16 @@ async fn seal_some(courier: &Courier<'_>, tenant: TenantId) -> Result<u32> {
         let Some(id) = entry.id() else { continue };
         let seq = head.seq + 1;
         head = Head { seq, hash: entry.hash(&text, seq, &head.hash) };
-        let _: Slot<()> = batch.add(&SEAL, [id.into(), seq.into(), head.hash.clone().into()]);
+        let arguments = [id.into(), seq.into(), head.hash.clone().into()];
+        // Whoever has sealed anything since has taken the first of these numbers. Then the first entry has its place, or
+        // the number is given out twice: either way nothing is written. So only the first one needs to be watched.
+        let _: Slot<()> = match count {
+            0 => batch.require(&SEAL, arguments, Problem::new(Code::Conflict)),
+            _ => batch.add(&SEAL, arguments),
+        };
         count += 1;
     }
     if count > 0 {
-        // Who else has sealed since has taken the first of these numbers. That is for the same entry, which is then as
-        // it was to be; or else the number is given out twice, and nothing is written.
         batch.on_duplicate("activity_tenant_id_seq_key", Problem::new(Code::Conflict));
         courier.run(batch).await?;
     }
