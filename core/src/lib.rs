@@ -6,6 +6,7 @@
 //! [`workflow::TRANSITIONS`] (who may move a project where) and [`repository::CATALOGUE`] (what the database is
 //! asked).
 
+mod chain;
 mod cors;
 mod cursor;
 mod dispatch;
@@ -34,8 +35,10 @@ pub mod time;
 pub mod values;
 pub mod workflow;
 
+pub use chain::{Breach, BreachKind, Head};
 pub use config::Config;
 pub use cursor::{Cursor, Page, PageSize};
 pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope, Visitor};
 pub use notify::outbox::Round;
 pub use ports::Ports;
+pub use repository::chain::{Sealed, Verification};

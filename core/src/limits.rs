@@ -46,3 +46,5 @@ pub const LIST_ITEMS: usize = 50;
 pub const PAGE_DEFAULT: u32 = 20;
 /// Items on a page of a list at the most.
 pub const PAGE_MAX: u32 = 100;
+/// Entries of the activity log that one request verifies at the most.
+pub const VERIFIED_ENTRIES: u32 = 500;

@@ -223,6 +223,8 @@ routes! {
     GET    "/v1/admin/stats",                   Member(Owner),     1, [],                                admin::statistics;
     /// Read what happened in the tenant.
     GET    "/v1/admin/activity",                Member(Owner),     1, [InvalidCursor],                   admin::activity;
+    /// Verify that what happened in the tenant still stands as it was written.
+    GET    "/v1/admin/activity/verify",         Member(Owner),     1, [],                                admin::verify_activity;
     /// List the tenants that one owns.
     GET    "/v1/admin/tenants",                 SignedIn,          1, [InvalidCursor],                   admin::tenants;
     /// List what goes, went or could not go to the outside.

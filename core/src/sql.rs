@@ -39,6 +39,13 @@ pub enum Reach {
     Global,
 }
 
+impl Sql {
+    /// Whether it writes entries of the activity log.
+    pub(crate) fn records(&self) -> bool {
+        !self.reads && self.name.starts_with("activity::")
+    }
+}
+
 /// A statement about one tenant's data. Its first parameter is the tenant, and only a scope can bind it.
 #[derive(Debug)]
 pub struct TenantSql(pub(crate) &'static Sql);

@@ -1,9 +1,9 @@
 //! Bailiwick as a Cloudflare Worker: the ports on D1 and the platform, and the conversion of requests and responses.
 
+mod background;
 mod d1;
 mod limiter;
 mod outbound;
-mod outbox;
 mod ports;
 
 use std::sync::{Arc, OnceLock};
@@ -41,8 +41,9 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         return convert(Problem::new(Code::Unavailable).into_response("none"));
     };
     let response = answer(app, request).await;
-    if app.deliveries_wait() {
-        context.wait_until(outbox::drain(app, outbox::BEHIND_A_RESPONSE));
+    let (entries, deliveries) = (app.entries_wait(), app.deliveries_wait());
+    if entries || deliveries {
+        context.wait_until(background::work(app, background::BEHIND_A_RESPONSE, entries, deliveries));
     }
     response
 }
@@ -50,7 +51,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if let Some(app) = app(&env) {
-        outbox::drain(app, outbox::BY_CRON).await;
+        background::work(app, background::BY_CRON, true, true).await;
     }
 }
 

@@ -1,12 +1,12 @@
 //! Bailiwick as a native server: the ports on sqlx and the operating system, and axum in front.
 
+pub mod background;
 pub mod client_address;
 pub mod database;
 pub mod hasher;
 pub mod http_client;
 pub mod limiter;
 pub mod mailer;
-pub mod outbox;
 pub mod ports;
 pub mod server;
 pub mod tls;

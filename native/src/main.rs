@@ -1,4 +1,4 @@
-//! The command line: `serve` (the default), `migrate`, `seed`, `tenant`.
+//! The command line: `serve` (the default), `migrate`, `seed`, `tenant`, `audit`.
 
 mod cli;
 

@@ -28,7 +28,7 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 
-use crate::{client_address::TrustedProxies, outbox::Bell};
+use crate::{background::Bell, client_address::TrustedProxies};
 
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -78,8 +78,8 @@ async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
     Ok((!too_large).then(|| read.freeze()))
 }
 
-/// Turns what a layer answered into a problem, as the core's own answers are, and writes the log. Deliveries are sent
-/// also after a request that was given up: it may have written them before.
+/// Turns what a layer answered into a problem, as the core's own answers are, and writes the log. What is left
+/// to be done is begun also after a request that was given up: it may have been written before.
 async fn finish(State((app, bell)): State<(Arc<App>, Bell)>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let (method, headers) = (request.method().clone(), request.headers().clone());

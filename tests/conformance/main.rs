@@ -14,6 +14,7 @@ mod admin;
 mod api_keys;
 mod bootstrap;
 mod catalogue;
+mod chain;
 mod comments;
 mod config;
 mod courier;
@@ -99,6 +100,7 @@ fn main() -> ExitCode {
         invitations::cases(),
         config::cases(),
         admin::cases(),
+        chain::cases(),
         catalogue::cases(),
         projects::cases(),
         transitions::cases(),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
 
+mod audit;
 mod drivers;
 mod instance;
 mod operator;

@@ -45,7 +45,7 @@ async fn postgres_is_migrated_only_when_asked_and_needs_a_secret() {
     assert!(said.contains("0001 foundation") && said.contains("bailiwick migrate"), "{said}");
     for expected in [
         "Applied 0001 foundation.\nApplied 0002 product.\nApplied 0003 sessions.\nApplied 0004 api keys.\n\
-         Applied 0007 row level security.\n",
+         Applied 0005 activity chain.\nApplied 0007 row level security.\n",
         "The database is up to date.\n",
     ] {
         let output = native(&server.url()).arg("migrate").output().await.expect("it runs");

@@ -145,7 +145,8 @@ settings! {
     /// How long whoever took a delivery has it for themselves; after that, another instance tries.
     /// Longer than `OUTBOUND_TIMEOUT`.
     Everywhere outbox_lease: Duration = "OUTBOX_LEASE" or "1m";
-    /// How often the outbox is looked through for what is due again; new deliveries are sent at once.
+    /// How often the outbox is looked through for what is due again, and the activity for what is not sealed; what is new
+    /// is sent and sealed at once.
     Native outbox_interval: Duration = "OUTBOX_INTERVAL" or "5s";
     /// How long a request may take before it is given up with 503.
     Native request_timeout: Duration = "REQUEST_TIMEOUT" or "30s";

@@ -1,6 +1,6 @@
 //! A batch as repositories write it: the door's own check first, then statements whose rows are fetched by slot.
 
-use std::{marker::PhantomData, sync::atomic::Ordering};
+use std::marker::PhantomData;
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::{
     dispatch::App,
     ports::DatabaseError,
     problem::{Problem, Result},
-    sql::{FromRow, GlobalSql, Rows, Statement, TenantSql, Value},
+    sql::{FromRow, GlobalSql, Reach, Rows, Statement, TenantSql, Value},
 };
 
 /// The place of a statement in its batch, and the type of its rows.
@@ -113,11 +113,14 @@ impl<'a> Batch<'a> {
 
     /// Runs it. `Err(None)` if the statement in front, the door's check, was not met.
     pub(super) async fn run(self) -> Result<Outcome, Option<Box<Problem>>> {
-        let Self { app, statements, mut misses, mut duplicates, delivers, .. } = self;
+        let Self { app, tenant, statements, mut misses, mut duplicates, delivers } = self;
         let problem = match app.ports.database.batch(&statements).await {
             Ok(rows) => {
                 if delivers {
-                    app.waiting.store(true, Ordering::Relaxed);
+                    app.waiting.delivery();
+                }
+                for written in statements.iter().filter(|statement| statement.sql.records()) {
+                    app.waiting.entry(tenant.filter(|_| written.sql.reach == Reach::Tenant));
                 }
                 return Ok(Outcome { rows });
             }

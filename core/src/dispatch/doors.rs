@@ -328,7 +328,8 @@ impl Operator {
     }
 }
 
-/// Access to the outbox of every tenant, for the background task that empties it.
+/// Access to the outbox and to the activity of every tenant, for what empties the one and seals the other in the
+/// background.
 pub(crate) struct Courier<'a> {
     app: &'a App,
 }
@@ -342,7 +343,7 @@ impl<'a> Courier<'a> {
         self.app
     }
 
-    /// A batch about the outbox, of one tenant where it says so.
+    /// A batch about outbox or activity, of one tenant where it says so.
     pub(crate) fn batch(&self, tenant: Option<TenantId>) -> Batch<'a> {
         Batch::new(self.app, tenant.map(|tenant| tenant.0))
     }

@@ -1,35 +1,34 @@
 //! One request: route, token, tenant, access, handler, and back. Everything that every route has in common.
 
 mod batch;
+mod denied;
 mod doors;
 mod named;
 mod slugs;
+mod waiting;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use uuid::Uuid;
 
 pub use self::doors::{Account, Lobby, Operator, TenantScope, Visitor};
-use self::slugs::SlugCache;
 pub(crate) use self::{
     batch::{Batch, Outcome, Slot},
     doors::{Courier, Pass},
     named::NamedTenant,
 };
+use self::{slugs::SlugCache, waiting::Waiting};
 use crate::{
     config::Config,
     cors::Asked,
-    endpoint::{Answer, Door, Incoming},
+    endpoint::{Door, Incoming},
     limits,
     notify::outbox,
     ports::Ports,
     problem::{Code, Problem, Result},
-    repository::tenants,
+    repository::{chain, tenants},
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::{Bearer, Credential, Tokens},
@@ -67,8 +66,7 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) ports: Ports,
     pub(crate) tokens: Tokens,
-    /// Whether a delivery was written that nobody has begun to send.
-    pub(crate) waiting: AtomicBool,
+    waiting: Waiting,
     router: matchit::Router<Vec<&'static Route>>,
     slugs: SlugCache,
 }
@@ -108,8 +106,8 @@ impl App {
                 .insert(path, routes)
                 .map_err(|error| vec![format!("The route {path} cannot be: {error}.")])?;
         }
-        let waiting = AtomicBool::new(false);
-        Ok(Arc::new(Self { config, ports, tokens, waiting, router, slugs: SlugCache::default() }))
+        let (waiting, slugs) = (Waiting::default(), SlugCache::default());
+        Ok(Arc::new(Self { config, ports, tokens, waiting, router, slugs }))
     }
 
     /// Answers a request. Every failure is a response too.
@@ -134,7 +132,7 @@ impl App {
 
     /// Whether a request wrote deliveries since this was last asked: time for [`Self::deliver`].
     pub fn deliveries_wait(&self) -> bool {
-        self.waiting.swap(false, Ordering::Relaxed)
+        self.waiting.deliveries()
     }
 
     /// Sends what is due of every tenant's outbox, up to so many deliveries, all at the same time. To be called in the
@@ -145,6 +143,20 @@ impl App {
     /// The database cannot be asked. What was claimed is due again when the claim ends.
     pub async fn deliver(&self, at_once: u32) -> Result<outbox::Round> {
         outbox::round(&Courier::new(self), at_once).await
+    }
+
+    /// Whether a request wrote activity since this was last asked: time for [`Self::seal_activity`].
+    pub fn entries_wait(&self) -> bool {
+        self.waiting.entries()
+    }
+
+    /// Seals activity that waits to be sealed, in so many batches at the most. To be called in the background: after a
+    /// request that wrote some ([`Self::entries_wait`]), and regularly, for what was left behind.
+    ///
+    /// # Errors
+    /// The database cannot be asked. What was not sealed is found the next time.
+    pub async fn seal_activity(&self, batches: u32) -> Result<chain::Sealed> {
+        chain::seal(&Courier::new(self), self.waiting.tenants(self.now()), batches).await
     }
 
     /// Now, as the clock port has it.
@@ -264,16 +276,22 @@ impl App {
                 _ => Door::Visitor(Visitor::open(Pass(()), app, tenant, slug)),
             })
         };
-        let (tenant, cached) = self.resolve(&named, unknown).await?;
+        let (mut tenant, cached) = self.resolve(&named, unknown).await?;
         let answer = match call(tenant)?.await {
             // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
             Err(problem) if cached && problem.code == unknown => {
-                let again = self.look_up(named.slug(), unknown).await?;
-                if again == tenant { Err(problem) } else { call(again)?.await }
+                let before = std::mem::replace(&mut tenant, self.look_up(named.slug(), unknown).await?);
+                if before == tenant { Err(problem) } else { call(tenant)?.await }
             }
             answer => answer,
         };
-        answer.map(Answer::into_response)
+        match (answer, bearer) {
+            (Ok(answer), _) => Ok(answer.into_response()),
+            (Err(problem), Some(bearer)) if denied::is_told(route, &problem) => {
+                Err(denied::tell(self, route, tenant, bearer.user, &incoming.path, problem).await)
+            }
+            (Err(problem), _) => Err(problem),
+        }
     }
 
     /// Whom the token or key that the request carries stands for (RFC 6750, section 2.1).

@@ -8,6 +8,7 @@ use crate::{
     problem::Result,
     repository::{
         admin::{Activity, ActivityQuery, Admin, Holdings, OwnedTenant, Statistics},
+        chain::{Chain, ChainQuery, Verification},
         deliveries::{Deliveries, Delivery, DeliveryQuery},
     },
     values::DeliveryId,
@@ -22,6 +23,13 @@ pub(crate) async fn activity(
     Query(query): Query<ActivityQuery>,
 ) -> Result<Json<Page<Activity>>> {
     scope.admin().activity(query).await.map(Json)
+}
+
+pub(crate) async fn verify_activity(
+    scope: TenantScope,
+    Query(query): Query<ChainQuery>,
+) -> Result<Json<Verification>> {
+    scope.chain().verify(query).await.map(Json)
 }
 
 pub(crate) async fn tenants(

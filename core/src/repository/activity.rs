@@ -1,11 +1,15 @@
 //! The activity log: what happened in a tenant, written in the batch of the change that it tells of.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
     dispatch::{App, Batch, Slot},
+    json,
     problem::Result,
+    routes::Route,
     sql::statements,
     values::UserId,
 };
@@ -13,6 +17,12 @@ use crate::{
 statements! { "activity";
     tenant INSERT = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+    /// That somebody was refused: once a minute for each route, so that nobody can fill the log.
+    tenant INSERT_DENIED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         SELECT t.id, ?2, ?3, 'access.denied', ?4, ?5, ?6, ?7 FROM tenants t WHERE t.id = ?1 AND NOT EXISTS \
+         (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.created_at > ?8 AND a.actor_id = ?3 \
+         AND a.action = 'access.denied' AND a.detail ->> 'route' = ?9)";
 
     /// In every tenant that the user is in: its members see the change too.
     spanning INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
@@ -67,6 +77,32 @@ pub(super) fn record(
             event.entity_id.into(),
             event.detail.into(),
             app.now().into(),
+        ],
+    );
+    Ok(())
+}
+
+/// Adds the entry that somebody was refused, unless there is one of the same route since so long.
+pub(crate) fn record_denied(
+    batch: &mut Batch<'_>,
+    user: UserId,
+    (entity_type, entity_id): (&str, Uuid),
+    route: &Route,
+    pause: Duration,
+) -> Result<()> {
+    let app = batch.app();
+    let (now, route) = (app.now(), format!("{} {}", route.method, route.path));
+    let _: Slot<()> = batch.add(
+        &INSERT_DENIED,
+        [
+            app.new_id()?.into(),
+            user.into(),
+            entity_type.into(),
+            entity_id.into(),
+            json::object(vec![("route", route.clone().into())]).into(),
+            now.into(),
+            now.minus(pause).into(),
+            route.into(),
         ],
     );
     Ok(())

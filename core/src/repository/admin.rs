@@ -36,7 +36,7 @@ statements! { "admin";
     tenant ACTIVITY_BY_DAY = "SELECT substr(CAST(created_at AS text), 1, 10) AS day, count(*) AS count FROM activity \
          WHERE tenant_id = ?1 AND created_at >= ?2 GROUP BY substr(CAST(created_at AS text), 1, 10)";
 
-    tenant ACTIVITY = "SELECT id, actor_id, action, entity_type, entity_id, detail, created_at FROM activity \
+    tenant ACTIVITY = "SELECT id, actor_id, action, entity_type, entity_id, detail, created_at, seq, hash FROM activity \
          WHERE tenant_id = ?1 AND (actor_id = ?2 OR ?2 IS NULL) AND action = COALESCE(?3, action) \
          AND entity_type = COALESCE(?4, entity_type) AND entity_id = COALESCE(?5, entity_id) \
          AND created_at >= COALESCE(?6, created_at) AND (created_at < ?7 OR ?7 IS NULL) \
@@ -138,6 +138,10 @@ record! {
         pub detail: Json,
         /// When.
         pub created_at: Timestamp,
+        /// Its number in the chain of the tenant's activity; `null` until it is sealed, moments after it was written.
+        pub seq: Option<i64>,
+        /// Its hash in the chain.
+        pub hash: Option<String>,
     }
 }
 

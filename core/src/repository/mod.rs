@@ -7,6 +7,7 @@ pub(crate) mod activity;
 pub mod admin;
 pub mod api_keys;
 pub mod catalogue;
+pub mod chain;
 pub mod comments;
 pub mod config;
 pub mod deliveries;
@@ -39,6 +40,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     admin::ALL,
     api_keys::ALL,
     catalogue::ALL,
+    chain::ALL,
     comments::ALL,
     config::ALL,
     deliveries::ALL,
@@ -110,6 +112,8 @@ repositories! {
     admin: admin::Admin;
     /// The API keys.
     api_keys: api_keys::ApiKeys;
+    /// The chain of the tenant's activity.
+    chain: chain::Chain;
     /// The comments on tasks.
     comments: comments::Comments;
     /// The tenant's configuration.

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use self::hs256::{PROVIDER, hmac_sha256};
-pub(crate) use self::opaque::{ApiKeyToken, InvitationToken, RefreshToken};
+pub(crate) use self::opaque::{ApiKeyToken, InvitationToken, RefreshToken, sha256_hex};
 use crate::{
     config::{Config, JwtKey},
     limits,

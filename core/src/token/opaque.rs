@@ -43,8 +43,15 @@ impl InvitationToken {
     }
 }
 
-fn sha256_hex(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256 in lower-case hexadecimal.
+pub(crate) fn sha256_hex(text: &str) -> String {
+    let mut hexadecimal = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        for digit in [byte >> 4, byte & 15] {
+            hexadecimal.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    hexadecimal
 }
 
 /// An API key: it names its tenant, its user and itself, and has a secret part.

@@ -1,5 +1,6 @@
 //! Reading the command line and doing what it says.
 
+mod audit;
 mod tenant;
 
 use std::{
@@ -9,13 +10,13 @@ use std::{
 };
 
 use bailiwick::{
+    background::{self, Bell},
     client_address::TrustedProxies,
     database::{self, AnyDatabase},
     hasher::HashPool,
     http_client::WebClient,
     limiter::Limiter,
     mailer::AnyMailer,
-    outbox::{self, Bell},
     ports::{SystemClock, SystemEntropy},
     server,
 };
@@ -48,6 +49,7 @@ fn command() -> Command {
                 .about("Fill the tenant `default` with people and projects to try things with"),
         )
         .subcommand(tenant::command())
+        .subcommand(audit::command())
 }
 
 fn flag(setting: &Setting) -> String {
@@ -79,6 +81,7 @@ pub(crate) async fn run() -> Result<(), Sentences> {
         Some(("migrate", _)) => migrate(&config).await,
         Some(("seed", _)) => seed(config).await,
         Some(("tenant", matches)) => tenant::run(matches, config).await,
+        Some(("audit", matches)) => audit::run(matches, config).await,
         _ => serve(config).await,
     }
 }
@@ -145,7 +148,7 @@ async fn serve(config: Config) -> Result<(), Sentences> {
     let router = server::router(&app, &config, &bell);
     tokio::join!(
         server::serve(listener, router, proxies, config.shutdown_grace, stopped.clone()),
-        outbox::run(app, bell, &config, stopped),
+        background::run(app, bell, &config, stopped),
     );
     tracing::info!("stopped");
     Ok(())

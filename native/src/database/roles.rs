@@ -20,12 +20,12 @@ const LOCK: &str = "SELECT pg_advisory_lock(7090201370310812771)";
 /// Tables that the server only reads.
 const READ: [&str; 2] = ["_sqlx_migrations", "schema_version"];
 
-/// Tables that the server never changes a row of.
+/// Tables that the server changes no row of but for its place in the chain.
 const APPENDED: [&str; 1] = ["activity"];
 
 /// All that statements which span tenants do with tenants' tables; of projects they count how many there are.
 const SPANNED: [(&str, &str); 6] = [
-    ("activity", "INSERT"),
+    ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE"),
     ("invitations", "SELECT"),
     ("memberships", "SELECT, INSERT"),
@@ -139,7 +139,7 @@ pub(super) async fn grant(connection: &mut PgConnection) -> Result<(), sqlx::Err
         let (table, owned): (String, bool) = (table.try_get(0)?, table.try_get(1)?);
         let app = match table.as_str() {
             name if READ.contains(&name) => "SELECT",
-            name if APPENDED.contains(&name) => "SELECT, INSERT, DELETE",
+            name if APPENDED.contains(&name) => "SELECT, INSERT, DELETE, UPDATE (seq, hash)",
             _ => "SELECT, INSERT, UPDATE, DELETE",
         };
         let spanned = SPANNED.iter().find(|(name, _)| *name == table).map(|(_, privileges)| *privileges);

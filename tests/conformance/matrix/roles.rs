@@ -126,7 +126,12 @@ async fn asks(
                 let least = if of_key { Role::Owner } else { least };
                 assert_eq!(answer.body["required_role"], least.as_str());
             }
-            let after = target.backdoor.snapshot(&tenant.id).await;
+            let mut after = target.backdoor.snapshot(&tenant.id).await;
+            // Members who ask for what decides who may do what are told of in the activity; strangers are not.
+            let told = code == "insufficient_role"
+                && matches!(route.access, Access::Member(Role::Owner) | Access::InPerson(_));
+            let entry = |row: &String| !before.contains(row) && row.contains("access.denied");
+            assert_eq!(after.extract_if(.., |row| entry(row)).count(), usize::from(told), "{route:?}");
             assert_eq!(before, after, "{standing:?} was refused {route:?}, but it left traces");
         }
     }

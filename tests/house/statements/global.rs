@@ -44,6 +44,11 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("m", "m.user_id = ?1"), ("m", "m.role = 'owner'"), ("m", "m.status = 'active'")],
     },
     Global {
+        name: "chain::WAITING",
+        why: "Activity of all tenants is sealed by one task, which no request reaches; it learns only whose waits.",
+        by: &[("a", "a.seq IS NULL")],
+    },
+    Global {
         name: "deliveries::DUE",
         why: "The outbox of all tenants is emptied by one task, which no request reaches; it learns only whether any is due.",
         by: &[("d", "d.state = 'pending'"), ("d", "d.next_attempt_at <= ?1")],

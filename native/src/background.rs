@@ -1,9 +1,9 @@
-//! Sending what is in the outbox, in the background: at once after a request that wrote deliveries, and regularly, for
-//! what is to be tried again.
+//! What is done in the background: deliveries are sent, and activity is sealed. At once after a request that wrote some,
+//! and regularly, for what is to be tried again or was left behind.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use bailiwick_core::{App, Config, Round, problem::Problem};
+use bailiwick_core::{App, Config, Round, Sealed, problem::Problem};
 use tokio::{
     sync::{Notify, watch},
     task::{JoinError, JoinSet},
@@ -13,44 +13,81 @@ use tokio::{
 /// Deliveries of one round, which are sent at the same time.
 const AT_ONCE: u32 = 20;
 
-/// Rounds that may be under way at the same time.
+/// Rounds of deliveries that may be under way at the same time. A round ends with its slowest receiver; what comes
+/// meanwhile has a round of its own.
 const ROUNDS: usize = 4;
 
-/// Rung when deliveries wait. Rung while a round is under way, it leads to another one.
+/// Batches in which a round seals activity.
+const BATCHES: u32 = 20;
+
+/// After a round that sealed something the next one waits, so that a busy server seals many entries at a time: a commit
+/// costs as much for one as for fifty.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Rung when there is something to do. Rung while a round is under way, it leads to another one.
 #[derive(Clone, Debug, Default)]
-pub struct Bell(Arc<Notify>);
+pub struct Bell {
+    deliveries: Arc<Notify>,
+    entries: Arc<Notify>,
+}
 
 impl Bell {
-    /// Rings it, if the request that has just been answered wrote deliveries.
+    /// Rings it, if the request that has just been answered left something to do.
     pub fn ring_if_needed(&self, app: &App) {
         if app.deliveries_wait() {
-            self.0.notify_one();
+            self.deliveries.notify_one();
+        }
+        if app.entries_wait() {
+            self.entries.notify_one();
         }
     }
 }
 
-/// Sends until `stopped` holds true. Then no more deliveries are claimed, and those that are under way have
-/// `SHUTDOWN_GRACE` to end; whatever has not ended by then is due again when its claim ends.
+/// Sends and seals until `stopped` holds true. Then nothing more is begun, and what is under way has `SHUTDOWN_GRACE` to
+/// end. What has not ended by then is due again when its claim ends, or found by the next that looks.
 pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Receiver<bool>) {
-    let deliver = move || {
+    let deliver = {
         let app = app.clone();
-        async move { app.deliver(AT_ONCE).await }
+        move || {
+            let app = app.clone();
+            async move { app.deliver(AT_ONCE).await.map(report) }
+        }
     };
-    let times = Times { interval: config.outbox_interval, grace: config.shutdown_grace };
-    cycle(deliver, bell, times, stopped).await;
+    let seal = move || {
+        let app = app.clone();
+        async move {
+            let Sealed { entries, more } = app.seal_activity(BATCHES).await?;
+            tracing::debug!(entries, more, "activity was sealed");
+            if entries > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            // Where nothing could be sealed, it is tried again when it is time to look.
+            Ok(more && entries > 0)
+        }
+    };
+    let of =
+        |what, rounds| Times { what, rounds, interval: config.outbox_interval, grace: config.shutdown_grace };
+    tokio::join!(
+        cycle(deliver, bell.deliveries, of("sending deliveries", ROUNDS), stopped.clone()),
+        // Of two at the same time one would find its numbers taken.
+        cycle(seal, bell.entries, of("sealing activity", 1), stopped),
+    );
 }
 
 #[derive(Clone, Copy)]
 struct Times {
+    what: &'static str,
+    /// Rounds at the same time, at the most.
+    rounds: usize,
     interval: Duration,
     grace: Duration,
 }
 
-async fn cycle<F>(deliver: impl Fn() -> F, bell: Bell, times: Times, mut stopped: watch::Receiver<bool>)
+/// Begins rounds when the bell rings, regularly, and after those that say that there is more to do.
+async fn cycle<F>(round: impl Fn() -> F, bell: Arc<Notify>, times: Times, mut stopped: watch::Receiver<bool>)
 where
-    F: Future<Output = Result<Round, Box<Problem>>> + Send + 'static,
+    F: Future<Output = Result<bool, Box<Problem>>> + Send + 'static,
 {
-    // A round ends with its slowest receiver; what comes meanwhile has a round of its own.
     let mut rounds = JoinSet::new();
     let mut next_look = Instant::now();
     loop {
@@ -58,49 +95,54 @@ where
             biased;
             _ = stopped.wait_for(|stopped| *stopped) => break,
             Some(ended) = rounds.join_next() => {
-                if report(ended) {
-                    rounds.spawn(deliver());
+                if more(ended, times.what) {
+                    rounds.spawn(round());
                 }
             }
-            () = bell.0.notified(), if rounds.len() < ROUNDS => {
-                rounds.spawn(deliver());
+            () = bell.notified(), if rounds.len() < times.rounds => {
+                rounds.spawn(round());
             }
-            () = tokio::time::sleep_until(next_look), if rounds.len() < ROUNDS => {
+            () = tokio::time::sleep_until(next_look), if rounds.len() < times.rounds => {
                 next_look = Instant::now() + spread(times.interval);
-                rounds.spawn(deliver());
+                rounds.spawn(round());
             }
         }
     }
     let all = async {
         while let Some(ended) = rounds.join_next().await {
-            report(ended);
+            more(ended, times.what);
         }
     };
     if tokio::time::timeout(times.grace, all).await.is_err() {
+        let what = times.what;
         tracing::warn!(
-            "deliveries still under way after SHUTDOWN_GRACE were given up; they are due again later"
+            what,
+            "what was still under way after SHUTDOWN_GRACE was given up; it is done again later"
         );
     }
 }
 
-/// Logs what came of a round, and says whether there is more to do. A panic ends the round, not the rounds.
-fn report(ended: Result<Result<Round, Box<Problem>>, JoinError>) -> bool {
+/// Logs what came of a round of deliveries, and says whether there is more to do.
+fn report(Round { sent, postponed, dead, more }: Round) -> bool {
+    if dead > 0 {
+        tracing::warn!(sent, postponed, dead, "deliveries were given up");
+    } else if sent + postponed > 0 {
+        tracing::info!(sent, postponed, dead, "deliveries");
+    }
+    more
+}
+
+/// Whether there is more to do after a round. A panic ends the round, not the rounds.
+fn more(ended: Result<Result<bool, Box<Problem>>, JoinError>, what: &str) -> bool {
     match ended {
-        Ok(Ok(Round { sent, postponed, dead, more })) => {
-            if dead > 0 {
-                tracing::warn!(sent, postponed, dead, "deliveries were given up");
-            } else if sent + postponed > 0 {
-                tracing::info!(sent, postponed, dead, "deliveries");
-            }
-            more
-        }
+        Ok(Ok(more)) => more,
         Ok(Err(problem)) => {
             let reason = problem.internal_text().unwrap_or_else(|| problem.code.as_str());
-            tracing::error!(reason, "the outbox could not be looked through");
+            tracing::error!(what, reason, "a round in the background failed");
             false
         }
         Err(panic) => {
-            tracing::error!(%panic, "looking through the outbox panicked");
+            tracing::error!(what, %panic, "a round in the background panicked");
             false
         }
     }
@@ -125,7 +167,7 @@ mod tests {
     const SOON: Duration = Duration::from_secs(5);
 
     fn times(interval: Duration, grace: Duration) -> Times {
-        Times { interval, grace }
+        Times { what: "testing", rounds: ROUNDS, interval, grace }
     }
 
     #[tokio::test]
@@ -137,19 +179,19 @@ mod tests {
             async move {
                 began.send(number).unwrap();
                 match number {
-                    0 => Ok(Round { more: true, ..Round::default() }),
+                    0 => Ok(true),
                     1 => panic!("a panic in a round"),
                     2 => Err(Problem::new(Code::Unavailable)),
-                    _ => Ok(Round::default()),
+                    _ => Ok(false),
                 }
             }
         };
-        let (bell, (stop, stopped)) = (Bell::default(), watch::channel(false));
+        let (bell, (stop, stopped)) = (Arc::new(Notify::new()), watch::channel(false));
         let cycle = tokio::spawn(cycle(deliver, bell.clone(), times(LONG, LONG), stopped));
         // The second follows by itself, because there was more; those after it when the bell rings.
         assert_eq!((rounds.recv().await, rounds.recv().await), (Some(0), Some(1)));
         for number in 2..5 {
-            bell.0.notify_one();
+            bell.notify_one();
             assert_eq!(timeout(SOON, rounds.recv()).await.unwrap(), Some(number));
         }
         stop.send(true).unwrap();
@@ -161,11 +203,11 @@ mod tests {
         let (began, mut rounds) = mpsc::unbounded_channel();
         let deliver = move || {
             began.send(()).unwrap();
-            async { Ok(Round::default()) }
+            async { Ok(false) }
         };
         let (_stop, stopped) = watch::channel(false);
         let often = times(Duration::from_millis(5), LONG);
-        let cycle = tokio::spawn(cycle(deliver, Bell::default(), often, stopped));
+        let cycle = tokio::spawn(cycle(deliver, Arc::default(), often, stopped));
         for _ in 0..3 {
             timeout(SOON, rounds.recv()).await.unwrap().unwrap();
         }
@@ -184,12 +226,12 @@ mod tests {
                     began.send("began").unwrap();
                     gate.notified().await;
                     began.send("ended").unwrap();
-                    Ok(Round { sent: 20, more: true, ..Round::default() })
+                    Ok(true)
                 }
             }
         };
         let (stop, stopped) = watch::channel(false);
-        let cycle = tokio::spawn(cycle(deliver, Bell::default(), times(LONG, LONG), stopped));
+        let cycle = tokio::spawn(cycle(deliver, Arc::default(), times(LONG, LONG), stopped));
         assert_eq!(rounds.recv().await, Some("began"));
         stop.send(true).unwrap();
         tokio::task::yield_now().await;
@@ -203,10 +245,10 @@ mod tests {
         let (stop, stopped) = watch::channel(false);
         let deliver = || async {
             std::future::pending::<()>().await;
-            Ok(Round::default())
+            Ok(false)
         };
         let short = times(LONG, Duration::from_millis(10));
-        let cycle = tokio::spawn(cycle(deliver, Bell::default(), short, stopped));
+        let cycle = tokio::spawn(cycle(deliver, Arc::default(), short, stopped));
         tokio::task::yield_now().await;
         stop.send(true).unwrap();
         timeout(SOON, cycle).await.unwrap().unwrap();

@@ -1,0 +1,251 @@
+//! The chain of a tenant's activity in the database. Entries are written without a place in it, in the batch of the
+//! change that they tell of, and *sealed* right after it, in the background: each gets the next number and its hash.
+//!
+//! A hash needs the one before it, which would be one more round trip for every change, and would have the writers of
+//! a tenant wait for each other. So only those who seal do: of two who give out the same number one fails, and looks
+//! again.
+
+use std::future::Future;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Repository, repeat};
+use crate::{
+    chain::{self, Breach, COLUMNS, Entry, Head, Link},
+    dispatch::{Batch, Courier, Operator, Outcome, Slot},
+    input::input,
+    limits,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    values::TenantId,
+};
+
+/// Entries that are sealed in one batch, each by a statement of its own.
+const AT_ONCE: u32 = 50;
+
+/// Tenants that are looked for at once.
+const TENANTS: i64 = 20;
+
+statements! { "chain";
+    tenant HEAD = "SELECT seq, hash FROM activity WHERE tenant_id = ?1 AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
+
+    tenant UNSEALED = "SELECT ", COLUMNS, " FROM activity WHERE tenant_id = ?1 AND seq IS NULL ORDER BY id LIMIT ?2";
+
+    /// Once; what has a place keeps it.
+    tenant SEAL = "UPDATE activity SET seq = ?3, hash = ?4 WHERE tenant_id = ?1 AND id = ?2 AND seq IS NULL";
+
+    tenant COUNT_UNSEALED = "SELECT count(*) AS pending FROM activity WHERE tenant_id = ?1 AND seq IS NULL";
+
+    tenant LINKS = "SELECT seq, hash, ", COLUMNS, " FROM activity WHERE tenant_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+
+    /// Whose entries wait to be sealed. Asked every few seconds, so it must cost nothing: it goes by an index that has
+    /// no others.
+    spanning WAITING = "SELECT DISTINCT a.tenant_id FROM activity a WHERE a.seq IS NULL LIMIT ?1";
+}
+
+record! {
+    struct HeadRow {
+        seq: i64,
+        hash: Option<String>,
+    }
+}
+
+/// What came of sealing once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// Entries that were sealed.
+    pub entries: u32,
+    /// Whether more may be waiting.
+    pub more: bool,
+}
+
+/// Seals what waits, in so many batches at the most: of the tenants that were written to, or, where nothing is known of
+/// any, of those that the database knows.
+pub(crate) async fn seal(courier: &Courier<'_>, written: Vec<Uuid>, mut batches: u32) -> Result<Sealed> {
+    let mut done = Sealed::default();
+    let tenants = if written.is_empty() {
+        let mut batch = courier.batch(None);
+        let waiting = batch.add_global::<Uuid, _>(&WAITING, [TENANTS.into()]);
+        let found = courier.run(batch).await?.all(waiting)?;
+        done.more = i64::try_from(found.len()).is_ok_and(|found| found == TENANTS);
+        found
+    } else {
+        written
+    };
+    for tenant in tenants {
+        loop {
+            if batches == 0 {
+                return Ok(Sealed { more: true, ..done });
+            }
+            batches -= 1;
+            match repeat(|| seal_some(courier, TenantId(tenant))).await {
+                Ok(sealed) => {
+                    done.entries += sealed;
+                    if sealed < AT_ONCE {
+                        break;
+                    }
+                }
+                // Others are at it, and may leave something.
+                Err(problem) if problem.code == Code::Conflict => {
+                    done.more = true;
+                    break;
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Seals the oldest entries of a tenant that wait, and returns how many.
+async fn seal_some(courier: &Courier<'_>, tenant: TenantId) -> Result<u32> {
+    let mut batch = courier.batch(Some(tenant));
+    let head = batch.add::<HeadRow, _>(&HEAD, []);
+    let entries = batch.add::<Entry, _>(&UNSEALED, [i64::from(AT_ONCE).into()]);
+    let mut outcome = courier.run(batch).await?;
+    let entries = outcome.all(entries)?;
+    let text = tenant.to_string();
+    let mut head = match outcome.optional(head)? {
+        Some(HeadRow { seq, hash }) => Head { seq, hash: hash.unwrap_or_default() },
+        None => Head::start(&text),
+    };
+    let mut batch = courier.batch(Some(tenant));
+    let mut count = 0;
+    for mut entry in entries {
+        // One whose id is none can only have been made by hand; it stays pending.
+        let Some(id) = entry.id() else { continue };
+        let seq = head.seq + 1;
+        head = Head { seq, hash: entry.hash(&text, seq, &head.hash) };
+        let arguments = [id.into(), seq.into(), head.hash.clone().into()];
+        // Whoever has sealed anything since has taken the first of these numbers. Then the first entry has its place, or
+        // the number is given out twice: either way nothing is written. So only the first one needs to be watched.
+        let _: Slot<()> = match count {
+            0 => batch.require(&SEAL, arguments, Problem::new(Code::Conflict)),
+            _ => batch.add(&SEAL, arguments),
+        };
+        count += 1;
+    }
+    if count > 0 {
+        batch.on_duplicate("activity_tenant_id_seq_key", Problem::new(Code::Conflict));
+        courier.run(batch).await?;
+    }
+    Ok(count)
+}
+
+/// What came of verifying a chain, or a part of it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Verification {
+    /// Whether all that was checked is as it was written.
+    pub valid: bool,
+    /// The entries that were checked and hold.
+    pub checked: i64,
+    /// The last of them, number and hash; what was given if there is none. Noted elsewhere, it shows later that no entry
+    /// up to it was changed or is missing.
+    pub head: Option<Head>,
+    /// Whether the chain goes on after it: then ask again, with this head.
+    pub more: bool,
+    /// The entries that were not sealed yet.
+    pub pending: i64,
+    /// The first place that does not hold.
+    pub breach: Option<Breach>,
+}
+
+input! {
+    /// Which part of the chain.
+    pub struct ChainQuery {
+        /// A head that was given out. The chain must have it still, and is checked from there on.
+        pub head: Option<Head>,
+    }
+}
+
+/// The part of a chain that one batch reads.
+struct Part {
+    tenant: TenantId,
+    from: Option<Head>,
+    links: Slot<Link>,
+    pending: Slot<i64>,
+}
+
+impl Part {
+    /// Asks for what follows a place, and for the place itself.
+    fn ask(batch: &mut Batch<'_>, tenant: TenantId, from: Option<Head>) -> Self {
+        let (first, most) = (from.as_ref().map_or(1, |head| head.seq), i64::from(limits::VERIFIED_ENTRIES));
+        // One more than is checked tells whether the chain goes on.
+        let rows = most + 1 + i64::from(from.is_some());
+        let links = batch.add(&LINKS, [first.into(), rows.into()]);
+        let pending = batch.add(&COUNT_UNSEALED, []);
+        Self { tenant, from, links, pending }
+    }
+
+    fn take(self, outcome: &mut Outcome) -> Result<Verification> {
+        let (mut links, pending) = (outcome.all(self.links)?, outcome.one(self.pending)?);
+        let tenant = self.tenant.to_string();
+        let most = limits::VERIFIED_ENTRIES as usize;
+        let lost = self.from.as_ref().and_then(|noted| chain::find(noted, &links));
+        if lost.is_some() {
+            return Ok(Verification {
+                valid: false,
+                checked: 0,
+                head: None,
+                more: false,
+                pending,
+                breach: lost,
+            });
+        }
+        if self.from.is_some() {
+            links.remove(0);
+        }
+        let from = self.from.unwrap_or_else(|| Head::start(&tenant));
+        let before = from.seq;
+        let (head, breach) = chain::walk(&tenant, from, &mut links, most);
+        Ok(Verification {
+            valid: breach.is_none(),
+            checked: head.seq - before,
+            more: breach.is_none() && links.len() > most,
+            head: Some(head).filter(|head| head.seq > 0),
+            pending,
+            breach,
+        })
+    }
+}
+
+/// The chain of a tenant's activity.
+pub trait Chain {
+    /// Verifies it, so many entries at once.
+    fn verify(&self, query: ChainQuery) -> impl Future<Output = Result<Verification>> + Send;
+}
+
+impl Chain for Repository<'_> {
+    async fn verify(&self, query: ChainQuery) -> Result<Verification> {
+        let mut batch = self.scope.batch();
+        let part = Part::ask(&mut batch, self.scope.tenant(), query.head);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        part.take(&mut outcome)
+    }
+}
+
+impl Operator {
+    /// Verifies the whole chain of a tenant's activity; and before it, that the chain still has a head that was noted.
+    pub async fn verify_activity(&self, tenant: TenantId, noted: Option<Head>) -> Result<Verification> {
+        if noted.is_some() {
+            let part = self.verify_part(tenant, noted).await?;
+            if part.breach.is_some() {
+                return Ok(part);
+            }
+        }
+        let mut whole = self.verify_part(tenant, None).await?;
+        while whole.more {
+            let part = self.verify_part(tenant, whole.head).await?;
+            whole = Verification { checked: whole.checked + part.checked, ..part };
+        }
+        Ok(whole)
+    }
+
+    async fn verify_part(&self, tenant: TenantId, from: Option<Head>) -> Result<Verification> {
+        let mut batch = self.batch_in(tenant);
+        let part = Part::ask(&mut batch, tenant, from);
+        part.take(&mut self.run(batch).await?)
+    }
+}

@@ -1,0 +1,53 @@
+//! What is done in the background, behind a response and by the cron trigger: deliveries are sent, and activity is sealed.
+
+use bailiwick_core::{App, Round, problem::Problem};
+use serde_json::json;
+use worker::console_error;
+
+/// How much is done in one go.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    /// Rounds of deliveries.
+    rounds: u32,
+    /// Batches in which activity is sealed.
+    batches: u32,
+}
+
+/// Behind a response. The platform ends what goes on 30 seconds after it, and a round of deliveries may take as long as
+/// `OUTBOUND_TIMEOUT`, 10 seconds by default. What is cut off is due again when its claim ends.
+pub(crate) const BEHIND_A_RESPONSE: Share = Share { rounds: 2, batches: 2 };
+
+/// By the cron trigger. An invocation may ask D1 1000 times (on the free plan, whose processor time does not suffice for
+/// a password's hash, 50 times). A round of 6 deliveries has 9 statements: one to look, two to claim, one to settle
+/// each. A batch that seals 50 entries has 52. What is left over has the next minute.
+pub(crate) const BY_CRON: Share = Share { rounds: 60, batches: 8 };
+
+/// The requests of an invocation that may wait for an answer at the same time. More would queue in the platform while
+/// their time runs out.
+const AT_ONCE: u32 = 6;
+
+/// Seals and sends what waits: all of it, or after a request what it may have left.
+pub(crate) async fn work(app: &App, share: Share, entries: bool, deliveries: bool) {
+    if entries {
+        // What is left over has the cron trigger.
+        if let Err(problem) = app.seal_activity(share.batches).await {
+            report("activity", &problem);
+        }
+    }
+    if !deliveries {
+        return;
+    }
+    for _ in 0..share.rounds {
+        match app.deliver(AT_ONCE).await {
+            Ok(Round { more: true, .. }) => {}
+            Ok(_) => return,
+            // What was claimed is due again when the claim ends.
+            Err(problem) => return report("outbox", &problem),
+        }
+    }
+}
+
+fn report(what: &str, problem: &Problem) {
+    let internal = problem.internal_text().unwrap_or(problem.code.as_str());
+    console_error!("{}", json!({ "background": what, "internal": internal }));
+}
