@@ -25,6 +25,7 @@ mod notifications;
 mod outage;
 mod outbox;
 mod projects;
+mod property;
 mod recipients;
 mod service;
 mod sessions;
@@ -107,6 +108,7 @@ fn main() -> ExitCode {
         emails::cases(),
         input::cases(),
         matrix::cases(),
+        property::cases(),
     ] {
         common.extend(cases);
     }
