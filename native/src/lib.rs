@@ -3,6 +3,7 @@
 pub mod database;
 pub mod hasher;
 pub mod http_client;
+pub mod isolation;
 pub mod mailer;
 pub mod outbox;
 pub mod ports;

@@ -1,4 +1,4 @@
-//! The command line: `serve` (the default), `migrate`, `seed`, `tenant`.
+//! The command line: `serve` (the default), `migrate`, `seed`, `tenant`, `verify-isolation`.
 
 mod cli;
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         done
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(sentences) => {
             for sentence in sentences {
                 eprintln!("bailiwick: {sentence}");

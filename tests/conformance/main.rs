@@ -32,6 +32,7 @@ mod sessions;
 mod tasks;
 mod tenants;
 mod transitions;
+mod verify_isolation;
 
 use std::{
     collections::BTreeMap,
@@ -109,6 +110,7 @@ fn main() -> ExitCode {
         input::cases(),
         matrix::cases(),
         property::cases(),
+        verify_isolation::cases(),
     ] {
         common.extend(cases);
     }

@@ -8,3 +8,4 @@ mod operator;
 mod outbox;
 mod process;
 mod tour;
+mod verify;

@@ -1,10 +1,12 @@
 //! Reading the command line and doing what it says.
 
 mod tenant;
+mod verify;
 
 use std::{
     io::Write,
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
 };
 
@@ -46,6 +48,7 @@ fn command() -> Command {
                 .about("Fill the tenant `default` with people and projects to try things with"),
         )
         .subcommand(tenant::command())
+        .subcommand(verify::command())
 }
 
 fn flag(setting: &Setting) -> String {
@@ -69,8 +72,12 @@ fn argument(setting: &'static Setting) -> Arg {
 ///
 /// # Errors
 /// One sentence for each thing that is wrong.
-pub(crate) async fn run() -> Result<(), Sentences> {
+pub(crate) async fn run() -> Result<ExitCode, Sentences> {
     let matches = command().get_matches();
+    // It asks a deployment that is configured elsewhere.
+    if let Some((verify::NAME, matches)) = matches.subcommand() {
+        return verify::run(matches).await;
+    }
     let config = read_config(&matches)?;
     start_log(&config)?;
     match matches.subcommand() {
@@ -79,6 +86,7 @@ pub(crate) async fn run() -> Result<(), Sentences> {
         Some(("tenant", matches)) => tenant::run(matches, config).await,
         _ => serve(config).await,
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 fn read_config(matches: &ArgMatches) -> Result<Config, Sentences> {

@@ -1,5 +1,6 @@
 //! Every route, asked by everybody: nobody, a stranger, each role, a suspended and a removed member.
 
+use bailiwick::isolation::matrix::Standing;
 use bailiwick_core::{
     routes::{Access, ROUTES, Route},
     values::Role,
@@ -10,7 +11,7 @@ use bailiwick_tests::{
     targets::Target,
 };
 
-use super::samples::sample;
+use super::samples::{ask, sample};
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -20,28 +21,6 @@ pub(super) fn cases() -> Vec<Case> {
             Case::new(format!("role_matrix::{}", route.name), move |target| everybody_asks(target, route))
         })
         .collect()
-}
-
-/// What somebody is to a tenant.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Standing {
-    Anonymous,
-    Stranger,
-    In(Role),
-    Suspended,
-    Removed,
-}
-
-/// The status and code of the answer, or success.
-fn expected(access: Access, standing: Standing) -> Result<(), (u16, &'static str)> {
-    match (access, standing) {
-        (Access::Public | Access::AnyoneInTenant, _) => Ok(()),
-        (_, Standing::Anonymous) => Err((401, "authentication_required")),
-        (Access::SignedIn, _) => Ok(()),
-        (Access::Member(least), Standing::In(role)) if role >= least => Ok(()),
-        (Access::Member(_), Standing::In(_)) => Err((403, "insufficient_role")),
-        (Access::Member(_), _) => Err((403, "not_a_member")),
-    }
 }
 
 async fn everybody_asks(target: &'static Target, route: &'static Route) {
@@ -59,17 +38,17 @@ async fn everybody_asks(target: &'static Target, route: &'static Route) {
     tenant.set(&suspended, "status", "suspended").await;
     tenant.remove(&removed).await;
     let anonymous = Actor::anonymous(target);
-    let everybody = [
-        (Standing::Anonymous, &anonymous),
-        (Standing::Stranger, &stranger),
-        (Standing::In(Role::Viewer), &tenant.viewer),
-        (Standing::In(Role::Member), &tenant.member),
-        (Standing::In(Role::Manager), &tenant.manager),
-        (Standing::In(Role::Owner), &tenant.owner),
-        (Standing::Suspended, &suspended),
-        (Standing::Removed, &removed),
-    ];
-    for (standing, actor) in everybody {
+    for standing in Standing::ALL {
+        let actor = match standing {
+            Standing::Anonymous => &anonymous,
+            Standing::Stranger => &stranger,
+            Standing::In(Role::Viewer) => &tenant.viewer,
+            Standing::In(Role::Member) => &tenant.member,
+            Standing::In(Role::Manager) => &tenant.manager,
+            Standing::In(Role::Owner) => &tenant.owner,
+            Standing::Suspended => &suspended,
+            Standing::Removed => &removed,
+        };
         // What only a member can have is arranged for the owner where the one who asks is none.
         let user = match (route.access, standing) {
             (_, Standing::In(_)) => actor,
@@ -88,8 +67,8 @@ async fn everybody_asks(target: &'static Target, route: &'static Route) {
             })
             .await;
         let before = target.backdoor.snapshot(&tenant.id).await;
-        let answer: Answer = sample.ask(actor, &tenant).send().await;
-        match expected(route.access, standing) {
+        let answer: Answer = ask(&sample, actor, &tenant).send().await;
+        match standing.expected(route.access) {
             Ok(()) => assert_eq!(answer.status, sample.success, "{standing:?} asks {route:?}: {answer:?}"),
             Err((status, code)) => {
                 let answer = answer.problem(status, code);
