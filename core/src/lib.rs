@@ -35,6 +35,9 @@ pub mod time;
 pub mod values;
 pub mod workflow;
 
+/// The OpenAPI document, as it is checked in and served.
+pub const DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
+
 pub use chain::{Breach, BreachKind, Head};
 pub use config::Config;
 pub use cursor::{Cursor, Page, PageSize};

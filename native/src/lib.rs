@@ -5,6 +5,7 @@ pub mod client_address;
 pub mod database;
 pub mod hasher;
 pub mod http_client;
+pub mod isolation;
 pub mod limiter;
 pub mod mailer;
 pub mod ports;

@@ -1,4 +1,4 @@
-//! The command line: `serve` (the default), `migrate`, `seed`, `tenant`, `audit`.
+//! The command line: `serve` (the default), `migrate`, `seed`, `tenant`, `audit`, `verify-isolation`.
 
 mod cli;
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         done
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(sentences) => {
             for sentence in sentences {
                 eprintln!("bailiwick: {sentence}");

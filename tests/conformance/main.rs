@@ -27,6 +27,7 @@ mod notifications;
 mod outage;
 mod outbox;
 mod projects;
+mod property;
 mod recipients;
 mod service;
 mod sessions;
@@ -34,6 +35,7 @@ mod tasks;
 mod tenants;
 mod throttle;
 mod transitions;
+mod verify_isolation;
 
 use std::{
     collections::BTreeMap,
@@ -113,6 +115,8 @@ fn main() -> ExitCode {
         emails::cases(),
         input::cases(),
         matrix::cases(),
+        property::cases(),
+        verify_isolation::cases(),
     ] {
         common.extend(cases);
     }

@@ -168,9 +168,8 @@ async fn pages_of_other_origins(target: &'static Target) {
     }
     for stranger in ["https://app.example.com.evil.example", "http://app.example.com", "null"] {
         for answer in [preflight(stranger).await, from(tenant.viewer.get("/v1/me"), stranger).await] {
-            for name in answer.headers.keys().filter(|name| name.as_str().starts_with("access-control-")) {
-                panic!("{stranger} is told {name}");
-            }
+            let told = answer.headers.keys().find(|name| name.as_str().starts_with("access-control-"));
+            assert_eq!(told, None, "{stranger}");
         }
     }
 }

@@ -36,7 +36,7 @@ const miniflare = new Miniflare(
       [...wrangler.matchAll(/^name = "(RATE_\w+)"\nnamespace_id = "(\d+)"\nsimple = { limit = (\d+), period = (\d+) }/gm)].map(
         ([, name, namespace_id, limit, period]) => [
           name,
-          { namespace_id, simple: { limit: Number((name === "RATE_LIMIT_BY_REQUESTS" && vars.RATE_LIMIT) || limit), period: Number(period) } },
+          { namespace_id, simple: { limit: Number(limit), period: Number(period) } },
         ],
       ),
     ),

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bailiwick::database::AnyDatabase;
@@ -23,6 +23,7 @@ use bailiwick_core::{
 };
 use bailiwick_tests::targets::Postgres;
 use sqlx::{PgPool, raw_sql};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 const TENANTS: u128 = 50;

@@ -10,3 +10,4 @@ mod outbox;
 mod process;
 mod row_security;
 mod tour;
+mod verify;

@@ -184,13 +184,12 @@ pub fn native(database_url: &str) -> Command {
 }
 
 /// What all targets have. The times are short, for nobody wants to wait.
-fn settings() -> [(&'static str, &'static str); 12] {
+fn settings() -> [(&'static str, &'static str); 11] {
     [
         ("JWT_SECRET", JWT_SECRET),
         ("BCRYPT_COST", "4"),
         ("FAULT_INJECTION", "true"),
         ("CORS_ORIGINS", "https://app.example.com"),
-        ("RATE_LIMIT", "300"),
         // Every actor of the tests has an address of their own, as if there were a proxy.
         ("TRUSTED_PROXIES", "127.0.0.1"),
         ("OUTBOUND_TIMEOUT", "2s"),

@@ -60,5 +60,5 @@ pub(crate) async fn workflow() -> Result<Json<Workflow>> {
 }
 
 pub(crate) async fn openapi() -> Result<Document> {
-    Ok(Document(include_str!(concat!(env!("OUT_DIR"), "/openapi.json"))))
+    Ok(Document(crate::DESCRIPTION))
 }

@@ -2,10 +2,12 @@
 
 mod audit;
 mod tenant;
+mod verify;
 
 use std::{
     io::Write,
     path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
 };
 
@@ -50,6 +52,7 @@ fn command() -> Command {
         )
         .subcommand(tenant::command())
         .subcommand(audit::command())
+        .subcommand(verify::command())
 }
 
 fn flag(setting: &Setting) -> String {
@@ -73,8 +76,12 @@ fn argument(setting: &'static Setting) -> Arg {
 ///
 /// # Errors
 /// One sentence for each thing that is wrong.
-pub(crate) async fn run() -> Result<(), Sentences> {
+pub(crate) async fn run() -> Result<ExitCode, Sentences> {
     let matches = command().get_matches();
+    // It asks a deployment that is configured elsewhere.
+    if let Some((verify::NAME, matches)) = matches.subcommand() {
+        return verify::run(matches).await;
+    }
     let config = read_config(&matches)?;
     start_log(&config)?;
     match matches.subcommand() {
@@ -84,6 +91,7 @@ pub(crate) async fn run() -> Result<(), Sentences> {
         Some(("audit", matches)) => audit::run(matches, config).await,
         _ => serve(config).await,
     }
+    .map(|()| ExitCode::SUCCESS)
 }
 
 fn read_config(matches: &ArgMatches) -> Result<Config, Sentences> {

@@ -1,6 +1,7 @@
 //! Every route, asked by everybody: nobody, a stranger, each role, a suspended and a removed member; and by machines with
 //! a key of each role.
 
+use bailiwick::isolation::matrix::Standing;
 use bailiwick_core::{
     routes::{Access, ROUTES, Route},
     values::Role,
@@ -11,7 +12,7 @@ use bailiwick_tests::{
     targets::Target,
 };
 
-use super::samples::sample;
+use super::samples::{ask, sample};
 use crate::Case;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -22,36 +23,6 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new(format!("key_matrix::{}", route.name), move |target| every_machine_asks(target, route))
     });
     people.chain(machines).collect()
-}
-
-/// What somebody is to a tenant.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Standing {
-    Anonymous,
-    Stranger,
-    In(Role),
-    Suspended,
-    Removed,
-    /// A machine, with an owner's API key of this role.
-    Key(Role),
-}
-
-/// The status and code of the answer, or success.
-fn expected(access: Access, standing: Standing) -> Result<(), (u16, &'static str)> {
-    match (access, standing) {
-        (Access::Public | Access::AnyoneInTenant, _) | (Access::InPerson(_), Standing::Key(Role::Owner)) => {
-            Ok(())
-        }
-        (_, Standing::Anonymous) => Err((401, "authentication_required")),
-        (Access::SignedIn, Standing::Key(_)) => Err((403, "session_required")),
-        (Access::SignedIn, _) => Ok(()),
-        (Access::Member(least) | Access::InPerson(least), Standing::In(role)) if role >= least => Ok(()),
-        (Access::Member(least), Standing::Key(role)) if role >= least => Ok(()),
-        (Access::Member(_) | Access::InPerson(_), Standing::In(_) | Standing::Key(_)) => {
-            Err((403, "insufficient_role"))
-        }
-        (Access::Member(_) | Access::InPerson(_), _) => Err((403, "not_a_member")),
-    }
 }
 
 async fn everybody_asks(target: &'static Target, route: &'static Route) {
@@ -69,17 +40,19 @@ async fn everybody_asks(target: &'static Target, route: &'static Route) {
     tenant.set(&suspended, "status", "suspended").await;
     tenant.remove(&removed).await;
     let anonymous = Actor::anonymous(target);
-    let everybody = [
-        (Standing::Anonymous, &anonymous),
-        (Standing::Stranger, &stranger),
-        (Standing::In(Role::Viewer), &tenant.viewer),
-        (Standing::In(Role::Member), &tenant.member),
-        (Standing::In(Role::Manager), &tenant.manager),
-        (Standing::In(Role::Owner), &tenant.owner),
-        (Standing::Suspended, &suspended),
-        (Standing::Removed, &removed),
-    ];
-    for (standing, actor) in everybody {
+    for standing in Standing::ALL {
+        let actor = match standing {
+            Standing::Anonymous => &anonymous,
+            Standing::Stranger => &stranger,
+            Standing::In(Role::Viewer) => &tenant.viewer,
+            Standing::In(Role::Member) => &tenant.member,
+            Standing::In(Role::Manager) => &tenant.manager,
+            Standing::In(Role::Owner) => &tenant.owner,
+            Standing::Suspended => &suspended,
+            Standing::Removed => &removed,
+            // Machines have a matrix of their own.
+            Standing::Key(_) => continue,
+        };
         // What only a member can have is arranged for the owner where the one who asks is none.
         let user = match (route.access, standing) {
             (_, Standing::In(_)) => actor,
@@ -101,9 +74,9 @@ async fn every_machine_asks(target: &'static Target, route: &'static Route) {
 /// Somebody asks, for things of this user.
 async fn asks(
     route: &'static Route,
-    tenant: &Tenant<'_>,
-    (standing, actor): (Standing, &Actor<'_>),
-    user: &Actor<'_>,
+    tenant: &Tenant<'static>,
+    (standing, actor): (Standing, &Actor<'static>),
+    user: &Actor<'static>,
 ) {
     let target = tenant.owner.target;
     let sample = sample(route, tenant, user).await;
@@ -114,8 +87,8 @@ async fn asks(
         .until("nothing to be under way", async || (target.backdoor.count(&pending).await == 0).then_some(()))
         .await;
     let before = target.backdoor.snapshot(&tenant.id).await;
-    let answer: Answer = sample.ask(actor, tenant).send().await;
-    match expected(route.access, standing) {
+    let answer: Answer = ask(&sample, actor, tenant).send().await;
+    match standing.expected(route.access) {
         Ok(()) => assert_eq!(answer.status, sample.success, "{standing:?} asks {route:?}: {answer:?}"),
         Err((status, code)) => {
             let answer = answer.problem(status, code);

@@ -1,0 +1,264 @@
+//! Asking a deployment as its users do.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http::Method;
+use reqwest::{Client as Http, Url, redirect::Policy};
+use serde_json::{Value, json};
+
+use crate::tls;
+
+/// So long an answer may take.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// Seconds to wait where the deployment asks to wait and does not say how long.
+const PAUSE: u64 = 1;
+/// Seconds that are waited at once at the most.
+const LONGEST_PAUSE: u64 = 120;
+/// Seconds that are waited in all, before it is given up.
+const PATIENCE: u64 = 30 * 60;
+
+/// A deployment.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: Http,
+    base: String,
+    waited: AtomicU64,
+}
+
+/// A request that is to be sent.
+#[derive(Clone, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) body: Option<&'a Value>,
+    pub(super) tenant_id: Option<&'a str>,
+    pub(super) tenant_slug: Option<&'a str>,
+}
+
+impl<'a> Ask<'a> {
+    /// One without a body that names no tenant.
+    pub(super) fn new(method: &'a Method, path: &'a str) -> Self {
+        Self { method, path, body: None, tenant_id: None, tenant_slug: None }
+    }
+
+    pub(super) fn body(self, body: &'a Value) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    pub(super) fn tenant(self, id: &'a str) -> Self {
+        Self { tenant_id: Some(id), ..self }
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    /// All of its headers and its body, to be looked through.
+    pub(super) text: String,
+    pub(super) body: Value,
+}
+
+impl Reply {
+    /// The `code` of the problem that it is.
+    pub(super) fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    /// What it is, in short.
+    pub(super) fn summary(&self) -> String {
+        format!("{} {}", self.status, self.code()).trim_end().to_owned()
+    }
+
+    /// A text of the body.
+    ///
+    /// # Errors
+    /// A sentence if there is none.
+    pub(super) fn text_at(&self, name: &str) -> Result<String, String> {
+        let found = self.body[name].as_str().map(str::to_owned);
+        found.ok_or_else(|| format!("An answer has no {name}: {}.", self.summary()))
+    }
+}
+
+/// Somebody with an account.
+#[derive(Debug)]
+pub(super) struct Person {
+    pub(super) id: String,
+    pub(super) email: String,
+    pub(super) password: String,
+    token: Mutex<String>,
+}
+
+impl Person {
+    /// The same, with another token.
+    pub(super) fn with(&self, token: String) -> Self {
+        let (id, email, password) = (self.id.clone(), self.email.clone(), self.password.clone());
+        Self { id, email, password, token: Mutex::new(token) }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Client {
+    /// One for the deployment at a URL. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) fn new(url: &str) -> Result<Self, String> {
+        let refused = || format!("--url: expected http or https, a host, and at most a path, got {url}.");
+        let parsed: Url = url.parse().map_err(|_| refused())?;
+        let plain = parsed.query().is_none() && parsed.fragment().is_none() && parsed.has_host();
+        if !plain || !matches!(parsed.scheme(), "http" | "https") {
+            return Err(refused());
+        }
+        let tls =
+            tls::client_config().map_err(|error| format!("The HTTP client cannot be made: {error}."))?;
+        let http = Http::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .timeout(TIMEOUT)
+            .user_agent(concat!("bailiwick-verify/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| format!("The HTTP client cannot be made: {error}."))?;
+        let base = parsed.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { http, base, waited: AtomicU64::new(0) })
+    }
+
+    /// Where it is.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Seconds that were waited because the deployment asked for it.
+    pub(super) fn waited(&self) -> u64 {
+        self.waited.load(Ordering::Relaxed)
+    }
+
+    /// Sends a request with a token, or with none. Where it is told to come again later it does.
+    ///
+    /// # Errors
+    /// A sentence if there is no answer.
+    pub(super) async fn send(&self, token: Option<&str>, ask: &Ask<'_>) -> Result<Reply, String> {
+        loop {
+            let (reply, later) = self.once(token, ask).await?;
+            let Some(seconds) = later else { return Ok(reply) };
+            let seconds = seconds.clamp(PAUSE, LONGEST_PAUSE);
+            if self.waited.fetch_add(seconds, Ordering::Relaxed) + seconds > PATIENCE {
+                return Err(format!(
+                    "{} asks again and again to come later ({}); raise its limits for this, or try another time.",
+                    self.base,
+                    reply.summary()
+                ));
+            }
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+        }
+    }
+
+    async fn once(&self, token: Option<&str>, ask: &Ask<'_>) -> Result<(Reply, Option<u64>), String> {
+        let mut request = self.http.request(ask.method.clone(), format!("{}{}", self.base, ask.path));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in [("x-tenant-id", ask.tenant_id), ("x-tenant-slug", ask.tenant_slug)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        if let Some(body) = ask.body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let silent = |error: reqwest::Error| {
+            let why = if error.is_timeout() { "in time" } else { "at all" };
+            format!("{} did not answer {} {} {why}.", self.base, ask.method, ask.path)
+        };
+        let response = request.send().await.map_err(silent)?;
+        let status = response.status().as_u16();
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let later = matches!(status, 429 | 503)
+            .then(|| header("retry-after").and_then(|seconds| seconds.trim().parse().ok()).unwrap_or(PAUSE));
+        let mut text = format!("{:?}\n", response.headers());
+        let body = response.text().await.map_err(silent)?;
+        text += &body;
+        Ok((Reply { status, text, body: serde_json::from_str(&body).unwrap_or_default() }, later))
+    }
+
+    /// Registers somebody for the tenant of a slug, and logs them in.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) async fn register(&self, email: String, name: &str, slug: &str) -> Result<Person, String> {
+        let password = super::random()?;
+        let account = json!({ "email": email, "name": name, "password": password });
+        let ask = Ask::new(&Method::POST, "/v1/auth/register").body(&account);
+        let reply = self.send(None, &Ask { tenant_slug: Some(slug), ..ask }).await?;
+        if reply.status != 201 {
+            return Err(format!(
+                "{} registers nobody ({}); this needs accounts of its own.",
+                self.base,
+                reply.summary()
+            ));
+        }
+        let person = Person { id: reply.text_at("id")?, email, password, token: Mutex::default() };
+        self.log_in(&person).await?;
+        Ok(person)
+    }
+
+    /// Logs somebody in, and has them go on in that session; returns the answer.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) async fn log_in(&self, person: &Person) -> Result<Reply, String> {
+        let reply = self.session(person).await?;
+        *locked(&person.token) = reply.text_at("access_token")?;
+        Ok(reply)
+    }
+
+    /// Logs somebody in once more.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(super) async fn session(&self, person: &Person) -> Result<Reply, String> {
+        let credentials = json!({ "email": person.email, "password": person.password });
+        let reply = self.send(None, &Ask::new(&Method::POST, "/v1/auth/login").body(&credentials)).await?;
+        if reply.status == 200 {
+            return Ok(reply);
+        }
+        Err(format!("{} cannot log in, who has just registered ({}).", person.email, reply.summary()))
+    }
+
+    /// Sends a request in somebody's name. Whose session has ended logs in again.
+    ///
+    /// # Errors
+    /// A sentence if there is no answer.
+    pub(super) async fn ask(&self, person: Option<&Person>, ask: &Ask<'_>) -> Result<Reply, String> {
+        let Some(person) = person else { return self.send(None, ask).await };
+        let token = locked(&person.token).clone();
+        let reply = self.send(Some(&token), ask).await?;
+        if (reply.status, reply.code()) != (401, "invalid_token") {
+            return Ok(reply);
+        }
+        self.log_in(person).await?;
+        let token = locked(&person.token).clone();
+        self.send(Some(&token), ask).await
+    }
+
+    /// The same, for what must succeed.
+    ///
+    /// # Errors
+    /// A sentence if it does not.
+    pub(super) async fn must(&self, person: &Person, ask: &Ask<'_>) -> Result<Reply, String> {
+        let reply = self.ask(Some(person), ask).await?;
+        if (200..300).contains(&reply.status) {
+            return Ok(reply);
+        }
+        Err(format!("{} {} of one's own is refused: {}.", ask.method, ask.path, reply.summary()))
+    }
+}

@@ -1,0 +1,250 @@
+//! The matrices, as far as they are the same wherever they are run: who is expected to get what, and every place of a
+//! request that another tenant's id can stand in.
+
+use std::fmt;
+
+use bailiwick_core::{
+    DESCRIPTION,
+    routes::{Access, Route},
+    values::Role,
+};
+use serde_json::{Value, json};
+
+use super::samples::Sample;
+
+/// Status and code of a problem.
+pub type Refusal = (u16, &'static str);
+
+/// What somebody is to a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They carry no token.
+    Anonymous,
+    /// They have an account, and are in other tenants if in any.
+    Stranger,
+    /// A member of this role.
+    In(Role),
+    /// An owner who was suspended.
+    Suspended,
+    /// An owner who was removed.
+    Removed,
+    /// A machine, with an owner's API key of this role.
+    Key(Role),
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Anonymous,
+        Self::Stranger,
+        Self::In(Role::Viewer),
+        Self::In(Role::Member),
+        Self::In(Role::Manager),
+        Self::In(Role::Owner),
+        Self::Suspended,
+        Self::Removed,
+        Self::Key(Role::Viewer),
+        Self::Key(Role::Member),
+        Self::Key(Role::Manager),
+        Self::Key(Role::Owner),
+    ];
+
+    /// Whether they see what is the tenant's.
+    pub const fn is_member(self) -> bool {
+        matches!(self, Self::In(_) | Self::Key(_))
+    }
+
+    /// Whether they get what they ask for by a route of this rule, or else the refusal.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn expected(self, access: Access) -> Result<(), Refusal> {
+        match (access, self) {
+            (Access::Public | Access::AnyoneInTenant, _) | (Access::InPerson(_), Self::Key(Role::Owner)) => {
+                Ok(())
+            }
+            (_, Self::Anonymous) => Err((401, "authentication_required")),
+            (Access::SignedIn, Self::Key(_)) => Err((403, "session_required")),
+            (Access::SignedIn, _) => Ok(()),
+            (Access::Member(least) | Access::InPerson(least), Self::In(role)) if role >= least => Ok(()),
+            (Access::Member(least), Self::Key(role)) if role >= least => Ok(()),
+            (Access::Member(_) | Access::InPerson(_), Self::In(_) | Self::Key(_)) => {
+                Err((403, "insufficient_role"))
+            }
+            (Access::Member(_) | Access::InPerson(_), _) => Err((403, "not_a_member")),
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anonymous => "nobody",
+            Self::Stranger => "a stranger",
+            Self::In(role) => role.as_str(),
+            Self::Key(Role::Viewer) => "a viewer's API key",
+            Self::Key(Role::Member) => "a member's API key",
+            Self::Key(Role::Manager) => "a manager's API key",
+            Self::Key(Role::Owner) => "an owner's API key",
+            Self::Suspended => "a suspended owner",
+            Self::Removed => "a removed owner",
+        })
+    }
+}
+
+/// Whether requests to a route name a tenant.
+pub const fn names_a_tenant(access: Access) -> bool {
+    match access {
+        Access::Member(_) | Access::InPerson(_) | Access::AnyoneInTenant => true,
+        Access::Public | Access::SignedIn => false,
+    }
+}
+
+/// The names of the placeholders of a path, in order.
+pub fn placeholders(path: &'static str) -> impl Iterator<Item = &'static str> {
+    path.split(['{', '}']).skip(1).step_by(2)
+}
+
+/// A place in a request where something of another tenant can stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A placeholder of the path.
+    Path(usize, &'static str),
+    /// A member of the body.
+    Body(String),
+    /// A parameter of the query.
+    Query(String),
+    /// The tenant, by its id.
+    TenantId,
+    /// The tenant, by its slug.
+    TenantSlug,
+    /// The tenant's id, beside the slug of one's own.
+    IdBesideOwnSlug,
+    /// The tenant's slug, beside the id of one's own.
+    SlugBesideOwnId,
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(_, name) => write!(f, "{name} in the path"),
+            Self::Body(name) => write!(f, "{name} in the body"),
+            Self::Query(name) => write!(f, "{name} in the query"),
+            Self::TenantId => f.write_str("X-Tenant-ID"),
+            Self::TenantSlug => f.write_str("X-Tenant-Slug"),
+            Self::IdBesideOwnSlug => f.write_str("X-Tenant-ID beside one's own X-Tenant-Slug"),
+            Self::SlugBesideOwnId => f.write_str("X-Tenant-Slug beside one's own X-Tenant-ID"),
+        }
+    }
+}
+
+/// The description of the service, as it is checked in.
+pub fn description() -> Value {
+    serde_json::from_str(DESCRIPTION).unwrap_or_default()
+}
+
+/// The description of a route.
+pub fn operation<'d>(document: &'d Value, route: &Route) -> &'d Value {
+    &document["paths"][route.path][route.method.as_str().to_lowercase()]
+}
+
+/// Every place of a route's requests that an id of a tenant's data can stand in, read off the description.
+pub fn slots(document: &Value, route: &'static Route) -> Vec<Slot> {
+    let named = |schema: &Value| {
+        schema["$ref"].as_str().and_then(|name| document.pointer(name.trim_start_matches('#')))
+    };
+    let is_id = |schema: &Value| {
+        let schema = schema["anyOf"].as_array().and_then(|any| any.first()).unwrap_or(schema);
+        named(schema).unwrap_or(schema)["format"] == "uuid"
+    };
+    let operation = operation(document, route);
+    let mut slots: Vec<_> =
+        placeholders(route.path).enumerate().map(|(at, name)| Slot::Path(at, name)).collect();
+    let body = named(&operation["requestBody"]["content"]["application/json"]["schema"]);
+    for (name, schema) in body.and_then(|body| body["properties"].as_object()).into_iter().flatten() {
+        if is_id(schema) {
+            slots.push(Slot::Body(name.clone()));
+        }
+    }
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        if parameter["in"] == "query" && is_id(&parameter["schema"]) {
+            slots.extend(parameter["name"].as_str().map(|name| Slot::Query(name.to_owned())));
+        }
+    }
+    // What is public may be asked of any tenant.
+    if !matches!(route.access, Access::AnyoneInTenant) {
+        slots.extend([Slot::TenantId, Slot::TenantSlug]);
+    }
+    slots.extend([Slot::IdBesideOwnSlug, Slot::SlugBesideOwnId]);
+    slots
+}
+
+/// A tenant, as requests name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its slug.
+    pub slug: &'a str,
+}
+
+/// A request with something of another tenant in it, to be sent with one's own token.
+#[derive(Clone, Debug)]
+pub struct Crafted {
+    /// Path and query.
+    pub path: String,
+    /// The body.
+    pub body: Option<Value>,
+    /// `X-Tenant-ID`.
+    pub tenant_id: Option<String>,
+    /// `X-Tenant-Slug`.
+    pub tenant_slug: Option<String>,
+}
+
+impl Slot {
+    /// The refusal that is expected; where there is none, a list that is found to be empty.
+    pub fn refusal(&self, access: Access) -> Option<Refusal> {
+        match self {
+            Self::Path(..) => Some((404, "not_found")),
+            Self::Body(_) => Some((422, "validation_failed")),
+            Self::Query(_) => None,
+            Self::TenantId | Self::TenantSlug => Some((403, "not_a_member")),
+            Self::IdBesideOwnSlug if access != Access::AnyoneInTenant => Some((403, "not_a_member")),
+            Self::IdBesideOwnSlug | Self::SlugBesideOwnId => Some((400, "tenant_conflict")),
+        }
+    }
+
+    /// The request: a sample of one's own with the other's in this place. What goes into a body or a query is given.
+    pub fn craft(
+        &self,
+        (own, mine): (&Sample, Names<'_>),
+        (foreign, other): (&Sample, Names<'_>),
+        planted: &str,
+    ) -> Crafted {
+        let mut sample = own.clone();
+        let (mut id, mut slug) = (Some(mine.id), None);
+        match self {
+            Self::Path(at, _) => {
+                if let (Some(place), Some(with)) = (sample.ids.get_mut(*at), foreign.ids.get(*at)) {
+                    place.clone_from(with);
+                }
+            }
+            Self::Body(name) => {
+                let mut body = sample.body.take().unwrap_or_else(|| json!({}));
+                body[name] = json!(planted);
+                sample.body = Some(body);
+            }
+            Self::Query(name) => sample.query = Some(format!("{name}={planted}")),
+            Self::TenantId => (sample, id) = (foreign.clone(), Some(other.id)),
+            Self::TenantSlug => (sample, id, slug) = (foreign.clone(), None, Some(other.slug)),
+            Self::IdBesideOwnSlug => (id, slug) = (Some(other.id), Some(mine.slug)),
+            Self::SlugBesideOwnId => slug = Some(other.slug),
+        }
+        Crafted {
+            path: sample.path(),
+            body: sample.body,
+            tenant_id: id.map(str::to_owned),
+            tenant_slug: slug.map(str::to_owned),
+        }
+    }
+}

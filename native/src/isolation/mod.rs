@@ -1,0 +1,218 @@
+//! The matrices of isolation, run against any deployment from the outside: every route asked by everybody, and every
+//! place of an id tried with another tenant's. The suite runs the same matrices ([`matrix`], [`samples`]) with a back
+//! door to the database beside them.
+
+pub mod matrix;
+pub mod report;
+pub mod samples;
+
+mod client;
+mod people;
+mod roles;
+mod stock;
+mod swap;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bailiwick_core::{ports::Entropy, routes::Route};
+use http::Method;
+use serde_json::Value;
+use uuid::Uuid;
+
+use self::{
+    client::{Ask, Client, Person, Reply},
+    people::Party,
+    report::{Matrix, Report, Violation},
+    samples::Sample,
+};
+use crate::ports::SystemEntropy;
+
+/// What one run has made and found.
+struct Run {
+    client: Client,
+    document: Value,
+    /// Tells what belongs to this run.
+    mark: String,
+    kept: Mutex<HashMap<String, String>>,
+    /// Owners and slugs of the tenants.
+    tenants: Mutex<Vec<((String, String), String)>>,
+    report: Mutex<Report>,
+}
+
+/// Runs the matrices against a deployment, in two tenants that it makes and removes. It breaks off when `stop` is
+/// done, and removes them all the same.
+///
+/// # Errors
+/// Sentences, if the matrices could not be run to their end: why, and what is left.
+pub async fn verify(url: &str, stop: impl Future<Output = ()>) -> Result<Report, Vec<String>> {
+    let run = Run::new(url).map_err(|sentence| vec![sentence])?;
+    let outcome = tokio::select! {
+        outcome = run.matrices() => outcome,
+        () = stop => Err("It was broken off.".to_owned()),
+    };
+    run.clean_up().await;
+    let Run { client, report, .. } = run;
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    report.waited = client.waited();
+    match outcome {
+        Ok(()) => Ok(report),
+        Err(sentence) => Err(std::iter::once(sentence).chain(report.leftovers()).collect()),
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A text that nobody guesses.
+fn random() -> Result<String, String> {
+    let mut bytes = [0; 12];
+    SystemEntropy.fill(&mut bytes).map_err(|_| "The system has no randomness.".to_owned())?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// An id that nothing has.
+fn new_id() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    SystemEntropy.fill(&mut bytes).map_err(|_| "The system has no randomness.".to_owned())?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid()).map(|id: Uuid| id.to_string())
+}
+
+impl Run {
+    fn new(url: &str) -> Result<Self, String> {
+        let client = Client::new(url)?;
+        let report = Mutex::new(Report { url: client.base().to_owned(), ..Report::default() });
+        let (kept, tenants) = (Mutex::default(), Mutex::default());
+        Ok(Self { client, document: matrix::description(), mark: random()?, kept, tenants, report })
+    }
+
+    async fn matrices(&self) -> Result<(), String> {
+        self.same_routes().await?;
+        let mine = self.found('a', &format!("own-{}", self.mark)).await?;
+        let planted = self.planted();
+        let mut other = self.found('b', &planted).await?;
+        self.populate(&mut other, &planted).await?;
+        self.swap(&mine, &other).await?;
+        self.roles(&other).await
+    }
+
+    /// The matrices are those of the routes that this binary knows.
+    async fn same_routes(&self) -> Result<(), String> {
+        let served = self.client.send(None, &Ask::new(&Method::GET, "/openapi.json")).await?;
+        let operations = |document: &Value| -> BTreeSet<String> {
+            let paths = document["paths"].as_object().into_iter().flatten();
+            let named = |(path, item): (&String, &Value)| {
+                let methods = item.as_object().into_iter().flatten();
+                methods.map(|(method, _)| format!("{} {path}", method.to_uppercase())).collect::<Vec<_>>()
+            };
+            paths.flat_map(named).collect()
+        };
+        let (theirs, ours) = (operations(&served.body), operations(&self.document));
+        let base = self.client.base();
+        if theirs.is_empty() {
+            return Err(format!(
+                "{base} does not look like Bailiwick: /openapi.json gives {}.",
+                served.summary()
+            ));
+        }
+        let differing: Vec<_> = theirs.symmetric_difference(&ours).take(3).map(String::as_str).collect();
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let differing = differing.join(", ");
+        Err(format!("{base} has other routes than this binary ({differing}): use the binary of its version."))
+    }
+
+    /// What everything of the other tenant has in its name.
+    fn planted(&self) -> String {
+        format!("planted-{}", self.mark)
+    }
+
+    /// What nobody is ever shown.
+    fn secret(&self) -> String {
+        format!("secret-{}", self.mark)
+    }
+
+    /// What the things of a tenant have in their names.
+    fn label(&self, party: &Party) -> String {
+        if party.others.is_some() { self.planted() } else { format!("own-{}", self.mark) }
+    }
+
+    fn kept(&self, key: &str) -> Option<String> {
+        locked(&self.kept).get(key).cloned()
+    }
+
+    fn keep(&self, key: String, thing: &str) {
+        locked(&self.kept).insert(key, thing.to_owned());
+    }
+
+    /// What a request has used is not as it was.
+    fn used(&self, sample: &Sample) {
+        locked(&self.kept).retain(|_, kept| !sample.ids.contains(kept));
+    }
+
+    fn registered(&self, email: String) {
+        locked(&self.report).accounts.push(email);
+    }
+
+    fn founded(&self, owner: &Person, slug: &str) {
+        let credentials = (owner.email.clone(), owner.password.clone());
+        locked(&self.tenants).push((credentials, slug.to_owned()));
+    }
+
+    fn checked(&self, matrix: Matrix, route: &Route) {
+        *locked(&self.report).checks.entry((matrix, route.name)).or_default() += 1;
+    }
+
+    fn violated(&self, violation: Violation) {
+        locked(&self.report).violations.push(violation);
+    }
+
+    /// Whether an answer has in it what nobody is shown.
+    fn leaks(&self, reply: &Reply) -> Option<&'static str> {
+        reply.text.contains(&self.secret()).then_some("the secret of a webhook")
+    }
+
+    /// Whether an answer tells of the other tenant.
+    fn tells(&self, reply: &Reply, other: &Party) -> Option<&'static str> {
+        let told = [
+            (&*self.planted(), "a name of the other tenant's"),
+            (&other.slug, "the other tenant's slug"),
+            (&other.id, "the other tenant's id"),
+            (&other.owner.id, "the other owner's id"),
+            (&other.owner.email, "the other owner's address"),
+        ];
+        told.into_iter()
+            .find(|(text, _)| reply.text.contains(*text))
+            .map(|(_, what)| what)
+            .or_else(|| self.leaks(reply))
+    }
+
+    /// Removes the tenants.
+    async fn clean_up(&self) {
+        let tenants = std::mem::take(&mut *locked(&self.tenants));
+        for ((email, password), slug) in tenants {
+            if self.remove(&email, &password, &slug).await.is_err() {
+                locked(&self.report).left.push(slug);
+            }
+        }
+    }
+
+    async fn remove(&self, email: &str, password: &str, slug: &str) -> Result<(), String> {
+        // Whatever has become of the session.
+        let credentials = serde_json::json!({ "email": email, "password": password });
+        let ask = Ask::new(&Method::POST, "/v1/auth/login").body(&credentials);
+        let token = self.client.send(None, &ask).await?.text_at("access_token")?;
+        let path = format!("/v1/tenant?confirm={slug}");
+        let ask = Ask { tenant_slug: Some(slug), ..Ask::new(&Method::DELETE, &path) };
+        let gone = self.client.send(Some(&token), &ask).await?;
+        // A second time it is not there.
+        match (gone.status, gone.code()) {
+            (204, _) | (403, "not_a_member") => Ok(()),
+            _ => Err(gone.summary()),
+        }
+    }
+}

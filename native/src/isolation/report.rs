@@ -1,0 +1,131 @@
+//! What was checked, and what was found.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// One of the matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Matrix {
+    /// Every route, asked by everybody.
+    Roles,
+    /// Every place of an id, with another tenant's.
+    Swap,
+}
+
+impl Matrix {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Roles => "roles",
+            Self::Swap => "swap",
+        }
+    }
+}
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// What was being checked.
+    pub matrix: Matrix,
+    /// The route, by its name.
+    pub route: &'static str,
+    /// Method, path and query, as they were asked.
+    pub request: String,
+    /// Who asked, and what was foreign about it.
+    pub who: String,
+    /// What must come.
+    pub expected: String,
+    /// What came.
+    pub got: String,
+}
+
+/// What was checked, and what was found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Where.
+    pub url: String,
+    /// Checks of each route, by matrix.
+    pub checks: BTreeMap<(Matrix, &'static str), u64>,
+    /// What is not as it must be.
+    pub violations: Vec<Violation>,
+    /// Seconds that were waited because the deployment asked for it.
+    pub waited: u64,
+    /// Addresses of accounts that were registered for this; no route deletes accounts.
+    pub accounts: Vec<String>,
+    /// Slugs of tenants that could not be removed.
+    pub left: Vec<String>,
+}
+
+impl Report {
+    /// Checks of a matrix, and the routes that they are about.
+    fn count(&self, matrix: Matrix) -> (u64, usize) {
+        let of_matrix = self.checks.iter().filter(|((of, _), _)| *of == matrix);
+        of_matrix.fold((0, 0), |(checks, routes), (_, more)| (checks + more, routes + 1))
+    }
+
+    /// It for people.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("Isolation of {}", self.url), String::new()];
+        for matrix in [Matrix::Swap, Matrix::Roles] {
+            let (checks, routes) = self.count(matrix);
+            let wrong = self.violations.iter().filter(|found| found.matrix == matrix).count();
+            lines.push(format!(
+                "  {:<5} {checks:>5} checks of {routes} routes, {wrong} violations",
+                matrix.as_str()
+            ));
+        }
+        for Violation { matrix, route, request, who, expected, got } in &self.violations {
+            lines.push(String::new());
+            lines.push(format!("VIOLATION ({}, {route}): {request}", matrix.as_str()));
+            lines.push(format!("  asked by {who}"));
+            lines.push(format!("  expected {expected}"));
+            lines.push(format!("  got      {got}"));
+        }
+        lines.push(String::new());
+        if self.waited > 0 {
+            lines.push(format!("Waited {} s because the deployment asked for it.", self.waited));
+        }
+        lines.extend(self.leftovers());
+        lines.push(match self.violations.len() {
+            0 => "No violation was found.".to_owned(),
+            wrong => format!("{wrong} violations were found."),
+        });
+        lines
+    }
+
+    /// What is left behind.
+    pub(super) fn leftovers(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.left.is_empty() {
+            let left = self.left.join(", ");
+            lines.push(format!("These tenants could not be removed; remove them yourself: {left}."));
+        }
+        if !self.accounts.is_empty() {
+            lines.push(format!("These accounts stay, in no tenant: {}.", self.accounts.join(", ")));
+        }
+        lines
+    }
+
+    /// It for programs.
+    pub fn json(&self) -> Value {
+        let checks = |matrix| {
+            let of_matrix = self.checks.iter().filter(|((of, _), _)| *of == matrix);
+            of_matrix.map(|((_, route), checks)| ((*route).to_owned(), json!(checks))).collect::<Value>()
+        };
+        let violation = |found: &Violation| {
+            json!({
+                "matrix": found.matrix.as_str(), "route": found.route, "request": found.request,
+                "who": found.who, "expected": found.expected, "got": found.got,
+            })
+        };
+        json!({
+            "url": self.url,
+            "checks": { "swap": checks(Matrix::Swap), "roles": checks(Matrix::Roles) },
+            "violations": self.violations.iter().map(violation).collect::<Vec<_>>(),
+            "waited_seconds": self.waited,
+            "accounts_left": self.accounts,
+            "tenants_left": self.left,
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! The role matrix: every route, asked by nobody, a stranger, each role, a suspended and a removed member; and
+//! with an API key of each role.
+
+use bailiwick_core::routes::{Access, ROUTES, Route};
+use http::Method;
+
+use super::{
+    Run,
+    client::{Ask, Person, Reply},
+    matrix::{Standing, names_a_tenant},
+    people::Party,
+    report::{Matrix, Violation},
+    samples::Sample,
+    swap::summary,
+};
+
+impl Run {
+    /// Runs it. It uses the tenant up.
+    pub(super) async fn roles(&self, party: &Party) -> Result<(), String> {
+        // Who has left asks no more.
+        let last = |route: &&Route| route.name == "members::leave";
+        for route in ROUTES.iter().filter(|route| !last(route)).chain(ROUTES.iter().filter(last)) {
+            let refused = |standing: &Standing| standing.expected(route.access).is_err();
+            let [refused, admitted] = [true, false].map(|wanted| {
+                Standing::ALL.into_iter().filter(|standing| refused(standing) == wanted).collect::<Vec<_>>()
+            });
+            self.refuses(party, route, &refused).await?;
+            for standing in admitted {
+                // With this it is removed in the end: by its owner, and by nobody else.
+                if route.name != "tenants::delete" {
+                    self.admits(party, route, standing).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A sample for somebody. What only a member can have is the owner's where the one who asks is none.
+    async fn sample(
+        &self,
+        party: &Party,
+        route: &'static Route,
+        standing: Standing,
+    ) -> Result<Sample, String> {
+        let owns = standing.is_member() || matches!(route.access, Access::SignedIn | Access::Public);
+        let user = party.person(standing).filter(|_| owns).unwrap_or(&party.owner);
+        Sample::make(self, route, party, user).await
+    }
+
+    async fn asked(&self, party: &Party, sample: &Sample, person: Option<&Person>) -> Result<Reply, String> {
+        let path = sample.path();
+        let ask = Ask { body: sample.body.as_ref(), ..Ask::new(&sample.route.method, &path) };
+        let tenant_id = names_a_tenant(sample.route.access).then_some(&*party.id);
+        let reply = self.client.ask(person, &Ask { tenant_id, ..ask }).await?;
+        self.checked(Matrix::Roles, sample.route);
+        if (200..300).contains(&reply.status) && sample.route.method != Method::GET {
+            self.used(sample);
+        }
+        Ok(reply)
+    }
+
+    /// Those who may not: they are told so, and leave no trace.
+    async fn refuses(
+        &self,
+        party: &Party,
+        route: &'static Route,
+        standings: &[Standing],
+    ) -> Result<(), String> {
+        // What it takes is there before it is looked at. It is made anew only if somebody used it up who may not.
+        for standing in standings {
+            self.sample(party, route, *standing).await?;
+        }
+        let writes = route.method != Method::GET && names_a_tenant(route.access);
+        let before = if writes { self.snapshot(party, true).await? } else { Vec::new() };
+        for standing in standings.iter().copied() {
+            let sample = self.sample(party, route, standing).await?;
+            let Err((status, code)) = standing.expected(route.access) else { continue };
+            let reply = self.asked(party, &sample, party.person(standing)).await?;
+            let tells = if standing.is_member() { self.leaks(&reply) } else { self.tells(&reply, party) };
+            if (reply.status, reply.code()) != (status, code) || tells.is_some() {
+                self.violation(party, &sample, standing, format!("{status} {code}"), &reply);
+            }
+        }
+        if writes {
+            let after = self.snapshot(party, true).await?;
+            let who = standings.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            self.compare(Matrix::Roles, route, &route.path, &who, &before, &after);
+        }
+        Ok(())
+    }
+
+    /// Those who may: they get what they ask for, or else a problem that is the route's own and that has nothing to do
+    /// with who asks (a slug that is taken).
+    async fn admits(&self, party: &Party, route: &'static Route, standing: Standing) -> Result<(), String> {
+        let sample = self.sample(party, route, standing).await?;
+        let reply = self.asked(party, &sample, party.person(standing)).await?;
+        let own =
+            route.problems.iter().any(|code| (code.status(), code.as_str()) == (reply.status, reply.code()));
+        if (reply.status != sample.success && !own) || self.leaks(&reply).is_some() {
+            self.violation(party, &sample, standing, sample.success.to_string(), &reply);
+        }
+        Ok(())
+    }
+
+    fn violation(&self, party: &Party, sample: &Sample, standing: Standing, expected: String, reply: &Reply) {
+        let told = if standing.is_member() { self.leaks(reply) } else { self.tells(reply, party) };
+        self.violated(Violation {
+            matrix: Matrix::Roles,
+            route: sample.route.name,
+            request: format!("{} {}", sample.route.method, sample.path()),
+            who: standing.to_string(),
+            expected,
+            got: summary(reply, told),
+        });
+    }
+}

@@ -1,0 +1,198 @@
+//! For every route a request that succeeds. The matrices vary it; a route without one fails them.
+
+use std::future::Future;
+
+use bailiwick_core::routes::{Access, Route};
+use serde_json::{Value, json};
+
+use super::matrix::placeholders;
+
+/// What a sample needs to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing<'a> {
+    /// A project that is a draft.
+    Project,
+    /// A project that is shown in public.
+    PublicProject,
+    /// A task of a project that is not archived.
+    Task,
+    /// The user's comment on this task.
+    CommentOn(&'a str),
+    /// A member whom nobody misses.
+    Member,
+    /// A member who can be given a task.
+    Colleague,
+    /// An API key of the user.
+    ApiKey,
+    /// An open invitation.
+    Invitation,
+    /// A delivery that was given up.
+    Delivery,
+    /// A notification of the user.
+    Notification,
+    /// A session of the user, which is not the one that asks.
+    Session,
+    /// Somebody else who owns the tenant; there is nothing to name.
+    SecondOwner,
+    /// Not an id, but an address that nobody has registered.
+    FreeEmail,
+    /// Not an id, but a slug that no tenant has.
+    FreeSlug,
+    /// Not an id, but the slug of the tenant.
+    Slug,
+    /// Not an id, but the address of the user.
+    Email,
+    /// Not an id, but the password of the user.
+    Password,
+    /// Not an id, but a refresh token of the user.
+    RefreshToken,
+    /// Not an id, but the token of an invitation of the user to another tenant.
+    InvitationToken,
+}
+
+impl Thing<'_> {
+    /// What stands in a place of this name.
+    ///
+    /// # Errors
+    /// A sentence if the matrices do not know the name.
+    pub fn in_place(name: &str) -> Result<Thing<'static>, String> {
+        Ok(match name {
+            "project_id" | "entity_id" => Thing::Project,
+            "task_id" => Thing::Task,
+            "user_id" => Thing::Member,
+            "assignee_id" | "actor_id" => Thing::Colleague,
+            "api_key_id" => Thing::ApiKey,
+            "invitation_id" => Thing::Invitation,
+            "delivery_id" => Thing::Delivery,
+            "notification_id" => Thing::Notification,
+            "session_id" => Thing::Session,
+            other => return Err(format!("The matrices know no {other}; add it to samples.rs.")),
+        })
+    }
+}
+
+/// Where samples are made: it puts there what they need.
+pub trait Ground: Sync {
+    /// A tenant there.
+    type Tenant: Sync;
+    /// Somebody there.
+    type User: Sync;
+
+    /// Has such a thing be there, in the tenant, for the user, and returns its id.
+    fn thing(
+        &self,
+        thing: Thing<'_>,
+        tenant: &Self::Tenant,
+        user: &Self::User,
+    ) -> impl Future<Output = Result<String, String>> + Send;
+}
+
+/// A request that succeeds for whoever may make it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// What it asks.
+    pub route: &'static Route,
+    /// The ids of the path's placeholders, in order.
+    pub ids: Vec<String>,
+    /// The query.
+    pub query: Option<String>,
+    /// The body.
+    pub body: Option<Value>,
+    /// The status of success.
+    pub success: u16,
+}
+
+impl Sample {
+    /// A request in a tenant, to be made by this user; what it needs is put there first.
+    ///
+    /// # Errors
+    /// A sentence if the matrices do not know the route, or the ground cannot give what it needs.
+    pub async fn make<G: Ground>(
+        ground: &G,
+        route: &'static Route,
+        tenant: &G::Tenant,
+        user: &G::User,
+    ) -> Result<Self, String> {
+        let (body, success) = request(ground, route, tenant, user).await?;
+        let mut ids: Vec<String> = Vec::new();
+        for placeholder in placeholders(route.path) {
+            let thing = match (placeholder, ids.last()) {
+                ("comment_id", Some(task)) => Thing::CommentOn(task),
+                ("project_id", _) if route.access == Access::AnyoneInTenant => Thing::PublicProject,
+                _ => Thing::in_place(placeholder)?,
+            };
+            let id = ground.thing(thing, tenant, user).await?;
+            ids.push(id);
+        }
+        let query = match route.name {
+            "tenants::delete" => Some(format!("confirm={}", ground.thing(Thing::Slug, tenant, user).await?)),
+            _ => None,
+        };
+        Ok(Self { route, ids, query, body, success })
+    }
+
+    /// The path, with its ids in place, and the query.
+    pub fn path(&self) -> String {
+        let path = placeholders(self.route.path)
+            .zip(&self.ids)
+            .fold(self.route.path.to_owned(), |path, (name, id)| path.replace(&format!("{{{name}}}"), id));
+        self.query.as_ref().map_or(path.clone(), |query| format!("{path}?{query}"))
+    }
+}
+
+/// The body, and the status of success.
+async fn request<G: Ground>(
+    ground: &G,
+    route: &Route,
+    tenant: &G::Tenant,
+    user: &G::User,
+) -> Result<(Option<Value>, u16), String> {
+    let need = |thing| ground.thing(thing, tenant, user);
+    Ok(match route.name {
+        "auth::register" => {
+            let (email, password) = (need(Thing::FreeEmail).await?, need(Thing::Password).await?);
+            (Some(json!({ "email": email, "name": "Sample", "password": password })), 201)
+        }
+        "auth::login" => {
+            let (email, password) = (need(Thing::Email).await?, need(Thing::Password).await?);
+            (Some(json!({ "email": email, "password": password })), 200)
+        }
+        "auth::refresh" => (Some(json!({ "refresh_token": need(Thing::RefreshToken).await? })), 200),
+        "me::change_password" => {
+            let password = need(Thing::Password).await?;
+            (Some(json!({ "current_password": password, "new_password": password })), 204)
+        }
+        "me::update" | "tenants::update" | "projects::update" => (Some(json!({ "name": "Sample" })), 200),
+        "tenants::create" => (Some(json!({ "slug": need(Thing::FreeSlug).await?, "name": "Sample" })), 201),
+        "tenants::configure" => (Some(json!({ "email_sender_name": "Sample" })), 200),
+        "members::update" => (Some(json!({ "role": "manager" })), 200),
+        "members::leave" => {
+            // Even the owner can go if there is another one.
+            need(Thing::SecondOwner).await?;
+            (None, 204)
+        }
+        "invitations::create" => {
+            (Some(json!({ "email": need(Thing::FreeEmail).await?, "role": "viewer" })), 201)
+        }
+        "invitations::accept" => (Some(json!({ "token": need(Thing::InvitationToken).await? })), 200),
+        "api_keys::create" => (Some(json!({ "name": "Sample", "role": "viewer" })), 201),
+        "projects::create" => (Some(json!({ "name": "Sample" })), 201),
+        "projects::transition" => (Some(json!({ "to": "submitted" })), 200),
+        "tasks::create" => {
+            (Some(json!({ "title": "Sample", "assignee_id": need(Thing::Colleague).await? })), 201)
+        }
+        "tasks::update" => (Some(json!({ "assignee_id": need(Thing::Colleague).await? })), 200),
+        "comments::create" => {
+            (Some(json!({ "body": format!("@{} look", need(Thing::Colleague).await?) })), 201)
+        }
+        "comments::update" => {
+            (Some(json!({ "body": format!("@{} look again", need(Thing::Colleague).await?) })), 200)
+        }
+        "notifications::set_preferences" => (Some(json!({ "muted": ["completed"] })), 200),
+        "notifications::mark_read" | "admin::retry_delivery" => (None, 200),
+        "auth::logout" | "notifications::mark_all_read" => (None, 204),
+        _ if route.method == "DELETE" => (None, 204),
+        _ if route.method == "GET" => (None, 200),
+        other => return Err(format!("The matrices have no sample for {other}; add one to samples.rs.")),
+    })
+}

@@ -1,0 +1,103 @@
+//! `bailiwick verify-isolation` against every target: it finds nothing where nothing is, and what is broken where
+//! something is.
+
+mod broken;
+
+use std::collections::BTreeSet;
+
+use bailiwick::isolation::matrix::{Standing, description, names_a_tenant, slots};
+use bailiwick_core::routes::ROUTES;
+use bailiwick_tests::{
+    actors::Actor,
+    targets::{Target, binary},
+};
+use serde_json::Value;
+use tokio::process::Command;
+
+use self::broken::Broken;
+
+crate::cases!("verify_isolation":
+    finds_nothing_where_nothing_is,
+    finds_what_is_broken,
+);
+
+/// Runs it, and returns what it ended with and its report.
+async fn verify(url: &str) -> (Option<i32>, Value) {
+    let output = Command::new(binary())
+        .env_clear()
+        .args(["verify-isolation", "--url", url, "--output", "json"])
+        .output()
+        .await
+        .expect("it runs");
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let report = serde_json::from_str(&said).unwrap_or_else(|_| panic!("no report: {said}\n{complained}"));
+    (output.status.code(), report)
+}
+
+/// Holds that what was made for it is gone, but for the accounts that it names.
+async fn nothing_is_left(target: &Target, report: &Value) {
+    assert_eq!(report["tenants_left"], Value::Array(Vec::new()));
+    let accounts: Vec<_> = report["accounts_left"].as_array().expect("a list").iter().collect();
+    assert!(!accounts.is_empty());
+    for account in accounts {
+        let email = account.as_str().expect("an address");
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM users WHERE email = '{email}') AS users, (SELECT count(*) FROM memberships m \
+             JOIN users u ON u.id = m.user_id WHERE u.email = '{email}') AS memberships, \
+             (SELECT count(*) FROM tenants t JOIN users u ON u.id = t.created_by WHERE u.email = '{email}') AS tenants"
+        );
+        let rows = target.backdoor.sql(&sql).await;
+        assert_eq!(rows, [["1", "0", "0"].map(|count| Some(count.to_owned()))], "{email}");
+    }
+}
+
+async fn finds_nothing_where_nothing_is(target: &'static Target) {
+    // It runs only where somebody has registered.
+    Actor::register(target, "first").await;
+    let (code, report) = verify(&target.url).await;
+    assert_eq!(report["violations"], Value::Array(Vec::new()), "{report:#}");
+    assert_eq!(code, Some(0));
+    let document = description();
+    for route in ROUTES {
+        let checks = |matrix: &str| report["checks"][matrix][route.name].as_u64().unwrap_or(0);
+        // Who removes the tenant in the end is its owner.
+        let least = Standing::ALL.len() - usize::from(route.name == "tenants::delete");
+        assert!(checks("roles") >= least as u64, "{route:?}: {}", checks("roles"));
+        if names_a_tenant(route.access) {
+            let slots = slots(&document, route).len();
+            assert!(checks("swap") >= slots as u64, "{route:?}: {} of {slots}", checks("swap"));
+        }
+    }
+    nothing_is_left(target, &report).await;
+}
+
+async fn finds_what_is_broken(target: &'static Target) {
+    Actor::register(target, "first").await;
+    let broken = Broken::start(&target.url).await;
+    let (code, report) = verify(&broken.url).await;
+    assert_eq!(code, Some(1), "{report:#}");
+    let violations = report["violations"].as_array().expect("a list");
+    let found = |matrix: &str, route: &str| {
+        let of_both = violations.iter().filter(|it| it["matrix"] == matrix && it["route"] == route);
+        of_both
+            .map(|it| ["who", "expected", "got"].map(|name| it[name].as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+    };
+    let by_id = [
+        "the owner of another tenant, with project_id in the path",
+        "404 not_found",
+        "200, with a name of the other tenant's",
+    ];
+    assert_eq!(found("swap", "projects::get"), [by_id], "{report:#}");
+    let who: BTreeSet<_> = found("roles", "projects::delete")
+        .into_iter()
+        .filter(|[_, expected, got]| *expected == "403 insufficient_role" && *got == "204")
+        .map(|[who, _, _]| who)
+        .collect();
+    assert_eq!(who, BTreeSet::from(["member", "viewer"]), "{report:#}");
+    let routes: BTreeSet<_> = violations.iter().filter_map(|it| it["route"].as_str()).collect();
+    assert_eq!(routes, BTreeSet::from(["projects::get", "projects::delete"]), "{report:#}");
+    assert!(report["waited_seconds"].as_u64() >= Some(1), "{report:#}");
+    nothing_is_left(target, &report).await;
+}
