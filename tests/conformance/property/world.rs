@@ -241,9 +241,10 @@ impl World {
     /// An id for a place of this kind: mostly one of the tenant, but also another's, another kind's, or nobody's.
     pub(super) fn pick(&self, draw: &mut Draw, tenant: usize, kind: Kind) -> String {
         let other = draw.below(self.tenants.len());
+        let others = (0..self.tenants.len()).filter(|other| *other != tenant);
         let from = match draw.below(100) {
             0..=65 => self.ids(tenant, kind),
-            66..=89 => self.ids(other, kind),
+            66..=89 => others.flat_map(|tenant| self.ids(tenant, kind)).collect(),
             90..=94 => self.ids(other, draw.of(KINDS)),
             95..=97 => self.lost.clone(),
             _ => vec![self.tenants[other].id.clone()],

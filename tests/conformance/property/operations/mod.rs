@@ -33,7 +33,7 @@ const OPERATIONS: &[(usize, Operation)] = &[
     (10, comments::create),
     (4, comments::update),
     (2, comments::delete),
-    (4, comments::get),
+    (6, comments::get),
     (3, comments::list),
     (3, members::list),
     (2, members::get),
@@ -83,6 +83,16 @@ pub(super) fn draw(world: &World, draw: &mut Draw) -> Plan {
     // Who is out does nothing else that succeeds.
     if world.users.iter().any(|user| !user.sessions[user.current].good) && draw.chance(20) {
         return accounts::log_in(world, draw);
+    }
+    // What there is none of nobody can ask for.
+    if let Some(bare) = world.tenants.iter().find(|tenant| !tenant.gone && tenant.comments.is_empty())
+        && draw.chance(25)
+    {
+        return match (bare.projects.is_empty(), bare.tasks.is_empty()) {
+            (true, _) => projects::create(world, draw),
+            (false, true) => tasks::create(world, draw),
+            (false, false) => comments::create(world, draw),
+        };
     }
     let total = OPERATIONS.iter().map(|(weight, _)| weight).sum();
     let mut at = draw.below(total);
