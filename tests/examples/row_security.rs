@@ -3,7 +3,7 @@
 //! `cargo run --release -p bailiwick-tests --example row_security`; `SECONDS_EACH` (2), `ROUNDS` (5) and `CONNECTIONS` (16)
 //! are as `scripts/bench` has them.
 
-#![expect(clippy::print_stdout, clippy::expect_used, reason = "this is what it is for")]
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "to measure and to tell is what it is for")]
 
 use std::{
     sync::{

@@ -119,7 +119,7 @@ fn is_postgres(config: &Config) -> Result<bool, String> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "this is what `map_err` has to give")]
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 fn unusable(error: sqlx::Error) -> String {
     format!("DATABASE_URL: the database cannot be used: {error}.")
 }

@@ -195,12 +195,8 @@ async fn transact(connection: &mut PgConnection, statements: &[Statement]) -> Re
         "BEGIN ISOLATION LEVEL SERIALIZABLE"
     };
     let mut held = first.unwrap_or(Held::Nothing);
-    if held == Held::Nothing {
-        connection.execute(begin).await?;
-    } else {
-        let begin = format!("{begin}; {}", Held::Nothing.turned_into(held));
-        connection.execute(raw_sql(AssertSqlSafe(begin))).await?;
-    }
+    let set = if held == Held::Nothing { String::new() } else { Held::Nothing.turned_into(held) };
+    connection.execute(raw_sql(AssertSqlSafe(format!("{begin}; {set}")))).await?;
     let mut all = Vec::with_capacity(statements.len());
     for (index, statement) in statements.iter().enumerate() {
         if let Some(needed) = Held::needed(statement).filter(|needed| *needed != held) {

@@ -77,9 +77,7 @@ pub(super) async fn make(connection: &mut PgConnection) -> Result<(), String> {
                     Err(error) if is_forbidden(&error) => return Err(advice(connection).await),
                     // Roles belong to the whole server: who migrates another of its databases was quicker.
                     Err(error) if matches!(code(&error).as_str(), "42710" | "23505") => {}
-                    made => {
-                        made.map_err(told)?;
-                    }
+                    made => made.map(drop).map_err(told)?,
                 }
             }
         }
@@ -88,9 +86,7 @@ pub(super) async fn make(connection: &mut PgConnection) -> Result<(), String> {
         let grant = format!("GRANT {APP}, {SPANNING} TO CURRENT_USER");
         match raw_sql(AssertSqlSafe(grant)).execute(&mut *connection).await {
             Err(error) if is_forbidden(&error) => return Err(advice(connection).await),
-            granted => {
-                granted.map_err(told)?;
-            }
+            granted => granted.map(drop).map_err(told)?,
         }
         if !is_member(connection).await.map_err(told)? {
             return Err("The login that migrates is NOINHERIT and would not see what it migrates: \
