@@ -10,3 +10,4 @@ pub mod outbox;
 pub mod ports;
 pub mod server;
 pub mod tls;
+pub mod verifier;

@@ -7,4 +7,5 @@ mod instance;
 mod operator;
 mod outbox;
 mod process;
+mod provider;
 mod tour;

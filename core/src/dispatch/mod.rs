@@ -1,9 +1,10 @@
 //! One request: route, token, tenant, access, handler, and back. Everything that every route has in common.
 
 mod batch;
+mod callers;
 mod doors;
+mod memory;
 mod named;
-mod slugs;
 
 use std::sync::{
     Arc,
@@ -15,20 +16,22 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use uuid::Uuid;
 
 pub use self::doors::{Account, Lobby, Operator, TenantScope, Visitor};
-use self::slugs::SlugCache;
+use self::memory::Memory;
 pub(crate) use self::{
     batch::{Batch, Outcome, Slot},
-    doors::{Courier, Pass},
+    callers::Caller,
+    doors::{Courier, Login, Pass},
     named::NamedTenant,
 };
 use crate::{
     config::Config,
     endpoint::{Answer, Door, Incoming},
+    identity::Provider,
     limits,
     notify::outbox,
     ports::Ports,
     problem::{Code, Problem, Result},
-    repository::tenants,
+    repository::{identities::Known, tenants},
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::{Bearer, Credential, Tokens},
@@ -48,10 +51,14 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) ports: Ports,
     pub(crate) tokens: Tokens,
+    /// The operator's identity provider, if there is one.
+    pub(crate) provider: Option<Provider>,
     /// Whether a delivery was written that nobody has begun to send.
     pub(crate) waiting: AtomicBool,
     router: matchit::Router<Vec<&'static Route>>,
-    slugs: SlugCache,
+    slugs: Memory<TenantId>,
+    /// By subject.
+    identities: Memory<Known>,
 }
 
 /// What an adapter may want to log of a request; it is among the extensions of every response.
@@ -89,8 +96,9 @@ impl App {
                 .insert(path, routes)
                 .map_err(|error| vec![format!("The route {path} cannot be: {error}.")])?;
         }
-        let waiting = AtomicBool::new(false);
-        Ok(Arc::new(Self { config, ports, tokens, waiting, router, slugs: SlugCache::default() }))
+        let (provider, waiting) = (Provider::new(&config), AtomicBool::new(false));
+        let (slugs, identities) = (Memory::default(), Memory::default());
+        Ok(Arc::new(Self { config, ports, tokens, provider, waiting, router, slugs, identities }))
     }
 
     /// Answers a request. Every failure is a response too.
@@ -198,17 +206,21 @@ impl App {
         };
         let path = found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let named = NamedTenant::read(&parts.headers)?;
-        let bearer = match route.access {
+        let caller = match route.access {
             Access::Public | Access::AnyoneInTenant => None,
             Access::SignedIn | Access::Member(_) | Access::InPerson(_) => {
-                Some(self.authenticate(&parts.headers)?)
+                Some(self.caller(&parts.headers).await?)
             }
         };
-        let named = match bearer.as_ref().map(|bearer| &bearer.credential) {
-            Some(Credential::Key(_)) if route.access == Access::SignedIn => {
+        let named = match &caller {
+            Some(Caller::Ours(Bearer { credential: Credential::Key(_), .. }))
+                if route.access == Access::SignedIn =>
+            {
                 return Err(Problem::new(Code::SessionRequired));
             }
-            Some(Credential::Key(key)) => named.by_key(key.tenant)?,
+            Some(Caller::Ours(Bearer { credential: Credential::Key(key), .. })) => {
+                named.by_key(key.tenant)?
+            }
             _ => named,
         };
         let incoming = Incoming {
@@ -216,22 +228,53 @@ impl App {
             query: parts.uri.query().map(str::to_owned),
             content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
             body,
-            named: named.clone(),
+            named,
             door: Door::Shut,
         };
-        self.throttle(route, bearer.as_ref(), parts.extensions.get().copied()).await?;
+        self.throttle(route, caller.as_ref(), parts.extensions.get().copied()).await?;
+        loop {
+            let (bearer, remembered) = match &caller {
+                None => (None, None),
+                Some(Caller::Ours(bearer)) => (Some(bearer.clone()), None),
+                Some(Caller::External(subject)) => {
+                    let (bearer, remembered) = self.account_of(subject, &incoming.named).await?;
+                    (Some(bearer), remembered.then_some(subject))
+                }
+            };
+            match (self.enter(route, &incoming, bearer).await, remembered) {
+                // The identity may have gone to another account since. Nothing was read or written.
+                (Err(problem), Some(subject)) if problem.code == Code::InvalidToken => {
+                    self.identities.forget(&subject.subject);
+                }
+                (answer, _) => return answer.map(Answer::into_response),
+            }
+        }
+    }
+
+    /// Opens the door that the route's access rule says, and has the handler answer.
+    async fn enter(
+        self: &Arc<Self>,
+        route: &Route,
+        incoming: &Incoming,
+        bearer: Option<Bearer>,
+    ) -> Result<Answer> {
+        let named = &incoming.named;
         let call = |door| route.endpoint.call(&mut Incoming { door, ..incoming.clone() });
         let unknown = match route.access {
             Access::Member(_) | Access::InPerson(_) => Code::NotAMember,
             Access::AnyoneInTenant => Code::TenantNotFound,
             Access::SignedIn | Access::Public => {
+                let account = |user, login| Door::Account(Account::open(Pass(()), self.clone(), user, login));
                 let door = match bearer {
-                    Some(Bearer { user, credential: Credential::Session(session) }) => {
-                        Door::Account(Account::open(Pass(()), self.clone(), user, session))
+                    Some(Bearer { user, credential: Credential::Session(id) }) => {
+                        account(user, Login::Session(id))
+                    }
+                    Some(Bearer { user, credential: Credential::Identity(id) }) => {
+                        account(user, Login::Identity(id))
                     }
                     _ => Door::Lobby(Lobby::open(Pass(()), self.clone())),
                 };
-                return Ok(call(door)?.await?.into_response());
+                return call(door)?.await;
             }
         };
         let call = |tenant| {
@@ -243,33 +286,15 @@ impl App {
                 _ => Door::Visitor(Visitor::open(Pass(()), app, tenant, slug)),
             })
         };
-        let (tenant, cached) = self.resolve(&named, unknown).await?;
-        let answer = match call(tenant)?.await {
+        let (tenant, cached) = self.resolve(named, unknown).await?;
+        match call(tenant)?.await {
             // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
             Err(problem) if cached && problem.code == unknown => {
                 let again = self.look_up(named.slug(), unknown).await?;
                 if again == tenant { Err(problem) } else { call(again)?.await }
             }
             answer => answer,
-        };
-        answer.map(Answer::into_response)
-    }
-
-    /// Whom the token or key that the request carries stands for (RFC 6750, section 2.1).
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Bearer> {
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(value) = values.next() else {
-            return Err(Problem::new(Code::AuthenticationRequired));
-        };
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") && values.next().is_none())
-            .map(|(_, token)| token.trim_start());
-        token
-            .and_then(|token| Bearer::read(token, &self.tokens, self.now()))
-            .ok_or_else(|| Problem::new(Code::InvalidToken))
+        }
     }
 
     /// The id of the tenant that a request names, and whether it came out of memory; with the code `unknown` if there

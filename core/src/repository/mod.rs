@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod comments;
 pub mod config;
 pub mod deliveries;
+pub(crate) mod identities;
 pub mod invitations;
 pub mod members;
 pub(crate) mod memberships;
@@ -42,6 +43,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     comments::ALL,
     config::ALL,
     deliveries::ALL,
+    identities::ALL,
     invitations::ALL,
     memberships::ALL,
     members::ALL,

@@ -4,6 +4,7 @@ use bailiwick_core::routes::{Access, ROUTES, Route};
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, new_id, unique},
     client::Ask,
+    provider::{Person, Provider},
 };
 use serde_json::{Value, json};
 
@@ -30,6 +31,7 @@ pub(super) async fn sample(route: &'static Route, tenant: &Tenant<'_>, user: &Ac
         let id = match (placeholder, ids.last()) {
             ("comment_id", Some((_, task))) => tenant.comment(task, &user.id).await,
             ("session_id", _) => user.new_session().await,
+            ("identity_id", _) => user.identity().await,
             ("api_key_id", _) => tenant.api_key(&user.id).await,
             ("notification_id", _) => tenant.notification(&user.id).await,
             ("project_id", _) if route.access == Access::AnyoneInTenant => tenant.public_project().await,
@@ -72,6 +74,10 @@ async fn request(route: &Route, tenant: &Tenant<'_>, user: &Actor<'_>) -> (Optio
         }
         "me::change_password" => {
             (Some(json!({ "current_password": PASSWORD, "new_password": PASSWORD })), 204)
+        }
+        "me::link_identity" => {
+            let token = Provider::shared().access_token("EdDSA", &Person::new("sample")).await;
+            (Some(json!({ "token": token })), 201)
         }
         "me::update" | "tenants::update" | "projects::update" => {
             (Some(json!({ "name": unique("name") })), 200)
