@@ -18,8 +18,8 @@ use crate::{
     problem::{Code, Problem, Result},
     routes::Access,
     values::{
-        ApiKeyId, CommentId, DeliveryId, InvitationId, NotificationId, ProjectId, SessionId, TaskId, UserId,
-        uuid,
+        ApiKeyId, CommentId, DeliveryId, IdentityId, InvitationId, NotificationId, ProjectId, SessionId,
+        TaskId, UserId, uuid,
     },
 };
 
@@ -297,6 +297,7 @@ path_id!(NotificationId, "notification_id");
 path_id!(DeliveryId, "delivery_id");
 path_id!(SessionId, "session_id");
 path_id!(ApiKeyId, "api_key_id");
+path_id!(IdentityId, "identity_id");
 
 /// 200 with a JSON body.
 pub(crate) struct Json<T>(pub(crate) T);

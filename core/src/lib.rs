@@ -17,6 +17,7 @@ mod notify;
 mod token;
 
 pub mod config;
+pub mod identity;
 pub mod input;
 pub mod limits;
 #[cfg(feature = "openapi")]

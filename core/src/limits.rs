@@ -6,6 +6,12 @@ pub const BODY_BYTES: usize = 256 * 1024;
 pub const TARGET_BYTES: usize = 8 * 1024;
 /// A bearer token: bytes. Tokens made here have about 400.
 pub const TOKEN_BYTES: usize = 4 * 1024;
+/// A token of an identity provider: bytes. Some list all groups that somebody is in.
+pub const EXTERNAL_TOKEN_BYTES: usize = 16 * 1024;
+/// An identity provider's name for somebody: bytes (OpenID Connect Core 1.0, section 2).
+pub const SUBJECT_BYTES: usize = 255;
+/// An identity provider's set of keys: bytes.
+pub const JWKS_BYTES: usize = 256 * 1024;
 /// An email address: characters (RFC 5321, section 4.5.3.1.3, less the angle brackets).
 pub const EMAIL: usize = 254;
 /// A person's or a tenant's name: characters.

@@ -156,7 +156,7 @@ pub fn document() -> Value {
             "securitySchemes": {
                 "bearer": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "The access token of a login, or an API key (`bwk_...`), which opens its own tenant and needs no tenant header.",
+                    "description": "The access token of a login, or an API key (`bwk_...`), which opens its own tenant and needs no tenant header; or, if the operator has named an identity provider, a JWT of its, to which a request may also be answered 403 `email_not_verified` or `identity_not_linked` and 503 `identity_provider_unavailable`.",
                 },
             },
         },
@@ -219,6 +219,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         Access::Public => {}
         Access::AnyoneInTenant => problems.extend([Code::TenantNotFound, Code::TooManyRequests]),
         Access::SignedIn | Access::Member(_) | Access::InPerson(_) => {
+            // What the identity provider's tokens can meet is said once, of all routes (`bearer`).
             problems.extend([Code::AuthenticationRequired, Code::InvalidToken, Code::TooManyRequests]);
         }
     }

@@ -28,6 +28,14 @@ pub(crate) fn is_plain(url: &str) -> bool {
     Origin::of(url).is_some()
 }
 
+/// Whether nobody on the way can change what comes from a URL that the operator configured: by https, or from this
+/// machine itself.
+pub(crate) fn is_private_way(url: &str) -> bool {
+    Origin::of(url).is_some_and(|origin| {
+        origin.secure || origin.is_local() || origin.address().is_some_and(|address| address.is_loopback())
+    })
+}
+
 impl Origins {
     /// Reads a list that is separated by commas.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {

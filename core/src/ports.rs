@@ -1,5 +1,5 @@
-//! What an adapter implements so that the product can run somewhere: a database, a clock, randomness, hashing, a way
-//! out to other services.
+//! What an adapter implements so that the product can run somewhere: a database, a clock, randomness, hashing, the
+//! verification of signatures, a way out to other services.
 //!
 //! The traits are plain (`-> impl Future + Send`); the core keeps them behind erased twins, so that it is compiled
 //! once and not once for every adapter.
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::Method;
 use uuid::Uuid;
 
+pub use crate::identity::PublicKey;
 use crate::{
     password::{HashJob, HashOutcome},
     sql::{Rows, Statement},
@@ -108,6 +109,14 @@ pub trait Hasher: Send + Sync + 'static {
     fn run(&self, job: HashJob) -> impl Future<Output = Result<HashOutcome, Overloaded>> + Send;
 }
 
+/// Verifies signatures of an identity provider. (What the product signs itself, it verifies itself.)
+pub trait Verifier: Send + Sync + 'static {
+    /// Whether it is the key's signature of the message, by the key's algorithm, in the form of RFC 7518: RSASSA-PKCS1-v1_5
+    /// with SHA-256, ECDSA on P-256 with SHA-256 (both numbers, 64 bytes), or Ed25519. A key that is none has signed
+    /// nothing.
+    fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> impl Future<Output = bool> + Send;
+}
+
 /// Too much work of this kind is waiting.
 #[derive(Clone, Copy, Debug)]
 pub struct Overloaded;
@@ -127,6 +136,8 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// Whether its host may have a private address.
     pub trusted: bool,
+    /// So many bytes of the answer's body are of interest, and an answer with more is none; 0 if no body is.
+    pub read: usize,
 }
 
 impl fmt::Debug for HttpRequest {
@@ -142,6 +153,8 @@ pub struct HttpResponse {
     pub status: u16,
     /// Seconds that `Retry-After` asks to wait, if it says so.
     pub retry_after: Option<u64>,
+    /// The body; empty if nobody wanted it.
+    pub body: Bytes,
 }
 
 /// Another service gave no answer: why, in words that hold no secret.
@@ -227,15 +240,18 @@ pub struct Ports {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) hasher: Arc<dyn ErasedHasher>,
     pub(crate) limiter: Arc<dyn ErasedRateLimiter>,
+    pub(crate) verifier: Arc<dyn ErasedVerifier>,
 }
 
 impl Ports {
     /// Takes an adapter's implementations.
+    #[expect(clippy::too_many_arguments, reason = "one of each port, and none is mistaken for another")]
     pub fn new(
         database: impl Database,
         clock: impl Clock,
         entropy: impl Entropy,
         hasher: impl Hasher,
+        verifier: impl Verifier,
         http: impl HttpClient,
         mailer: impl Mailer,
         limiter: impl RateLimiter,
@@ -248,6 +264,7 @@ impl Ports {
             entropy: Arc::new(entropy),
             hasher: Arc::new(hasher),
             limiter: Arc::new(limiter),
+            verifier: Arc::new(verifier),
         }
     }
 }
@@ -285,6 +302,26 @@ pub(crate) trait ErasedRateLimiter: Send + Sync {
 impl<L: RateLimiter> ErasedRateLimiter for L {
     fn take<'a>(&'a self, limit: Limit, key: &'a str) -> BoxFuture<'a, Result<(), Wait>> {
         Box::pin(RateLimiter::take(self, limit, key))
+    }
+}
+
+pub(crate) trait ErasedVerifier: Send + Sync {
+    fn verify<'a>(
+        &'a self,
+        key: &'a PublicKey,
+        message: &'a [u8],
+        signature: &'a [u8],
+    ) -> BoxFuture<'a, bool>;
+}
+
+impl<V: Verifier> ErasedVerifier for V {
+    fn verify<'a>(
+        &'a self,
+        key: &'a PublicKey,
+        message: &'a [u8],
+        signature: &'a [u8],
+    ) -> BoxFuture<'a, bool> {
+        Box::pin(Verifier::verify(self, key, message, signature))
     }
 }
 

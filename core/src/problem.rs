@@ -59,7 +59,7 @@ codes! {
     TenantConflict = "tenant_conflict" 400 "The tenant headers contradict each other";
     /// The request needs a bearer token.
     AuthenticationRequired = "authentication_required" 401 "Authentication is required";
-    /// The bearer token is malformed, expired, not signed by this service, or its session has ended.
+    /// The bearer token is malformed, expired, not signed by who may sign it, or what it stood for has ended.
     InvalidToken = "invalid_token" 401 "The token is invalid";
     /// Email and password do not belong together.
     InvalidCredentials = "invalid_credentials" 401 "Email or password is wrong";
@@ -69,6 +69,12 @@ codes! {
     SessionRequired = "session_required" 403 "A login is required";
     /// You have no active membership in this tenant, or there is no such tenant.
     NotAMember = "not_a_member" 403 "Not a member of this tenant";
+    /// The identity provider has not verified an email address of yours, or does not tell it. Without one, no account is
+    /// made.
+    EmailNotVerified = "email_not_verified" 403 "No verified email address";
+    /// An account has your email address, but is not linked to this identity. Log in to it with its password and link
+    /// it: `POST /v1/me/identities`.
+    IdentityNotLinked = "identity_not_linked" 403 "The account is not linked to this identity";
     /// The operator of the service has suspended this tenant. Nothing of it can be read or changed until that ends.
     TenantSuspended = "tenant_suspended" 403 "The tenant is suspended";
     /// Your role in this tenant is too low; `required_role` names the least one.
@@ -87,6 +93,12 @@ codes! {
     MethodNotAllowed = "method_not_allowed" 405 "The method is not allowed";
     /// Somebody has registered this email address.
     EmailTaken = "email_taken" 409 "The email address is taken";
+    /// This identity is linked to an account already.
+    IdentityTaken = "identity_taken" 409 "The identity is linked already";
+    /// The account has no password, so this identity is the only way in.
+    OnlyWayIn = "only_way_in" 409 "It is the only way in";
+    /// The account has no password: whoever it belongs to comes by an identity provider.
+    NoPassword = "no_password" 409 "There is no password";
     /// A tenant has this slug.
     SlugTaken = "slug_taken" 409 "The slug is taken";
     /// They are a member of this tenant already.
@@ -131,6 +143,8 @@ codes! {
     InternalError = "internal_error" 500 "Internal error";
     /// The database cannot be reached or is too busy. Try again after `Retry-After` seconds.
     Unavailable = "unavailable" 503 "Temporarily unavailable";
+    /// The keys of the identity provider cannot be had. Try again after `Retry-After` seconds.
+    ProviderUnavailable = "identity_provider_unavailable" 503 "The identity provider cannot be reached";
     /// Too many logins and registrations are waiting. Try again after `Retry-After` seconds.
     Overloaded = "overloaded" 503 "Too busy";
     /// The request took too long and was given up. A change may or may not have been made.

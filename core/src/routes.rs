@@ -11,9 +11,10 @@ use crate::{
     },
     problem::Code::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
-        EmailTaken, FourEyes, InvalidCredentials, InvalidCursor, InvalidRefreshToken, InvitationNotFound,
-        InvitationUnusable, LastOwner, NotTheAuthor, NotTheSubmitter, Overloaded, ProjectArchived, SlugTaken,
-        TasksOpen, TenantConflict, TenantSuspended, TooManyAttempts, TransitionNotAllowed, Unavailable,
+        EmailTaken, FourEyes, IdentityTaken, InvalidCredentials, InvalidCursor, InvalidRefreshToken,
+        InvitationNotFound, InvitationUnusable, LastOwner, NoPassword, NotTheAuthor, NotTheSubmitter,
+        OnlyWayIn, Overloaded, ProjectArchived, SlugTaken, TasksOpen, TenantConflict, TenantSuspended,
+        TooManyAttempts, TransitionNotAllowed, Unavailable,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -106,13 +107,20 @@ routes! {
     /// Change one's own account.
     PATCH  "/v1/me",                            SignedIn,          1, [],                                me::update;
     /// Change one's password, which ends all other sessions.
-    POST   "/v1/me/password",                   SignedIn,          2, [TooManyAttempts, Overloaded, Conflict],            me::change_password;
+    POST   "/v1/me/password",                   SignedIn,          2, [TooManyAttempts, Overloaded, Conflict, NoPassword], me::change_password;
     /// List the sessions in which one is logged in.
     GET    "/v1/me/sessions",                   SignedIn,          1, [InvalidCursor],                   me::sessions;
     /// End all sessions, this one among them.
     DELETE "/v1/me/sessions",                   SignedIn,          1, [],                                me::revoke_sessions;
     /// End a session.
     DELETE "/v1/me/sessions/{session_id}",      SignedIn,          1, [],                                me::revoke_session;
+
+    /// List the identities by which one comes from the identity provider.
+    GET    "/v1/me/identities",                 SignedIn,          1, [InvalidCursor],                   me::identities;
+    /// Link an identity to one's account, by a token of the identity provider.
+    POST   "/v1/me/identities",                 SignedIn,          1, [IdentityTaken],                   me::link_identity;
+    /// Take an identity away from one's account.
+    DELETE "/v1/me/identities/{identity_id}",   SignedIn,          1, [OnlyWayIn],                       me::unlink_identity;
 
     /// List the tenants that one is in.
     GET    "/v1/tenants",                       SignedIn,          1, [InvalidCursor],                   tenants::list;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::{HeaderName, header};
 
 use crate::{
-    dispatch::App,
+    dispatch::{App, Caller},
     problem::{Code, Problem, Result},
     routes::{Access, Route},
     token::{Bearer, Credential},
@@ -94,7 +94,7 @@ impl App {
     pub(crate) async fn throttle(
         &self,
         route: &Route,
-        bearer: Option<&Bearer>,
+        caller: Option<&Caller>,
         address: Option<ClientAddress>,
     ) -> Result<()> {
         // Without an adapter that knows better, all come from the same place.
@@ -102,15 +102,17 @@ impl App {
         if route.problems.contains(&Code::TooManyAttempts) {
             self.count(Limit::Address, &address()).await?;
         }
-        match bearer {
-            Some(Bearer { user, credential: Credential::Session(_) }) => {
-                self.count(Limit::Requests, &user.to_string()).await
+        match caller {
+            Some(Caller::External(subject)) => {
+                // No user's id looks so.
+                self.count(Limit::Requests, &format!("subject {}", subject.subject)).await
             }
             // By its digest, so that nobody else can use it up; and by the address, so that keys cannot be tried out.
-            Some(Bearer { credential: Credential::Key(key), .. }) => {
+            Some(Caller::Ours(Bearer { credential: Credential::Key(key), .. })) => {
                 self.count(Limit::Requests, &key.digest()).await?;
                 self.count(Limit::Requests, &address()).await
             }
+            Some(Caller::Ours(Bearer { user, .. })) => self.count(Limit::Requests, &user.to_string()).await,
             None if route.access == Access::AnyoneInTenant => self.count(Limit::Requests, &address()).await,
             None => Ok(()),
         }

@@ -76,10 +76,9 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
     }
     let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
     let limiter = Bindings::new(env).map_err(|sentence| vec![sentence])?;
-    App::new(
-        config,
-        Ports::new(D1::new(database), DateClock, WebCrypto, Inline, FetchClient, Console, limiter),
-    )
+    let database = D1::new(database);
+    let ports = Ports::new(database, DateClock, WebCrypto, Inline, WebCrypto, FetchClient, Console, limiter);
+    App::new(config, ports)
 }
 
 async fn answer(app: &Arc<App>, mut request: Request) -> worker::Result<Response> {

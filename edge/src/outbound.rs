@@ -4,11 +4,14 @@ use bailiwick_core::ports::{Email, HttpClient, HttpFailure, HttpRequest, HttpRes
 use serde_json::json;
 use worker::{
     console_log,
-    js_sys::{Uint8Array, global},
+    js_sys::{Reflect, Uint8Array, global},
     send::SendFuture,
     wasm_bindgen::{JsCast, JsValue},
     wasm_bindgen_futures::JsFuture,
-    worker_sys::web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, WorkerGlobalScope},
+    worker_sys::web_sys::{
+        AbortSignal, Headers, ReadableStream, ReadableStreamDefaultReader, RequestInit, RequestRedirect,
+        Response, WorkerGlobalScope,
+    },
 };
 
 /// The platform's `fetch`.
@@ -32,7 +35,7 @@ impl HttpClient for FetchClient {
             let platform: WorkerGlobalScope = global().unchecked_into();
             let promise = platform.fetch_with_str_and_init(&request.url, &options);
             match JsFuture::from(promise).await {
-                Ok(response) => Ok(read(&response.unchecked_into()).await),
+                Ok(response) => read(&response.unchecked_into(), request.read).await,
                 Err(_) if signal.aborted() => Err(HttpFailure("it did not answer in time".to_owned())),
                 Err(_) => Err(HttpFailure("it cannot be reached".to_owned())),
             }
@@ -58,15 +61,40 @@ fn options(request: &HttpRequest) -> Result<RequestInit, JsValue> {
 
 /// Takes what is asked for, and lets the rest go: a body that nobody reads keeps one of the few connections that an
 /// invocation may have.
-async fn read(response: &Response) -> HttpResponse {
+async fn read(response: &Response, at_most: usize) -> Result<HttpResponse, HttpFailure> {
     let retry_after = response.headers().get("retry-after").ok().flatten();
+    let mut bytes = Some(Vec::new());
     if let Some(body) = response.body() {
+        if at_most > 0 {
+            bytes = whole(&body, at_most).await;
+        }
         // That it was let go already is no failure.
         let _ = JsFuture::from(body.cancel()).await;
     }
-    HttpResponse {
+    let failure = || HttpFailure("its answer broke off or is too long".to_owned());
+    Ok(HttpResponse {
         status: response.status(),
         retry_after: retry_after.and_then(|seconds| seconds.trim().parse().ok()),
+        body: bytes.ok_or_else(failure)?.into(),
+    })
+}
+
+/// The body, if it is no longer than this.
+async fn whole(body: &ReadableStream, at_most: usize) -> Option<Vec<u8>> {
+    let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = JsFuture::from(reader.read()).await.ok()?;
+        // At the end there is none.
+        let Ok(chunk) = Reflect::get(&chunk, &"value".into()).ok()?.dyn_into::<Uint8Array>() else {
+            reader.release_lock();
+            return Some(bytes);
+        };
+        bytes.extend(chunk.to_vec());
+        if bytes.len() > at_most {
+            reader.release_lock();
+            return None;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use bailiwick_core::{
     outbound::is_public,
     ports::{HttpClient, HttpFailure, HttpRequest, HttpResponse},
 };
+use bytes::{Bytes, BytesMut};
 use http::header::RETRY_AFTER;
 use reqwest::{
     Client, ClientBuilder, Response, Url,
@@ -21,7 +22,7 @@ use reqwest::{
 
 use crate::tls;
 
-/// So much of a body is read, for the sake of the connection, which can be used again after its end.
+/// So much of a body that nobody wants is read, for the sake of the connection, which can be used again after its end.
 const BODY_BYTES: usize = 16 * 1024;
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(30);
@@ -72,7 +73,12 @@ impl HttpClient for WebClient {
             asking = asking.header(name, value);
         }
         let mut response = asking.send().await.map_err(failure)?;
-        let answer = HttpResponse { status: response.status().as_u16(), retry_after: retry_after(&response) };
+        let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+        if request.read > 0 {
+            let body = whole_body(response, request.read).await?;
+            return Ok(HttpResponse { status, retry_after, body });
+        }
+        let answer = HttpResponse { status, retry_after, body: Bytes::new() };
         // What was asked for is done or refused; that the rest does not come changes nothing.
         let mut read = 0;
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -83,6 +89,18 @@ impl HttpClient for WebClient {
         }
         Ok(answer)
     }
+}
+
+/// The body, if it is no longer than this.
+async fn whole_body(mut response: Response, at_most: usize) -> Result<Bytes, HttpFailure> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        if body.len() + chunk.len() > at_most {
+            return Err(HttpFailure("its answer is too long".to_owned()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }
 
 fn address(url: &Url) -> Option<IpAddr> {
@@ -165,7 +183,6 @@ impl Error for PrivateAddress {}
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use http::Method;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -207,6 +224,7 @@ mod tests {
             body: Bytes::from_static(b"{}"),
             timeout: Duration::from_millis(300),
             trusted,
+            read: 0,
         }
     }
 
@@ -246,6 +264,26 @@ mod tests {
         let (address, _) = server(date, false).await;
         let answer = send(format!("http://{address}/x"), true).await.unwrap();
         assert_eq!((answer.status, answer.retry_after), (503, None));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_if_somebody_wants_it_and_it_is_whole_and_not_too_long() {
+        let wanted = async |answer: &'static str| {
+            let (address, _) = server(answer, false).await;
+            let request = HttpRequest { read: 4, ..request(format!("http://{address}/"), true) };
+            let answer = WebClient::new().unwrap().send(request).await;
+            answer.map(|answer| answer.body).map_err(|failure| failure.0)
+        };
+        let body = wanted("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody").await;
+        assert_eq!(body, Ok(Bytes::from_static(b"body")));
+        let body = wanted("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nbodyx").await;
+        assert_eq!(body, Err("its answer is too long".to_owned()));
+        let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nbod\r\n2\r\nyx\r\n0\r\n\r\n";
+        assert_eq!(wanted(chunked).await, Err("its answer is too long".to_owned()));
+        let broken = wanted("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbo").await;
+        assert_eq!(broken, Err("the connection broke off".to_owned()));
+        let (address, _) = server("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody", false).await;
+        assert_eq!(send(format!("http://{address}/"), true).await.unwrap().body, Bytes::new());
     }
 
     #[tokio::test]

@@ -11,3 +11,4 @@ pub mod mailer;
 pub mod ports;
 pub mod server;
 pub mod tls;
+pub mod verifier;

@@ -19,6 +19,7 @@ mod comments;
 mod config;
 mod courier;
 mod emails;
+mod identities;
 mod input;
 mod invitations;
 mod matrix;
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
         accounts::cases(),
         sessions::cases(),
         api_keys::cases(),
+        identities::cases(),
         tenants::cases(),
         throttle::cases(),
         members::cases(),
@@ -120,11 +122,12 @@ fn main() -> ExitCode {
     ] {
         common.extend(cases);
     }
+    let disturbing = identities::disturbing().into_iter().chain(outage::cases()).collect();
     let alone = Arguments { test_threads: Some(1), ..arguments.clone() };
     let phases = [
         ("while the database is empty", bootstrap::cases(), &arguments),
         ("all together", common, &arguments),
-        ("one after the other, because they disturb the rest", outage::cases(), &alone),
+        ("one after the other, because they disturb the rest", disturbing, &alone),
     ];
 
     let tally = Tally::default();

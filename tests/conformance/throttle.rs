@@ -3,6 +3,7 @@
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, unique},
     client::{Answer, Ask},
+    provider::{Person, Provider},
     targets::Target,
 };
 use futures::future::join_all;
@@ -16,6 +17,7 @@ crate::cases!("throttle":
     attempts_from_one_address,
     an_address_cannot_be_made_up,
     requests_of_one_user,
+    requests_of_one_identity,
     requests_of_one_key,
     requests_of_one_visitor,
 );
@@ -150,6 +152,16 @@ async fn requests_of_one_user(target: &'static Target) {
     check(refused, "too_many_requests", "requests", 1200);
     other.get("/v1/me").send().await.expect(200);
     tenant.owner.get("/v1/projects").tenant(&tenant.id).send().await.expect(200);
+}
+
+async fn requests_of_one_identity(target: &'static Target) {
+    // Also where it leads to no account, which asks the database each time.
+    let stranger = Person { verified: false, ..Person::new("stranger") };
+    let token = Provider::shared().access_token("EdDSA", &stranger).await;
+    let stranger = Actor { token: Some(token), ..Actor::anonymous(target) };
+    stranger.get("/v1/me").send().await.problem(403, "email_not_verified");
+    let refused = until_refused(290, || stranger.get("/v1/me")).await;
+    check(refused, "too_many_requests", "requests", 300);
 }
 
 async fn requests_of_one_key(target: &'static Target) {

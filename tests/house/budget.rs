@@ -10,6 +10,7 @@ use bailiwick::{
     hasher::HashPool,
     limiter::Limiter,
     ports::{SystemClock, SystemEntropy},
+    verifier::Ring,
 };
 use bailiwick_core::{
     App, Config, Ports,
@@ -21,17 +22,40 @@ use bailiwick_core::{
     sql::{Rows, Statement},
 };
 use bailiwick_tests::actors::{new_id, session_of};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::Request;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, SqlitePool, raw_sql};
 
 /// Nothing is sent here: requests only write down what is to be sent.
 struct Nowhere;
 
-impl HttpClient for Nowhere {
+/// An identity provider that signs with one key, and tells it to whoever asks for anything.
+struct Provider(Ed25519KeyPair);
+
+impl Provider {
+    fn new() -> Self {
+        Self(Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a seed of 32 bytes"))
+    }
+
+    fn token(&self, subject: &str) -> String {
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let claims = json!({
+            "iss": "https://id.example", "aud": "bailiwick", "sub": subject, "exp": 4_102_444_800_i64,
+            "email": format!("{subject}@id.example"), "email_verified": true,
+        });
+        let message = format!("{}.{}", part(json!({ "alg": "EdDSA" })), part(claims));
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(self.0.sign(message.as_bytes())))
+    }
+}
+
+impl HttpClient for Provider {
     async fn send(&self, _: HttpRequest) -> Result<HttpResponse, HttpFailure> {
-        Err(HttpFailure("there is nobody".to_owned()))
+        let x = URL_SAFE_NO_PAD.encode(self.0.public_key());
+        let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x }] });
+        Ok(HttpResponse { status: 200, retry_after: None, body: Bytes::from(keys.to_string()) })
     }
 }
 
@@ -139,7 +163,7 @@ impl Things {
         let open = client.made("POST", "/v1/invitations", open).await;
 
         let (tenant, now) = (text(&tenant, "id"), "'2026-01-01T00:00:00.000Z'");
-        let (member, notification, delivery) = (new_id(), new_id(), new_id());
+        let (member, notification, delivery, identity) = (new_id(), new_id(), new_id(), new_id());
         for sql in [
             format!(
                 "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
@@ -158,6 +182,10 @@ impl Things {
                  attempts, next_attempt_at, created_at) VALUES ('{tenant}', '{delivery}', 'slack', 'approved', 'T', '', \
                  'project', '{project}', 'dead', 1, {now}, {now})"
             ),
+            format!(
+                "INSERT INTO identities (id, user_id, issuer, subject, created_at) \
+                 VALUES ('{identity}', '{me}', 'https://id.example', '{identity}', {now})"
+            ),
         ] {
             raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("rows");
         }
@@ -170,6 +198,7 @@ impl Things {
             ("comment_id", text(&comment, "id")),
             ("user_id", member),
             ("session_id", session_of(&client.token)),
+            ("identity_id", identity),
             ("invitation_id", text(&open, "id")),
             ("notification_id", notification),
             ("delivery_id", delivery),
@@ -192,6 +221,7 @@ impl Things {
             }
             "auth::login" => Some(json!({ "email": "0@example.com", "password": "a password" })),
             "auth::refresh" => Some(json!({ "refresh_token": self.refresh_token })),
+            "me::link_identity" => Some(json!({ "token": Provider::new().token("linked") })),
             "me::change_password" => {
                 Some(json!({ "current_password": "a password", "new_password": "another password" }))
             }
@@ -228,6 +258,9 @@ async fn no_route_asks_the_database_more_often_than_the_table_says() {
         "JWT_SECRET" => Some("x".repeat(32)),
         "BCRYPT_COST" => Some("4".to_owned()),
         "RATE_LIMIT_ADDRESS" => Some("0".to_owned()),
+        "JWKS_URL" => Some("https://id.example/jwks".to_owned()),
+        "JWT_ISSUER" => Some("https://id.example".to_owned()),
+        "JWT_AUDIENCE" => Some("bailiwick".to_owned()),
         _ => None,
     })
     .expect("a configuration");
@@ -237,8 +270,9 @@ async fn no_route_asks_the_database_more_often_than_the_table_says() {
     let counting = Counting { database, batches: Arc::default() };
     let batches = counting.batches.clone();
     let hasher = HashPool::start(&config).expect("threads");
+    let limiter = Limiter::new(&config);
     let ports =
-        Ports::new(counting, SystemClock, SystemEntropy, hasher, Nowhere, Nowhere, Limiter::new(&config));
+        Ports::new(counting, SystemClock, SystemEntropy, hasher, Ring, Provider::new(), Nowhere, limiter);
     let app = App::new(config, ports).expect("an app");
     let mut client = Client {
         app,
@@ -265,4 +299,9 @@ async fn no_route_asks_the_database_more_often_than_the_table_says() {
     let (_, _, first) = client.ask("GET", "/v1/tenant", None).await;
     let (_, _, second) = client.ask("GET", "/v1/tenant", None).await;
     assert_eq!((first, second), (2, 1));
+    // Whose account an identity leads to is asked once, too, and it is made the first time of all.
+    client.token = Provider::new().token("new");
+    let (_, _, first) = client.ask("GET", "/v1/me", None).await;
+    let (_, _, second) = client.ask("GET", "/v1/me", None).await;
+    assert_eq!((first, second), (3, 1));
 }

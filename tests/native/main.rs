@@ -8,6 +8,7 @@ mod instance;
 mod operator;
 mod outbox;
 mod process;
+mod provider;
 mod row_security;
 mod tour;
 mod verify;

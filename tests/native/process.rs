@@ -32,6 +32,13 @@ async fn wrong_settings_stop_the_start_with_a_sentence_each() {
     }
     assert!(!said.contains("hunter2"), "{said}");
 
+    let provider = [("JWKS_URL", "http://id.example.com/jwks"), ("JWT_ISSUER", "https://id.example.com")];
+    let said = fails(native(&url(&directory)).envs(provider)).await;
+    assert!(
+        said.contains("JWKS_URL: expected an https URL") && said.contains("JWT_AUDIENCE: it is not set"),
+        "{said}"
+    );
+
     let said = fails(&mut native("mysql://h/d")).await;
     assert!(said.contains("DATABASE_URL: expected sqlite://"), "{said}");
     let said = fails(native(&url(&directory)).env("LOG_LEVEL", "a=b=c")).await;
@@ -45,7 +52,8 @@ async fn postgres_is_migrated_only_when_asked_and_needs_a_secret() {
     assert!(said.contains("0001 foundation") && said.contains("bailiwick migrate"), "{said}");
     for expected in [
         "Applied 0001 foundation.\nApplied 0002 product.\nApplied 0003 sessions.\nApplied 0004 api keys.\n\
-         Applied 0005 activity chain.\nApplied 0007 row level security.\n",
+         Applied 0005 activity chain.\nApplied 0006 identities.\n\
+         Applied 0007 row level security.\n",
         "The database is up to date.\n",
     ] {
         let output = native(&server.url()).arg("migrate").output().await.expect("it runs");

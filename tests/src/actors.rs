@@ -102,6 +102,18 @@ impl<'t> Actor<'t> {
         session_of(&self.login().await)
     }
 
+    /// Puts an identity in by which nobody comes, and returns its id.
+    pub async fn identity(&self) -> String {
+        let (id, subject) = (new_id(), unique("subject"));
+        let sql = format!(
+            "INSERT INTO identities (id, user_id, issuer, subject, created_at) \
+             VALUES ('{id}', '{}', 'https://id.example', '{subject}', {NOW})",
+            self.id
+        );
+        self.target.backdoor.sql(&sql).await;
+        id
+    }
+
     /// A request in their name.
     pub fn ask(&self, method: Method, path: &str) -> Ask {
         let ask = Ask::new(&self.target.http, method, &self.target.url, path);

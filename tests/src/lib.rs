@@ -13,6 +13,7 @@ pub mod actors;
 pub mod backdoor;
 pub mod client;
 pub mod outbox;
+pub mod provider;
 pub mod receivers;
 pub mod targets;
 

@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     backdoor::Backdoor,
+    provider::Provider,
     receivers::{Mail, Mailbox, Receivers},
     until,
 };
@@ -212,7 +213,11 @@ pub async fn native_sqlite() -> Target {
     let directory = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite://{}", directory.path().join("bailiwick.db").display());
     let receivers = Receivers::shared();
-    let (process, line) = start(native(&url).envs(receivers.by_smtp()), "listening on http").await;
+    let (process, line) = start(
+        native(&url).envs(receivers.by_smtp()).envs(Provider::shared().settings()),
+        "listening on http",
+    )
+    .await;
     let pool = SqlitePool::connect(&url).await.expect("the server's file");
     Target {
         name: "native+sqlite",
@@ -232,7 +237,9 @@ pub async fn native_postgres() -> Target {
     let postgres = Postgres::start().await;
     let url = postgres.install().await;
     let receivers = Receivers::shared();
-    let (process, line) = start(native(&url).envs(receivers.by_api()), "listening on http").await;
+    let (process, line) =
+        start(native(&url).envs(receivers.by_api()).envs(Provider::shared().settings()), "listening on http")
+            .await;
     let pool = PgPool::connect(&postgres.login("bailiwick", "bailiwick")).await.expect("Postgres");
     Target {
         name: "native+postgres",
@@ -255,6 +262,7 @@ pub async fn edge_d1() -> Target {
     let vars: serde_json::Map<_, _> = settings
         .into_iter()
         .chain(receivers.by_api())
+        .chain(Provider::shared().settings())
         .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
     let mut command = Command::new(root().join("node_modules/.bin/node"));

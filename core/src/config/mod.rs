@@ -94,6 +94,18 @@ settings! {
     Everywhere token_ttl: Duration = "TOKEN_TTL" or "15m";
     /// How long a session can be renewed after it was last renewed.
     Everywhere refresh_ttl: Duration = "REFRESH_TTL" or "30d";
+    /// Where the keys of an identity provider are (its `jwks_uri`): its tokens are taken beside our own. By https; by
+    /// http only from this machine. Together with `JWT_ISSUER` and `JWT_AUDIENCE`.
+    Everywhere jwks_url: Option<String> = "JWKS_URL";
+    /// The provider's name for itself, the `iss` of its tokens, letter by letter.
+    Everywhere jwt_issuer: Option<String> = "JWT_ISSUER";
+    /// Whom its tokens must be for, their `aud`: the client's id for ID tokens, the API's name for access tokens.
+    Everywhere jwt_audience: Option<String> = "JWT_AUDIENCE";
+    /// The age at which the provider's keys are fetched anew. While they cannot be had, old ones are good for 12 times
+    /// as long.
+    Everywhere jwks_max_age: Duration = "JWKS_MAX_AGE" or "1h";
+    /// For keys that are not known, the provider is asked 4 times in this time at the most.
+    Everywhere jwks_cooldown: Duration = "JWKS_COOLDOWN" or "1m";
     /// The work factor of password hashes: 2^cost rounds, 4 to 16. Below 10 is for tests only.
     Everywhere bcrypt_cost: BcryptCost = "BCRYPT_COST" or "12";
     /// Passwords hashed at the same time; 0 is half the processors, at least one.
@@ -277,6 +289,20 @@ impl Config {
         if self.email_provider == EmailProvider::Smtp && self.smtp_url.is_none() {
             faults.push("SMTP_URL: it is not set, but EMAIL_PROVIDER is smtp.".to_owned());
         }
+        let provider = [
+            ("JWKS_URL", &self.jwks_url),
+            ("JWT_ISSUER", &self.jwt_issuer),
+            ("JWT_AUDIENCE", &self.jwt_audience),
+        ];
+        if provider.iter().any(|(_, value)| value.is_some()) {
+            let missing = provider.iter().filter(|(_, value)| value.is_none());
+            faults.extend(missing.map(|(name, _)| {
+                format!("{name}: it is not set; JWKS_URL, JWT_ISSUER and JWT_AUDIENCE go together.")
+            }));
+        }
+        if self.jwks_url.as_ref().is_some_and(|url| !outbound::is_private_way(url)) {
+            faults.push("JWKS_URL: expected an https URL, or one of http://127.0.0.1.".to_owned());
+        }
         if self.outbox_lease <= self.outbound_timeout {
             faults.push("OUTBOX_LEASE: expected more than OUTBOUND_TIMEOUT.".to_owned());
         }
@@ -330,6 +356,30 @@ mod tests {
         .unwrap_err();
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(faults.iter().all(|fault| !fault.contains("hunter2")));
+    }
+
+    #[test]
+    fn an_identity_provider_is_configured_as_a_whole() {
+        let check = |url: &'static str, issuer: &'static str, audience: &'static str| {
+            let config = Config::read(|name| match name {
+                "JWKS_URL" => Some(url.to_owned()),
+                "JWT_ISSUER" => Some(issuer.to_owned()),
+                "JWT_AUDIENCE" => Some(audience.to_owned()),
+                _ => None,
+            });
+            config.unwrap().check().err().map_or(0, |faults| faults.len())
+        };
+        assert_eq!(check("", "", ""), 0);
+        for good in
+            ["https://id.example.com/jwks", "http://127.0.0.1:9/jwks", "http://[::1]:9/", "http://localhost/"]
+        {
+            assert_eq!(check(good, "i", "a"), 0, "{good}");
+        }
+        for bad in ["http://id.example.com/jwks", "http://10.0.0.1/jwks", "ftp://127.0.0.1/", "nonsense"] {
+            assert_eq!(check(bad, "i", "a"), 1, "{bad}");
+        }
+        assert_eq!(check("https://id.example.com/jwks", "", ""), 2);
+        assert_eq!(check("", "i", ""), 2);
     }
 
     #[test]

@@ -14,11 +14,11 @@ use crate::{
         named::NamedSlug,
     },
     problem::{Code, Problem, Result},
-    repository::{api_keys, memberships, sessions, tenants},
+    repository::{api_keys, identities, memberships, sessions, tenants},
     sql::Statement,
     time::Timestamp,
     token::{Bearer, Credential},
-    values::{ApiKeyId, Role, SessionId, TenantId, UserId},
+    values::{ApiKeyId, IdentityId, Role, SessionId, TenantId, UserId},
     workflow,
 };
 
@@ -67,7 +67,7 @@ impl TenantScope {
     /// The API key that they act by, if it is one.
     pub(crate) fn key(&self) -> Option<ApiKeyId> {
         match &self.bearer.credential {
-            Credential::Session(_) => None,
+            Credential::Session(_) | Credential::Identity(_) => None,
             Credential::Key(key) => Some(key.id),
         }
     }
@@ -118,6 +118,9 @@ impl TenantScope {
         match &self.bearer.credential {
             Credential::Session(id) => {
                 memberships::CHECK.bind(self.tenant.0, [user, rank, slug, (*id).into()])
+            }
+            Credential::Identity(id) => {
+                memberships::CHECK_IDENTITY.bind(self.tenant.0, [user, rank, slug, (*id).into()])
             }
             Credential::Key(key) => {
                 let arguments = [user, rank, slug, key.id.into(), key.digest().into(), self.app.now().into()];
@@ -206,17 +209,27 @@ fn session_ended() -> Box<Problem> {
     Problem::new(Code::InvalidToken)
 }
 
-/// Access to a user's own data, whatever tenants they are in. The session must be good and the account active.
+/// What a person has logged in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// Our own session.
+    Session(SessionId),
+    /// The identity provider.
+    Identity(IdentityId),
+}
+
+/// Access to a user's own data, whatever tenants they are in. The session must be good, or the identity linked to them,
+/// and the account active.
 #[derive(Clone)]
 pub struct Account {
     app: Arc<App>,
     user: UserId,
-    session: SessionId,
+    login: Login,
 }
 
 impl Account {
-    pub(crate) fn open(_: Pass, app: Arc<App>, user: UserId, session: SessionId) -> Self {
-        Self { app, user, session }
+    pub(crate) fn open(_: Pass, app: Arc<App>, user: UserId, login: Login) -> Self {
+        Self { app, user, login }
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -228,9 +241,12 @@ impl Account {
         self.user
     }
 
-    /// The session that asks.
-    pub(crate) fn session(&self) -> SessionId {
-        self.session
+    /// The session that asks, if it is one.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        match self.login {
+            Login::Session(id) => Some(id),
+            Login::Identity(_) => None,
+        }
     }
 
     /// A batch about this user.
@@ -241,12 +257,16 @@ impl Account {
     /// A batch about this user that creates a tenant, or joins one by an invitation.
     pub(crate) fn batch_in(&self, tenant: Option<TenantId>) -> Batch<'_> {
         let mut batch = Batch::new(&self.app, tenant.map(|tenant| tenant.0));
-        let arguments = [self.session.into(), self.user.into()];
-        let _: Slot<SessionId> = batch.push(sessions::CHECK.bind(arguments).expecting(1));
+        let user = self.user.into();
+        let check = match self.login {
+            Login::Session(id) => sessions::CHECK.bind([id.into(), user]),
+            Login::Identity(id) => identities::CHECK.bind([id.into(), user]),
+        };
+        let _: Slot<()> = batch.push(check.expecting(1));
         batch
     }
 
-    /// Runs a batch, provided that the session is good at that moment.
+    /// Runs a batch, provided that the session or the identity is good at that moment.
     pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
         batch.run().await.map_err(|problem| problem.unwrap_or_else(session_ended))
     }

@@ -1,10 +1,11 @@
 //! One request: route, token, tenant, access, handler, and back. Everything that every route has in common.
 
 mod batch;
+mod callers;
 mod denied;
 mod doors;
+mod memory;
 mod named;
-mod slugs;
 mod waiting;
 
 use std::sync::Arc;
@@ -16,19 +17,21 @@ use uuid::Uuid;
 pub use self::doors::{Account, Lobby, Operator, TenantScope, Visitor};
 pub(crate) use self::{
     batch::{Batch, Outcome, Slot},
-    doors::{Courier, Pass},
+    callers::Caller,
+    doors::{Courier, Login, Pass},
     named::NamedTenant,
 };
-use self::{slugs::SlugCache, waiting::Waiting};
+use self::{memory::Memory, waiting::Waiting};
 use crate::{
     config::Config,
     cors::Asked,
-    endpoint::{Door, Incoming},
+    endpoint::{Answer, Door, Incoming},
+    identity::Provider,
     limits,
     notify::outbox,
     ports::Ports,
     problem::{Code, Problem, Result},
-    repository::{chain, tenants},
+    repository::{chain, identities::Known, tenants},
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::{Bearer, Credential, Tokens},
@@ -67,8 +70,12 @@ pub struct App {
     pub(crate) ports: Ports,
     pub(crate) tokens: Tokens,
     waiting: Waiting,
+    /// The operator's identity provider, if there is one.
+    pub(crate) provider: Option<Provider>,
     router: matchit::Router<Vec<&'static Route>>,
-    slugs: SlugCache,
+    slugs: Memory<TenantId>,
+    /// By subject.
+    identities: Memory<Known>,
 }
 
 /// What an adapter may want to log of a request; it is among the extensions of every response.
@@ -106,8 +113,9 @@ impl App {
                 .insert(path, routes)
                 .map_err(|error| vec![format!("The route {path} cannot be: {error}.")])?;
         }
-        let (waiting, slugs) = (Waiting::default(), SlugCache::default());
-        Ok(Arc::new(Self { config, ports, tokens, waiting, router, slugs }))
+        let (provider, waiting) = (Provider::new(&config), Waiting::default());
+        let (slugs, identities) = (Memory::default(), Memory::default());
+        Ok(Arc::new(Self { config, ports, tokens, waiting, provider, router, slugs, identities }))
     }
 
     /// Answers a request. Every failure is a response too.
@@ -231,17 +239,21 @@ impl App {
         };
         let path = found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let named = NamedTenant::read(&parts.headers)?;
-        let bearer = match route.access {
+        let caller = match route.access {
             Access::Public | Access::AnyoneInTenant => None,
             Access::SignedIn | Access::Member(_) | Access::InPerson(_) => {
-                Some(self.authenticate(&parts.headers)?)
+                Some(self.caller(&parts.headers).await?)
             }
         };
-        let named = match bearer.as_ref().map(|bearer| &bearer.credential) {
-            Some(Credential::Key(_)) if route.access == Access::SignedIn => {
+        let named = match &caller {
+            Some(Caller::Ours(Bearer { credential: Credential::Key(_), .. }))
+                if route.access == Access::SignedIn =>
+            {
                 return Err(Problem::new(Code::SessionRequired));
             }
-            Some(Credential::Key(key)) => named.by_key(key.tenant)?,
+            Some(Caller::Ours(Bearer { credential: Credential::Key(key), .. })) => {
+                named.by_key(key.tenant)?
+            }
             _ => named,
         };
         let incoming = Incoming {
@@ -249,22 +261,53 @@ impl App {
             query: parts.uri.query().map(str::to_owned),
             content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
             body,
-            named: named.clone(),
+            named,
             door: Door::Shut,
         };
-        self.throttle(route, bearer.as_ref(), parts.extensions.get().copied()).await?;
+        self.throttle(route, caller.as_ref(), parts.extensions.get().copied()).await?;
+        loop {
+            let (bearer, remembered) = match &caller {
+                None => (None, None),
+                Some(Caller::Ours(bearer)) => (Some(bearer.clone()), None),
+                Some(Caller::External(subject)) => {
+                    let (bearer, remembered) = self.account_of(subject, &incoming.named).await?;
+                    (Some(bearer), remembered.then_some(subject))
+                }
+            };
+            match (self.enter(route, &incoming, bearer).await, remembered) {
+                // The identity may have gone to another account since. Nothing was read or written.
+                (Err(problem), Some(subject)) if problem.code == Code::InvalidToken => {
+                    self.identities.forget(&subject.subject);
+                }
+                (answer, _) => return answer.map(Answer::into_response),
+            }
+        }
+    }
+
+    /// Opens the door that the route's access rule says, and has the handler answer.
+    async fn enter(
+        self: &Arc<Self>,
+        route: &Route,
+        incoming: &Incoming,
+        bearer: Option<Bearer>,
+    ) -> Result<Answer> {
+        let (named, user) = (&incoming.named, bearer.as_ref().map(|bearer| bearer.user));
         let call = |door| route.endpoint.call(&mut Incoming { door, ..incoming.clone() });
         let unknown = match route.access {
             Access::Member(_) | Access::InPerson(_) => Code::NotAMember,
             Access::AnyoneInTenant => Code::TenantNotFound,
             Access::SignedIn | Access::Public => {
+                let account = |user, login| Door::Account(Account::open(Pass(()), self.clone(), user, login));
                 let door = match bearer {
-                    Some(Bearer { user, credential: Credential::Session(session) }) => {
-                        Door::Account(Account::open(Pass(()), self.clone(), user, session))
+                    Some(Bearer { user, credential: Credential::Session(id) }) => {
+                        account(user, Login::Session(id))
+                    }
+                    Some(Bearer { user, credential: Credential::Identity(id) }) => {
+                        account(user, Login::Identity(id))
                     }
                     _ => Door::Lobby(Lobby::open(Pass(()), self.clone())),
                 };
-                return Ok(call(door)?.await?.into_response());
+                return call(door)?.await;
             }
         };
         let call = |tenant| {
@@ -276,7 +319,7 @@ impl App {
                 _ => Door::Visitor(Visitor::open(Pass(()), app, tenant, slug)),
             })
         };
-        let (mut tenant, cached) = self.resolve(&named, unknown).await?;
+        let (mut tenant, cached) = self.resolve(named, unknown).await?;
         let answer = match call(tenant)?.await {
             // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
             Err(problem) if cached && problem.code == unknown => {
@@ -285,30 +328,12 @@ impl App {
             }
             answer => answer,
         };
-        match (answer, bearer) {
-            (Ok(answer), _) => Ok(answer.into_response()),
-            (Err(problem), Some(bearer)) if denied::is_told(route, &problem) => {
-                Err(denied::tell(self, route, tenant, bearer.user, &incoming.path, problem).await)
+        match (answer, user) {
+            (Err(problem), Some(user)) if denied::is_told(route, &problem) => {
+                Err(denied::tell(self, route, tenant, user, &incoming.path, problem).await)
             }
-            (Err(problem), _) => Err(problem),
+            (answer, _) => answer,
         }
-    }
-
-    /// Whom the token or key that the request carries stands for (RFC 6750, section 2.1).
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Bearer> {
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(value) = values.next() else {
-            return Err(Problem::new(Code::AuthenticationRequired));
-        };
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") && values.next().is_none())
-            .map(|(_, token)| token.trim_start());
-        token
-            .and_then(|token| Bearer::read(token, &self.tokens, self.now()))
-            .ok_or_else(|| Problem::new(Code::InvalidToken))
     }
 
     /// The id of the tenant that a request names, and whether it came out of memory; with the code `unknown` if there

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     dispatch::{Account, App, Lobby, NamedTenant},
     endpoint::{Body, Created, Json, NoContent},
-    problem::{Problem, Result},
+    problem::{Code, Problem, Result},
     repository::{
         sessions::{Refresh, Sessions, SignIn, Tokens},
         users::{Accounts, Login, Registration, User},
@@ -61,5 +61,7 @@ pub(crate) async fn refresh(lobby: Lobby, Body(refresh): Body<Refresh>) -> Resul
 }
 
 pub(crate) async fn logout(account: Account) -> Result<NoContent> {
-    account.revoke(account.session()).await.map(|()| NoContent)
+    let elsewhere = "There is no session to end: you have logged in at the identity provider.";
+    let session = account.session().ok_or_else(|| Problem::with(Code::SessionRequired, elsewhere))?;
+    account.revoke(session).await.map(|()| NoContent)
 }

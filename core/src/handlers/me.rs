@@ -1,16 +1,17 @@
-//! One's own account, and the sessions in which one is logged in.
+//! One's own account, the sessions in which one is logged in, and the identities that lead to it.
 
 use crate::{
     cursor::Page,
     dispatch::Account,
-    endpoint::{Body, Json, NoContent, Query},
+    endpoint::{Body, Created, Json, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
     repository::{
+        identities::{Identities, Identity, Link},
         sessions::{PasswordChange, Session, Sessions},
         users::{Profile, ProfilePatch, User},
     },
-    values::SessionId,
+    values::{IdentityId, SessionId},
 };
 
 pub(crate) async fn get(account: Account) -> Result<Json<User>> {
@@ -38,4 +39,20 @@ pub(crate) async fn revoke_session(account: Account, id: SessionId) -> Result<No
 
 pub(crate) async fn revoke_sessions(account: Account) -> Result<NoContent> {
     account.revoke_all().await.map(|()| NoContent)
+}
+
+pub(crate) async fn identities(
+    account: Account,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Identity>>> {
+    account.identities(page.limit, page.cursor).await.map(Json)
+}
+
+pub(crate) async fn link_identity(account: Account, Body(link): Body<Link>) -> Result<Created<Identity>> {
+    let body = account.link(link).await?;
+    Ok(Created { location: "/v1/me/identities".to_owned(), body })
+}
+
+pub(crate) async fn unlink_identity(account: Account, id: IdentityId) -> Result<NoContent> {
+    account.unlink(id).await.map(|()| NoContent)
 }

@@ -156,6 +156,7 @@ async fn post(
             Whose::Operators => true,
             Whose::Tenants(permit) => permit.trusted,
         },
+        read: 0,
     };
     let response =
         app.ports.http.send(request).await.map_err(|failure| SendFailure::Later(failure.0, None))?;

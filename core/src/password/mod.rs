@@ -41,7 +41,8 @@ pub enum HashJob {
     Verify {
         /// What was typed.
         password: Password,
-        /// What was stored; without one, as for an unknown email, the comparison takes as long and fails.
+        /// What was stored; without one, as for an unknown email, or if it is empty, as of an account without a password,
+        /// the comparison takes as long and fails.
         hash: Option<String>,
         /// The work factor where there is no stored hash.
         cost: u32,
@@ -76,6 +77,8 @@ impl HashJob {
                     .map_or_else(|_| String::new(), |parts| parts.to_string()),
             ),
             Self::Verify { password, hash, cost } => {
+                // An account without a password has an empty one.
+                let hash = hash.filter(|hash| !hash.is_empty());
                 let known = hash.is_some();
                 let hash = hash.unwrap_or_else(|| nobodys_hash(cost));
                 HashOutcome::Verified(bcrypt::verify(password.0, &hash).unwrap_or(false) && known)
@@ -113,6 +116,7 @@ mod tests {
         assert!(verify("correct horse", Some(hash.clone())));
         assert!(!verify("battery staple", Some(hash)));
         assert!(!verify("correct horse", None));
+        assert!(!verify("correct horse", Some(String::new())) && !verify("", Some(String::new())));
     }
 
     #[test]

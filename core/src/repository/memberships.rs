@@ -27,6 +27,10 @@ statements! { "memberships";
     tenant CHECK = "SELECT u.name, m.role, NULL AS key_role, t.slug, t.suspended_at, NULL AS last_used_at FROM sessions c ",
         STANDING, "WHERE c.id = ?5 AND c.user_id = ?2 AND c.revoked_at IS NULL AND ", ENOUGH, "))";
 
+    /// The same of an identity, which must still be linked to the user.
+    tenant CHECK_IDENTITY = "SELECT u.name, m.role, NULL AS key_role, t.slug, t.suspended_at, NULL AS last_used_at FROM identities c ",
+        STANDING, "WHERE c.id = ?5 AND c.user_id = ?2 AND ", ENOUGH, "))";
+
     /// The same of an API key, whose role must be high enough as well.
     tenant CHECK_KEY = "SELECT u.name, m.role, c.role AS key_role, t.slug, t.suspended_at, c.last_used_at FROM api_keys c ",
         STANDING, "WHERE c.tenant_id = ?1 AND c.id = ?5 AND c.user_id = ?2 AND c.token_hash = ?6 AND c.expires_at > ?7 AND ",

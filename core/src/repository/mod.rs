@@ -11,6 +11,7 @@ pub mod chain;
 pub mod comments;
 pub mod config;
 pub mod deliveries;
+pub(crate) mod identities;
 pub mod invitations;
 pub mod members;
 pub(crate) mod memberships;
@@ -44,6 +45,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     comments::ALL,
     config::ALL,
     deliveries::ALL,
+    identities::ALL,
     invitations::ALL,
     memberships::ALL,
     members::ALL,

@@ -189,7 +189,7 @@ impl Sessions for Account {
         let rows = batch.add_global::<Row, _>(&LIST, arguments);
         let page = paging.page(self.run(batch).await?.all(rows)?, |row| row.id.0);
         let session = |Row { id, created_at, refreshed_at, expires_at }| Session {
-            current: id == self.session(),
+            current: self.session() == Some(id),
             id,
             created_at,
             refreshed_at,
@@ -218,6 +218,9 @@ impl Sessions for Account {
         let mut batch = self.batch();
         let hash = batch.add_global::<String, _>(&users::PASSWORD_HASH, [self.user().into()]);
         let hash = self.run(batch).await?.one(hash)?;
+        if hash == users::NO_PASSWORD {
+            return Err(Problem::new(Code::NoPassword));
+        }
         let cost = app.config.bcrypt_cost.0;
         let job = HashJob::Verify { password: change.current_password, hash: Some(hash.clone()), cost };
         if !matches!(app.ports.hasher.run(job).await?, HashOutcome::Verified(true)) {
@@ -230,7 +233,7 @@ impl Sessions for Account {
         let arguments = [user.into(), new_hash.into(), now.into(), hash.into()];
         let _: Slot<()> =
             batch.require_global(&users::SET_PASSWORD_HASH, arguments, Problem::new(Code::Conflict));
-        revoke_all(&mut batch, user, Some(self.session()));
+        revoke_all(&mut batch, user, self.session());
         let (action, detail) = ("user.password_changed", json::object(Vec::new()));
         let _: Slot<()> = batch.add_global(
             &activity::INSERT_FOR_USER,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{activity, invitations, memberships, tenants};
 use crate::{
-    dispatch::{Account, App, Lobby, NamedTenant, Slot},
+    dispatch::{Account, App, Batch, Lobby, NamedTenant, Slot},
     input::{Patch, input},
     json,
     password::{HashJob, HashOutcome, NewPassword, Password},
@@ -15,7 +15,7 @@ use crate::{
     throttle::Limit,
     time::Timestamp,
     token::InvitationToken,
-    values::{Email, Name, TenantId, UserId},
+    values::{Email, Name, Slug, TenantId, UserId},
 };
 
 statements! { "users";
@@ -91,6 +91,9 @@ input! {
     }
 }
 
+/// In the place of a password's hash: no password matches it. Who has it comes by an identity provider.
+pub(super) const NO_PASSWORD: &str = "";
+
 /// What is kept of a password.
 pub(super) async fn hash(app: &App, NewPassword(password): NewPassword) -> Result<String> {
     let mut salt = [0; 16];
@@ -100,6 +103,50 @@ pub(super) async fn hash(app: &App, NewPassword(password): NewPassword) -> Resul
         HashOutcome::Hash(hash) => Ok(hash),
         HashOutcome::Verified(_) => Err(Problem::internal("the hasher did not hash")),
     }
+}
+
+/// Adds an account to a batch, and gives it the tenant `default` if it is the first one.
+pub(super) fn enrol(
+    batch: &mut Batch<'_>,
+    id: UserId,
+    email: &Email,
+    name: &Name,
+    password_hash: String,
+) -> Result<()> {
+    let (app, now) = (batch.app(), batch.app().now());
+    let arguments = [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()];
+    let _: Slot<()> = batch.add_global(&INSERT, arguments);
+    if app.config.claim_default_tenant {
+        let detail = json::object(vec![("email", email.clone().into())]);
+        let _: Slot<()> = batch.add_global(&tenants::CLAIM_DEFAULT, [id.into(), now.into()]);
+        let _: Slot<()> =
+            batch.add_global(&memberships::INSERT_FOR_CLAIM, [id.into(), app.new_id()?.into(), now.into()]);
+        let _: Slot<()> = batch.add_global(
+            &activity::INSERT_FOR_CLAIM,
+            [id.into(), app.new_id()?.into(), detail.into(), now.into()],
+        );
+    }
+    Ok(())
+}
+
+/// Makes an account that a batch adds a member of the tenant of this id or slug, if that is open to all.
+pub(super) fn join_open(
+    batch: &mut Batch<'_>,
+    id: UserId,
+    tenant: Option<TenantId>,
+    slug: Option<Slug>,
+) -> Result<()> {
+    let (app, now) = (batch.app(), batch.app().now());
+    let membership = app.new_id()?;
+    let _: Slot<()> = batch.add_global(
+        &memberships::INSERT_WHERE_OPEN,
+        [id.into(), membership.into(), now.into(), tenant.into(), slug.into()],
+    );
+    let _: Slot<()> = batch.add_global(
+        &activity::INSERT_FOR_JOINED,
+        [id.into(), app.new_id()?.into(), now.into(), membership.into()],
+    );
+    Ok(())
 }
 
 /// What anybody may do about accounts.
@@ -129,32 +176,11 @@ impl Accounts for Lobby {
             let conflict = Problem::new(Code::TenantConflict);
             let _: Slot<TenantId> = batch.require(&tenants::CONFIRM, [slug.clone().into()], conflict);
         }
-        let _: Slot<()> = batch.add_global(
-            &INSERT,
-            [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()],
-        );
-        if app.config.claim_default_tenant {
-            let detail = json::object(vec![("email", email.clone().into())]);
-            let _: Slot<()> = batch.add_global(&tenants::CLAIM_DEFAULT, [id.into(), now.into()]);
-            let _: Slot<()> = batch
-                .add_global(&memberships::INSERT_FOR_CLAIM, [id.into(), app.new_id()?.into(), now.into()]);
-            let _: Slot<()> = batch.add_global(
-                &activity::INSERT_FOR_CLAIM,
-                [id.into(), app.new_id()?.into(), detail.into(), now.into()],
-            );
-        }
+        enrol(&mut batch, id, &email, &name, password_hash)?;
         if let Some(token) = &token {
             invitations::accept(&mut batch, app, token, id)?;
         } else {
-            let membership = app.new_id()?;
-            let _: Slot<()> = batch.add_global(
-                &memberships::INSERT_WHERE_OPEN,
-                [id.into(), membership.into(), now.into(), named.id.into(), slug.into()],
-            );
-            let _: Slot<()> = batch.add_global(
-                &activity::INSERT_FOR_JOINED,
-                [id.into(), app.new_id()?.into(), now.into(), membership.into()],
-            );
+            join_open(&mut batch, id, named.id, slug)?;
         }
         batch.on_duplicate("users_email_key", Problem::new(Code::EmailTaken));
         match (self.run(batch).await, &token) {

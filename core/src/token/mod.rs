@@ -15,7 +15,7 @@ use crate::{
     config::{Config, JwtKey},
     limits,
     time::Timestamp,
-    values::{InvitationId, SessionId, TenantId, UserId},
+    values::{IdentityId, InvitationId, SessionId, TenantId, UserId},
 };
 
 const ISSUER: &str = "bailiwick";
@@ -44,6 +44,8 @@ pub(crate) struct Bearer {
 pub(crate) enum Credential {
     /// A login.
     Session(SessionId),
+    /// What an identity provider has said.
+    Identity(IdentityId),
     /// An API key, which opens one tenant only.
     Key(ApiKeyToken),
 }

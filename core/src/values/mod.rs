@@ -106,6 +106,8 @@ id! {
     SessionId,
     /// The id of an API key.
     ApiKeyId,
+    /// The id of an identity.
+    IdentityId,
     /// The id of anything that the activity log tells of.
     EntityId,
 }

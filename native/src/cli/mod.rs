@@ -21,6 +21,7 @@ use bailiwick::{
     mailer::AnyMailer,
     ports::{SystemClock, SystemEntropy},
     server,
+    verifier::Ring,
 };
 use bailiwick_core::{
     App, Config, Ports,
@@ -200,7 +201,7 @@ async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
     let http = WebClient::new().map_err(|sentence| vec![sentence])?;
     let mailer = AnyMailer::new(&config)?;
     let limiter = Limiter::new(&config);
-    App::new(config, Ports::new(database, SystemClock, SystemEntropy, hasher, http, mailer, limiter))
+    App::new(config, Ports::new(database, SystemClock, SystemEntropy, hasher, Ring, http, mailer, limiter))
 }
 
 /// The secret that is kept beside the database file, made when it is first needed.

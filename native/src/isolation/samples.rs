@@ -30,6 +30,10 @@ pub enum Thing<'a> {
     Delivery,
     /// A notification of the user.
     Notification,
+    /// An identity of the user at the provider.
+    Identity,
+    /// Not an id, but a token of the provider for somebody without an account.
+    ExternalToken,
     /// A session of the user, which is not the one that asks.
     Session,
     /// Somebody else who owns the tenant; there is nothing to name.
@@ -66,6 +70,7 @@ impl Thing<'_> {
             "delivery_id" => Thing::Delivery,
             "notification_id" => Thing::Notification,
             "session_id" => Thing::Session,
+            "identity_id" => Thing::Identity,
             other => return Err(format!("The matrices know no {other}; add it to samples.rs.")),
         })
     }
@@ -131,6 +136,11 @@ impl Sample {
         Ok(Self { route, ids, query, body, success })
     }
 
+    /// Whether it takes an identity provider to have all of it.
+    pub fn of_provider(&self) -> bool {
+        self.route.path.starts_with("/v1/me/identities")
+    }
+
     /// The path, with its ids in place, and the query.
     pub fn path(&self) -> String {
         let path = placeholders(self.route.path)
@@ -158,6 +168,7 @@ async fn request<G: Ground>(
             (Some(json!({ "email": email, "password": password })), 200)
         }
         "auth::refresh" => (Some(json!({ "refresh_token": need(Thing::RefreshToken).await? })), 200),
+        "me::link_identity" => (Some(json!({ "token": need(Thing::ExternalToken).await? })), 201),
         "me::change_password" => {
             let password = need(Thing::Password).await?;
             (Some(json!({ "current_password": password, "new_password": password })), 204)

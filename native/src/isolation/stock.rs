@@ -84,6 +84,9 @@ impl Run {
                 let found = all.body["data"].as_array().and_then(|all| all.iter().find(current));
                 text(found.unwrap_or(&Value::Null), "id")
             }
+            // Only the deployment's own provider could make one: nobody has this, and who may ask is told so.
+            Thing::Identity => super::new_id(),
+            Thing::ExternalToken => Ok("none".to_owned()),
             Thing::RefreshToken => self.client.session(user).await?.text_at("refresh_token"),
             Thing::SecondOwner => Ok(String::new()),
             // What is taken is refused by the rule that names are unique, and so far only who may ask gets. Nothing

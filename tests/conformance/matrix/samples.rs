@@ -8,6 +8,7 @@ use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, unique},
     client::Ask,
+    provider::{Person, Provider},
 };
 use serde_json::json;
 
@@ -45,6 +46,8 @@ async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &Actor<'stat
         Thing::Invitation => tenant.invitation().await,
         Thing::Delivery => tenant.dead_delivery().await,
         Thing::Notification => tenant.notification(&user.id).await,
+        Thing::Identity => user.identity().await,
+        Thing::ExternalToken => Provider::shared().access_token("EdDSA", &Person::new("sample")).await,
         Thing::Session => user.new_session().await,
         Thing::SecondOwner => {
             let second = Actor::register(target, "second").await;

@@ -40,17 +40,7 @@ impl Receivers {
     /// Those that all targets of this process share. They live on a runtime of their own.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Receivers> = OnceLock::new();
-        SHARED.get_or_init(|| {
-            let (sender, receiver) = mpsc::channel();
-            std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.expect("a runtime").block_on(async {
-                    sender.send(Self::start().await).expect("somebody waits");
-                    pending::<()>().await;
-                });
-            });
-            receiver.recv().expect("they have started")
-        })
+        SHARED.get_or_init(|| on_its_own(Self::start))
     }
 
     /// The settings of a target that sends emails by SMTP.
@@ -72,6 +62,23 @@ impl Receivers {
     fn common(&self) -> [(&'static str, String); 2] {
         [("OUTBOUND_ALLOW", self.http.origin().to_owned()), ("EMAIL_FROM", EMAIL_FROM.to_owned())]
     }
+}
+
+/// Starts something on a runtime of its own, which lasts as long as the process.
+pub(crate) fn on_its_own<T, F>(start: impl FnOnce() -> F + Send + 'static) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            assert!(sender.send(start().await).is_ok(), "somebody waits");
+            pending::<()>().await;
+        });
+    });
+    receiver.recv().expect("it has started")
 }
 
 /// An email as who gets it sees it.

@@ -1,0 +1,63 @@
+//! Whom a request stands for: what its `Authorization` header says, by our own tokens, by an API key, or by a token of the
+//! identity provider.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, header};
+
+use crate::{
+    dispatch::{App, Lobby, NamedTenant, Pass},
+    identity::{Provider, Subject, is_external},
+    problem::{Code, Problem, Result},
+    repository::identities::{self, Known},
+    token::{Bearer, Credential},
+};
+
+/// Whom a request stands for.
+pub(crate) enum Caller {
+    /// Somebody whom we know by their token or key.
+    Ours(Bearer),
+    /// Somebody whom the provider knows.
+    External(Subject),
+}
+
+impl App {
+    /// Reads who calls (RFC 6750, section 2.1).
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(value) = values.next() else {
+            return Err(Problem::new(Code::AuthenticationRequired));
+        };
+        let token = value
+            .to_str()
+            .ok()
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") && values.next().is_none())
+            .map(|(_, token)| token.trim_start());
+        let Some(token) = token else { return Err(Problem::new(Code::InvalidToken)) };
+        match self.provider.as_ref().filter(|_| is_external(token)) {
+            Some(provider) => provider.verify(self, token).await.map(Caller::External),
+            None => Bearer::read(token, &self.tokens, self.now())
+                .map(Caller::Ours)
+                .ok_or_else(|| Problem::new(Code::InvalidToken)),
+        }
+    }
+
+    /// Whose account it is that somebody of the provider's asks for, and whether that came out of memory. Who comes for
+    /// the first time gets one, and joins the tenant that the request names if that is open to all.
+    pub(super) async fn account_of(
+        self: &Arc<Self>,
+        subject: &Subject,
+        named: &NamedTenant,
+    ) -> Result<(Bearer, bool)> {
+        let bearer = |known: Known| Bearer { user: known.user, credential: Credential::Identity(known.id) };
+        if let Some(known) = self.identities.get(&subject.subject) {
+            return Ok((bearer(known), true));
+        }
+        let issuer = self.provider.as_ref().map_or("", Provider::issuer);
+        let lobby = Lobby::open(Pass(()), self.clone());
+        let known = identities::admit(&lobby, issuer, subject, named).await?;
+        self.identities.remember(&subject.subject, known);
+        Ok((bearer(known), false))
+    }
+}

@@ -1,0 +1,166 @@
+//! Tokens of the operator's identity provider: OpenID Connect's ID tokens, or JWT access tokens (RFC 9068), signed with
+//! RS256, ES256 or EdDSA by a key of the provider's published set.
+
+mod jwk;
+mod jwt;
+mod keys;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::Method;
+
+pub use self::jwk::PublicKey;
+pub(crate) use self::jwt::{Subject, is_external};
+use self::{
+    jwk::Jwk,
+    keys::{Keys, Next, Pace},
+};
+use crate::{
+    config::Config,
+    dispatch::App,
+    input::{Fault, Leaf},
+    limits,
+    ports::{BoxFuture, HttpRequest},
+    problem::{Code, Problem, Result},
+    values::string,
+};
+
+/// A token as somebody sent it in a body. Does not print.
+#[derive(Clone)]
+pub(crate) struct ExternalToken(String);
+
+impl ExternalToken {
+    /// The text, for the one who verifies it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ExternalToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ExternalToken(..)")
+    }
+}
+
+impl Leaf for ExternalToken {
+    fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
+        string(value).map(Self)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for ExternalToken {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ExternalToken".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "maxLength": limits::EXTERNAL_TOKEN_BYTES, "writeOnly": true,
+            "description": "A JWT of the identity provider.",
+        })
+    }
+}
+
+/// The provider: whose tokens are taken, and its keys.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    url: String,
+    issuer: String,
+    audience: String,
+    pace: Pace,
+    keys: Mutex<Keys>,
+}
+
+impl Provider {
+    /// `None` if none is configured.
+    pub(crate) fn new(config: &Config) -> Option<Self> {
+        let pace = Pace {
+            max_age: config.jwks_max_age,
+            cooldown: config.jwks_cooldown,
+            timeout: config.outbound_timeout,
+        };
+        Some(Self {
+            url: config.jwks_url.clone()?,
+            issuer: config.jwt_issuer.clone()?,
+            audience: config.jwt_audience.clone()?,
+            pace,
+            keys: Mutex::default(),
+        })
+    }
+
+    /// Who the provider is, as its tokens say it.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whom a token stands for.
+    ///
+    /// # Errors
+    /// It is refused (`invalid_token`), or the provider's keys cannot be had.
+    pub(crate) fn verify<'a>(&'a self, app: &'a App, token: &'a str) -> BoxFuture<'a, Result<Subject>> {
+        // Two places ask, and neither carries a copy of it.
+        Box::pin(self.verified(app, token))
+    }
+
+    async fn verified(&self, app: &App, token: &str) -> Result<Subject> {
+        let refuse = |why| Problem::with(Code::InvalidToken, why);
+        let token = jwt::read(token).map_err(refuse)?;
+        // Before anything is fetched for its sake.
+        let subject = token.subject(&self.issuer, &self.audience, app.now()).map_err(refuse)?;
+        let id = token.key.as_deref();
+        let mut next = self.keys().next(token.algorithm, id, app.now(), self.pace);
+        if next == Next::Fetch {
+            let failure = match self.fetch(app).await {
+                Ok(keys) => {
+                    self.keys().took(keys, app.now());
+                    None
+                }
+                Err(failure) => {
+                    self.keys().failed();
+                    Some(failure)
+                }
+            };
+            next = match (self.keys().find(token.algorithm, id), failure) {
+                (Some(key), _) => Next::Verify(key),
+                (None, None) => Next::Unknown,
+                (None, Some(failure)) => return Err(Problem::new(Code::ProviderUnavailable).because(failure)),
+            };
+        }
+        let key = match next {
+            Next::Verify(key) => key,
+            Next::Unknown => return Err(refuse("The token's key is not one of the identity provider.")),
+            Next::Later | Next::Fetch => return Err(Problem::new(Code::ProviderUnavailable)),
+        };
+        if app.ports.verifier.verify(&key, token.message, &token.signature).await {
+            Ok(subject)
+        } else {
+            Err(refuse("The token's signature is wrong."))
+        }
+    }
+
+    /// Asks the provider for its keys.
+    async fn fetch(&self, app: &App) -> Result<Vec<Jwk>, String> {
+        let request = HttpRequest {
+            method: Method::GET,
+            url: self.url.clone(),
+            headers: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
+            body: Bytes::new(),
+            timeout: self.pace.timeout,
+            // It is the operator's choice.
+            trusted: true,
+            read: limits::JWKS_BYTES,
+        };
+        let failed = |why: String| format!("the keys at JWKS_URL cannot be had: {why}");
+        let response = app.ports.http.send(request).await.map_err(|failure| failed(failure.0))?;
+        if response.status != 200 {
+            return Err(failed(format!("it was answered {}", response.status)));
+        }
+        jwk::read_set(&response.body).ok_or_else(|| failed("it is no JWK set".to_owned()))
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

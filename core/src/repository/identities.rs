@@ -1,0 +1,197 @@
+//! Identities: which account somebody has who comes with a token of the identity provider. Issuer and subject decide
+//! that, and nothing else: an address can pass to somebody else, and nobody has verified those that accounts were
+//! registered with.
+
+use std::future::Future;
+
+use serde::Serialize;
+
+use super::{activity, users};
+use crate::{
+    cursor::{Cursor, Page, PageSize, Paging},
+    dispatch::{Account, Lobby, NamedTenant, Slot},
+    identity::{ExternalToken, Subject},
+    input::{Fault, FaultCode, input},
+    json,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    time::Timestamp,
+    values::{IdentityId, Name, UserId},
+};
+
+statements! { "identities";
+    /// A row if the identity is linked to the account and that may be used. It stands in front of every batch about an
+    /// account.
+    global CHECK = "SELECT i.id FROM identities i JOIN users u ON u.id = i.user_id \
+         WHERE i.id = ?1 AND i.user_id = ?2 AND u.disabled_at IS NULL";
+
+    global FIND = "SELECT i.id, i.user_id, u.disabled_at FROM identities i JOIN users u ON u.id = i.user_id \
+         WHERE i.issuer = ?1 AND i.subject = ?2";
+
+    global INSERT = "INSERT INTO identities (id, user_id, issuer, subject, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+    global LIST = "SELECT id, issuer, subject, created_at FROM identities \
+         WHERE user_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+
+    global BY_ID = "SELECT id FROM identities WHERE user_id = ?1 AND id = ?2";
+
+    /// Takes away an identity of a user who has another way in: a password, or another identity.
+    global DELETE = "DELETE FROM identities WHERE user_id = ?1 AND id = ?2 \
+         AND (EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND u.password_hash <> '') \
+         OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = ?1 AND i.id <> ?2))";
+}
+
+record! {
+    struct Found {
+        id: IdentityId,
+        user: UserId,
+        disabled_at: Option<Timestamp>,
+    }
+}
+
+record! {
+    /// Who somebody is to an identity provider.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub(crate) struct Identity {
+        /// Its id.
+        pub id: IdentityId,
+        /// The provider.
+        pub issuer: String,
+        /// The provider's name for them.
+        pub subject: String,
+        /// When it was linked.
+        pub created_at: Timestamp,
+    }
+}
+
+input! {
+    /// What links an identity to an account.
+    pub(crate) struct Link {
+        /// A token of the identity provider.
+        pub token: ExternalToken,
+    }
+}
+
+/// An identity and its account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) id: IdentityId,
+    pub(crate) user: UserId,
+}
+
+/// Whose account is asked for by somebody whom the provider knows. Who comes for the first time gets one, as if they had
+/// registered, provided that the provider has verified their address and that nobody has registered it.
+pub(crate) async fn admit(
+    lobby: &Lobby,
+    issuer: &str,
+    subject: &Subject,
+    named: &NamedTenant,
+) -> Result<Known> {
+    if let Some(known) = find(lobby, issuer, subject).await? {
+        return Ok(known);
+    }
+    let (app, now) = (lobby.app(), lobby.app().now());
+    let email = subject.email.as_ref().ok_or_else(|| Problem::new(Code::EmailNotVerified))?;
+    let known = Known { id: IdentityId(app.new_id()?), user: UserId(app.new_id()?) };
+    let local = email.as_str().split('@').next().unwrap_or_default();
+    let name = subject.name.clone().or_else(|| Name::parse(local).ok());
+    let name = name.ok_or_else(|| Problem::internal("an address without a local part"))?;
+    let mut batch = lobby.batch();
+    users::enrol(&mut batch, known.user, email, &name, users::NO_PASSWORD.to_owned())?;
+    let slug = named.slug.as_ref().filter(|_| named.id.is_none()).map(|named| named.slug.clone());
+    users::join_open(&mut batch, known.user, named.id, slug)?;
+    let arguments =
+        [known.id.into(), known.user.into(), issuer.into(), subject.subject.as_str().into(), now.into()];
+    let _: Slot<()> = batch.add_global(&INSERT, arguments);
+    batch.on_duplicate("users_email_key", Problem::new(Code::IdentityNotLinked));
+    batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::IdentityNotLinked));
+    match lobby.run(batch).await {
+        Ok(_) => Ok(known),
+        // The address is an account's that may be this identity's since: another request of theirs was faster.
+        Err(problem) if problem.code == Code::IdentityNotLinked => {
+            find(lobby, issuer, subject).await?.ok_or(problem)
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+async fn find(lobby: &Lobby, issuer: &str, subject: &Subject) -> Result<Option<Known>> {
+    let mut batch = lobby.batch();
+    let found = batch.add_global::<Found, _>(&FIND, [issuer.into(), subject.subject.as_str().into()]);
+    match lobby.run(batch).await?.optional(found)? {
+        Some(Found { disabled_at: Some(_), .. }) => Err(Problem::new(Code::InvalidToken)),
+        found => Ok(found.map(|Found { id, user, .. }| Known { id, user })),
+    }
+}
+
+/// One's own identities.
+pub(crate) trait Identities {
+    /// All of them, newest first.
+    fn identities(
+        &self,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<Identity>>> + Send;
+
+    /// Links one, by a token that shows it.
+    fn link(&self, link: Link) -> impl Future<Output = Result<Identity>> + Send;
+
+    /// Takes one away: who comes by it is nobody from then on.
+    fn unlink(&self, id: IdentityId) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl Identities for Account {
+    async fn identities(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Identity>> {
+        let paging = Paging::new(self.app(), "identities", self.user().0, &[], size, cursor)?;
+        let mut batch = self.batch();
+        let rows =
+            batch.add_global::<Identity, _>(&LIST, [self.user().into(), paging.before(), paging.fetch()]);
+        Ok(paging.page(self.run(batch).await?.all(rows)?, |identity| identity.id.0))
+    }
+
+    async fn link(&self, Link { token }: Link) -> Result<Identity> {
+        let (app, user) = (self.app(), self.user());
+        let refuse = |why: String| {
+            let fault = Fault::new(FaultCode::NotAllowed, why);
+            Problem::faults(Code::ValidationFailed, vec![fault.within("token")])
+        };
+        let Some(provider) = &app.provider else {
+            return Err(refuse("There is no identity provider here.".to_owned()));
+        };
+        let subject = match provider.verify(app, token.expose()).await {
+            Err(problem) if problem.code == Code::InvalidToken => return Err(refuse(problem.sentence())),
+            subject => subject?.subject,
+        };
+        let (id, issuer, now) = (IdentityId(app.new_id()?), provider.issuer(), app.now());
+        let mut batch = self.batch();
+        let arguments = [id.into(), user.into(), issuer.into(), subject.as_str().into(), now.into()];
+        let _: Slot<()> = batch.add_global(&INSERT, arguments);
+        batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::IdentityTaken));
+        let detail = json::object(vec![("issuer", issuer.into()), ("subject", subject.as_str().into())]);
+        let entry =
+            [user.into(), app.new_id()?.into(), "user.identity_linked".into(), detail.into(), now.into()];
+        let _: Slot<()> = batch.add_global(&activity::INSERT_FOR_USER, entry);
+        self.run(batch).await?;
+        Ok(Identity { id, issuer: issuer.to_owned(), subject, created_at: now })
+    }
+
+    async fn unlink(&self, id: IdentityId) -> Result<()> {
+        let (app, user) = (self.app(), self.user());
+        let mut batch = self.batch();
+        let only = Problem::new(Code::OnlyWayIn);
+        let _: Slot<()> = batch.require_global(&DELETE, [user.into(), id.into()], only);
+        let (action, detail) = ("user.identity_unlinked", json::object(vec![("identity_id", id.into())]));
+        let entry = [user.into(), app.new_id()?.into(), action.into(), detail.into(), app.now().into()];
+        let _: Slot<()> = batch.add_global(&activity::INSERT_FOR_USER, entry);
+        match self.run(batch).await {
+            Err(problem) if problem.code == Code::OnlyWayIn => {
+                let mut batch = self.batch();
+                let there = batch.add_global::<IdentityId, _>(&BY_ID, [user.into(), id.into()]);
+                let there = self.run(batch).await?.optional(there)?;
+                Err(there.map_or_else(|| Problem::new(Code::NotFound), |_| problem))
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+}
