@@ -160,8 +160,8 @@ async fn requests_of_one_identity(target: &'static Target) {
     let token = Provider::shared().access_token("EdDSA", &stranger).await;
     let stranger = Actor { token: Some(token), ..Actor::anonymous(target) };
     stranger.get("/v1/me").send().await.problem(403, "email_not_verified");
-    let refused = until_refused(290, || stranger.get("/v1/me")).await;
-    check(refused, "too_many_requests", "requests", 300);
+    let refused = until_refused(1199, || stranger.get("/v1/me")).await;
+    check(refused, "too_many_requests", "requests", 1200);
 }
 
 async fn requests_of_one_key(target: &'static Target) {
