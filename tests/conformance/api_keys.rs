@@ -166,6 +166,7 @@ async fn a_revoked_key_is_worth_nothing_at_once(target: &'static Target) {
     assert_eq!(told("api_key.revoked")["entity_id"], told("api_key.created")["entity_id"]);
     // That the key tried to revoke itself is told, too.
     assert_eq!(told("access.denied")["entity_id"], told("api_key.created")["entity_id"]);
+    assert_eq!(told("access.denied")["detail"]["api_key_id"], told("api_key.created")["entity_id"]);
 }
 
 async fn others_keys_are_an_owners_business(target: &'static Target) {

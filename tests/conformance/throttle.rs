@@ -4,7 +4,7 @@ use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, unique},
     client::{Answer, Ask},
     provider::{Person, Provider},
-    targets::Target,
+    targets::{RATE_LIMIT_ACCOUNT, RATE_LIMIT_ADDRESS, Target},
 };
 use futures::future::join_all;
 use serde_json::json;
@@ -21,6 +21,16 @@ crate::cases!("throttle":
     requests_of_one_key,
     requests_of_one_visitor,
 );
+
+const ACCOUNT: usize = number(RATE_LIMIT_ACCOUNT);
+const ADDRESS: usize = number(RATE_LIMIT_ADDRESS);
+
+const fn number(text: &str) -> usize {
+    match usize::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("a number"),
+    }
+}
 
 /// Asks until it is refused, and returns the refusal. A window may end in between, or an allowance grow: so the limit may
 /// be met as late as after twice as many and some.
@@ -55,78 +65,80 @@ fn login(from: &Actor<'_>, email: &str, password: &str) -> Ask {
 
 async fn guessing_a_password(target: &'static Target) {
     let (victim, other) = tokio::join!(Actor::register(target, "victim"), Actor::register(target, "other"));
-    let refused = until_refused(8, || {
+    let refused = until_refused(ACCOUNT - 2, || {
         // From everywhere, and in whatever spelling.
         let email =
             if unique("x").ends_with('0') { victim.email.to_uppercase() } else { victim.email.clone() };
         login(&Actor::anonymous(target), &email, "a wrong guess")
     })
     .await;
-    check(refused, "too_many_attempts", "account", 10);
+    check(refused, "too_many_attempts", "account", ACCOUNT);
     // The right one is not tried either, and who is logged in stays so.
     let refused = until_refused(0, || login(&Actor::anonymous(target), &victim.email, PASSWORD)).await;
-    check(refused, "too_many_attempts", "account", 10);
+    check(refused, "too_many_attempts", "account", ACCOUNT);
     victim.get("/v1/me").send().await.expect(200);
     login(&other, &other.email, PASSWORD).send().await.expect(200);
     // Of who does not exist the limit tells as little.
     let nobody = format!("{}@example.com", unique("nobody"));
-    let refused = until_refused(10, || login(&Actor::anonymous(target), &nobody, "x".repeat(8).as_str()));
-    check(refused.await, "too_many_attempts", "account", 10);
+    let refused =
+        until_refused(ACCOUNT, || login(&Actor::anonymous(target), &nobody, "x".repeat(8).as_str()));
+    check(refused.await, "too_many_attempts", "account", ACCOUNT);
 }
 
 async fn registering_one_address_again_and_again(target: &'static Target) {
     let email = format!("{}@example.com", unique("again"));
     let account = json!({ "email": email, "name": "Again", "password": PASSWORD });
-    let refused = until_refused(10, || Actor::anonymous(target).post("/v1/auth/register").json(&account));
-    check(refused.await, "too_many_attempts", "account", 10);
+    let refused =
+        until_refused(ACCOUNT, || Actor::anonymous(target).post("/v1/auth/register").json(&account));
+    check(refused.await, "too_many_attempts", "account", ACCOUNT);
 }
 
 async fn renewing_and_changing_passwords(target: &'static Target) {
     let actor = Actor::register(target, "busy").await;
     let session = actor.session().await;
     let body = json!({ "refresh_token": session.text_at("/refresh_token") });
-    let refused = until_refused(10, || Actor::anonymous(target).post("/v1/auth/refresh").json(&body));
-    check(refused.await, "too_many_attempts", "account", 10);
+    let refused = until_refused(ACCOUNT, || Actor::anonymous(target).post("/v1/auth/refresh").json(&body));
+    check(refused.await, "too_many_attempts", "account", ACCOUNT);
 
     let actor = Actor::register(target, "thief").await;
     let guess = json!({ "current_password": "a wrong guess", "new_password": PASSWORD });
-    let refused = until_refused(10, || actor.post("/v1/me/password").json(&guess));
-    check(refused.await, "too_many_attempts", "account", 10);
+    let refused = until_refused(ACCOUNT, || actor.post("/v1/me/password").json(&guess));
+    check(refused.await, "too_many_attempts", "account", ACCOUNT);
 }
 
 async fn trying_tokens_of_invitations(target: &'static Target) {
     let actor = Actor::register(target, "guest").await;
     let body = json!({ "token": "A".repeat(86) });
-    let refused = until_refused(10, || actor.post("/v1/invitations/accept").json(&body));
-    check(refused.await, "too_many_attempts", "account", 10);
+    let refused = until_refused(ACCOUNT, || actor.post("/v1/invitations/accept").json(&body));
+    check(refused.await, "too_many_attempts", "account", ACCOUNT);
 }
 
 async fn attempts_from_one_address(target: &'static Target) {
     let somebody = Actor::anonymous(target);
-    let refused = until_refused(100, || {
+    let refused = until_refused(ADDRESS, || {
         let body = json!({ "refresh_token": "A".repeat(86) });
         somebody.post("/v1/auth/refresh").json(&body)
     });
-    check(refused.await, "too_many_attempts", "address", 100);
+    check(refused.await, "too_many_attempts", "address", ADDRESS);
     // Neither can they register or log in, but others can, and what takes no attempt is open.
     let (known, email) = (Actor::register(target, "known").await, format!("{}@example.com", unique("new")));
     let refused = until_refused(0, || login(&somebody, &known.email, PASSWORD)).await;
-    check(refused, "too_many_attempts", "address", 100);
+    check(refused, "too_many_attempts", "address", ADDRESS);
     let account = json!({ "email": email, "name": "N", "password": PASSWORD });
     let refused = until_refused(0, || somebody.post("/v1/auth/register").json(&account)).await;
-    check(refused, "too_many_attempts", "address", 100);
+    check(refused, "too_many_attempts", "address", ADDRESS);
     let known = Actor { address: somebody.address.clone(), ..known };
     known.get("/v1/me").send().await.expect(200);
     let body = json!({ "token": "A".repeat(86) });
     let refused = until_refused(0, || known.post("/v1/invitations/accept").json(&body)).await;
-    check(refused, "too_many_attempts", "address", 100);
+    check(refused, "too_many_attempts", "address", ADDRESS);
     somebody.get("/v1/workflow").send().await.expect(200);
 }
 
 async fn an_address_cannot_be_made_up(target: &'static Target) {
     let real = Actor::anonymous(target).address;
     let body = json!({ "refresh_token": "A".repeat(86) });
-    let refused = until_refused(100, || {
+    let refused = until_refused(ADDRESS, || {
         // What a client writes itself stands before what its proxy adds.
         let path = format!("{}/v1/auth/refresh", target.url);
         let made_up = Actor::anonymous(target).address;
@@ -137,7 +149,7 @@ async fn an_address_cannot_be_made_up(target: &'static Target) {
             .header("cf-connecting-ip", &real)
             .json(&body)
     });
-    check(refused.await, "too_many_attempts", "address", 100);
+    check(refused.await, "too_many_attempts", "address", ADDRESS);
 }
 
 async fn requests_of_one_user(target: &'static Target) {

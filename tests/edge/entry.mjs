@@ -27,6 +27,10 @@ export default class Switched extends Bailiwick {
       outage = pathname.endsWith("/on");
       return new Response(null, { status: 204 });
     }
+    if (pathname === "/__scheduled") {
+      await this.scheduled({ cron: "* * * * *" });
+      return new Response(null, { status: 204 });
+    }
     if (pathname === "/__sql") {
       const { sql } = await request.json();
       try {

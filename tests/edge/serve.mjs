@@ -36,7 +36,7 @@ const miniflare = new Miniflare(
       [...wrangler.matchAll(/^name = "(RATE_\w+)"\nnamespace_id = "(\d+)"\nsimple = { limit = (\d+), period = (\d+) }/gm)].map(
         ([, name, namespace_id, limit, period]) => [
           name,
-          { namespace_id, simple: { limit: Number(limit), period: Number(period) } },
+          { namespace_id, simple: { limit: Number(vars[name.replace("_BY_", "_")] ?? limit), period: Number(period) } },
         ],
       ),
     ),
@@ -66,7 +66,8 @@ async function control(path, body) {
     return {};
   }
   if (path === "/scheduled") {
-    await fetch(`${url}/cdn-cgi/handler/scheduled?cron=*+*+*+*+*`);
+    const answer = await fetch(`${url}/__scheduled`);
+    if (answer.status !== 204) throw new Error(await answer.text());
     return {};
   }
   throw new Error(`there is no ${path}`);

@@ -45,7 +45,7 @@ async fn without_any_keys_its_tokens_are_neither_good_nor_bad() {
             assert!(!problem.to_string().contains("127.0.0.1"), "{problem}");
         }
         // It is nobody else's trouble.
-        let account = json!({ "email": "a@example.com", "name": "A", "password": "12345678" });
+        let account = json!({ "email": "a@example.com", "name": "A", "password": "a password" });
         let answer = http.post(format!("{url}/v1/auth/register")).json(&account).send().await;
         assert_eq!(answer.expect("an answer").status(), 201);
         let answer = http.get(format!("{url}/readyz")).send().await.expect("an answer");

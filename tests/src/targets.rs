@@ -28,6 +28,12 @@ use crate::{
 /// The secret that all targets sign with, so that tests can make tokens of their own.
 pub const JWT_SECRET: &str = "a secret for tests that has more than 32 bytes";
 
+/// Attempts in a minute to get in with one account.
+pub const RATE_LIMIT_ACCOUNT: &str = "100";
+
+/// Attempts in a minute to get in from one address.
+pub const RATE_LIMIT_ADDRESS: &str = "300";
+
 /// A running target.
 #[derive(Debug)]
 pub struct Target {
@@ -185,11 +191,14 @@ pub fn native(database_url: &str) -> Command {
 }
 
 /// What all targets have. The times are short, for nobody wants to wait.
-fn settings() -> [(&'static str, &'static str); 11] {
+fn settings() -> [(&'static str, &'static str); 13] {
     [
         ("JWT_SECRET", JWT_SECRET),
         ("BCRYPT_COST", "4"),
         ("FAULT_INJECTION", "true"),
+        // The default would have the black box of verify-isolation wait, which logs in often and from one address.
+        ("RATE_LIMIT_ACCOUNT", RATE_LIMIT_ACCOUNT),
+        ("RATE_LIMIT_ADDRESS", RATE_LIMIT_ADDRESS),
         ("CORS_ORIGINS", "https://app.example.com"),
         // Every actor of the tests has an address of their own, as if there were a proxy.
         ("TRUSTED_PROXIES", "127.0.0.1"),

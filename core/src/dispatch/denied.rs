@@ -8,7 +8,7 @@ use crate::{
     problem::{Code, Problem},
     repository::activity,
     routes::{Access, Route},
-    values::{Role, TenantId, UserId, uuid},
+    values::{ApiKeyId, Role, TenantId, UserId, uuid},
 };
 
 /// So long another attempt of the same member at the same route is not told again.
@@ -26,7 +26,7 @@ pub(super) async fn tell(
     app: &App,
     route: &Route,
     tenant: TenantId,
-    user: UserId,
+    (user, key): (UserId, Option<ApiKeyId>),
     path: &[(String, String)],
     problem: Box<Problem>,
 ) -> Box<Problem> {
@@ -38,7 +38,7 @@ pub(super) async fn tell(
         None => ("tenant", tenant.0),
     };
     let mut batch = Batch::new(app, Some(tenant.0));
-    let told = match activity::record_denied(&mut batch, user, (kind, id), route, PAUSE) {
+    let told = match activity::record_denied(&mut batch, (user, key), (kind, id), route, PAUSE) {
         Ok(()) => {
             batch.run().await.map_err(|problem| problem.unwrap_or_else(|| Problem::new(Code::Conflict)))
         }

@@ -66,10 +66,7 @@ impl TenantScope {
 
     /// The API key that they act by, if it is one.
     pub(crate) fn key(&self) -> Option<ApiKeyId> {
-        match &self.bearer.credential {
-            Credential::Session(_) | Credential::Identity(_) => None,
-            Credential::Key(key) => Some(key.id),
-        }
+        self.bearer.key()
     }
 
     /// A batch about this tenant.

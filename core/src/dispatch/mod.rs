@@ -291,7 +291,7 @@ impl App {
         incoming: &Incoming,
         bearer: Option<Bearer>,
     ) -> Result<Answer> {
-        let (named, user) = (&incoming.named, bearer.as_ref().map(|bearer| bearer.user));
+        let (named, who) = (&incoming.named, bearer.as_ref().map(|bearer| (bearer.user, bearer.key())));
         let call = |door| route.endpoint.call(&mut Incoming { door, ..incoming.clone() });
         let unknown = match route.access {
             Access::Member(_) | Access::InPerson(_) => Code::NotAMember,
@@ -328,9 +328,9 @@ impl App {
             }
             answer => answer,
         };
-        match (answer, user) {
-            (Err(problem), Some(user)) if denied::is_told(route, &problem) => {
-                Err(denied::tell(self, route, tenant, user, &incoming.path, problem).await)
+        match (answer, who) {
+            (Err(problem), Some(who)) if denied::is_told(route, &problem) => {
+                Err(denied::tell(self, route, tenant, who, &incoming.path, problem).await)
             }
             (answer, _) => answer,
         }

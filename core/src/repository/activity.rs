@@ -11,7 +11,7 @@ use crate::{
     problem::Result,
     routes::Route,
     sql::statements,
-    values::UserId,
+    values::{ApiKeyId, UserId},
 };
 
 statements! { "activity";
@@ -85,13 +85,15 @@ pub(super) fn record(
 /// Adds the entry that somebody was refused, unless there is one of the same route since so long.
 pub(crate) fn record_denied(
     batch: &mut Batch<'_>,
-    user: UserId,
+    (user, key): (UserId, Option<ApiKeyId>),
     (entity_type, entity_id): (&str, Uuid),
     route: &Route,
     pause: Duration,
 ) -> Result<()> {
     let app = batch.app();
     let (now, route) = (app.now(), format!("{} {}", route.method, route.path));
+    let mut detail = vec![("route", route.clone().into())];
+    detail.extend(key.map(|key| ("api_key_id", key.into())));
     let _: Slot<()> = batch.add(
         &INSERT_DENIED,
         [
@@ -99,7 +101,7 @@ pub(crate) fn record_denied(
             user.into(),
             entity_type.into(),
             entity_id.into(),
-            json::object(vec![("route", route.clone().into())]).into(),
+            json::object(detail).into(),
             now.into(),
             now.minus(pause).into(),
             route.into(),

@@ -15,7 +15,7 @@ use crate::{
     config::{Config, JwtKey},
     limits,
     time::Timestamp,
-    values::{IdentityId, InvitationId, SessionId, TenantId, UserId},
+    values::{ApiKeyId, IdentityId, InvitationId, SessionId, TenantId, UserId},
 };
 
 const ISSUER: &str = "bailiwick";
@@ -54,6 +54,14 @@ impl Bearer {
     /// A person who is logged in.
     pub(crate) fn session(user: UserId, session: SessionId) -> Self {
         Self { user, credential: Credential::Session(session) }
+    }
+
+    /// The API key, if it is one.
+    pub(crate) fn key(&self) -> Option<ApiKeyId> {
+        match &self.credential {
+            Credential::Session(_) | Credential::Identity(_) => None,
+            Credential::Key(key) => Some(key.id),
+        }
     }
 
     /// Reads what a request carries: an API key or an access token.
