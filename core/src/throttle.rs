@@ -109,7 +109,7 @@ impl App {
             }
             // By its digest, so that nobody else can use it up; and by the address, so that keys cannot be tried out.
             Some(Caller::Ours(Bearer { credential: Credential::Key(key), .. })) => {
-                self.count(Limit::Requests, &key.digest()).await?;
+                self.count(Limit::Requests, key.digest()).await?;
                 self.count(Limit::Requests, &address()).await
             }
             Some(Caller::Ours(Bearer { user, .. })) => self.count(Limit::Requests, &user.to_string()).await,

@@ -122,7 +122,8 @@ impl ApiKeys for Repository<'_> {
         let days = |days: u64| now.plus(Duration::from_hours(24 * days));
         let expires_at = expires_at.unwrap_or_else(|| days(limits::API_KEY_DAYS_DEFAULT));
         if expires_at <= now || expires_at > days(limits::API_KEY_DAYS) {
-            let fault = Fault::new(FaultCode::NotAllowed, "Expected a time within the next 366 days.");
+            let detail = format!("Expected a time within the next {} days.", limits::API_KEY_DAYS);
+            let fault = Fault::new(FaultCode::NotAllowed, detail);
             return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("expires_at")]));
         }
         let mut secret = [0; 32];

@@ -58,6 +58,8 @@ pub(crate) fn sha256_hex(text: &str) -> String {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ApiKeyToken {
     text: String,
+    /// What the database keeps of it: SHA-256, in hexadecimal. Each request by it needs that more than once.
+    digest: String,
     pub(crate) tenant: TenantId,
     pub(crate) user: UserId,
     pub(crate) id: ApiKeyId,
@@ -76,7 +78,8 @@ impl ApiKeyToken {
 
     pub(crate) fn new(secret: [u8; 32], tenant: TenantId, user: UserId, id: ApiKeyId) -> Self {
         let bytes = [&secret[..], tenant.0.as_bytes(), user.0.as_bytes(), id.0.as_bytes()].concat();
-        Self { text: Self::MARK.to_owned() + &URL_SAFE_NO_PAD.encode(bytes), tenant, user, id }
+        let text = Self::MARK.to_owned() + &URL_SAFE_NO_PAD.encode(bytes);
+        Self { digest: sha256_hex(&text), text, tenant, user, id }
     }
 
     /// Reads one. Whether there is such a key is for the database to say.
@@ -85,6 +88,7 @@ impl ApiKeyToken {
         let bytes: [u8; 80] = bytes.try_into().ok()?;
         let id = |at: usize| Uuid::from_slice(&bytes[at..at + 16]).ok();
         Some(Self {
+            digest: sha256_hex(text),
             text: text.to_owned(),
             tenant: TenantId(id(32)?),
             user: UserId(id(48)?),
@@ -102,9 +106,9 @@ impl ApiKeyToken {
         &self.text[..Self::PREFIX]
     }
 
-    /// What the database keeps of it: SHA-256, in hexadecimal.
-    pub(crate) fn digest(&self) -> String {
-        sha256_hex(&self.text)
+    /// What the database keeps of it.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
     }
 }
 

@@ -325,14 +325,7 @@ impl schemars::JsonSchema for NewPassword {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "format": "password",
-            "minLength": 2,
-            "maxLength": limits::PASSWORD_MAX_BYTES,
-            "writeOnly": true,
-            "description": "8 to 72 bytes of UTF-8, and none of the 1000 most common passwords.",
-        })
+        password_schema("8 to 72 bytes of UTF-8, and none of the 1000 most common passwords.")
     }
 }
 
@@ -343,15 +336,20 @@ impl schemars::JsonSchema for Password {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "format": "password",
-            "minLength": 2,
-            "maxLength": limits::PASSWORD_MAX_BYTES,
-            "writeOnly": true,
-            "description": "8 to 72 bytes of UTF-8.",
-        })
+        password_schema("8 to 72 bytes of UTF-8.")
     }
+}
+
+#[cfg(feature = "openapi")]
+fn password_schema(description: &str) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "format": "password",
+        "minLength": 2,
+        "maxLength": limits::PASSWORD_MAX_BYTES,
+        "writeOnly": true,
+        "description": description,
+    })
 }
 
 impl Default for Description {
