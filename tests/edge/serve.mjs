@@ -3,12 +3,12 @@
 // Prints one line of JSON when it is ready: where the Worker answers, and where its D1 can be asked directly
 // (POST /sql) and switched off and on (POST /outage), and its cron trigger set off (POST /scheduled, answered when the
 // handler is through). Ends when its standard input does.
-import { createServer } from "node:http";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { controlled } from "../control.mjs";
 
 const { values: options } = parseArgs({ options: { persist: { type: "string" }, vars: { type: "string", default: "{}" } } });
 const vars = JSON.parse(options.vars);
@@ -73,18 +73,7 @@ async function control(path, body) {
   throw new Error(`there is no ${path}`);
 }
 
-const server = createServer(async (request, response) => {
-  try {
-    let text = "";
-    for await (const chunk of request) text += chunk;
-    response.end(JSON.stringify(await control(request.url, JSON.parse(text))));
-  } catch (error) {
-    response.statusCode = 500;
-    response.end(String(error));
-  }
-});
-// Clients keep connections longer than Node does by itself, and would send into one that is just being closed.
-server.keepAliveTimeout = 10 * 60 * 1000;
+const server = controlled(control);
 server.listen(0, "127.0.0.1", () => {
   console.log(JSON.stringify({ url, control: `http://127.0.0.1:${server.address().port}` }));
 });

@@ -10,6 +10,7 @@
 import { createHash, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
+import { controlled } from "../control.mjs";
 
 // It warns of what makes it unfit for production, which a test's provider need not be.
 console.info = console.warn = () => {};
@@ -192,18 +193,6 @@ async function control(path, body) {
   throw new Error(`there is no ${path}`);
 }
 
-const server = createServer(async (request, response) => {
-  try {
-    let text = "";
-    for await (const chunk of request) text += chunk;
-    response.end(JSON.stringify(await control(request.url, JSON.parse(text))));
-  } catch (error) {
-    response.statusCode = 500;
-    response.end(String(error));
-  }
-});
-// Clients keep connections longer than Node does by itself, and would send into one that is just being closed.
-server.keepAliveTimeout = 10 * 60 * 1000;
-console.log(JSON.stringify({ issuer, control: await listen(server) }));
+console.log(JSON.stringify({ issuer, control: await listen(controlled(control)) }));
 process.stdin.resume().on("end", () => process.exit(0));
 process.on("SIGTERM", () => process.exit(0));
