@@ -314,11 +314,11 @@ pub(crate) struct NoContent;
 /// 200 with a JSON document that was made when this was compiled.
 pub(crate) struct Document(pub(crate) &'static str);
 
-/// What a handler's reply comes to: JSON, unless it is empty, and a header that says more about it.
+/// What a handler's reply comes to: JSON, unless it is empty, and headers that say more about it.
 pub(crate) struct Answer {
     status: StatusCode,
     body: Bytes,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Answer {
@@ -330,9 +330,7 @@ impl Answer {
         if json {
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }
@@ -355,7 +353,7 @@ impl<T: Serialize + Send> Output for T {}
 
 impl<T: Output> Reply for Json<T> {
     fn reply(self) -> Result<Answer> {
-        Ok(Answer { status: StatusCode::OK, body: to_json(&self.0)?, header: None })
+        Ok(Answer { status: StatusCode::OK, body: to_json(&self.0)?, headers: Vec::new() })
     }
 
     #[cfg(feature = "openapi")]
@@ -367,8 +365,8 @@ impl<T: Output> Reply for Json<T> {
 impl<T: Output> Reply for Created<T> {
     fn reply(self) -> Result<Answer> {
         let location = HeaderValue::try_from(self.location).ok();
-        let header = location.map(|location| (header::LOCATION, location));
-        Ok(Answer { status: StatusCode::CREATED, body: to_json(&self.body)?, header })
+        let headers = location.map(|location| (header::LOCATION, location)).into_iter().collect();
+        Ok(Answer { status: StatusCode::CREATED, body: to_json(&self.body)?, headers })
     }
 
     #[cfg(feature = "openapi")]
@@ -379,7 +377,7 @@ impl<T: Output> Reply for Created<T> {
 
 impl Reply for NoContent {
     fn reply(self) -> Result<Answer> {
-        Ok(Answer { status: StatusCode::NO_CONTENT, body: Bytes::new(), header: None })
+        Ok(Answer { status: StatusCode::NO_CONTENT, body: Bytes::new(), headers: Vec::new() })
     }
 
     #[cfg(feature = "openapi")]
@@ -390,8 +388,8 @@ impl Reply for NoContent {
 
 impl Reply for Document {
     fn reply(self) -> Result<Answer> {
-        let header = Some((header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")));
-        Ok(Answer { status: StatusCode::OK, body: Bytes::from_static(self.0.as_bytes()), header })
+        let headers = vec![(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))];
+        Ok(Answer { status: StatusCode::OK, body: Bytes::from_static(self.0.as_bytes()), headers })
     }
 
     #[cfg(feature = "openapi")]

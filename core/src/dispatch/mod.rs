@@ -53,7 +53,7 @@ pub static REQUEST_HEADERS: [HeaderName; 8] = [
     header::ACCESS_CONTROL_REQUEST_METHOD,
 ];
 
-/// What every answer says to browsers, in which it may end up: that it is data, not a page, and nobody else's. (The last
+/// What every answer that says nothing else says to browsers, in which it may end up: that it is data, not a page, and nobody else's. (The last
 /// one counts only where the answer came by TLS: RFC 6797, section 8.1.)
 static TO_BROWSERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -209,7 +209,7 @@ impl App {
             headers.insert(REQUEST_ID, value);
         }
         for (name, value) in &TO_BROWSERS {
-            headers.insert(name, value.clone());
+            headers.entry(name).or_insert_with(|| value.clone());
         }
         self.config.cors_origins.answer(asked, headers);
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
