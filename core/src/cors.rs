@@ -4,11 +4,13 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 /// Headers that a page may send, beside those that every page may.
-const SENT: HeaderValue =
-    HeaderValue::from_static("authorization, content-type, x-request-id, x-tenant-id, x-tenant-slug");
+const SENT: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id, x-tenant-id, x-tenant-slug",
+);
 /// Headers that a page may read, beside those that every page may.
-const READ: HeaderValue =
-    HeaderValue::from_static("location, ratelimit, ratelimit-policy, retry-after, x-request-id");
+const READ: HeaderValue = HeaderValue::from_static(
+    "content-location, etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id",
+);
 /// Seconds for which a browser remembers the answer.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 

@@ -5,8 +5,7 @@ use std::{future::Future, marker::PhantomData};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use serde::Serialize;
+use http::HeaderValue;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -16,6 +15,7 @@ use crate::{
     json,
     ports::BoxFuture,
     problem::{Code, Problem, Result},
+    reply::{Answer, Reply},
     routes::Access,
     values::{
         ApiKeyId, CommentId, DeliveryId, IdentityId, InvitationId, NotificationId, ProjectId, SessionId,
@@ -105,20 +105,22 @@ pub(crate) trait Extract: Sized + Send {
     fn describe(_: &mut crate::openapi::Operation<'_>) {}
 }
 
-/// What a handler can return.
-pub(crate) trait Reply: Send {
-    fn reply(self) -> Result<Answer>;
-
-    #[cfg(feature = "openapi")]
-    fn describe(operation: &mut crate::openapi::Operation<'_>);
-}
-
 /// An answer on its way.
 pub(crate) type Answering = BoxFuture<'static, Result<Answer>>;
+
+/// Which request headers a route's answer depends on, by its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Traits {
+    /// `Idempotency-Key`.
+    pub(crate) kept: bool,
+    /// `If-Match`, beside the routes that change or delete what is there.
+    pub(crate) conditional: bool,
+}
 
 /// A function that answers a route: what it takes is extracted, in order, from the request.
 pub(crate) trait Handler<Arguments>: Copy + Send + Sync + 'static {
     const DOOR: Option<DoorKind>;
+    const TRAITS: Traits;
 
     fn call(self, incoming: &mut Incoming) -> Result<Answering>;
 
@@ -136,6 +138,11 @@ macro_rules! handler {
             $($argument: Extract,)*
         {
             const DOOR: Option<DoorKind> = first_door(&[$($argument::DOOR),*]);
+            // Whom a request in the lobby is from is not known, so there is nobody to keep an answer for.
+            const TRAITS: Traits = Traits {
+                kept: R::KEPT && matches!(Self::DOOR, Some(DoorKind::Account | DoorKind::Tenant)),
+                conditional: R::CONDITIONAL,
+            };
 
             #[allow(non_snake_case, unused_mut, unused_variables, clippy::allow_attributes, reason = "the macro names variables after types")]
             fn call(self, incoming: &mut Incoming) -> Result<Answering> {
@@ -176,6 +183,9 @@ pub(crate) trait ErasedEndpoint: Sync {
     /// Takes the handler's arguments out of the request and begins to answer.
     fn call(&self, incoming: &mut Incoming) -> Result<Answering>;
 
+    /// Which request headers matter to it.
+    fn traits(&self) -> Traits;
+
     #[cfg(feature = "openapi")]
     fn describe(&self, operation: &mut crate::openapi::Operation<'_>);
 }
@@ -205,6 +215,10 @@ impl<H: Handler<Arguments>, Arguments> Endpoint<H, Arguments> {
 impl<H: Handler<Arguments>, Arguments: 'static> ErasedEndpoint for Endpoint<H, Arguments> {
     fn call(&self, incoming: &mut Incoming) -> Result<Answering> {
         self.handler.call(incoming)
+    }
+
+    fn traits(&self) -> Traits {
+        H::TRAITS
     }
 
     #[cfg(feature = "openapi")]
@@ -298,102 +312,3 @@ path_id!(DeliveryId, "delivery_id");
 path_id!(SessionId, "session_id");
 path_id!(ApiKeyId, "api_key_id");
 path_id!(IdentityId, "identity_id");
-
-/// 200 with a JSON body.
-pub(crate) struct Json<T>(pub(crate) T);
-
-/// 201 with a JSON body and the place where it can be read again.
-pub(crate) struct Created<T> {
-    pub(crate) location: String,
-    pub(crate) body: T,
-}
-
-/// 204.
-pub(crate) struct NoContent;
-
-/// 200 with a JSON document that was made when this was compiled.
-pub(crate) struct Document(pub(crate) &'static str);
-
-/// What a handler's reply comes to: JSON, unless it is empty, and headers that say more about it.
-pub(crate) struct Answer {
-    status: StatusCode,
-    body: Bytes,
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Answer {
-    /// The response to send.
-    pub(crate) fn into_response(self) -> Response<Bytes> {
-        let json = !self.body.is_empty();
-        let mut response = Response::new(self.body);
-        *response.status_mut() = self.status;
-        if json {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        response.headers_mut().extend(self.headers);
-        response
-    }
-}
-
-#[inline(never)]
-fn to_json(value: &impl Serialize) -> Result<Bytes> {
-    serde_json::to_vec(value).map(Bytes::from).map_err(|error| Problem::internal(error.to_string()))
-}
-
-/// The types of response bodies: they serialise, and they have a schema.
-#[cfg(feature = "openapi")]
-pub(crate) trait Output: Serialize + schemars::JsonSchema + Send {}
-#[cfg(feature = "openapi")]
-impl<T: Serialize + schemars::JsonSchema + Send> Output for T {}
-/// The types of response bodies.
-#[cfg(not(feature = "openapi"))]
-pub(crate) trait Output: Serialize + Send {}
-#[cfg(not(feature = "openapi"))]
-impl<T: Serialize + Send> Output for T {}
-
-impl<T: Output> Reply for Json<T> {
-    fn reply(self) -> Result<Answer> {
-        Ok(Answer { status: StatusCode::OK, body: to_json(&self.0)?, headers: Vec::new() })
-    }
-
-    #[cfg(feature = "openapi")]
-    fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.response::<T>(StatusCode::OK);
-    }
-}
-
-impl<T: Output> Reply for Created<T> {
-    fn reply(self) -> Result<Answer> {
-        let location = HeaderValue::try_from(self.location).ok();
-        let headers = location.map(|location| (header::LOCATION, location)).into_iter().collect();
-        Ok(Answer { status: StatusCode::CREATED, body: to_json(&self.body)?, headers })
-    }
-
-    #[cfg(feature = "openapi")]
-    fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.response::<T>(StatusCode::CREATED);
-    }
-}
-
-impl Reply for NoContent {
-    fn reply(self) -> Result<Answer> {
-        Ok(Answer { status: StatusCode::NO_CONTENT, body: Bytes::new(), headers: Vec::new() })
-    }
-
-    #[cfg(feature = "openapi")]
-    fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.empty_response(StatusCode::NO_CONTENT);
-    }
-}
-
-impl Reply for Document {
-    fn reply(self) -> Result<Answer> {
-        let headers = vec![(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))];
-        Ok(Answer { status: StatusCode::OK, body: Bytes::from_static(self.0.as_bytes()), headers })
-    }
-
-    #[cfg(feature = "openapi")]
-    fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.response::<serde_json::Map<String, Value>>(StatusCode::OK);
-    }
-}

@@ -7,13 +7,16 @@
 //! asked).
 
 mod chain;
+mod conditional;
 mod cors;
 mod cursor;
 mod dispatch;
 mod endpoint;
 mod handlers;
+mod idempotency;
 mod json;
 mod notify;
+mod reply;
 mod token;
 
 pub mod config;

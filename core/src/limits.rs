@@ -48,6 +48,10 @@ pub const SLUG_MIN: usize = 2;
 pub const SLUG_MAX: usize = 63;
 /// Items of a list within a body.
 pub const LIST_ITEMS: usize = 50;
+/// An `Idempotency-Key`: characters.
+pub const IDEMPOTENCY_KEY: usize = 255;
+/// Hours for which the answer to a request with an `Idempotency-Key` is kept.
+pub const IDEMPOTENCY_HOURS: u64 = 24;
 /// Items on a page of a list, unless the client asks for another number.
 pub const PAGE_DEFAULT: u32 = 20;
 /// Items on a page of a list at the most.

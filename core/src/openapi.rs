@@ -1,12 +1,14 @@
 //! The OpenAPI 3.1 document, generated from the route table and the handlers' types. Its product,
 //! `core/openapi.json`, is checked in, and served without its blanks (build.rs); a test holds it to this generator.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    endpoint::Traits,
     input::{FaultCode, Input},
+    limits,
     problem::Code,
     routes::{Access, ROUTES, Route},
     values::Role,
@@ -136,12 +138,29 @@ pub fn document() -> Value {
                 "RequestId": { "description": "The id under which this request was logged.", "schema": { "type": "string" } },
                 "Location": { "description": "Where what was created can be read.", "schema": { "type": "string", "format": "uri-reference" } },
                 "Allow": { "description": "The methods that there are.", "schema": { "type": "string" } },
+                "ETag": { "description": "Tells this state of what was read from every other one: for `If-None-Match`, and of what can be changed for `If-Match`.", "schema": { "type": "string" } },
+                "IdempotencyReplayed": { "description": "`true` if this is the answer to an earlier request with the same `Idempotency-Key`.", "schema": { "type": "string", "enum": ["true"] } },
                 "RateLimit": { "description": "Which limit was met, and seconds until there is room again.", "schema": { "type": "string", "examples": ["\"requests\";r=0;t=7"] } },
                 "RateLimitPolicy": { "description": "How many a limit admits, in how many seconds.", "schema": { "type": "string", "examples": ["\"requests\";q=1200;w=60"] } },
                 "RetryAfter": { "description": "Seconds to wait before trying again.", "schema": { "type": "integer" } },
                 "WwwAuthenticate": { "description": "How to authenticate.", "schema": { "type": "string" } },
             },
             "parameters": {
+                "IdempotencyKey": {
+                    "name": "Idempotency-Key", "in": "header", "required": false,
+                    "description": format!("A text of the client's own, a new one for each thing that is to be done. Sent again within {} hours by the same user or API key, nothing is done a second time, and the answer is the one that was given then.", limits::IDEMPOTENCY_HOURS),
+                    "schema": { "type": "string", "minLength": 1, "maxLength": limits::IDEMPOTENCY_KEY, "pattern": "^[!-+\\--~]+$" },
+                },
+                "IfMatch": {
+                    "name": "If-Match", "in": "header", "required": false,
+                    "description": "Entity tags that were read before: nothing is done unless what is to be changed is still in one of these states.",
+                    "schema": { "type": "string" },
+                },
+                "IfNoneMatch": {
+                    "name": "If-None-Match", "in": "header", "required": false,
+                    "description": "Entity tags that were read before: if what is read has one of them still, the answer is 304.",
+                    "schema": { "type": "string" },
+                },
                 "TenantId": {
                     "name": "X-Tenant-ID", "in": "header", "required": false,
                     "description": "The tenant, by its id.",
@@ -151,6 +170,15 @@ pub fn document() -> Value {
                     "name": "X-Tenant-Slug", "in": "header", "required": false,
                     "description": "The tenant, by its slug.",
                     "schema": { "$ref": "#/components/schemas/Slug" },
+                },
+            },
+            "responses": {
+                "NotModified": {
+                    "description": "It is what the client has already.",
+                    "headers": {
+                        "X-Request-Id": { "$ref": "#/components/headers/RequestId" },
+                        "ETag": { "$ref": "#/components/headers/ETag" },
+                    },
                 },
             },
             "securitySchemes": {
@@ -221,6 +249,28 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         Access::SignedIn | Access::Member(_) | Access::InPerson(_) => {
             // What the identity provider's tokens can meet is said once, of all routes (`bearer`).
             problems.extend([Code::AuthenticationRequired, Code::InvalidToken, Code::TooManyRequests]);
+        }
+    }
+    let Traits { kept, conditional } = route.endpoint.traits();
+    if kept {
+        parameters.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));
+        problems.extend([Code::InvalidHeader, Code::IdempotencyKeyReused]);
+    }
+    if conditional || matches!(route.method, Method::PATCH | Method::DELETE) {
+        parameters.push(json!({ "$ref": "#/components/parameters/IfMatch" }));
+        problems.extend([Code::InvalidHeader, Code::PreconditionFailed]);
+    }
+    if route.method == Method::GET {
+        parameters.push(json!({ "$ref": "#/components/parameters/IfNoneMatch" }));
+        responses.insert("304".to_owned(), json!({ "$ref": "#/components/responses/NotModified" }));
+    }
+    for (status, response) in &mut responses {
+        if kept && status.starts_with('2') {
+            response["headers"]["Idempotency-Replayed"] =
+                json!({ "$ref": "#/components/headers/IdempotencyReplayed" });
+        }
+        if route.method == Method::GET && status == "200" {
+            response["headers"]["ETag"] = json!({ "$ref": "#/components/headers/ETag" });
         }
     }
     for placeholder in route.path.split(['{', '}']).skip(1).step_by(2) {

@@ -85,6 +85,9 @@ impl DatabaseError {
 pub trait Clock: Send + Sync + 'static {
     /// Now, in whole milliseconds.
     fn now(&self) -> Timestamp;
+
+    /// The time since some moment in the past, always the same one while this runs, as exactly as the platform has it.
+    fn elapsed(&self) -> Duration;
 }
 
 /// Randomness fit for keys.

@@ -57,6 +57,8 @@ codes! {
     InvalidTenantHeader = "invalid_tenant_header" 400 "A tenant header is invalid";
     /// `X-Tenant-ID` and `X-Tenant-Slug` name different tenants.
     TenantConflict = "tenant_conflict" 400 "The tenant headers contradict each other";
+    /// `If-Match` or `Idempotency-Key` is not of the form that it must have.
+    InvalidHeader = "invalid_header" 400 "A header is invalid";
     /// The request needs a bearer token.
     AuthenticationRequired = "authentication_required" 401 "Authentication is required";
     /// The bearer token is malformed, expired, not signed by who may sign it, or what it stood for has ended.
@@ -127,6 +129,8 @@ codes! {
     TasksOpen = "tasks_open" 409 "Tasks are still open";
     /// An archived project cannot be changed.
     ProjectArchived = "project_archived" 409 "The project is archived";
+    /// It is not in the state any more that `If-Match` names; nothing was written. Read it again and decide anew.
+    PreconditionFailed = "precondition_failed" 412 "It is in another state";
     /// The body has more bytes than are taken.
     BodyTooLarge = "body_too_large" 413 "The body is too large";
     /// The path and query have more bytes than are taken.
@@ -135,6 +139,9 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type" 415 "The media type is not supported";
     /// The body is JSON but not what this route takes; `errors` points at each fault.
     ValidationFailed = "validation_failed" 422 "The body is not valid";
+    /// The `Idempotency-Key` was used for another request within the last 24 hours. Take a new one for each thing that is
+    /// to be done, and the same again only to repeat it.
+    IdempotencyKeyReused = "idempotency_key_reused" 422 "The idempotency key was used for something else";
     /// You have sent too many requests. Try again after `Retry-After` seconds.
     TooManyRequests = "too_many_requests" 429 "Too many requests";
     /// There were too many attempts with this account or from this address. Try again after `Retry-After` seconds.

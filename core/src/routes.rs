@@ -155,7 +155,7 @@ routes! {
     /// Invite somebody, for a role below one's own.
     POST   "/v1/invitations",                   InPerson(Manager), 2, [AlreadyMember, AlreadyInvited],   invitations::create;
     /// Accept an invitation of one's own address.
-    POST   "/v1/invitations/accept",            SignedIn,          1, [TooManyAttempts, AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended], invitations::accept;
+    POST   "/v1/invitations/accept",            SignedIn,          2, [TooManyAttempts, AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended], invitations::accept;
     /// Read an invitation.
     GET    "/v1/invitations/{invitation_id}",   InPerson(Manager), 1, [],                                invitations::get;
     /// Revoke an invitation.
@@ -238,7 +238,7 @@ routes! {
     /// List what goes, went or could not go to the outside.
     GET    "/v1/admin/deliveries",              Member(Owner),     1, [InvalidCursor],                   admin::deliveries;
     /// Have a delivery tried anew that was given up.
-    POST   "/v1/admin/deliveries/{delivery_id}/retry", Member(Owner), 1, [DeliveryNotDead],              admin::retry_delivery;
+    POST   "/v1/admin/deliveries/{delivery_id}/retry", Member(Owner), 2, [DeliveryNotDead],              admin::retry_delivery;
 
     /// Read the approval workflow.
     GET    "/v1/workflow",                      Public,            0, [],                                service::workflow;

@@ -47,6 +47,13 @@ pub(crate) async fn work(app: &App, share: Share, entries: bool, deliveries: boo
     }
 }
 
+/// Drops what is kept no longer.
+pub(crate) async fn prune(app: &App) {
+    if let Err(problem) = app.prune().await {
+        report("pruning", &problem);
+    }
+}
+
 fn report(what: &str, problem: &Problem) {
     let internal = problem.internal_text().unwrap_or(problem.code.as_str());
     console_error!("{}", json!({ "background": what, "internal": internal }));

@@ -52,6 +52,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if let Some(app) = app(&env) {
         background::work(app, background::BY_CRON, true, true).await;
+        background::prune(app).await;
     }
 }
 
@@ -143,7 +144,8 @@ fn convert(response: http::Response<Bytes>) -> worker::Result<Response> {
     let (parts, body) = response.into_parts();
     let headers = Headers::new();
     for (name, value) in &parts.headers {
-        headers.set(name.as_str(), value.to_str().unwrap_or_default())?;
+        // Not `set`: some may be there more than once.
+        headers.append(name.as_str(), value.to_str().unwrap_or_default())?;
     }
     let body = if body.is_empty() { ResponseBody::Empty } else { ResponseBody::Body(body.into()) };
     Ok(Response::from_body(body)?.with_status(parts.status.as_u16()).with_headers(headers))
@@ -151,7 +153,9 @@ fn convert(response: http::Response<Bytes>) -> worker::Result<Response> {
 
 /// One line of JSON a request, for Workers Logs.
 fn log(method: &str, response: &http::Response<Bytes>, duration_ms: u64) {
-    let Some(Served { request_id, route, internal, .. }) = response.extensions().get::<Served>() else {
+    let Some(Served { request_id, route, internal, batches, database }) =
+        response.extensions().get::<Served>()
+    else {
         return;
     };
     let line = json!({
@@ -159,6 +163,8 @@ fn log(method: &str, response: &http::Response<Bytes>, duration_ms: u64) {
         "route": route.unwrap_or("-"),
         "status": response.status().as_u16(),
         "duration_ms": duration_ms,
+        "batches": batches,
+        "database_ms": database.as_secs_f64() * 1000.0,
         "request_id": request_id,
         "internal": internal,
     });

@@ -1,5 +1,7 @@
 //! The clock, the randomness, the verifier and the processor of a Worker.
 
+use std::time::Duration;
+
 use bailiwick_core::{
     password::{HashJob, HashOutcome},
     ports::{Clock, Entropy, EntropyError, Hasher, Overloaded, PublicKey, Verifier},
@@ -21,6 +23,10 @@ pub(crate) struct DateClock;
 impl Clock for DateClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix_millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(Date::now().as_millis())
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is done in the background: deliveries are sent, and activity is sealed. At once after a request that wrote some,
-//! and regularly, for what is to be tried again or was left behind.
+//! What is done in the background: deliveries are sent, and activity is sealed, at once after a request that wrote some,
+//! and regularly, for what is to be tried again or was left behind; and what is kept no longer is dropped.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -23,6 +23,9 @@ const BATCHES: u32 = 20;
 /// After a round that sealed something the next one waits, so that a busy server seals many entries at a time: a commit
 /// costs as much for one as for fifty.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How often that is dropped which is kept no longer. It is kept for a day.
+const PRUNE: Duration = Duration::from_mins(30);
 
 /// Rung when there is something to do. Rung while a round is under way, it leads to another one.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +56,13 @@ pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Rec
             async move { app.deliver(AT_ONCE).await.map(report) }
         }
     };
+    let prune = {
+        let app = app.clone();
+        move || {
+            let app = app.clone();
+            async move { app.prune().await.map(|()| false) }
+        }
+    };
     let seal = move || {
         let app = app.clone();
         async move {
@@ -67,10 +77,12 @@ pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Rec
     };
     let of =
         |what, rounds| Times { what, rounds, interval: config.outbox_interval, grace: config.shutdown_grace };
+    let pruning = Times { interval: PRUNE, ..of("pruning", 1) };
     tokio::join!(
         cycle(deliver, bell.deliveries, of("sending deliveries", ROUNDS), stopped.clone()),
         // Of two at the same time one would find its numbers taken.
-        cycle(seal, bell.entries, of("sealing activity", 1), stopped),
+        cycle(seal, bell.entries, of("sealing activity", 1), stopped.clone()),
+        cycle(prune, Arc::default(), pruning, stopped),
     );
 }
 

@@ -1,11 +1,18 @@
 //! The clock and the randomness of the operating system.
 
-use std::time::SystemTime;
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant, SystemTime},
+};
 
 use bailiwick_core::{
     ports::{Clock, Entropy, EntropyError},
     time::Timestamp,
 };
+
+/// What `elapsed` counts from.
+#[expect(clippy::disallowed_methods, reason = "this is the Clock port")]
+static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +23,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn elapsed(&self) -> Duration {
+        FIRST_ASKED.elapsed()
     }
 }
 

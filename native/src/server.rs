@@ -11,7 +11,7 @@ use axum::{
 };
 use bailiwick_core::{App, Config, Served, limits, problem::Code};
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -51,6 +51,7 @@ pub fn router(app: &Arc<App>, config: &Config, bell: &Bell) -> Router {
                 .quality(CompressionLevel::Fastest)
                 .compress_when(SizeAbove::new(COMPRESS_FROM_BYTES)),
         )
+        .layer(middleware::map_response(weaken_tag))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 
@@ -94,14 +95,28 @@ async fn finish(State((app, bell)): State<(Arc<App>, Bell)>, request: Request, n
     }
     if let Some(served) = response.extensions().get::<Served>() {
         let (status, duration_ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1000.0);
-        let Served { request_id, route, internal, .. } = served;
+        let Served { request_id, route, internal, batches, database } = served;
+        let database_ms = database.as_secs_f64() * 1000.0;
         let route = route.unwrap_or("-");
         match internal {
-            None => tracing::info!(%method, route, status, duration_ms, request_id, "request"),
+            None => {
+                tracing::info!(%method, route, status, duration_ms, batches, database_ms, request_id, "request");
+            }
             Some(internal) => {
-                tracing::error!(%method, route, status, duration_ms, request_id, internal, "request");
+                tracing::error!(%method, route, status, duration_ms, batches, database_ms, request_id, internal, "request");
             }
         }
+    }
+    response
+}
+
+/// What was compressed is no longer the same byte for byte, which a strong tag says (RFC 9110, section 8.8.1).
+async fn weaken_tag(mut response: Response) -> Response {
+    if response.headers().contains_key(header::CONTENT_ENCODING)
+        && let Some(tag) = response.headers_mut().get_mut(header::ETAG)
+        && let Ok(weak) = HeaderValue::try_from([b"W/", tag.as_bytes()].concat())
+    {
+        *tag = weak;
     }
     response
 }

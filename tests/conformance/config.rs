@@ -172,6 +172,9 @@ async fn deleting_a_tenant_needs_its_slug(target: &'static Target) {
 
 /// Rows of every table that belongs to tenants.
 async fn fill(tenant: &Tenant<'_>) {
+    let project = json!({ "name": "Kept" });
+    let request = tenant.owner.post("/v1/projects").tenant(&tenant.id).header("idempotency-key", "kept");
+    request.json(&project).send().await.expect(201);
     let project = tenant.project("in_progress", None).await;
     let task = tenant.task(&project, "todo").await;
     tenant.comment(&task, &tenant.member.id).await;

@@ -16,9 +16,11 @@ mod bootstrap;
 mod catalogue;
 mod chain;
 mod comments;
+mod conditional;
 mod config;
 mod courier;
 mod emails;
+mod idempotency;
 mod identities;
 mod input;
 mod invitations;
@@ -116,6 +118,8 @@ fn main() -> ExitCode {
         courier::cases(),
         emails::cases(),
         input::cases(),
+        conditional::cases(),
+        idempotency::cases(),
         matrix::cases(),
         property::cases(),
         verify_isolation::cases(),

@@ -106,7 +106,7 @@ impl Backdoor {
                 "activity" => "id, actor_id, action, entity_type, entity_id, detail, created_at",
                 _ => "*",
             };
-            let sql = format!("SELECT {columns} FROM {table} WHERE {column} = '{tenant}' ORDER BY id");
+            let sql = format!("SELECT {columns} FROM {table} WHERE {column} = '{tenant}' ORDER BY 1, 2");
             for row in self.sql(&sql).await {
                 rows.push(format!("{table} {row:?}"));
             }

@@ -168,7 +168,10 @@ settings! {
     Native log_format: LogFormat = "LOG_FORMAT" or "pretty";
     /// What is logged: `error`, `warn`, `info`, `debug`, or directives such as `info,bailiwick=debug`.
     Native log_level: String = "LOG_LEVEL" or "info";
-    /// For tests of the service itself: obey the header `X-Fault: panic`. Never in production.
+    /// Tell with each answer what it cost, in the header `Server-Timing`: time, and batches of the database.
+    Everywhere debug_timing: bool = "DEBUG_TIMING" or "false";
+    /// For tests of the service itself: obey the header `X-Fault: panic`, or `panic-after` all was done. Never in
+    /// production.
     Everywhere fault_injection: bool = "FAULT_INJECTION" or "false";
 }
 

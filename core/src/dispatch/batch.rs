@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 use uuid::Uuid;
 
 use crate::{
-    dispatch::App,
+    dispatch::{App, context::Meter},
     ports::DatabaseError,
     problem::{Problem, Result},
+    reply::Answer,
     sql::{FromRow, GlobalSql, Reach, Rows, Statement, TenantSql, Value},
 };
 
@@ -32,19 +33,34 @@ impl<T> Slot<T> {
 /// Statements that are run together or not at all.
 pub(crate) struct Batch<'a> {
     app: &'a App,
+    /// Of the request, if it is for one.
+    meter: Option<&'a Meter>,
     tenant: Option<Uuid>,
     pub(super) statements: Vec<Statement>,
     misses: Vec<(usize, Box<Problem>)>,
     duplicates: Vec<(&'static str, Box<Problem>)>,
     /// Whether it writes deliveries.
     delivers: bool,
+    /// Whether it fails unless what it changes is as `If-Match` wants it.
+    pub(super) matched: bool,
+    /// What is answered, if it is to be kept.
+    pub(super) answer: Option<Answer>,
 }
 
 impl<'a> Batch<'a> {
     /// An empty batch; the door that opens it puts its check in front.
-    pub(super) fn new(app: &'a App, tenant: Option<Uuid>) -> Self {
-        let statements = Vec::with_capacity(4);
-        Self { app, tenant, statements, misses: Vec::new(), duplicates: Vec::new(), delivers: false }
+    pub(super) fn new(app: &'a App, meter: Option<&'a Meter>, tenant: Option<Uuid>) -> Self {
+        Self {
+            app,
+            meter,
+            tenant,
+            statements: Vec::with_capacity(4),
+            misses: Vec::new(),
+            duplicates: Vec::new(),
+            delivers: false,
+            matched: false,
+            answer: None,
+        }
     }
 
     pub(super) fn push<T>(&mut self, statement: Statement) -> Slot<T> {
@@ -113,8 +129,14 @@ impl<'a> Batch<'a> {
 
     /// Runs it. `Err(None)` if the statement in front, the door's check, was not met.
     pub(super) async fn run(self) -> Result<Outcome, Option<Box<Problem>>> {
-        let Self { app, tenant, statements, mut misses, mut duplicates, delivers } = self;
-        let problem = match app.ports.database.batch(&statements).await {
+        let Self { app, meter, tenant, statements, mut misses, mut duplicates, delivers, .. } = self;
+        let clock = &app.ports.clock;
+        let begun = meter.map(|_| clock.elapsed());
+        let done = app.ports.database.batch(&statements).await;
+        if let (Some(meter), Some(begun)) = (meter, begun) {
+            meter.add(clock.elapsed().saturating_sub(begun));
+        }
+        let problem = match done {
             Ok(rows) => {
                 if delivers {
                     app.waiting.delivery();

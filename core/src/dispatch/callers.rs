@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, header};
 
 use crate::{
-    dispatch::{App, Lobby, NamedTenant, Pass},
+    dispatch::{App, Context, Lobby, NamedTenant, Pass},
     identity::{Provider, Subject, is_external},
     problem::{Code, Problem, Result},
     repository::identities::{self, Known},
@@ -46,7 +46,8 @@ impl App {
     /// Whose account it is that somebody of the provider's asks for, and whether that came out of memory. Who comes for
     /// the first time gets one, and joins the tenant that the request names if that is open to all.
     pub(super) async fn account_of(
-        self: &Arc<Self>,
+        &self,
+        context: &Arc<Context>,
         subject: &Subject,
         named: &NamedTenant,
     ) -> Result<(Bearer, bool)> {
@@ -55,7 +56,7 @@ impl App {
             return Ok((bearer(known), true));
         }
         let issuer = self.provider.as_ref().map_or("", Provider::issuer);
-        let lobby = Lobby::open(Pass(()), self.clone());
+        let lobby = Lobby::open(Pass(()), context.clone());
         let known = identities::admit(&lobby, issuer, subject, named).await?;
         self.identities.remember(&subject.subject, known);
         Ok((bearer(known), false))

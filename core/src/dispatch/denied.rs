@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    dispatch::{App, Batch},
+    dispatch::Context,
     problem::{Code, Problem},
     repository::activity,
     routes::{Access, Route},
@@ -23,7 +23,7 @@ pub(super) fn is_told(route: &Route, problem: &Problem) -> bool {
 
 /// Writes it down. The role was found too low by the membership check, so whoever asks is a member.
 pub(super) async fn tell(
-    app: &App,
+    context: &Context,
     route: &Route,
     tenant: TenantId,
     (user, key): (UserId, Option<ApiKeyId>),
@@ -37,7 +37,7 @@ pub(super) async fn tell(
         Some(entity) => entity,
         None => ("tenant", tenant.0),
     };
-    let mut batch = Batch::new(app, Some(tenant.0));
+    let mut batch = context.batch(Some(tenant.0));
     let told = match activity::record_denied(&mut batch, (user, key), (kind, id), route, PAUSE) {
         Ok(()) => {
             batch.run().await.map_err(|problem| problem.unwrap_or_else(|| Problem::new(Code::Conflict)))

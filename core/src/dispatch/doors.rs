@@ -7,15 +7,21 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::{
+    conditional::{self, Resource, Version},
     dispatch::{
         App,
         batch::{Batch, Outcome, Slot},
+        context::Context,
         named::NamedSlug,
     },
+    idempotency::{IdempotencyKey, Owned},
     problem::{Code, Problem, Result},
-    repository::{api_keys, identities, memberships, sessions, tenants},
-    sql::Statement,
+    reply::Answer,
+    repository::{api_keys, idempotency, identities, memberships, sessions, tenants},
+    sql::{GlobalSql, Statement, TenantSql},
     time::Timestamp,
     token::{Bearer, Credential},
     values::{ApiKeyId, IdentityId, Role, SessionId, TenantId, UserId},
@@ -30,7 +36,7 @@ pub(crate) struct Pass(pub(super) ());
 /// It can be had from the dispatcher only, and everything that it leads to is bound to its tenant.
 #[derive(Clone)]
 pub struct TenantScope {
-    app: Arc<App>,
+    context: Arc<Context>,
     tenant: TenantId,
     /// The slug that the request named. It must be this tenant's.
     slug: Option<NamedSlug>,
@@ -41,17 +47,17 @@ pub struct TenantScope {
 impl TenantScope {
     pub(crate) fn open(
         _: Pass,
-        app: Arc<App>,
+        context: Arc<Context>,
         tenant: TenantId,
         slug: Option<NamedSlug>,
         bearer: Bearer,
         least: Role,
     ) -> Self {
-        Self { app, tenant, slug, bearer, least }
+        Self { context, tenant, slug, bearer, least }
     }
 
     pub(crate) fn app(&self) -> &App {
-        &self.app
+        &self.context.app
     }
 
     /// The tenant.
@@ -71,7 +77,7 @@ impl TenantScope {
 
     /// A batch about this tenant.
     pub(crate) fn batch(&self) -> Batch<'_> {
-        let mut batch = Batch::new(&self.app, Some(self.tenant.0));
+        let mut batch = self.context.batch(Some(self.tenant.0));
         let _: Slot<memberships::Found> = batch.push(self.check(None, None));
         batch
     }
@@ -84,10 +90,57 @@ impl TenantScope {
         Ok((standing, outcome))
     }
 
+    /// Adds to a batch that it fails unless what it changes is in a state that `If-Match` names. The statement returns
+    /// a row unless `?2` is there in another version than `?3`, `?4` and `?5`.
+    pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &TenantSql, id: Uuid) {
+        if let Some(if_match) = &self.context.if_match {
+            let [one, two, three] = if_match.versions(id);
+            let arguments = [id.into(), one.into(), two.into(), three.into()];
+            let _: Slot<i64> = batch.require(sql, arguments, conditional::failed());
+            batch.matched = true;
+        }
+    }
+
+    /// Whether what was read, and may be left as it is, is in a state that `If-Match` names.
+    pub(crate) fn matched(&self, resource: &impl Resource) -> Result<()> {
+        self.context.matched(resource.version())
+    }
+
+    /// The same before a batch that fails by itself unless what it changes is still in that state.
+    pub(crate) fn match_state(&self, batch: &mut Batch<'_>, version: Option<Version>) -> Result<()> {
+        batch.matched = true;
+        self.context.matched(version)
+    }
+
+    /// Says what is answered to a batch, for when it is to be kept.
+    pub(crate) fn keep(&self, batch: &mut Batch<'_>, answer: impl FnOnce() -> Result<Answer>) -> Result<()> {
+        self.context.keep(batch, answer)
+    }
+
+    /// The answer that was kept for the same user under the same key, if there is one.
+    pub(crate) async fn recall(&self) -> Result<Option<Answer>> {
+        match &self.context.key {
+            Some(key) => idempotency::recall(self, &self.own(key)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A person and each of their API keys have keys of their own: they may not all do the same.
+    fn own<'a>(&'a self, key: &'a IdempotencyKey) -> Owned<'a> {
+        let by = match &self.bearer.credential {
+            Credential::Session(_) | Credential::Identity(_) => &[],
+            Credential::Key(key) => key.id.0.as_bytes().as_slice(),
+        };
+        key.of(vec![self.tenant.0.as_bytes(), self.bearer.user.0.as_bytes(), by])
+    }
+
     /// Runs a batch that writes, provided that the user still has the route's role, or the higher one named here,
     /// at that moment.
     pub(crate) async fn commit(&self, mut batch: Batch<'_>, least: Option<Role>) -> Result<Outcome> {
         let least = least.map_or(self.least, |role| role.max(self.least));
+        if let Some((key, answer)) = self.context.settle(&mut batch)? {
+            idempotency::keep(&mut batch, self, &self.own(key), &answer)?;
+        }
         batch.statements[0] = self.check(Some(least), self.slug.as_ref()).expecting(1);
         match batch.run().await {
             Ok(mut outcome) => {
@@ -120,7 +173,8 @@ impl TenantScope {
                 memberships::CHECK_IDENTITY.bind(self.tenant.0, [user, rank, slug, (*id).into()])
             }
             Credential::Key(key) => {
-                let arguments = [user, rank, slug, key.id.into(), key.digest().into(), self.app.now().into()];
+                let arguments =
+                    [user, rank, slug, key.id.into(), key.digest().into(), self.app().now().into()];
                 memberships::CHECK_KEY.bind(self.tenant.0, arguments)
             }
         }
@@ -129,9 +183,9 @@ impl TenantScope {
     /// Notes that an API key is in use, unless that was noted a moment ago.
     async fn note_use(&self, noted: Option<Timestamp>) {
         let Some(id) = self.key() else { return };
-        let now = self.app.now();
+        let now = self.app().now();
         if noted.is_none_or(|noted| noted.plus(api_keys::USE_IS_NOTED_EVERY) <= now) {
-            let mut batch = Batch::new(&self.app, Some(self.tenant.0));
+            let mut batch = self.context.batch(Some(self.tenant.0));
             let _: Slot<()> = batch.add(&api_keys::NOTE_USE, [id.into(), now.into()]);
             // What was asked for is done; it does not fail for the sake of a note, which the next use writes.
             let _ = batch.run().await;
@@ -157,18 +211,18 @@ impl TenantScope {
 /// Access to what a tenant shows to anybody. It must exist and not be suspended.
 #[derive(Clone)]
 pub struct Visitor {
-    app: Arc<App>,
+    context: Arc<Context>,
     tenant: TenantId,
     slug: Option<NamedSlug>,
 }
 
 impl Visitor {
-    pub(crate) fn open(_: Pass, app: Arc<App>, tenant: TenantId, slug: Option<NamedSlug>) -> Self {
-        Self { app, tenant, slug }
+    pub(crate) fn open(_: Pass, context: Arc<Context>, tenant: TenantId, slug: Option<NamedSlug>) -> Self {
+        Self { context, tenant, slug }
     }
 
     pub(crate) fn app(&self) -> &App {
-        &self.app
+        &self.context.app
     }
 
     /// The tenant.
@@ -178,7 +232,7 @@ impl Visitor {
 
     /// A batch about this tenant.
     pub(crate) fn batch(&self) -> Batch<'_> {
-        let mut batch = Batch::new(&self.app, Some(self.tenant.0));
+        let mut batch = self.context.batch(Some(self.tenant.0));
         let _: Slot<tenants::Presence> = batch.push(tenants::PRESENCE.bind(self.tenant.0, []));
         batch
     }
@@ -219,18 +273,18 @@ pub(crate) enum Login {
 /// and the account active.
 #[derive(Clone)]
 pub struct Account {
-    app: Arc<App>,
+    context: Arc<Context>,
     user: UserId,
     login: Login,
 }
 
 impl Account {
-    pub(crate) fn open(_: Pass, app: Arc<App>, user: UserId, login: Login) -> Self {
-        Self { app, user, login }
+    pub(crate) fn open(_: Pass, context: Arc<Context>, user: UserId, login: Login) -> Self {
+        Self { context, user, login }
     }
 
     pub(crate) fn app(&self) -> &App {
-        &self.app
+        &self.context.app
     }
 
     /// Whose account it is.
@@ -253,7 +307,7 @@ impl Account {
 
     /// A batch about this user that creates a tenant, or joins one by an invitation.
     pub(crate) fn batch_in(&self, tenant: Option<TenantId>) -> Batch<'_> {
-        let mut batch = Batch::new(&self.app, tenant.map(|tenant| tenant.0));
+        let mut batch = self.context.batch(tenant.map(|tenant| tenant.0));
         let user = self.user.into();
         let check = match self.login {
             Login::Session(id) => sessions::CHECK.bind([id.into(), user]),
@@ -263,7 +317,48 @@ impl Account {
         batch
     }
 
-    /// Runs a batch, provided that the session or the identity is good at that moment.
+    /// Adds to a batch that it fails unless what it changes is in a state that `If-Match` names: as
+    /// [`TenantScope::require_match`] does.
+    pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &GlobalSql, id: Uuid) {
+        if let Some(if_match) = &self.context.if_match {
+            let [one, two, three] = if_match.versions(id);
+            let arguments = [id.into(), one.into(), two.into(), three.into()];
+            let _: Slot<i64> = batch.require_global(sql, arguments, conditional::failed());
+            batch.matched = true;
+        }
+    }
+
+    /// Whether what was read and is left as it is is in a state that `If-Match` names.
+    pub(crate) fn matched(&self, resource: &impl Resource) -> Result<()> {
+        self.context.matched(resource.version())
+    }
+
+    /// Says what is answered to a batch, for when it is to be kept.
+    pub(crate) fn keep(&self, batch: &mut Batch<'_>, answer: impl FnOnce() -> Result<Answer>) -> Result<()> {
+        self.context.keep(batch, answer)
+    }
+
+    /// The answer that was kept for the same user under the same key, if there is one.
+    pub(crate) async fn recall(&self) -> Result<Option<Answer>> {
+        match &self.context.key {
+            Some(key) => idempotency::recall_of_account(self, &self.own(key)).await,
+            None => Ok(None),
+        }
+    }
+
+    fn own<'a>(&'a self, key: &'a IdempotencyKey) -> Owned<'a> {
+        key.of(vec![self.user.0.as_bytes()])
+    }
+
+    /// Runs a batch that writes, provided that the session or the identity is good at that moment.
+    pub(crate) async fn commit(&self, mut batch: Batch<'_>) -> Result<Outcome> {
+        if let Some((key, answer)) = self.context.settle(&mut batch)? {
+            idempotency::keep_of_account(&mut batch, self, &self.own(key), &answer)?;
+        }
+        self.run(batch).await
+    }
+
+    /// Runs a batch that only reads, provided that the session or the identity is good at that moment.
     pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
         batch.run().await.map_err(|problem| problem.unwrap_or_else(session_ended))
     }
@@ -272,16 +367,16 @@ impl Account {
 /// What is open to anybody: registration, login, the state of the service.
 #[derive(Clone)]
 pub struct Lobby {
-    app: Arc<App>,
+    context: Arc<Context>,
 }
 
 impl Lobby {
-    pub(crate) fn open(_: Pass, app: Arc<App>) -> Self {
-        Self { app }
+    pub(crate) fn open(_: Pass, context: Arc<Context>) -> Self {
+        Self { context }
     }
 
     pub(crate) fn app(&self) -> &App {
-        &self.app
+        &self.context.app
     }
 
     /// A batch about nobody in particular.
@@ -291,7 +386,7 @@ impl Lobby {
 
     /// A batch that joins a tenant by an invitation.
     pub(crate) fn batch_in(&self, tenant: Option<TenantId>) -> Batch<'_> {
-        Batch::new(&self.app, tenant.map(|tenant| tenant.0))
+        self.context.batch(tenant.map(|tenant| tenant.0))
     }
 
     /// Runs a batch.
@@ -325,18 +420,18 @@ impl Operator {
 
     /// The tenant of a slug.
     pub(crate) async fn tenant(&self, slug: &str) -> Result<TenantId> {
-        let found = tenants::find(&Lobby { app: self.app.clone() }, slug).await?;
+        let found = tenants::find(&Lobby { context: Context::of_nobody(&self.app) }, slug).await?;
         found.ok_or_else(|| Problem::with(Code::NotFound, format!("No tenant has the slug {slug}.")))
     }
 
     /// A batch about a tenant.
     pub(crate) fn batch_in(&self, tenant: TenantId) -> Batch<'_> {
-        Batch::new(&self.app, Some(tenant.0))
+        Batch::new(&self.app, None, Some(tenant.0))
     }
 
     /// A batch about no tenant in particular.
     pub(crate) fn batch(&self) -> Batch<'_> {
-        Batch::new(&self.app, None)
+        Batch::new(&self.app, None, None)
     }
 
     /// Runs a batch.
@@ -362,7 +457,7 @@ impl<'a> Courier<'a> {
 
     /// A batch about outbox or activity, of one tenant where it says so.
     pub(crate) fn batch(&self, tenant: Option<TenantId>) -> Batch<'a> {
-        Batch::new(self.app, tenant.map(|tenant| tenant.0))
+        Batch::new(self.app, None, tenant.map(|tenant| tenant.0))
     }
 
     /// Runs a batch.

@@ -2,36 +2,49 @@
 
 mod batch;
 mod callers;
+mod context;
 mod denied;
 mod doors;
 mod memory;
 mod named;
 mod waiting;
+mod way_out;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
 use uuid::Uuid;
 
-pub use self::doors::{Account, Lobby, Operator, TenantScope, Visitor};
 pub(crate) use self::{
     batch::{Batch, Outcome, Slot},
     callers::Caller,
+    context::Context,
     doors::{Courier, Login, Pass},
     named::NamedTenant,
 };
-use self::{memory::Memory, waiting::Waiting};
+use self::{
+    context::Meter,
+    memory::Memory,
+    waiting::Waiting,
+    way_out::{allow, options, unless_known},
+};
+pub use self::{
+    doors::{Account, Lobby, Operator, TenantScope, Visitor},
+    way_out::Served,
+};
 use crate::{
+    conditional::IfMatch,
     config::Config,
-    cors::Asked,
-    endpoint::{Answer, Door, Incoming},
+    endpoint::{Door, Incoming, Traits},
+    idempotency::{self, IdempotencyKey},
     identity::Provider,
     limits,
     notify::outbox,
     ports::Ports,
     problem::{Code, Problem, Result},
-    repository::{chain, identities::Known, tenants},
+    reply::Answer,
+    repository::{self, chain, identities::Known, tenants},
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::{Bearer, Credential, Tokens},
@@ -40,9 +53,10 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FAULT: HeaderName = HeaderName::from_static("x-fault");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The only request headers that are read here; an adapter needs to pass on no other.
-pub static REQUEST_HEADERS: [HeaderName; 8] = [
+pub static REQUEST_HEADERS: [HeaderName; 11] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     named::TENANT_ID,
@@ -51,16 +65,9 @@ pub static REQUEST_HEADERS: [HeaderName; 8] = [
     FAULT,
     header::ORIGIN,
     header::ACCESS_CONTROL_REQUEST_METHOD,
-];
-
-/// What every answer that says nothing else says to browsers, in which it may end up: that it is data, not a page, and nobody else's. (The last
-/// one counts only where the answer came by TLS: RFC 6797, section 8.1.)
-static TO_BROWSERS: [(HeaderName, HeaderValue); 5] = [
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
-    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    idempotency::KEY,
 ];
 
 /// The product, on the ports of one adapter. Made once, then shared by all requests.
@@ -78,15 +85,13 @@ pub struct App {
     identities: Memory<Known>,
 }
 
-/// What an adapter may want to log of a request; it is among the extensions of every response.
-#[derive(Clone, Debug, Default)]
-pub struct Served {
-    /// The id under which the client can ask about it.
-    pub request_id: String,
-    /// The path of the route, with its placeholders.
-    pub route: Option<&'static str>,
-    /// What went wrong inside. It never leaves.
-    pub internal: Option<String>,
+/// What can be made to go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// Nothing is done, and the process or isolate panics.
+    Panic,
+    /// Everything is done, and then the same.
+    PanicAfter,
 }
 
 impl App {
@@ -121,12 +126,22 @@ impl App {
     /// Answers a request. Every failure is a response too.
     pub async fn handle(self: &Arc<Self>, request: Request<Bytes>) -> Response<Bytes> {
         let mut served = Served { request_id: self.request_id(request.headers()), ..Served::default() };
-        self.inject_fault(request.headers());
+        let begun = self.config.debug_timing.then(|| self.ports.clock.elapsed());
+        let fault = self.fault(request.headers());
+        assert!(fault != Some(Fault::Panic), "a panic was asked for");
         let head = request.method() == Method::HEAD;
         let asked = self.config.cors_origins.ask(request.method(), request.headers());
-        let result = self.dispatch(request, &mut served).await;
+        let meter = Arc::<Meter>::default();
+        let result = self.dispatch(request, &mut served, &meter).await;
+        assert!(fault != Some(Fault::PanicAfter), "a panic was asked for, after all was done");
+        (served.batches, served.database) = (meter.batches(), meter.time());
+        let timing = begun.and_then(|begun| served.timing(self.ports.clock.elapsed().saturating_sub(begun)));
         let mut response = self.seal(result, asked, served);
+        response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
         if head {
+            // The length is that of what GET would have answered (RFC 9110, section 8.6).
+            let length = HeaderValue::from(response.body().len());
+            response.headers_mut().insert(header::CONTENT_LENGTH, length);
             *response.body_mut() = Bytes::new();
         }
         response
@@ -167,6 +182,15 @@ impl App {
         chain::seal(&Courier::new(self), self.waiting.tenants(self.now()), batches).await
     }
 
+    /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`. To be called in the
+    /// background, now and then.
+    ///
+    /// # Errors
+    /// The database cannot be asked. It is dropped the next time.
+    pub async fn prune(&self) -> Result<()> {
+        repository::idempotency::prune(&Courier::new(self)).await
+    }
+
     /// Now, as the clock port has it.
     pub(crate) fn now(&self) -> Timestamp {
         self.ports.clock.now()
@@ -191,36 +215,20 @@ impl App {
         }
     }
 
-    /// Shows that an adapter survives a panic.
-    fn inject_fault(&self, headers: &HeaderMap) {
-        assert!(
-            !(self.config.fault_injection && headers.get(FAULT).is_some_and(|fault| fault == "panic")),
-            "a panic was asked for"
-        );
-    }
-
-    fn seal(&self, result: Result<Response<Bytes>>, asked: Asked, mut served: Served) -> Response<Bytes> {
-        let mut response = result.unwrap_or_else(|problem| {
-            served.internal = problem.internal_text().map(str::to_owned);
-            problem.into_response(&served.request_id)
-        });
-        let headers = response.headers_mut();
-        if let Ok(value) = HeaderValue::try_from(&served.request_id) {
-            headers.insert(REQUEST_ID, value);
+    /// What a request wants to go wrong, where that is allowed: so that it can be shown what comes of it.
+    fn fault(&self, headers: &HeaderMap) -> Option<Fault> {
+        match headers.get(FAULT).filter(|_| self.config.fault_injection)?.as_bytes() {
+            b"panic" => Some(Fault::Panic),
+            b"panic-after" => Some(Fault::PanicAfter),
+            _ => None,
         }
-        for (name, value) in &TO_BROWSERS {
-            headers.entry(name).or_insert_with(|| value.clone());
-        }
-        self.config.cors_origins.answer(asked, headers);
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        response.extensions_mut().insert(served);
-        response
     }
 
     async fn dispatch(
         self: &Arc<Self>,
         request: Request<Bytes>,
         served: &mut Served,
+        meter: &Arc<Meter>,
     ) -> Result<Response<Bytes>> {
         let (parts, body) = request.into_parts();
         if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > limits::TARGET_BYTES) {
@@ -256,6 +264,7 @@ impl App {
             }
             _ => named,
         };
+        let context = Arc::new(self.context(route, &parts, &body, meter)?);
         let incoming = Incoming {
             path,
             query: parts.uri.query().map(str::to_owned),
@@ -270,24 +279,55 @@ impl App {
                 None => (None, None),
                 Some(Caller::Ours(bearer)) => (Some(bearer.clone()), None),
                 Some(Caller::External(subject)) => {
-                    let (bearer, remembered) = self.account_of(subject, &incoming.named).await?;
+                    let (bearer, remembered) = self.account_of(&context, subject, &incoming.named).await?;
                     (Some(bearer), remembered.then_some(subject))
                 }
             };
-            match (self.enter(route, &incoming, bearer).await, remembered) {
+            match (self.enter(route, &context, &incoming, bearer).await, remembered) {
                 // The identity may have gone to another account since. Nothing was read or written.
                 (Err(problem), Some(subject)) if problem.code == Code::InvalidToken => {
                     self.identities.forget(&subject.subject);
                 }
-                (answer, _) => return answer.map(Answer::into_response),
+                (answer, _) => {
+                    let read = route.method == Method::GET;
+                    let response = answer?.into_response(read);
+                    return Ok(if read { unless_known(response, &parts.headers) } else { response });
+                }
             }
         }
+    }
+
+    /// What the request's headers want of the route, as far as they matter to it.
+    fn context(
+        self: &Arc<Self>,
+        route: &Route,
+        parts: &Parts,
+        body: &[u8],
+        meter: &Arc<Meter>,
+    ) -> Result<Context> {
+        let Traits { kept, conditional } = route.endpoint.traits();
+        let if_match = if conditional || matches!(route.method, Method::PATCH | Method::DELETE) {
+            IfMatch::read(&parts.headers)?
+        } else {
+            None
+        };
+        let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+        let key = if kept {
+            IdempotencyKey::read(
+                &parts.headers,
+                &[route.method.as_str().as_bytes(), target.as_bytes(), body],
+            )?
+        } else {
+            None
+        };
+        Ok(Context { app: self.clone(), meter: meter.clone(), if_match, key })
     }
 
     /// Opens the door that the route's access rule says, and has the handler answer.
     async fn enter(
         self: &Arc<Self>,
         route: &Route,
+        context: &Arc<Context>,
         incoming: &Incoming,
         bearer: Option<Bearer>,
     ) -> Result<Answer> {
@@ -297,40 +337,49 @@ impl App {
             Access::Member(_) | Access::InPerson(_) => Code::NotAMember,
             Access::AnyoneInTenant => Code::TenantNotFound,
             Access::SignedIn | Access::Public => {
-                let account = |user, login| Door::Account(Account::open(Pass(()), self.clone(), user, login));
-                let door = match bearer {
+                let login = match bearer {
                     Some(Bearer { user, credential: Credential::Session(id) }) => {
-                        account(user, Login::Session(id))
+                        Some((user, Login::Session(id)))
                     }
                     Some(Bearer { user, credential: Credential::Identity(id) }) => {
-                        account(user, Login::Identity(id))
+                        Some((user, Login::Identity(id)))
                     }
-                    _ => Door::Lobby(Lobby::open(Pass(()), self.clone())),
+                    _ => None,
                 };
-                return call(door)?.await;
+                let Some((user, login)) = login else {
+                    return call(Door::Lobby(Lobby::open(Pass(()), context.clone())))?.await;
+                };
+                let account = Account::open(Pass(()), context.clone(), user, login);
+                let answer = call(Door::Account(account.clone()))?.await;
+                return done_before(context, answer, || account.recall()).await;
             }
         };
-        let call = |tenant| {
-            let (app, slug) = (self.clone(), named.slug.clone());
-            call(match (route.access.least(bearer.as_ref()), &bearer) {
+        let open = |tenant| {
+            let (context, slug) = (context.clone(), named.slug.clone());
+            match (route.access.least(bearer.as_ref()), &bearer) {
                 (Some(least), Some(bearer)) => {
-                    Door::Tenant(TenantScope::open(Pass(()), app, tenant, slug, bearer.clone(), least))
+                    Door::Tenant(TenantScope::open(Pass(()), context, tenant, slug, bearer.clone(), least))
                 }
-                _ => Door::Visitor(Visitor::open(Pass(()), app, tenant, slug)),
-            })
+                _ => Door::Visitor(Visitor::open(Pass(()), context, tenant, slug)),
+            }
         };
-        let (mut tenant, cached) = self.resolve(named, unknown).await?;
-        let answer = match call(tenant)?.await {
+        let (mut tenant, cached) = self.resolve(context, named, unknown).await?;
+        let answer = match call(open(tenant))?.await {
             // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
             Err(problem) if cached && problem.code == unknown => {
-                let before = std::mem::replace(&mut tenant, self.look_up(named.slug(), unknown).await?);
-                if before == tenant { Err(problem) } else { call(tenant)?.await }
+                let before =
+                    std::mem::replace(&mut tenant, self.look_up(context, named.slug(), unknown).await?);
+                if before == tenant { Err(problem) } else { call(open(tenant))?.await }
             }
             answer => answer,
         };
+        let answer = match open(tenant) {
+            Door::Tenant(scope) => done_before(context, answer, || scope.recall()).await,
+            _ => answer,
+        };
         match (answer, who) {
             (Err(problem), Some(who)) if denied::is_told(route, &problem) => {
-                Err(denied::tell(self, route, tenant, who, &incoming.path, problem).await)
+                Err(denied::tell(context, route, tenant, who, &incoming.path, problem).await)
             }
             (answer, _) => answer,
         }
@@ -338,19 +387,24 @@ impl App {
 
     /// The id of the tenant that a request names, and whether it came out of memory; with the code `unknown` if there
     /// is none.
-    async fn resolve(self: &Arc<Self>, named: &NamedTenant, unknown: Code) -> Result<(TenantId, bool)> {
+    async fn resolve(
+        &self,
+        context: &Arc<Context>,
+        named: &NamedTenant,
+        unknown: Code,
+    ) -> Result<(TenantId, bool)> {
         if let Some(id) = named.id {
             return Ok((id, false));
         }
         match self.slugs.get(named.slug()) {
             Some(id) => Ok((id, true)),
-            None => Ok((self.look_up(named.slug(), unknown).await?, false)),
+            None => Ok((self.look_up(context, named.slug(), unknown).await?, false)),
         }
     }
 
     /// Asks the database which tenant a slug names, and remembers it.
-    async fn look_up(self: &Arc<Self>, slug: &str, unknown: Code) -> Result<TenantId> {
-        let found = tenants::find(&Lobby::open(Pass(()), self.clone()), slug).await?;
+    async fn look_up(&self, context: &Arc<Context>, slug: &str, unknown: Code) -> Result<TenantId> {
+        let found = tenants::find(&Lobby::open(Pass(()), context.clone()), slug).await?;
         match found {
             Some(id) => self.slugs.remember(slug, id),
             None => self.slugs.forget(slug),
@@ -359,20 +413,19 @@ impl App {
     }
 }
 
-fn allow(routes: &[&Route]) -> String {
-    let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
-    if methods.contains(&"GET") {
-        methods.push("HEAD");
+/// What could not be done may have been done before, under the same `Idempotency-Key`: then the answer is that of then.
+async fn done_before<F: Future<Output = Result<Option<Answer>>>>(
+    context: &Context,
+    answer: Result<Answer>,
+    recall: impl FnOnce() -> F,
+) -> Result<Answer> {
+    match answer {
+        Err(problem) if context.key.is_some() => match recall().await {
+            Ok(Some(answer)) => Ok(answer),
+            Err(reused) if reused.code == Code::IdempotencyKeyReused => Err(reused),
+            // What cannot be looked up was refused for the same reason, which the first problem tells.
+            Ok(None) | Err(_) => Err(problem),
+        },
+        answer => answer,
     }
-    methods.push("OPTIONS");
-    methods.join(", ")
-}
-
-fn options(routes: &[&Route]) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    if let Ok(allow) = HeaderValue::try_from(allow(routes)) {
-        response.headers_mut().insert(header::ALLOW, allow);
-    }
-    response
 }

@@ -3,9 +3,10 @@
 use crate::{
     cursor::Page,
     dispatch::{Account, TenantScope},
-    endpoint::{Json, Query},
+    endpoint::Query,
     handlers::PageQuery,
     problem::Result,
+    reply::{Done, Json},
     repository::{
         admin::{Activity, ActivityQuery, Admin, Holdings, OwnedTenant, Statistics},
         chain::{Chain, ChainQuery, Verification},
@@ -46,6 +47,6 @@ pub(crate) async fn deliveries(
     scope.deliveries().list(query).await.map(Json)
 }
 
-pub(crate) async fn retry_delivery(scope: TenantScope, id: DeliveryId) -> Result<Json<Delivery>> {
-    scope.deliveries().retry(id).await.map(Json)
+pub(crate) async fn retry_delivery(scope: TenantScope, id: DeliveryId) -> Result<Done<Delivery>> {
+    scope.deliveries().retry(id).await.map(Done)
 }

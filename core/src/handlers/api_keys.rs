@@ -3,9 +3,10 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
+    reply::{Created, Json, NoContent, Versioned},
     repository::api_keys::{ApiKey, ApiKeys, MadeApiKey, NewApiKey},
     values::ApiKeyId,
 };
@@ -15,12 +16,11 @@ pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> R
 }
 
 pub(crate) async fn create(scope: TenantScope, Body(new): Body<NewApiKey>) -> Result<Created<MadeApiKey>> {
-    let body = scope.api_keys().create(new).await?;
-    Ok(Created { location: format!("/v1/api-keys/{}", body.api_key.id), body })
+    scope.api_keys().create(new).await.map(Created)
 }
 
-pub(crate) async fn get(scope: TenantScope, id: ApiKeyId) -> Result<Json<ApiKey>> {
-    scope.api_keys().get(id).await.map(Json)
+pub(crate) async fn get(scope: TenantScope, id: ApiKeyId) -> Result<Versioned<ApiKey>> {
+    scope.api_keys().get(id).await.map(Versioned)
 }
 
 pub(crate) async fn revoke(scope: TenantScope, id: ApiKeyId) -> Result<NoContent> {

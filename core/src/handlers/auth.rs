@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::{
     dispatch::{Account, App, Lobby, NamedTenant},
-    endpoint::{Body, Created, Json, NoContent},
+    endpoint::Body,
     problem::{Code, Problem, Result},
+    reply::{Created, Json, NoContent},
     repository::{
         sessions::{Refresh, Sessions, SignIn, Tokens},
         users::{Accounts, Login, Registration, User},
@@ -47,8 +48,7 @@ pub(crate) async fn register(
     named: NamedTenant,
     Body(registration): Body<Registration>,
 ) -> Result<Created<User>> {
-    let body = lobby.register(named, registration).await?;
-    Ok(Created { location: "/v1/me".to_owned(), body })
+    lobby.register(named, registration).await.map(Created)
 }
 
 pub(crate) async fn login(lobby: Lobby, Body(login): Body<Login>) -> Result<Json<SessionTokens>> {

@@ -3,8 +3,9 @@
 use crate::{
     cursor::Page,
     dispatch::Visitor,
-    endpoint::{Json, Query},
+    endpoint::Query,
     problem::Result,
+    reply::Json,
     repository::catalogue::{Catalogue, CatalogueProject, CatalogueQuery},
     values::ProjectId,
 };

@@ -3,9 +3,10 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
+    reply::{Created, Json, NoContent, Versioned},
     repository::comments::{Comment, CommentPatch, Comments, NewComment},
     values::{CommentId, TaskId},
 };
@@ -23,12 +24,11 @@ pub(crate) async fn create(
     task: TaskId,
     Body(new): Body<NewComment>,
 ) -> Result<Created<Comment>> {
-    let body = scope.comments().create(task, new).await?;
-    Ok(Created { location: format!("/v1/tasks/{task}/comments/{}", body.id), body })
+    scope.comments().create(task, new).await.map(Created)
 }
 
-pub(crate) async fn get(scope: TenantScope, task: TaskId, id: CommentId) -> Result<Json<Comment>> {
-    scope.comments().get(task, id).await.map(Json)
+pub(crate) async fn get(scope: TenantScope, task: TaskId, id: CommentId) -> Result<Versioned<Comment>> {
+    scope.comments().get(task, id).await.map(Versioned)
 }
 
 pub(crate) async fn update(
@@ -36,8 +36,8 @@ pub(crate) async fn update(
     task: TaskId,
     id: CommentId,
     Body(patch): Body<CommentPatch>,
-) -> Result<Json<Comment>> {
-    scope.comments().update(task, id, patch).await.map(Json)
+) -> Result<Versioned<Comment>> {
+    scope.comments().update(task, id, patch).await.map(Versioned)
 }
 
 pub(crate) async fn delete(scope: TenantScope, task: TaskId, id: CommentId) -> Result<NoContent> {

@@ -3,9 +3,10 @@
 use crate::{
     cursor::Page,
     dispatch::{Account, TenantScope},
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
+    reply::{Created, Done, Json, NoContent, Versioned},
     repository::{
         invitations::{Acceptance, Invitation, Invitations, Joining, MadeInvitation, NewInvitation},
         tenants::Tenant,
@@ -24,18 +25,17 @@ pub(crate) async fn create(
     scope: TenantScope,
     Body(new): Body<NewInvitation>,
 ) -> Result<Created<MadeInvitation>> {
-    let body = scope.invitations().create(new).await?;
-    Ok(Created { location: format!("/v1/invitations/{}", body.invitation.id), body })
+    scope.invitations().create(new).await.map(Created)
 }
 
-pub(crate) async fn get(scope: TenantScope, id: InvitationId) -> Result<Json<Invitation>> {
-    scope.invitations().get(id).await.map(Json)
+pub(crate) async fn get(scope: TenantScope, id: InvitationId) -> Result<Versioned<Invitation>> {
+    scope.invitations().get(id).await.map(Versioned)
 }
 
 pub(crate) async fn revoke(scope: TenantScope, id: InvitationId) -> Result<NoContent> {
     scope.invitations().revoke(id).await.map(|()| NoContent)
 }
 
-pub(crate) async fn accept(account: Account, Body(acceptance): Body<Acceptance>) -> Result<Json<Tenant>> {
-    account.accept(acceptance).await.map(Json)
+pub(crate) async fn accept(account: Account, Body(acceptance): Body<Acceptance>) -> Result<Done<Tenant>> {
+    account.accept(acceptance).await.map(Done)
 }

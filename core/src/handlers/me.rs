@@ -3,9 +3,10 @@
 use crate::{
     cursor::Page,
     dispatch::Account,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
+    reply::{Created, Json, NoContent, Versioned},
     repository::{
         identities::{Identities, Identity, Link},
         sessions::{PasswordChange, Session, Sessions},
@@ -14,12 +15,12 @@ use crate::{
     values::{IdentityId, SessionId},
 };
 
-pub(crate) async fn get(account: Account) -> Result<Json<User>> {
-    Profile::get(&account).await.map(Json)
+pub(crate) async fn get(account: Account) -> Result<Versioned<User>> {
+    Profile::get(&account).await.map(Versioned)
 }
 
-pub(crate) async fn update(account: Account, Body(patch): Body<ProfilePatch>) -> Result<Json<User>> {
-    account.update(patch).await.map(Json)
+pub(crate) async fn update(account: Account, Body(patch): Body<ProfilePatch>) -> Result<Versioned<User>> {
+    account.update(patch).await.map(Versioned)
 }
 
 pub(crate) async fn change_password(
@@ -49,8 +50,7 @@ pub(crate) async fn identities(
 }
 
 pub(crate) async fn link_identity(account: Account, Body(link): Body<Link>) -> Result<Created<Identity>> {
-    let body = account.link(link).await?;
-    Ok(Created { location: "/v1/me/identities".to_owned(), body })
+    account.link(link).await.map(Created)
 }
 
 pub(crate) async fn unlink_identity(account: Account, id: IdentityId) -> Result<NoContent> {

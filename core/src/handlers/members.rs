@@ -3,9 +3,10 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Json, NoContent, Query},
+    endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
+    reply::{Json, NoContent, Versioned},
     repository::members::{Member, MemberPatch, Members},
     values::UserId,
 };
@@ -14,24 +15,24 @@ pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> R
     scope.members().list(page.limit, page.cursor).await.map(Json)
 }
 
-pub(crate) async fn me(scope: TenantScope) -> Result<Json<Member>> {
-    scope.members().get(scope.user()).await.map(Json)
+pub(crate) async fn me(scope: TenantScope) -> Result<Versioned<Member>> {
+    scope.members().get(scope.user()).await.map(Versioned)
 }
 
 pub(crate) async fn leave(scope: TenantScope) -> Result<NoContent> {
     scope.members().leave().await.map(|()| NoContent)
 }
 
-pub(crate) async fn get(scope: TenantScope, user: UserId) -> Result<Json<Member>> {
-    scope.members().get(user).await.map(Json)
+pub(crate) async fn get(scope: TenantScope, user: UserId) -> Result<Versioned<Member>> {
+    scope.members().get(user).await.map(Versioned)
 }
 
 pub(crate) async fn update(
     scope: TenantScope,
     user: UserId,
     Body(patch): Body<MemberPatch>,
-) -> Result<Json<Member>> {
-    scope.members().update(user, patch).await.map(Json)
+) -> Result<Versioned<Member>> {
+    scope.members().update(user, patch).await.map(Versioned)
 }
 
 pub(crate) async fn remove(scope: TenantScope, user: UserId) -> Result<NoContent> {

@@ -1,10 +1,12 @@
 //! What a member is told, and what they do not want to be told.
 
 use crate::{
+    conditional::Part,
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Json, NoContent, Query},
+    endpoint::{Body, Query},
     problem::Result,
+    reply::{Json, NoContent, Versioned},
     repository::notifications::{
         Notification, NotificationQuery, Notifications, Preferences, PreferencesPatch, UnreadCount,
     },
@@ -30,13 +32,13 @@ pub(crate) async fn mark_all_read(scope: TenantScope) -> Result<NoContent> {
     scope.notifications().mark_all_read().await.map(|()| NoContent)
 }
 
-pub(crate) async fn preferences(scope: TenantScope) -> Result<Json<Preferences>> {
-    scope.notifications().preferences().await.map(Json)
+pub(crate) async fn preferences(scope: TenantScope) -> Result<Versioned<Part<Preferences>>> {
+    scope.notifications().preferences().await.map(Versioned)
 }
 
 pub(crate) async fn set_preferences(
     scope: TenantScope,
     Body(patch): Body<PreferencesPatch>,
-) -> Result<Json<Preferences>> {
-    scope.notifications().set_preferences(patch).await.map(Json)
+) -> Result<Versioned<Part<Preferences>>> {
+    scope.notifications().set_preferences(patch).await.map(Versioned)
 }

@@ -5,9 +5,10 @@ use serde::Serialize;
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
+    reply::{Created, Json, NoContent, Transitioned, Versioned},
     repository::projects::{Journey, Move, Moved, NewProject, Project, ProjectPatch, ProjectQuery, Projects},
     values::{ProjectId, ProjectStatus, Role},
     workflow::{self, Guard},
@@ -21,20 +22,19 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn create(scope: TenantScope, Body(new): Body<NewProject>) -> Result<Created<Project>> {
-    let body = scope.projects().create(new).await?;
-    Ok(Created { location: format!("/v1/projects/{}", body.id), body })
+    scope.projects().create(new).await.map(Created)
 }
 
-pub(crate) async fn get(scope: TenantScope, id: ProjectId) -> Result<Json<Project>> {
-    scope.projects().get(id).await.map(Json)
+pub(crate) async fn get(scope: TenantScope, id: ProjectId) -> Result<Versioned<Project>> {
+    scope.projects().get(id).await.map(Versioned)
 }
 
 pub(crate) async fn update(
     scope: TenantScope,
     id: ProjectId,
     Body(patch): Body<ProjectPatch>,
-) -> Result<Json<Project>> {
-    scope.projects().update(id, patch).await.map(Json)
+) -> Result<Versioned<Project>> {
+    scope.projects().update(id, patch).await.map(Versioned)
 }
 
 pub(crate) async fn delete(scope: TenantScope, id: ProjectId) -> Result<NoContent> {
@@ -45,8 +45,8 @@ pub(crate) async fn transition(
     scope: TenantScope,
     id: ProjectId,
     Body(request): Body<Move>,
-) -> Result<Json<Project>> {
-    scope.projects().transition(id, request).await.map(Json)
+) -> Result<Transitioned<Project>> {
+    scope.projects().transition(id, request).await.map(Transitioned)
 }
 
 /// Where a project has been and where it can go.

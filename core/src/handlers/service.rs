@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::{
     dispatch::Lobby,
-    endpoint::{Document, Json},
     problem::Result,
+    reply::{Document, Json},
     repository::service,
     values::{ProjectStatus, Role},
     workflow::{TRANSITIONS, Transition},

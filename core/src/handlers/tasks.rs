@@ -3,8 +3,9 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Query},
     problem::Result,
+    reply::{Created, Json, NoContent, Versioned},
     repository::tasks::{NewTask, Task, TaskPatch, TaskQuery, Tasks},
     values::{ProjectId, TaskId},
 };
@@ -26,20 +27,19 @@ pub(crate) async fn create(
     project: ProjectId,
     Body(new): Body<NewTask>,
 ) -> Result<Created<Task>> {
-    let body = scope.tasks().create(project, new).await?;
-    Ok(Created { location: format!("/v1/tasks/{}", body.id), body })
+    scope.tasks().create(project, new).await.map(Created)
 }
 
-pub(crate) async fn get(scope: TenantScope, id: TaskId) -> Result<Json<Task>> {
-    scope.tasks().get(id).await.map(Json)
+pub(crate) async fn get(scope: TenantScope, id: TaskId) -> Result<Versioned<Task>> {
+    scope.tasks().get(id).await.map(Versioned)
 }
 
 pub(crate) async fn update(
     scope: TenantScope,
     id: TaskId,
     Body(patch): Body<TaskPatch>,
-) -> Result<Json<Task>> {
-    scope.tasks().update(id, patch).await.map(Json)
+) -> Result<Versioned<Task>> {
+    scope.tasks().update(id, patch).await.map(Versioned)
 }
 
 pub(crate) async fn delete(scope: TenantScope, id: TaskId) -> Result<NoContent> {

@@ -1,11 +1,13 @@
 //! Tenants: one's own, and the one that the request names.
 
 use crate::{
+    conditional::Part,
     cursor::Page,
     dispatch::{Account, TenantScope},
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
+    reply::{Created, Json, NoContent, Versioned},
     repository::{
         config::Configuration,
         tenants::{Confirmation, NewTenant, Settings, Tenancies, Tenant, TenantPatch},
@@ -14,20 +16,19 @@ use crate::{
 };
 
 pub(crate) async fn create(account: Account, Body(new): Body<NewTenant>) -> Result<Created<Tenant>> {
-    let body = account.create(new).await?;
-    Ok(Created { location: "/v1/tenant".to_owned(), body })
+    account.create(new).await.map(Created)
 }
 
 pub(crate) async fn list(account: Account, Query(page): Query<PageQuery>) -> Result<Json<Page<Tenant>>> {
     account.list(page.limit, page.cursor).await.map(Json)
 }
 
-pub(crate) async fn get(scope: TenantScope) -> Result<Json<Tenant>> {
-    scope.settings().get().await.map(Json)
+pub(crate) async fn get(scope: TenantScope) -> Result<Versioned<Tenant>> {
+    scope.settings().get().await.map(Versioned)
 }
 
-pub(crate) async fn update(scope: TenantScope, Body(patch): Body<TenantPatch>) -> Result<Json<Tenant>> {
-    scope.settings().update(patch).await.map(Json)
+pub(crate) async fn update(scope: TenantScope, Body(patch): Body<TenantPatch>) -> Result<Versioned<Tenant>> {
+    scope.settings().update(patch).await.map(Versioned)
 }
 
 pub(crate) async fn delete(
@@ -37,13 +38,13 @@ pub(crate) async fn delete(
     scope.settings().delete(confirmation).await.map(|()| NoContent)
 }
 
-pub(crate) async fn config(scope: TenantScope) -> Result<Json<TenantConfig>> {
-    scope.config().get().await.map(Json)
+pub(crate) async fn config(scope: TenantScope) -> Result<Versioned<Part<TenantConfig>>> {
+    scope.config().get().await.map(Versioned)
 }
 
 pub(crate) async fn configure(
     scope: TenantScope,
     Body(patch): Body<TenantConfigPatch>,
-) -> Result<Json<TenantConfig>> {
-    scope.config().update(patch).await.map(Json)
+) -> Result<Versioned<Part<TenantConfig>>> {
+    scope.config().update(patch).await.map(Versioned)
 }

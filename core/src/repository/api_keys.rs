@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use super::{Repository, activity::Event};
 use crate::{
+    conditional::{Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::Slot,
     input::{Fault, FaultCode, input},
     json, limits,
     problem::{Code, Problem, Result},
+    reply::Answer,
     sql::{record, statements},
     time::Timestamp,
     token::ApiKeyToken,
@@ -73,6 +75,32 @@ pub struct MadeApiKey {
     pub api_key: ApiKey,
     /// The key itself, for `Authorization: Bearer`. It is not kept and cannot be shown again.
     pub key: String,
+}
+
+/// The only one that a key is ever in: nothing of it changes but when it was used.
+fn state(id: ApiKeyId) -> Version {
+    Version { id: id.0, number: 1 }
+}
+
+impl Resource for ApiKey {
+    fn location(&self) -> String {
+        format!("/v1/api-keys/{}", self.id)
+    }
+
+    fn version(&self) -> Option<Version> {
+        Some(state(self.id))
+    }
+}
+
+/// What is shown this once has no tag: nothing that can be read again has the same.
+impl Resource for MadeApiKey {
+    fn location(&self) -> String {
+        self.api_key.location()
+    }
+
+    fn version(&self) -> Option<Version> {
+        None
+    }
 }
 
 input! {
@@ -160,8 +188,10 @@ impl ApiKeys for Repository<'_> {
             ("expires_at", expires_at.to_string().into()),
         ]);
         self.record(&mut batch, Event::new("api_key.created", "api_key", id.0, detail))?;
+        let made = MadeApiKey { api_key, key: token.expose().to_owned() };
+        self.scope.keep(&mut batch, || Answer::created(&made))?;
         self.scope.commit(batch, Some(role)).await?;
-        Ok(MadeApiKey { api_key, key: token.expose().to_owned() })
+        Ok(made)
     }
 
     async fn get(&self, id: ApiKeyId) -> Result<ApiKey> {
@@ -173,6 +203,7 @@ impl ApiKeys for Repository<'_> {
 
     async fn revoke(&self, id: ApiKeyId) -> Result<()> {
         let mut batch = self.scope.batch();
+        self.scope.match_state(&mut batch, Some(state(id)))?;
         let arguments = [self.scope.user().into(), id.into()];
         let _: Slot<()> = batch.require(&DELETE, arguments, Problem::new(Code::NotFound));
         let detail = json::object(Vec::new());

@@ -11,12 +11,14 @@ use super::{
     repeat,
 };
 use crate::{
+    conditional::{Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Slot},
     input::{Patch, input},
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
+    reply::Answer,
     sql::{record, statements},
     time::Timestamp,
     values::{CommentBody, CommentId, ProjectStatus, Role, TaskId, TaskTitle, UserId},
@@ -44,6 +46,10 @@ statements! { "comments";
     tenant UPDATE = "UPDATE comments SET body = ?4, edited_at = ?5, updated_at = ?5, version = version + 1 \
          WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 AND author_id = ?6 AND version = ?7 \
          AND EXISTS (SELECT 1", TASK, OPEN, ") RETURNING ", COLUMNS;
+
+    /// A row unless it is there in another version.
+    tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
+         (SELECT 1 FROM comments WHERE tenant_id = ?1 AND id = ?2 AND version NOT IN (?3, ?4, ?5))";
 
     tenant DELETE = "DELETE FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 \
          AND EXISTS (SELECT 1", TASK, OPEN, ")";
@@ -78,6 +84,16 @@ record! {
     pub(super) struct Subject {
         pub(super) title: TaskTitle,
         pub(super) project_status: ProjectStatus,
+    }
+}
+
+impl Resource for Comment {
+    fn location(&self) -> String {
+        format!("/v1/tasks/{}/comments/{}", self.task_id, self.id)
+    }
+
+    fn version(&self) -> Option<Version> {
+        Some(Version { id: self.id.0, number: self.version })
     }
 }
 
@@ -152,6 +168,7 @@ impl Repository<'_> {
         let audience = Audience::ask(&mut batch, user, &Whom::Mentioned(&mentioned));
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let before = outcome.optional(comment)?.ok_or_else(not_found)?;
+        self.scope.matched(&before)?;
         let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
         if before.author_id != user {
             return Err(Problem::new(Code::NotTheAuthor));
@@ -162,6 +179,7 @@ impl Repository<'_> {
         let told = audience.take_where(&mut outcome, |place| !known.contains(&mentioned[place]))?;
         let now = self.scope.app().now();
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         let arguments =
             [task.into(), id.into(), body.clone().into(), now.into(), user.into(), before.version.into()];
         let changed = batch.require::<Comment, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
@@ -211,14 +229,7 @@ impl Comments for Repository<'_> {
         if let Some((told, notice)) = &told {
             self.tell(&mut batch, told, notice)?;
         }
-        match self.scope.commit(batch, None).await {
-            Ok(_) => {}
-            Err(problem) if problem.code == Code::Conflict => {
-                return Err(self.task_unwritable(task, problem).await?);
-            }
-            Err(problem) => return Err(problem),
-        }
-        Ok(Comment {
+        let comment = Comment {
             id,
             task_id: task,
             author_id: user,
@@ -227,7 +238,15 @@ impl Comments for Repository<'_> {
             created_at: now,
             updated_at: now,
             version: 1,
-        })
+        };
+        self.scope.keep(&mut batch, || Answer::created(&comment))?;
+        match self.scope.commit(batch, None).await {
+            Ok(_) => Ok(comment),
+            Err(problem) if problem.code == Code::Conflict => {
+                Err(self.task_unwritable(task, problem).await?)
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     async fn get(&self, task: TaskId, id: CommentId) -> Result<Comment> {
@@ -238,7 +257,11 @@ impl Comments for Repository<'_> {
     }
 
     async fn update(&self, task: TaskId, id: CommentId, patch: CommentPatch) -> Result<Comment> {
-        let Some(body) = patch.body.0 else { return self.get(task, id).await };
+        let Some(body) = patch.body.0 else {
+            let comment = self.get(task, id).await?;
+            self.scope.matched(&comment)?;
+            return Ok(comment);
+        };
         repeat(|| self.rewrite(task, id, body.clone())).await
     }
 
@@ -254,6 +277,7 @@ impl Comments for Repository<'_> {
         }
         outcome.optional(subject)?.ok_or_else(not_found)?.writable()?;
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         let _: Slot<()> = batch.require(&DELETE, [task.into(), id.into()], Problem::new(Code::Conflict));
         self.record(&mut batch, event("comment.deleted", id, task))?;
         self.scope.commit(batch, (!mine).then_some(Role::Manager)).await.map(drop)

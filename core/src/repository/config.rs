@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Repository, activity::Event, repeat, tenants};
 use crate::{
+    conditional::Part,
     dispatch::Slot,
     input::{Fault, FaultCode},
     notify::SLACK_HOSTS,
@@ -31,21 +32,22 @@ record! {
 /// The tenant's configuration.
 pub trait Configuration {
     /// All of it, secrets masked.
-    fn get(&self) -> impl Future<Output = Result<TenantConfig>> + Send;
+    fn get(&self) -> impl Future<Output = Result<Part<TenantConfig>>> + Send;
 
     /// Merges a patch into it.
-    fn update(&self, patch: TenantConfigPatch) -> impl Future<Output = Result<TenantConfig>> + Send;
+    fn update(&self, patch: TenantConfigPatch) -> impl Future<Output = Result<Part<TenantConfig>>> + Send;
 }
 
 impl Configuration for Repository<'_> {
-    async fn get(&self) -> Result<TenantConfig> {
+    async fn get(&self) -> Result<Part<TenantConfig>> {
         let mut batch = self.scope.batch();
-        let config = batch.add::<Json, _>(&tenants::CONFIG, []);
+        let stored = batch.add::<Stored, _>(&CURRENT, []);
         let (_, mut outcome) = self.scope.read(batch).await?;
-        Ok(TenantConfig::read(outcome.one(config)?))
+        let Stored { config, version } = outcome.one(stored)?;
+        Ok(self.of_tenant(TenantConfig::read(config), version))
     }
 
-    async fn update(&self, patch: TenantConfigPatch) -> Result<TenantConfig> {
+    async fn update(&self, patch: TenantConfigPatch) -> Result<Part<TenantConfig>> {
         let app = self.scope.app();
         if let Some(Some(url)) = &patch.slack_webhook_url.0
             && let Err(refusal) = app.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS))
@@ -59,7 +61,12 @@ impl Configuration for Repository<'_> {
 }
 
 impl Repository<'_> {
-    async fn merge(self, patch: TenantConfigPatch) -> Result<TenantConfig> {
+    /// A configuration has the version of its tenant.
+    fn of_tenant(self, config: TenantConfig, version: i64) -> Part<TenantConfig> {
+        Part::new(config, (self.scope.tenant().0, version), "/v1/tenant/config")
+    }
+
+    async fn merge(self, patch: TenantConfigPatch) -> Result<Part<TenantConfig>> {
         let mut batch = self.scope.batch();
         let stored = batch.add::<Stored, _>(&CURRENT, []);
         let (_, mut outcome) = self.scope.read(batch).await?;
@@ -67,8 +74,9 @@ impl Repository<'_> {
         let before = TenantConfig::read(config);
         let mut config = before.clone();
         config.merge(patch);
+        self.scope.matched(&self.of_tenant(before.clone(), version))?;
         if config == before {
-            return Ok(config);
+            return Ok(self.of_tenant(before, version));
         }
         if config.lacks_webhook() {
             let detail = "A kind of notification goes by Slack, which needs a webhook.";
@@ -76,6 +84,7 @@ impl Repository<'_> {
             return Err(Problem::faults(Code::ValidationFailed, vec![fault]));
         }
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &tenants::UNCHANGED, self.scope.tenant().0);
         let _: Slot<()> = batch.require(
             &UPDATE,
             [config.store().into(), self.scope.app().now().into(), version.into()],
@@ -85,6 +94,6 @@ impl Repository<'_> {
         let event = Event::new("tenant.configured", "tenant", self.scope.tenant().0, json!(config));
         self.record(&mut batch, event)?;
         self.scope.commit(batch, None).await?;
-        Ok(config)
+        Ok(self.of_tenant(config, version + 1))
     }
 }

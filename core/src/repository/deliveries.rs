@@ -12,6 +12,7 @@ use crate::{
     dispatch::{Courier, Slot},
     input::input,
     problem::{Code, Problem, Result},
+    reply::Answer,
     sql::{DecodeError, FromRow, Row, record, statements},
     time::Timestamp,
     values::{
@@ -63,9 +64,9 @@ statements! { "deliveries";
          AND state = COALESCE(?2, state) AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
     tenant RETRY = "UPDATE deliveries SET state = 'pending', attempts = 0, next_attempt_at = ?3 \
-         WHERE tenant_id = ?1 AND id = ?2 AND state = 'dead' RETURNING ", COLUMNS;
+         WHERE tenant_id = ?1 AND id = ?2 AND state = 'dead'";
 
-    tenant EXISTS = "SELECT id FROM deliveries WHERE tenant_id = ?1 AND id = ?2";
+    tenant BY_ID = "SELECT ", COLUMNS, " FROM deliveries WHERE tenant_id = ?1 AND id = ?2";
 }
 
 record! {
@@ -223,19 +224,19 @@ impl Deliveries for Repository<'_> {
 
     async fn retry(&self, id: DeliveryId) -> Result<Delivery> {
         let mut batch = self.scope.batch();
+        let dead = batch.add::<Delivery, _>(&BY_ID, [id.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        let dead = outcome.optional(dead)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let mut batch = self.scope.batch();
         let now = self.scope.app().now();
         let not_dead = Problem::new(Code::DeliveryNotDead);
-        let retried = batch.require::<Delivery, _>(&RETRY, [id.into(), now.into()], not_dead);
+        let _: Slot<()> = batch.require(&RETRY, [id.into(), now.into()], not_dead);
         self.record(&mut batch, Event::new("delivery.retried", "delivery", id.0, json!({})))?;
         batch.delivers();
-        match self.scope.commit(batch, None).await {
-            Err(problem) if problem.code == Code::DeliveryNotDead => {
-                let mut batch = self.scope.batch();
-                let exists = batch.add::<DeliveryId, _>(&EXISTS, [id.into()]);
-                let (_, mut outcome) = self.scope.read(batch).await?;
-                Err(outcome.optional(exists)?.map_or_else(|| Problem::new(Code::NotFound), |_| problem))
-            }
-            outcome => outcome?.one(retried),
-        }
+        let (state, next_attempt_at) = (DeliveryState::Pending, Some(now));
+        let retried = Delivery { state, next_attempt_at, attempts: 0, ..dead };
+        self.scope.keep(&mut batch, || Answer::done(&retried))?;
+        self.scope.commit(batch, None).await?;
+        Ok(retried)
     }
 }

@@ -8,12 +8,14 @@ use serde::Serialize;
 
 use super::{activity, users};
 use crate::{
+    conditional::{Resource, Version},
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Account, Lobby, NamedTenant, Slot},
     identity::{ExternalToken, Subject},
     input::{Fault, FaultCode, input},
     json,
     problem::{Code, Problem, Result},
+    reply::Answer,
     sql::{record, statements},
     time::Timestamp,
     values::{IdentityId, Name, UserId},
@@ -62,6 +64,16 @@ record! {
         pub subject: String,
         /// When it was linked.
         pub created_at: Timestamp,
+    }
+}
+
+impl Resource for Identity {
+    fn location(&self) -> String {
+        "/v1/me/identities".to_owned()
+    }
+
+    fn version(&self) -> Option<Version> {
+        None
     }
 }
 
@@ -172,8 +184,10 @@ impl Identities for Account {
         let entry =
             [user.into(), app.new_id()?.into(), "user.identity_linked".into(), detail.into(), now.into()];
         let _: Slot<()> = batch.add_global(&activity::INSERT_FOR_USER, entry);
-        self.run(batch).await?;
-        Ok(Identity { id, issuer: issuer.to_owned(), subject, created_at: now })
+        let identity = Identity { id, issuer: issuer.to_owned(), subject, created_at: now };
+        self.keep(&mut batch, || Answer::created(&identity))?;
+        self.commit(batch).await?;
+        Ok(identity)
     }
 
     async fn unlink(&self, id: IdentityId) -> Result<()> {
@@ -184,7 +198,7 @@ impl Identities for Account {
         let (action, detail) = ("user.identity_unlinked", json::object(vec![("identity_id", id.into())]));
         let entry = [user.into(), app.new_id()?.into(), action.into(), detail.into(), app.now().into()];
         let _: Slot<()> = batch.add_global(&activity::INSERT_FOR_USER, entry);
-        match self.run(batch).await {
+        match self.commit(batch).await {
             Err(problem) if problem.code == Code::OnlyWayIn => {
                 let mut batch = self.batch();
                 let there = batch.add_global::<IdentityId, _>(&BY_ID, [user.into(), id.into()]);

@@ -11,12 +11,14 @@ use super::{
     tenants,
 };
 use crate::{
+    conditional::{Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{Account, App, Batch, Outcome, Slot},
     input::input,
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
+    reply::Answer,
     sql::{record, statements},
     throttle::Limit,
     time::Timestamp,
@@ -77,9 +79,9 @@ statements! { "invitations";
     /// Why it could not be accepted, for whoever has the token.
     tenant BY_TOKEN = "SELECT ", COLUMNS, " FROM invitations WHERE tenant_id = ?1 AND id = ?3 AND token_hash = ?4";
 
-    /// The tenant that somebody has joined.
-    tenant JOINED = "SELECT t.id, t.slug, t.name, m.role, t.suspended_at, t.created_at, t.updated_at, t.version \
-         FROM tenants t JOIN memberships m ON m.tenant_id = t.id WHERE t.id = ?1 AND m.user_id = ?2";
+    /// The tenant that somebody joins who accepts an invitation, as they will see it.
+    tenant OFFERED = "SELECT t.id, t.slug, t.name, i.role, t.suspended_at, t.created_at, t.updated_at, t.version \
+         FROM tenants t JOIN invitations i ON i.tenant_id = t.id WHERE t.id = ?1 AND i.id = ?2 AND i.token_hash = ?3";
 }
 
 record! {
@@ -115,6 +117,29 @@ pub struct MadeInvitation {
     pub invitation: Invitation,
     /// What accepts it. It is not kept and cannot be shown again; it is in the email, too.
     pub token: String,
+}
+
+/// It changes once at the most: when it is accepted or revoked.
+impl Resource for Invitation {
+    fn location(&self) -> String {
+        format!("/v1/invitations/{}", self.id)
+    }
+
+    fn version(&self) -> Option<Version> {
+        let open = matches!(self.status, InvitationStatus::Open | InvitationStatus::Expired);
+        Some(Version { id: self.id.0, number: if open { 1 } else { 2 } })
+    }
+}
+
+/// What is shown this once has no tag: nothing that can be read again has the same.
+impl Resource for MadeInvitation {
+    fn location(&self) -> String {
+        self.invitation.location()
+    }
+
+    fn version(&self) -> Option<Version> {
+        None
+    }
 }
 
 input! {
@@ -203,7 +228,6 @@ impl Invitations for Repository<'_> {
         )?;
         let notice = Notice::invited(standing.name.as_str(), id, tenant.as_str(), role);
         self.deliver(&mut batch, Channel::Email, (None, Some(&email)), &notice)?;
-        self.scope.commit(batch, Some(role.inviter())).await?;
         let invitation = Invitation {
             id,
             email,
@@ -214,7 +238,10 @@ impl Invitations for Repository<'_> {
             accepted_by: None,
             created_at: now,
         };
-        Ok(MadeInvitation { invitation, token: token.expose().to_owned() })
+        let made = MadeInvitation { invitation, token: token.expose().to_owned() };
+        self.scope.keep(&mut batch, || Answer::created(&made))?;
+        self.scope.commit(batch, Some(role.inviter())).await?;
+        Ok(made)
     }
 
     async fn get(&self, id: InvitationId) -> Result<Invitation> {
@@ -227,6 +254,7 @@ impl Invitations for Repository<'_> {
 
     async fn revoke(&self, id: InvitationId) -> Result<()> {
         let found = self.get(id).await?;
+        self.scope.matched(&found)?;
         match found.status {
             InvitationStatus::Open | InvitationStatus::Expired => {}
             // It is as they want it.
@@ -235,6 +263,7 @@ impl Invitations for Repository<'_> {
         }
         let now = self.scope.app().now();
         let mut batch = self.scope.batch();
+        self.scope.match_state(&mut batch, found.version())?;
         let missed = Problem::new(Code::Conflict);
         let _: Slot<()> = batch.require(&REVOKE, [now.into(), id.into()], missed);
         self.record(&mut batch, event("invitation.revoked", id, json::object(Vec::new())))?;
@@ -311,17 +340,23 @@ impl Joining for Account {
         let app = self.app();
         app.count(Limit::Account, &self.user().to_string()).await?;
         let mut batch = self.batch_in(Some(token.tenant));
+        let offer = batch.add::<tenants::Tenant, _>(&OFFERED, [token.id.into(), token.digest().into()]);
+        let offer = self.run(batch).await?.optional(offer)?;
+        let mut batch = self.batch_in(Some(token.tenant));
         accept(&mut batch, app, &token, self.user())?;
-        let joined = batch.add::<tenants::Tenant, _>(&JOINED, [self.user().into()]);
-        match self.run(batch).await {
-            Ok(mut outcome) => outcome.one(joined),
-            Err(problem) if problem.code == Code::InvitationUnusable => {
+        if let Some(tenant) = &offer {
+            self.keep(&mut batch, || Answer::done(tenant))?;
+        }
+        match (self.commit(batch).await, offer) {
+            (Ok(_), Some(tenant)) => Ok(tenant),
+            (Err(problem), _) if problem.code == Code::InvitationUnusable => {
                 let mut batch = self.batch_in(Some(token.tenant));
                 let refusal = Refusal::ask(&mut batch, app, &token);
                 let mut outcome = self.run(batch).await?;
                 Err(refusal.take(&mut outcome)?)
             }
-            Err(problem) => Err(problem),
+            (Err(problem), _) => Err(problem),
+            (Ok(_), None) => Err(Problem::internal("an invitation was accepted that was not there")),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     notifications::{Audience, Whom},
 };
 use crate::{
+    conditional::{Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Slot},
     input::{Patch, input},
@@ -36,6 +37,10 @@ statements! { "members";
 
     tenant UNASSIGN = "UPDATE tasks SET assignee_id = NULL, updated_at = ?3, version = version + 1 \
          WHERE tenant_id = ?1 AND assignee_id = ?2";
+
+    /// A row unless it is there in another version.
+    tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
+         (SELECT 1 FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND version NOT IN (?3, ?4, ?5))";
 
     tenant DELETE = "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 
@@ -70,6 +75,16 @@ record! {
         pub updated_at: Timestamp,
         /// Counts the changes.
         pub version: i64,
+    }
+}
+
+impl Resource for Member {
+    fn location(&self) -> String {
+        format!("/v1/members/{}", self.user_id)
+    }
+
+    fn version(&self) -> Option<Version> {
+        Some(Version { id: self.user_id.0, number: self.version })
     }
 }
 
@@ -112,6 +127,7 @@ fn event(action: &'static str, user: UserId, detail: Json) -> Event {
 impl Repository<'_> {
     fn part(self, batch: &mut Batch<'_>, user: UserId) {
         let now = self.scope.app().now();
+        self.scope.require_match(batch, &UNCHANGED, user.0);
         let _: Slot<()> = batch.add(&UNASSIGN, [user.into(), now.into()]);
         invitations::revoke_of_inviter(batch, user, 0);
         invitations::revoke_of_address(batch, user);
@@ -143,12 +159,14 @@ impl Members for Repository<'_> {
         let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Reinstated(user));
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let before = outcome.optional(member)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        self.scope.matched(&before)?;
         let (role, status) = (role.unwrap_or(before.role), status.unwrap_or(before.status));
         if (role, status) == (before.role, before.status) {
             return Ok(before);
         }
         let mut batch = self.scope.batch();
         let now = self.scope.app().now();
+        self.scope.require_match(&mut batch, &UNCHANGED, user.0);
         let _: Slot<()> = batch.require(
             &UPDATE,
             [user.into(), role.into(), status.into(), now.into(), before.version.into()],

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod comments;
 pub mod config;
 pub mod deliveries;
+pub(crate) mod idempotency;
 pub(crate) mod identities;
 pub mod invitations;
 pub mod members;
@@ -45,6 +46,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     comments::ALL,
     config::ALL,
     deliveries::ALL,
+    idempotency::ALL,
     identities::ALL,
     invitations::ALL,
     memberships::ALL,

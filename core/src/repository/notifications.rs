@@ -5,8 +5,9 @@ use std::future::Future;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{Repository, deliveries, tenants};
+use super::{Repository, deliveries, members, tenants};
 use crate::{
+    conditional::Part,
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Outcome, Slot},
     input::{Leaf, Patch, input},
@@ -64,9 +65,10 @@ statements! { "notifications";
     tenant MARK_ALL_READ = "UPDATE notifications SET read_at = ?3 \
          WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL";
 
-    tenant MUTED = "SELECT muted FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
+    tenant MUTED = "SELECT muted, version FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 
-    tenant SET_MUTED = "UPDATE memberships SET muted = ?3 WHERE tenant_id = ?1 AND user_id = ?2";
+    tenant SET_MUTED = "UPDATE memberships SET muted = ?3, updated_at = ?4, version = version + 1 \
+         WHERE tenant_id = ?1 AND user_id = ?2 RETURNING version";
 }
 
 record! {
@@ -119,6 +121,13 @@ input! {
 pub struct Preferences {
     /// The kinds of notifications that do not reach them, by any way that is their own.
     pub muted: Vec<NotificationKind>,
+}
+
+record! {
+    struct Muted {
+        muted: Json,
+        version: i64,
+    }
 }
 
 /// How many notifications were not read.
@@ -362,10 +371,20 @@ pub trait Notifications {
     fn mark_all_read(&self) -> impl Future<Output = Result<()>> + Send;
 
     /// What the member does not want to be told.
-    fn preferences(&self) -> impl Future<Output = Result<Preferences>> + Send;
+    fn preferences(&self) -> impl Future<Output = Result<Part<Preferences>>> + Send;
 
     /// Changes that.
-    fn set_preferences(&self, patch: PreferencesPatch) -> impl Future<Output = Result<Preferences>> + Send;
+    fn set_preferences(
+        &self,
+        patch: PreferencesPatch,
+    ) -> impl Future<Output = Result<Part<Preferences>>> + Send;
+}
+
+impl Repository<'_> {
+    /// Preferences have the version of their membership.
+    fn of_member(self, muted: Vec<NotificationKind>, version: i64) -> Part<Preferences> {
+        Part::new(Preferences { muted }, (self.scope.user().0, version), "/v1/notifications/preferences")
+    }
 }
 
 impl Notifications for Repository<'_> {
@@ -406,24 +425,30 @@ impl Notifications for Repository<'_> {
         self.scope.commit(batch, None).await.map(drop)
     }
 
-    async fn preferences(&self) -> Result<Preferences> {
+    async fn preferences(&self) -> Result<Part<Preferences>> {
         let mut batch = self.scope.batch();
-        let muted = batch.add::<Json, _>(&MUTED, [self.scope.user().into()]);
+        let muted = batch.add::<Muted, _>(&MUTED, [self.scope.user().into()]);
         let (_, mut outcome) = self.scope.read(batch).await?;
-        Ok(Preferences { muted: muted_kinds(outcome.one(muted)?) })
+        let Muted { muted, version } = outcome.one(muted)?;
+        Ok(self.of_member(muted_kinds(muted), version))
     }
 
-    async fn set_preferences(&self, patch: PreferencesPatch) -> Result<Preferences> {
-        let Some(muted) = patch.muted.0 else { return self.preferences().await };
+    async fn set_preferences(&self, patch: PreferencesPatch) -> Result<Part<Preferences>> {
+        let Some(muted) = patch.muted.0 else {
+            let preferences = self.preferences().await?;
+            self.scope.matched(&preferences)?;
+            return Ok(preferences);
+        };
         let muted = NotificationKind::set(&muted);
         let mut batch = self.scope.batch();
-        let _: Slot<()> = batch.require(
+        self.scope.require_match(&mut batch, &members::UNCHANGED, self.scope.user().0);
+        let version = batch.require::<i64, _>(
             &SET_MUTED,
-            [self.scope.user().into(), Json::from(muted.clone()).into()],
+            [self.scope.user().into(), Json::from(muted.clone()).into(), self.scope.app().now().into()],
             Problem::new(Code::NotAMember),
         );
-        self.scope.commit(batch, None).await?;
-        Ok(Preferences { muted })
+        let version = self.scope.commit(batch, None).await?.one(version)?;
+        Ok(self.of_member(muted, version))
     }
 }
 

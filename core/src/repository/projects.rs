@@ -12,12 +12,14 @@ use super::{
     notifications::{Audience, Whom},
 };
 use crate::{
+    conditional::{Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Outcome, Slot},
     input::{Patch, input},
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
+    reply::Answer,
     sql::{record, statements},
     time::Timestamp,
     values::{
@@ -45,12 +47,16 @@ statements! { "projects";
          visibility = COALESCE(?5, visibility), updated_at = ?6, version = version + 1 \
          WHERE tenant_id = ?1 AND id = ?2 AND status <> 'archived' RETURNING ", COLUMNS;
 
+    /// A row unless it is there in another version.
+    tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
+         (SELECT 1 FROM projects WHERE tenant_id = ?1 AND id = ?2 AND version NOT IN (?3, ?4, ?5))";
+
     tenant DELETE = "DELETE FROM projects WHERE tenant_id = ?1 AND id = ?2";
 
     tenant MOVE = "UPDATE projects SET status = ?3, \
          submitted_by = CASE WHEN ?3 = 'submitted' THEN ?4 ELSE submitted_by END, \
          updated_at = ?5, version = version + 1 \
-         WHERE tenant_id = ?1 AND id = ?2 AND version = ?6 RETURNING ", COLUMNS;
+         WHERE tenant_id = ?1 AND id = ?2 AND version = ?6";
 
     tenant COUNT_OPEN_TASKS = "SELECT count(*) AS open_tasks FROM tasks \
          WHERE tenant_id = ?1 AND project_id = ?2 AND status <> 'done'";
@@ -89,6 +95,16 @@ record! {
         pub updated_at: Timestamp,
         /// Counts the changes.
         pub version: i64,
+    }
+}
+
+impl Resource for Project {
+    fn location(&self) -> String {
+        format!("/v1/projects/{}", self.id)
+    }
+
+    fn version(&self) -> Option<Version> {
+        Some(Version { id: self.id.0, number: self.version })
     }
 }
 
@@ -295,8 +311,7 @@ impl Projects for Repository<'_> {
                 json::object(vec![("name", new.name.clone().into()), ("visibility", visibility.into())]),
             ),
         )?;
-        self.scope.commit(batch, None).await?;
-        Ok(Project {
+        let project = Project {
             id,
             name: new.name,
             description,
@@ -307,7 +322,10 @@ impl Projects for Repository<'_> {
             created_at: now,
             updated_at: now,
             version: 1,
-        })
+        };
+        self.scope.keep(&mut batch, || Answer::created(&project))?;
+        self.scope.commit(batch, None).await?;
+        Ok(project)
     }
 
     async fn get(&self, id: ProjectId) -> Result<Project> {
@@ -324,7 +342,9 @@ impl Projects for Repository<'_> {
             visibility: Patch(visibility),
         } = patch;
         if name.is_none() && description.is_none() && visibility.is_none() {
-            return self.get(id).await;
+            let project = self.get(id).await?;
+            self.scope.matched(&project)?;
+            return Ok(project);
         }
         let mut detail = Vec::new();
         if let Some(name) = &name {
@@ -339,6 +359,7 @@ impl Projects for Repository<'_> {
         }
         let now = self.scope.app().now();
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         let project = batch.require::<Project, _>(
             &UPDATE,
             [id.into(), name.into(), description.into(), visibility.into(), now.into()],
@@ -356,6 +377,7 @@ impl Projects for Repository<'_> {
 
     async fn delete(&self, id: ProjectId) -> Result<()> {
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         let _: Slot<()> = batch.require(&DELETE, [id.into()], Problem::new(Code::NotFound));
         self.record(&mut batch, event("project.deleted", id, json!({})))?;
         self.scope.commit(batch, None).await.map(drop)
@@ -369,10 +391,12 @@ impl Projects for Repository<'_> {
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let (project, facts) =
             self.take_facts(&facts, &mut outcome, standing.role, request.comment.is_some())?;
+        self.scope.matched(&project)?;
         let found = workflow::transition(request.to, &facts)?;
 
         // Whether the guards hold is part of the batch that writes: what was read may be past.
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         for guard in found.guards {
             match guard {
                 Guard::NoOpenTasks => {
@@ -389,7 +413,7 @@ impl Projects for Repository<'_> {
             }
         }
         let now = self.scope.app().now();
-        let moved = batch.require::<Project, _>(
+        let _: Slot<()> = batch.require(
             &MOVE,
             [id.into(), request.to.into(), facts.user.into(), now.into(), project.version.into()],
             Problem::new(Code::Conflict),
@@ -409,7 +433,15 @@ impl Projects for Repository<'_> {
         let by_role =
             found.guards.contains(&Guard::SubmitterOrManager) && facts.submitted_by != Some(facts.user);
         let least = if by_role { Role::Manager } else { found.required_role };
-        self.scope.commit(batch, Some(least)).await?.one(moved)
+        let submitted_by = match found.to {
+            ProjectStatus::Submitted => Some(facts.user),
+            _ => project.submitted_by,
+        };
+        let (status, version) = (found.to, project.version + 1);
+        let moved = Project { status, submitted_by, updated_at: now, version, ..project };
+        self.scope.keep(&mut batch, || Answer::moved(&moved))?;
+        self.scope.commit(batch, Some(least)).await?;
+        Ok(moved)
     }
 
     async fn journey(

@@ -202,14 +202,14 @@ impl Sessions for Account {
         let mut batch = self.batch();
         let arguments = [self.user().into(), session.into(), self.app().now().into()];
         let revoked = batch.add_global::<SessionId, _>(&REVOKE, arguments);
-        let revoked = self.run(batch).await?.optional(revoked)?;
+        let revoked = self.commit(batch).await?.optional(revoked)?;
         revoked.map(drop).ok_or_else(|| Problem::new(Code::NotFound))
     }
 
     async fn revoke_all(&self) -> Result<()> {
         let mut batch = self.batch();
         revoke_all(&mut batch, self.user(), None);
-        self.run(batch).await.map(drop)
+        self.commit(batch).await.map(drop)
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<()> {
@@ -239,7 +239,7 @@ impl Sessions for Account {
             &activity::INSERT_FOR_USER,
             [user.into(), app.new_id()?.into(), action.into(), detail.into(), now.into()],
         );
-        self.run(batch).await.map(drop)
+        self.commit(batch).await.map(drop)
     }
 }
 

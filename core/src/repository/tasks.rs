@@ -13,12 +13,14 @@ use super::{
     repeat,
 };
 use crate::{
+    conditional::{Resource, Version},
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Batch, Slot},
     input::{Clearable, Fault, FaultCode, Patch, input},
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
+    reply::Answer,
     sql::{TenantSql, Value, record, statements},
     time::{Date, Timestamp},
     values::{Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
@@ -81,6 +83,10 @@ statements! { "tasks";
          due_on = CASE WHEN ?9 = 1 THEN ?10 ELSE due_on END, updated_at = ?11, version = version + 1 \
          WHERE tenant_id = ?1 AND id = ?2 AND version = COALESCE(?12, version)", OPEN, " RETURNING ", COLUMNS;
 
+    /// A row unless it is there in another version.
+    tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
+         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND id = ?2 AND version NOT IN (?3, ?4, ?5))";
+
     tenant DELETE = "DELETE FROM tasks WHERE tenant_id = ?1 AND id = ?2", OPEN;
 }
 
@@ -113,6 +119,16 @@ record! {
         pub updated_at: Timestamp,
         /// Counts the changes.
         pub version: i64,
+    }
+}
+
+impl Resource for Task {
+    fn location(&self) -> String {
+        format!("/v1/tasks/{}", self.id)
+    }
+
+    fn version(&self) -> Option<Version> {
+        Some(Version { id: self.id.0, number: self.version })
     }
 }
 
@@ -283,6 +299,7 @@ impl Repository<'_> {
             now.into(),
             decided_on.into(),
         ];
+        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         Self::require_assignee(&mut batch, new_assignee);
         let changed = batch.require::<Task, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
         self.record(&mut batch, event("task.updated", id, detail))?;
@@ -396,14 +413,7 @@ impl Tasks for Repository<'_> {
             let notice = Notice::assigned(actor.as_str(), id, new.title.as_str(), description.as_str());
             self.tell(&mut batch, told, &notice)?;
         }
-        match self.scope.commit(batch, None).await {
-            Ok(_) => {}
-            Err(problem) if problem.code == Code::ProjectArchived => {
-                return Err(self.archived_or_missing(project).await?);
-            }
-            Err(problem) => return Err(problem),
-        }
-        Ok(Task {
+        let task = Task {
             id,
             project_id: project,
             title: new.title,
@@ -416,7 +426,15 @@ impl Tasks for Repository<'_> {
             created_at: now,
             updated_at: now,
             version: 1,
-        })
+        };
+        self.scope.keep(&mut batch, || Answer::created(&task))?;
+        match self.scope.commit(batch, None).await {
+            Ok(_) => Ok(task),
+            Err(problem) if problem.code == Code::ProjectArchived => {
+                Err(self.archived_or_missing(project).await?)
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     async fn get(&self, id: TaskId) -> Result<Task> {
@@ -427,12 +445,17 @@ impl Tasks for Repository<'_> {
     }
 
     async fn update(&self, id: TaskId, patch: TaskPatch) -> Result<Task> {
-        let Some(detail) = changes(&patch) else { return self.get(id).await };
+        let Some(detail) = changes(&patch) else {
+            let task = self.get(id).await?;
+            self.scope.matched(&task)?;
+            return Ok(task);
+        };
         repeat(|| self.try_update(id, patch.clone(), detail.clone())).await
     }
 
     async fn delete(&self, id: TaskId) -> Result<()> {
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         let _: Slot<()> = batch.require(&DELETE, [id.into()], Problem::new(Code::Conflict));
         self.record(&mut batch, event("task.deleted", id, json!({})))?;
         match self.scope.commit(batch, None).await {

@@ -10,11 +10,13 @@ use super::{
     memberships,
 };
 use crate::{
+    conditional::{Resource, Version},
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Account, Batch, Lobby, Slot},
     input::{Fault, FaultCode, Patch, input},
     json,
     problem::{Code, Problem, Result},
+    reply::Answer,
     sql::{TenantSql, record, statements},
     time::Timestamp,
     values::{MembershipId, Name, Role, Slug, TenantId, UserId},
@@ -52,6 +54,10 @@ statements! { "tenants";
 
     tenant UPDATE = "UPDATE tenants SET name = COALESCE(?2, name), updated_at = ?3, version = version + 1 \
          WHERE id = ?1 RETURNING ", COLUMNS;
+
+    /// A row unless it has another version.
+    tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
+         (SELECT 1 FROM tenants WHERE id = ?1 AND id = ?2 AND version NOT IN (?3, ?4, ?5))";
 
     /// A row if this is the tenant's slug.
     tenant CONFIRM = "SELECT id FROM tenants WHERE id = ?1 AND slug = ?2";
@@ -103,6 +109,16 @@ record! {
         pub updated_at: Timestamp,
         /// Counts the changes.
         pub version: i64,
+    }
+}
+
+impl Resource for Tenant {
+    fn location(&self) -> String {
+        "/v1/tenant".to_owned()
+    }
+
+    fn version(&self) -> Option<Version> {
+        Some(Version { id: self.id.0, number: self.version })
     }
 }
 
@@ -203,8 +219,7 @@ impl Tenancies for Account {
         let detail = json::object(vec![("slug", new.slug.clone().into()), ("name", new.name.clone().into())]);
         let event = Event::new("tenant.created", "tenant", id.0, detail);
         activity::record(&mut batch, app, self.user(), event)?;
-        self.run(batch).await?;
-        Ok(Tenant {
+        let tenant = Tenant {
             id,
             slug: new.slug,
             name: new.name,
@@ -213,7 +228,10 @@ impl Tenancies for Account {
             created_at: now,
             updated_at: now,
             version: 1,
-        })
+        };
+        self.keep(&mut batch, || Answer::created(&tenant))?;
+        self.commit(batch).await?;
+        Ok(tenant)
     }
 
     async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Tenant>> {
@@ -247,9 +265,14 @@ impl Settings for Repository<'_> {
     }
 
     async fn update(&self, patch: TenantPatch) -> Result<Tenant> {
-        let Some(name) = patch.name.0 else { return self.get().await };
+        let Some(name) = patch.name.0 else {
+            let tenant = self.get().await?;
+            self.scope.matched(&tenant)?;
+            return Ok(tenant);
+        };
         let app = self.scope.app();
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &UNCHANGED, self.scope.tenant().0);
         let event = Event::new(
             "tenant.updated",
             "tenant",
@@ -269,6 +292,7 @@ impl Settings for Repository<'_> {
 
     async fn delete(&self, Confirmation { confirm }: Confirmation) -> Result<()> {
         let mut batch = self.scope.batch();
+        self.scope.require_match(&mut batch, &UNCHANGED, self.scope.tenant().0);
         let fault = Fault::new(FaultCode::NotAllowed, "Expected the slug of this tenant.").within("confirm");
         let unconfirmed = Problem::faults(Code::InvalidParameter, vec![fault]);
         let _: Slot<TenantId> = batch.require(&CONFIRM, [confirm.into()], unconfirmed);

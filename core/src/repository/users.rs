@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{activity, invitations, memberships, tenants};
 use crate::{
+    conditional::{Resource, Version},
     dispatch::{Account, App, Batch, Lobby, NamedTenant, Slot},
     input::{Patch, input},
     json,
@@ -32,6 +33,10 @@ statements! { "users";
 
     global BY_ID = "SELECT id, email, name, created_at, updated_at, version FROM users WHERE id = ?1";
 
+    /// A row unless it is there in another version.
+    global UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
+         (SELECT 1 FROM users WHERE id = ?1 AND version NOT IN (?2, ?3, ?4))";
+
     global UPDATE = "UPDATE users SET name = COALESCE(?2, name), updated_at = ?3, version = version + 1 WHERE id = ?1 \
          RETURNING id, email, name, created_at, updated_at, version";
 }
@@ -53,6 +58,16 @@ record! {
         pub updated_at: Timestamp,
         /// Counts the changes.
         pub version: i64,
+    }
+}
+
+impl Resource for User {
+    fn location(&self) -> String {
+        "/v1/me".to_owned()
+    }
+
+    fn version(&self) -> Option<Version> {
+        Some(Version { id: self.id.0, number: self.version })
     }
 }
 
@@ -227,15 +242,20 @@ impl Profile for Account {
     }
 
     async fn update(&self, patch: ProfilePatch) -> Result<User> {
-        let Some(name) = patch.name.0 else { return self.get().await };
+        let Some(name) = patch.name.0 else {
+            let user = self.get().await?;
+            self.matched(&user)?;
+            return Ok(user);
+        };
         let (app, now) = (self.app(), self.app().now());
         let detail = json::object(vec![("name", name.clone().into())]);
         let mut batch = self.batch();
+        self.require_match(&mut batch, &UNCHANGED, self.user().0);
         let user = batch.add_global::<User, _>(&UPDATE, [self.user().into(), name.into(), now.into()]);
         let _: Slot<()> = batch.add_global(
             &activity::INSERT_FOR_USER,
             [self.user().into(), app.new_id()?.into(), "user.updated".into(), detail.into(), now.into()],
         );
-        self.run(batch).await?.one(user)
+        self.commit(batch).await?.one(user)
     }
 }

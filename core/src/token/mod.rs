@@ -82,6 +82,7 @@ struct Key {
     cursor: [u8; 32],
     invitation: [u8; 32],
     refresh: [u8; 32],
+    answer: [u8; 32],
 }
 
 impl Key {
@@ -94,6 +95,7 @@ impl Key {
             cursor: hmac_sha256(secret, &[b"bailiwick cursor"]),
             invitation: hmac_sha256(secret, &[b"bailiwick invitation"]),
             refresh: hmac_sha256(secret, &[b"bailiwick refresh"]),
+            answer: hmac_sha256(secret, &[b"bailiwick answer"]),
         }
     }
 
@@ -211,6 +213,12 @@ impl Tokens {
         let Some(nonce) = token.nonce() else { return false };
         let made = |key: &Key| key.refresh(token.session, nonce);
         self.keys().any(|key| made(key).expose().as_bytes().ct_eq(token.expose().as_bytes()).into())
+    }
+
+    /// What answers are encrypted by that are kept for whom these parts name: the first one, and what may have been
+    /// encrypted by the others can be read.
+    pub(crate) fn answer_keys(&self, parts: &[&[u8]]) -> Vec<[u8; 32]> {
+        self.keys().map(|key| hmac_sha256(&key.answer, parts)).collect()
     }
 
     /// Seals what a cursor says, so that one made up or used elsewhere is known.

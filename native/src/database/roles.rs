@@ -24,9 +24,10 @@ const READ: [&str; 2] = ["_sqlx_migrations", "schema_version"];
 const APPENDED: [&str; 1] = ["activity"];
 
 /// All that statements which span tenants do with tenants' tables; of projects they count how many there are.
-const SPANNED: [(&str, &str); 6] = [
+const SPANNED: [(&str, &str); 7] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE"),
+    ("idempotency_keys", "DELETE, SELECT (created_at)"),
     ("invitations", "SELECT"),
     ("memberships", "SELECT, INSERT"),
     ("projects", "SELECT (tenant_id)"),

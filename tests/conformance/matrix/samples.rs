@@ -78,7 +78,7 @@ pub(super) fn route(name: &str) -> &'static Route {
 }
 
 /// A fresh request in a tenant, to be made by this user; what it needs is put there first.
-pub(super) async fn sample(route: &'static Route, tenant: &Tenant<'static>, user: &Actor<'static>) -> Sample {
+pub(crate) async fn sample(route: &'static Route, tenant: &Tenant<'static>, user: &Actor<'static>) -> Sample {
     Sample::make(&BackDoor, route, tenant, user).await.unwrap_or_else(|sentence| panic!("{sentence}"))
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn foreign(place: &str, tenant: &Tenant<'static>) -> String {
 }
 
 /// The request in somebody's name, to the tenant that it is about.
-pub(super) fn ask(sample: &Sample, actor: &Actor<'_>, tenant: &Tenant<'_>) -> Ask {
+pub(crate) fn ask(sample: &Sample, actor: &Actor<'_>, tenant: &Tenant<'_>) -> Ask {
     let ask = actor.ask(sample.route.method.clone(), &sample.path()).maybe(sample.body.as_ref());
     if names_a_tenant(sample.route.access) { ask.tenant(&tenant.id) } else { ask }
 }

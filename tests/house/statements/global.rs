@@ -69,6 +69,11 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("d", "d.claim = ?1")],
     },
     Global {
+        name: "idempotency::PRUNE",
+        why: "Answers of all tenants are dropped after a day by one task, which no request reaches; it learns nothing of them.",
+        by: &[("idempotency_keys", "created_at <= ?1")],
+    },
+    Global {
         name: "memberships::INSERT_FOR_CLAIM",
         why: "It makes a user the owner of the tenant `default`, if they have just claimed it.",
         by: &[("t", "t.slug = 'default'"), ("t", "t.created_by = ?1")],

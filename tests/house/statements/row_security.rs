@@ -236,7 +236,7 @@ async fn a_statement_without_its_tenant_reaches_no_other() {
         tried > 400 && bitten * 10 > tried * 6,
         "only {bitten} of {tried} would have reached another tenant"
     );
-    assert!(blunt.len() <= 5, "nothing shows whatever is taken from them: {blunt:?}");
+    assert!(blunt.len() <= 6, "nothing shows whatever is taken from them: {blunt:?}");
 }
 
 #[tokio::test]
