@@ -89,7 +89,7 @@ impl Owned<'_> {
         let mut nonce = [0; NONCE_BYTES];
         app.ports.entropy.fill(&mut nonce)?;
         let cipher = ChaCha20Poly1305::new(&app.tokens.answer_keys(&self.parts())[0].into());
-        let payload = Payload { msg: &answer.keep()?, aad: self.key.fingerprint.as_bytes() };
+        let payload = Payload { msg: &answer.keep(), aad: self.key.fingerprint.as_bytes() };
         let sealed = cipher.encrypt(&Nonce::from(nonce), payload);
         let sealed = sealed.map_err(|_| Problem::internal("an answer could not be encrypted"))?;
         Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))

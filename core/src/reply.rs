@@ -3,14 +3,14 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::{
     conditional::{self, Resource, Version},
     idempotency::REPLAYED,
     problem::{Problem, Result},
+    values,
 };
 
 /// What a handler can return.
@@ -74,12 +74,12 @@ impl Answer {
 
     /// 201 with something that was created, and the place where it can be read.
     pub(crate) fn created(made: &(impl Serialize + Resource)) -> Result<Self> {
-        Ok(Self::json(StatusCode::CREATED, made)?.of(made).header(header::LOCATION, made.location()))
+        Ok(Self::json(StatusCode::CREATED, made)?.of(made).header(header::LOCATION, &made.location()))
     }
 
     /// 200 with something that was moved, and the place where it can be read.
     pub(crate) fn moved(moved: &(impl Serialize + Resource)) -> Result<Self> {
-        Ok(Self::done(moved)?.of(moved).header(header::CONTENT_LOCATION, moved.location()))
+        Ok(Self::done(moved)?.of(moved).header(header::CONTENT_LOCATION, &moved.location()))
     }
 
     fn of(mut self, resource: &impl Resource) -> Self {
@@ -87,8 +87,8 @@ impl Answer {
         self
     }
 
-    fn header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
-        self.headers.extend(value.try_into().ok().map(|value| (name, value)));
+    fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
         self
     }
 
@@ -109,37 +109,38 @@ impl Answer {
         response
     }
 
-    /// As it is kept.
-    pub(crate) fn keep(&self) -> Result<Vec<u8>> {
-        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().ok()));
-        let kept = Kept {
-            status: self.status.as_u16(),
-            body: String::from_utf8_lossy(&self.body).into_owned(),
-            headers: headers.filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect(),
-            version: self.version.map(|version| (version.id, version.number)),
-        };
-        serde_json::to_vec(&kept).map_err(|error| Problem::internal(error.to_string()))
+    /// As it is kept: status, body, place, and version.
+    pub(crate) fn keep(&self) -> Vec<u8> {
+        let place = self.headers.first().and_then(|(_, place)| place.to_str().ok());
+        let (id, number) = self.version.map(|version| (version.id.to_string(), version.number)).unzip();
+        let kept: [Value; 5] = [
+            self.status.as_u16().into(),
+            String::from_utf8_lossy(&self.body).into(),
+            place.into(),
+            id.into(),
+            number.into(),
+        ];
+        Value::from_iter(kept).to_string().into_bytes()
     }
 
     /// What was kept, and says so.
     pub(crate) fn recall(kept: &[u8]) -> Option<Self> {
-        let kept: Kept = serde_json::from_slice(kept).ok()?;
-        let mut answer = Self::new(StatusCode::from_u16(kept.status).ok()?, kept.body.into());
-        answer.version = kept.version.map(|(id, number)| Version { id, number });
-        for (name, value) in kept.headers {
-            answer = answer.header(name.parse().ok()?, value);
+        let Ok(Value::Array(kept)) = serde_json::from_slice(kept) else { return None };
+        let [status, body, place, id, number] = &kept[..] else { return None };
+        let status = StatusCode::from_u16(u16::try_from(status.as_u64()?).ok()?).ok()?;
+        let mut answer = Self::new(status, body.as_str()?.to_owned().into());
+        if let Some(place) = place.as_str() {
+            let name =
+                if status == StatusCode::CREATED { header::LOCATION } else { header::CONTENT_LOCATION };
+            answer = answer.header(name, place);
         }
+        answer.version = id
+            .as_str()
+            .and_then(values::uuid)
+            .zip(number.as_i64())
+            .map(|(id, number)| Version { id, number });
         Some(answer.header(REPLAYED, "true"))
     }
-}
-
-/// An answer as it is kept.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    status: u16,
-    body: String,
-    headers: Vec<(String, String)>,
-    version: Option<(Uuid, i64)>,
 }
 
 /// The types of response bodies: they serialise, and they have a schema.
@@ -192,7 +193,7 @@ impl Reply for NoContent {
 impl Reply for Document {
     fn reply(self) -> Result<Answer> {
         Ok(Answer::new(StatusCode::OK, Bytes::from_static(self.0.as_bytes()))
-            .header(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")))
+            .header(header::CACHE_CONTROL, "public, max-age=300"))
     }
 
     #[cfg(feature = "openapi")]

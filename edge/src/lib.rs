@@ -164,7 +164,7 @@ fn log(method: &str, response: &http::Response<Bytes>, duration_ms: u64) {
         "status": response.status().as_u16(),
         "duration_ms": duration_ms,
         "batches": batches,
-        "database_ms": database.as_secs_f64() * 1000.0,
+        "database_ms": u64::try_from(database.as_millis()).unwrap_or(u64::MAX),
         "request_id": request_id,
         "internal": internal,
     });

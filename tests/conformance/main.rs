@@ -126,7 +126,10 @@ fn main() -> ExitCode {
     ] {
         common.extend(cases);
     }
-    let disturbing = identities::disturbing().into_iter().chain(outage::cases()).collect();
+    let disturbing = [identities::disturbing(), idempotency::disturbing(), outage::cases()]
+        .into_iter()
+        .flatten()
+        .collect();
     let alone = Arguments { test_threads: Some(1), ..arguments.clone() };
     let phases = [
         ("while the database is empty", bootstrap::cases(), &arguments),

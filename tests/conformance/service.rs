@@ -1,6 +1,6 @@
 //! The service itself: health, description, and what every response has.
 
-use bailiwick_core::routes::ROUTES;
+use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::{
     actors::{Actor, Tenant},
     backdoor::Backdoor,
@@ -9,17 +9,36 @@ use bailiwick_tests::{
 use reqwest::Method;
 use serde_json::json;
 
-crate::cases!("service":
-    health,
-    the_server_is_a_login_without_privileges,
-    the_description_is_the_one_that_was_generated,
-    the_workflow_is_published,
-    unknown_routes_and_methods,
-    head_and_options,
-    request_ids_are_echoed_or_made,
-    only_known_response_headers,
-    pages_of_other_origins,
-);
+use super::matrix::samples::{ask, sample};
+use crate::Case;
+
+pub(crate) fn cases() -> Vec<Case> {
+    let mut cases = own::cases();
+    cases.extend(
+        ROUTES
+            .iter()
+            .filter(|route| route.method == Method::GET)
+            .map(|route| Case::new(format!("head::{}", route.name), move |target| head(target, route))),
+    );
+    cases
+}
+
+mod own {
+    use super::*;
+
+    crate::cases!("service":
+        health,
+        the_server_is_a_login_without_privileges,
+        the_description_is_the_one_that_was_generated,
+        the_workflow_is_published,
+        unknown_routes_and_methods,
+        options_of_every_path,
+        what_a_request_cost_is_told,
+        request_ids_are_echoed_or_made,
+        only_known_response_headers,
+        pages_of_other_origins,
+    );
+}
 
 async fn health(target: &'static Target) {
     let anyone = Actor::anonymous(target);
@@ -75,13 +94,54 @@ async fn unknown_routes_and_methods(target: &'static Target) {
     anyone.get("/healthz?verbose=1").send().await.problem(400, "invalid_parameter");
 }
 
-async fn head_and_options(target: &'static Target) {
+async fn options_of_every_path(target: &'static Target) {
     let anyone = Actor::anonymous(target);
-    let head = anyone.ask(Method::HEAD, "/v1/workflow").send().await.expect(200);
+    for route in ROUTES {
+        let mut methods: Vec<_> =
+            ROUTES.iter().filter(|one| one.path == route.path).map(|one| one.method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        let answer = anyone.ask(Method::OPTIONS, route.path).send().await.expect(204);
+        assert_eq!((answer.header("allow"), &*answer.text), (Some(&*methods.join(", ")), ""), "{route:?}");
+        // What is not among them is refused, and says what is.
+        for method in [Method::PUT, Method::HEAD, Method::TRACE] {
+            if methods.contains(&method.as_str()) || (method == Method::TRACE && target.name == "edge+d1") {
+                continue;
+            }
+            let refused = anyone.ask(method.clone(), route.path).send().await.expect(405);
+            assert_eq!(refused.header("allow"), Some(&*methods.join(", ")), "{method} {route:?}");
+        }
+    }
+    anyone.ask(Method::OPTIONS, "/v1/nothing").send().await.problem(404, "route_not_found");
+}
+
+/// `HEAD` is `GET` without the body: for every route that reads.
+async fn head(target: &'static Target, route: &'static Route) {
+    let tenant = Tenant::create(target).await;
+    let wanted = sample(route, &tenant, &tenant.owner).await;
+    let get = ask(&wanted, &tenant.owner, &tenant).send().await.expect(200);
+    let mut ask = ask(&wanted, &tenant.owner, &tenant);
+    ask.method(Method::HEAD);
+    let head = ask.send().await.expect(200);
     assert_eq!(head.text, "");
-    assert_eq!(head.header("content-type"), Some("application/json"));
-    let options = anyone.ask(Method::OPTIONS, "/v1/me").send().await.expect(204);
-    assert_eq!(options.header("allow"), Some("GET, PATCH, HEAD, OPTIONS"));
+    for name in ["content-type", "etag", "cache-control", "vary"] {
+        assert_eq!(head.header(name), get.header(name), "{name}");
+    }
+    if let Some(length) = head.header("content-length") {
+        assert_eq!(length, get.text.len().to_string());
+    }
+}
+
+/// With `DEBUG_TIMING`, which all targets here have.
+async fn what_a_request_cost_is_told(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let read = tenant.owner.get("/v1/projects").tenant(&tenant.id).send().await.expect(200);
+    let told = read.header("server-timing").expect("what it cost").to_owned();
+    assert!(told.starts_with("db;dur=") && told.contains("desc=\"batches: 1\", total;dur="), "{told}");
+    let nothing = tenant.owner.get("/v1/workflow").send().await.expect(200);
+    assert!(nothing.header("server-timing").is_some_and(|told| told.contains("desc=\"batches: 0\"")));
 }
 
 async fn request_ids_are_echoed_or_made(target: &'static Target) {
@@ -101,13 +161,18 @@ async fn only_known_response_headers(target: &'static Target) {
         "allow",
         "cache-control",
         "content-length",
+        "content-location",
         "content-security-policy",
         "content-type",
         "cross-origin-resource-policy",
         "date",
+        "etag",
+        "idempotency-replayed",
         "location",
         "referrer-policy",
         "retry-after",
+        // With DEBUG_TIMING only.
+        "server-timing",
         "strict-transport-security",
         "vary",
         "www-authenticate",
@@ -135,7 +200,11 @@ async fn only_known_response_headers(target: &'static Target) {
         ] {
             assert_eq!(answer.header(name), Some(value), "{route:?}");
         }
-        let expected = if route.path == "/openapi.json" { "public, max-age=300" } else { "no-store" };
+        let expected = match answer.status {
+            200 if route.path == "/openapi.json" => "public, max-age=300",
+            200 if route.method == Method::GET => "private, no-cache",
+            _ => "no-store",
+        };
         assert_eq!(answer.header("cache-control"), Some(expected), "{route:?}");
     }
 }
@@ -146,7 +215,14 @@ async fn pages_of_other_origins(target: &'static Target) {
     let from = |ask: bailiwick_tests::client::Ask, origin: &str| ask.header("origin", origin).send();
     let read = from(tenant.viewer.get("/v1/tenant").tenant(&tenant.id), PAGE).await.expect(200);
     assert_eq!(read.header("access-control-allow-origin"), Some(PAGE));
-    assert!(read.header("vary").is_some_and(|vary| vary.contains("origin")), "{:?}", read.headers);
+    assert!(
+        read.headers
+            .get_all("vary")
+            .iter()
+            .any(|vary| vary.to_str().is_ok_and(|vary| vary.contains("origin"))),
+        "{:?}",
+        read.headers
+    );
     assert!(read.header("access-control-expose-headers").is_some_and(|names| names.contains("x-request-id")));
     assert_eq!(read.header("access-control-allow-credentials"), None);
     // A page can read why it was refused.

@@ -95,6 +95,11 @@ impl Ask {
         self
     }
 
+    /// Asks by another method.
+    pub fn method(&mut self, method: Method) {
+        self.method = method;
+    }
+
     /// Names the tenant by its id.
     pub fn tenant(self, id: &str) -> Self {
         self.header("x-tenant-id", id)

@@ -191,11 +191,12 @@ pub fn native(database_url: &str) -> Command {
 }
 
 /// What all targets have. The times are short, for nobody wants to wait.
-fn settings() -> [(&'static str, &'static str); 13] {
+fn settings() -> [(&'static str, &'static str); 14] {
     [
         ("JWT_SECRET", JWT_SECRET),
         ("BCRYPT_COST", "4"),
         ("FAULT_INJECTION", "true"),
+        ("DEBUG_TIMING", "1"),
         // The default would have the black box of verify-isolation wait, which logs in often and from one address.
         ("RATE_LIMIT_ACCOUNT", RATE_LIMIT_ACCOUNT),
         ("RATE_LIMIT_ADDRESS", RATE_LIMIT_ADDRESS),

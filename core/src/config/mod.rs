@@ -194,7 +194,11 @@ impl Parse for String {
 
 impl Parse for bool {
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "expected true or false.".to_owned())
+        match text {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err("expected true or false.".to_owned()),
+        }
     }
 }
 

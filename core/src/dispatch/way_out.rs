@@ -13,8 +13,8 @@ use crate::{
     routes::Route,
 };
 
-/// What every answer that says nothing else says to browsers, in which it may end up: that it is data, not a page, and nobody else's. (The last
-/// one counts only where the answer came by TLS: RFC 6797, section 8.1.)
+/// What every answer that says nothing else says to browsers, in which it may end up: that it is data, not a page, and
+/// nobody else's. (The last one counts only where the answer came by TLS: RFC 6797, section 8.1.)
 static TO_BROWSERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
@@ -41,9 +41,11 @@ pub struct Served {
 impl Served {
     /// What a request cost, for developers: <https://www.w3.org/TR/server-timing/>.
     pub(super) fn timing(&self, total: Duration) -> Option<HeaderValue> {
-        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        // Without floating point numbers, whose formatting nothing else here needs.
+        let milliseconds =
+            |time: Duration| format!("{}.{:03}", time.as_millis(), time.subsec_micros() % 1000);
         let (batches, database, total) = (self.batches, milliseconds(self.database), milliseconds(total));
-        let text = format!("db;dur={database:.2};desc=\"{batches} batches\", total;dur={total:.2}");
+        let text = format!("db;dur={database};desc=\"batches: {batches}\", total;dur={total}");
         HeaderValue::try_from(text).ok()
     }
 }
