@@ -85,15 +85,6 @@ pub struct App {
     identities: Memory<Known>,
 }
 
-/// What can be made to go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// Nothing is done, and the process or isolate panics.
-    Panic,
-    /// Everything is done, and then the same.
-    PanicAfter,
-}
-
 impl App {
     /// Makes the product.
     ///
@@ -127,13 +118,14 @@ impl App {
     pub async fn handle(self: &Arc<Self>, request: Request<Bytes>) -> Response<Bytes> {
         let mut served = Served { request_id: self.request_id(request.headers()), ..Served::default() };
         let begun = self.config.debug_timing.then(|| self.ports.clock.elapsed());
-        let fault = self.fault(request.headers());
-        assert!(fault != Some(Fault::Panic), "a panic was asked for");
+        let fault = request.headers().get(FAULT).cloned();
+        let fault = fault.as_ref().map(HeaderValue::as_bytes);
+        self.fail_if_asked(fault, "panic");
         let head = request.method() == Method::HEAD;
         let asked = self.config.cors_origins.ask(request.method(), request.headers());
         let meter = Arc::<Meter>::default();
         let result = self.dispatch(request, &mut served, &meter).await;
-        assert!(fault != Some(Fault::PanicAfter), "a panic was asked for, after all was done");
+        self.fail_if_asked(fault, "panic-after");
         (served.batches, served.database) = (meter.batches(), meter.time());
         let timing = begun.and_then(|begun| served.timing(self.ports.clock.elapsed().saturating_sub(begun)));
         let mut response = self.seal(result, asked, served);
@@ -215,13 +207,9 @@ impl App {
         }
     }
 
-    /// What a request wants to go wrong, where that is allowed: so that it can be shown what comes of it.
-    fn fault(&self, headers: &HeaderMap) -> Option<Fault> {
-        match headers.get(FAULT).filter(|_| self.config.fault_injection)?.as_bytes() {
-            b"panic" => Some(Fault::Panic),
-            b"panic-after" => Some(Fault::PanicAfter),
-            _ => None,
-        }
+    /// Panics if a request asks for this, where that is allowed: so that it can be shown what comes of it.
+    fn fail_if_asked(&self, fault: Option<&[u8]>, at: &str) {
+        assert!(!self.config.fault_injection || fault != Some(at.as_bytes()), "a panic was asked for");
     }
 
     async fn dispatch(
