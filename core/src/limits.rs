@@ -48,6 +48,8 @@ pub const SLUG_MIN: usize = 2;
 pub const SLUG_MAX: usize = 63;
 /// Items of a list within a body.
 pub const LIST_ITEMS: usize = 50;
+/// Operations of one request on many tasks.
+pub const BULK_OPERATIONS: usize = 100;
 /// Items on a page of a list, unless the client asks for another number.
 pub const PAGE_DEFAULT: u32 = 20;
 /// Items on a page of a list at the most.

@@ -13,6 +13,7 @@ mod accounts;
 mod admin;
 mod api_keys;
 mod bootstrap;
+mod bulk;
 mod catalogue;
 mod chain;
 mod comments;
@@ -109,6 +110,7 @@ fn main() -> ExitCode {
         projects::cases(),
         transitions::cases(),
         tasks::cases(),
+        bulk::cases(),
         comments::cases(),
         notifications::cases(),
         recipients::cases(),

@@ -5,7 +5,10 @@ use crate::{
     dispatch::TenantScope,
     endpoint::{Body, Created, Json, NoContent, Query},
     problem::Result,
-    repository::tasks::{NewTask, Task, TaskPatch, TaskQuery, Tasks},
+    repository::tasks::{
+        NewTask, Task, TaskPatch, TaskQuery, Tasks,
+        bulk::{TaskOperations, TaskOutcomes},
+    },
     values::{ProjectId, TaskId},
 };
 
@@ -44,4 +47,13 @@ pub(crate) async fn update(
 
 pub(crate) async fn delete(scope: TenantScope, id: TaskId) -> Result<NoContent> {
     scope.tasks().delete(id).await.map(|()| NoContent)
+}
+
+pub(crate) async fn apply(
+    scope: TenantScope,
+    project: ProjectId,
+    Body(TaskOperations { operations }): Body<TaskOperations>,
+) -> Result<Json<TaskOutcomes>> {
+    let results = scope.tasks().apply(project, operations.0).await?;
+    Ok(Json(TaskOutcomes { results }))
 }
