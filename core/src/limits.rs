@@ -50,6 +50,12 @@ pub const SLUG_MAX: usize = 63;
 pub const LIST_ITEMS: usize = 50;
 /// Operations of one request on many tasks.
 pub const BULK_OPERATIONS: usize = 100;
+/// Objects and arrays that stand within each other in a body.
+pub const JSON_DEPTH: usize = 32;
+/// A webhook's address: characters.
+pub const WEBHOOK_URL: usize = 500;
+/// The name of an action or of a type of entity: characters.
+pub const TERM: usize = 64;
 /// Items on a page of a list, unless the client asks for another number.
 pub const PAGE_DEFAULT: u32 = 20;
 /// Items on a page of a list at the most.

@@ -33,6 +33,7 @@ mod property;
 mod recipients;
 mod service;
 mod sessions;
+mod strictness;
 mod tasks;
 mod tenants;
 mod throttle;
@@ -118,6 +119,7 @@ fn main() -> ExitCode {
         courier::cases(),
         emails::cases(),
         input::cases(),
+        strictness::cases(),
         matrix::cases(),
         property::cases(),
         verify_isolation::cases(),

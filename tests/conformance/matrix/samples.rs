@@ -79,7 +79,7 @@ pub(super) fn route(name: &str) -> &'static Route {
 }
 
 /// A fresh request in a tenant, to be made by this user; what it needs is put there first.
-pub(super) async fn sample(route: &'static Route, tenant: &Tenant<'static>, user: &Actor<'static>) -> Sample {
+pub(crate) async fn sample(route: &'static Route, tenant: &Tenant<'static>, user: &Actor<'static>) -> Sample {
     Sample::make(&BackDoor, route, tenant, user).await.unwrap_or_else(|sentence| panic!("{sentence}"))
 }
 
