@@ -22,8 +22,10 @@ pub struct PageSize(u32);
 
 impl Leaf for PageSize {
     fn from_value(value: Json) -> Result<Self, Fault> {
-        match string(value)?.parse() {
-            Ok(size @ 1..=limits::PAGE_MAX) => Ok(Self(size)),
+        let text = string(value)?;
+        // `parse` alone would take a sign, too.
+        match text.parse() {
+            Ok(size @ 1..=limits::PAGE_MAX) if !text.starts_with('+') => Ok(Self(size)),
             _ => Err(Fault::new(
                 FaultCode::NotAllowed,
                 format!("Expected a number from 1 to {}.", limits::PAGE_MAX),

@@ -39,11 +39,7 @@ impl Incoming {
     /// Reads the body: JSON, and an object.
     fn body(&self) -> Result<Object> {
         let media_type = self.content_type.as_ref().and_then(|value| value.to_str().ok());
-        let media_type = media_type.map(|value| value.split(';').next().unwrap_or_default().trim());
-        if !media_type.is_some_and(|media_type| {
-            media_type.eq_ignore_ascii_case("application/json")
-                || media_type.eq_ignore_ascii_case("application/merge-patch+json")
-        }) {
+        if !media_type.is_some_and(json::is_media_type) {
             return Err(Problem::new(Code::UnsupportedMediaType));
         }
         match json::parse(&self.body) {

@@ -1,6 +1,9 @@
 //! What clients send, decoded strictly: every fault of a body or a query is found and pointed at, nothing unknown
 //! is ignored.
 
+use std::{borrow::Cow, str::Utf8Error};
+
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -50,13 +53,13 @@ pub enum FaultCode {
     Required,
     /// A name that nothing here has.
     Unknown,
-    /// A parameter that was given more than once.
+    /// A parameter that was given more than once, or something that another part of the request is about, too.
     Repeated,
     /// A JSON value of another type.
     WrongType,
-    /// Fewer characters or bytes than needed.
+    /// Fewer characters, bytes or items than needed.
     TooShort,
-    /// More characters or bytes than allowed.
+    /// More characters, bytes or items than allowed.
     TooLong,
     /// Characters that are not allowed.
     Characters,
@@ -71,23 +74,53 @@ pub trait Leaf: Sized {
     /// Reads and checks the value.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with it; if it has parts, with the first that has a fault.
     fn from_value(value: Value) -> Result<Self, Fault>;
+
+    /// The same, with the faults of all its parts.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    fn with_all_faults(value: Value) -> Result<Self, Vec<Fault>> {
+        Self::from_value(value).map_err(|fault| vec![fault])
+    }
 }
 
-/// A list of values; its first fault is found.
+/// A list of values.
 impl<T: Leaf> Leaf for Vec<T> {
     fn from_value(value: Value) -> Result<Self, Fault> {
-        let Value::Array(items) = value else { return Err(Fault::wrong_type("an array", &value)) };
-        if items.len() > limits::LIST_ITEMS {
-            let detail = format!("Expected at most {} items, got {}.", limits::LIST_ITEMS, items.len());
-            return Err(Fault::new(FaultCode::TooLong, detail));
-        }
-        let item = |(index, item): (usize, Value)| {
-            T::from_value(item).map_err(|fault| fault.within(&index.to_string()))
-        };
-        items.into_iter().enumerate().map(item).collect()
+        Self::with_all_faults(value).map_err(|faults| faults.into_iter().next().unwrap_or_else(required))
     }
+
+    fn with_all_faults(value: Value) -> Result<Self, Vec<Fault>> {
+        list(value, (0, limits::LIST_ITEMS), T::with_all_faults)
+    }
+}
+
+/// Reads a list: of so many items, each in this way.
+fn list<T>(
+    value: Value,
+    (least, most): (usize, usize),
+    read: impl Fn(Value) -> Result<T, Vec<Fault>>,
+) -> Result<Vec<T>, Vec<Fault>> {
+    let Value::Array(items) = value else { return Err(vec![Fault::wrong_type("an array", &value)]) };
+    let count = items.len();
+    if count < least {
+        let detail = format!("Expected at least {least} items, got {count}.");
+        return Err(vec![Fault::new(FaultCode::TooShort, detail)]);
+    }
+    if count > most {
+        let detail = format!("Expected at most {most} items, got {count}.");
+        return Err(vec![Fault::new(FaultCode::TooLong, detail)]);
+    }
+    let (mut all, mut faults) = (Vec::with_capacity(count), Vec::new());
+    for (index, item) in items.into_iter().enumerate() {
+        match read(item) {
+            Ok(item) => all.push(item),
+            Err(found) => faults.extend(found.into_iter().map(|fault| fault.within(&index.to_string()))),
+        }
+    }
+    if faults.is_empty() { Ok(all) } else { Err(faults) }
 }
 
 /// In a body a boolean, in a query the words for it.
@@ -111,12 +144,16 @@ pub trait Member: Sized {
     fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>>;
 }
 
+fn required() -> Fault {
+    Fault::new(FaultCode::Required, "This value is required.")
+}
+
 /// Required.
 impl<T: Leaf> Member for T {
     fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         match value {
-            Some(value) => T::from_value(value).map_err(|fault| vec![fault]),
-            None => Err(vec![Fault::new(FaultCode::Required, "This value is required.")]),
+            Some(value) => T::with_all_faults(value),
+            None => Err(vec![required()]),
         }
     }
 }
@@ -126,7 +163,7 @@ impl<T: Leaf> Member for Option<T> {
     fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         match value {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => T::from_value(value).map(Some).map_err(|fault| vec![fault]),
+            Some(value) => T::with_all_faults(value).map(Some),
         }
     }
 }
@@ -137,7 +174,7 @@ pub struct Patch<T>(pub Option<T>);
 
 impl<T: Leaf> Member for Patch<T> {
     fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
-        value.map(T::from_value).transpose().map(Self).map_err(|fault| vec![fault])
+        value.map(T::with_all_faults).transpose().map(Self)
     }
 }
 
@@ -216,6 +253,11 @@ impl Object {
         self.faults.extend(faults.into_iter().map(|fault| fault.within(name)));
     }
 
+    /// The faults that were noted so far.
+    pub(crate) fn into_noted(self) -> Vec<Fault> {
+        self.faults
+    }
+
     /// All faults, among them a fault for every member that nobody took.
     pub(crate) fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults;
@@ -239,6 +281,37 @@ pub trait Input: Sized + Send {
     /// Its schema.
     #[cfg(feature = "openapi")]
     fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+}
+
+/// Required: a list of objects, from `MIN` to `MAX` of them.
+#[derive(Clone, Debug)]
+pub struct Items<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
+
+impl<T: Input, const MIN: usize, const MAX: usize> Member for Items<T, MIN, MAX> {
+    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+        let Some(value) = value else { return Err(vec![required()]) };
+        let read = |item| match item {
+            Value::Object(members) => T::decode(Object::new(members)),
+            other => Err(vec![Fault::wrong_type("an object", &other)]),
+        };
+        list(value, (MIN, MAX), read).map(Self)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl<T: Input, const MIN: usize, const MAX: usize> schemars::JsonSchema for Items<T, MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Items".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let item = T::schema(generator);
+        schemars::json_schema!({ "type": "array", "items": item, "minItems": MIN, "maxItems": MAX })
+    }
 }
 
 /// Declares a struct that clients send.
@@ -270,17 +343,28 @@ macro_rules! input {
 }
 pub(crate) use input;
 
-/// Reads a query string into an object of strings.
+/// Reads a query string (`application/x-www-form-urlencoded`) into an object of strings.
 pub(crate) fn query_object(query: &str) -> Object {
     let mut object = Object::new(Map::new());
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if object.members.contains_key(name.as_ref()) {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // What is not UTF-8 must not become something else that is.
+        let (Ok(name), Ok(value)) = (decoded(name), decoded(value)) else {
+            let fault = Fault::new(FaultCode::Characters, "Expected percent-encoded UTF-8.");
+            object.faults.push(fault.within(&percent_decode_str(name).decode_utf8_lossy()));
+            continue;
+        };
+        if object.members.contains_key(&name) {
             object.faults.push(Fault::new(FaultCode::Repeated, "Given more than once.").within(&name));
         } else {
-            object.members.insert(name.into_owned(), Value::String(value.into_owned()));
+            object.members.insert(name, Value::String(value));
         }
     }
     object
+}
+
+fn decoded(text: &str) -> Result<String, Utf8Error> {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8().map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -329,9 +413,16 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_parameter_is_a_fault() {
-        let faults = query_object("a=1&b=2&a=3").into_faults();
-        assert_eq!(faults[0].pointer, "/a");
-        assert_eq!(faults[0].code, FaultCode::Repeated);
+    fn queries_are_read_strictly() {
+        let read = |query| {
+            let Object { members, faults } = query_object(query);
+            let faults: Vec<_> = faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect();
+            (Value::Object(members), faults)
+        };
+        assert_eq!(read("&a=1+%2B%C3%BC&&b&c=="), (json!({ "a": "1 +ü", "b": "", "c": "=" }), vec![]));
+        let fault = |pointer: &str, code| vec![(pointer.to_owned(), code)];
+        assert_eq!(read("a=1&a=3"), (json!({ "a": "1" }), fault("/a", FaultCode::Repeated)));
+        assert_eq!(read("a=%ff"), (json!({}), fault("/a", FaultCode::Characters)));
+        assert_eq!(read("%C3=1"), (json!({}), fault("/\u{fffd}", FaultCode::Characters)));
     }
 }

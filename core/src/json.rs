@@ -3,10 +3,24 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Parses a document; nesting is limited by the parser to 128 levels.
+use crate::limits;
+
+/// Whether a media type is that of JSON (RFC 8259) or of a merge patch (RFC 7396). Both are UTF-8: no parameter says
+/// anything else.
+pub(crate) fn is_media_type(text: &str) -> bool {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let known = ["application/json", "application/merge-patch+json"];
+    known.iter().any(|known| name.eq_ignore_ascii_case(known))
+        && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+}
+
+/// Parses a document; objects and arrays may stand [`limits::JSON_DEPTH`] deep within each other.
 ///
 /// # Errors
 /// What is wrong and where, for the client.
@@ -14,7 +28,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err("The body is empty.".to_owned());
     }
-    serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0).map_err(|error| format!("{error}."))
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { left: limits::JSON_DEPTH }.deserialize(&mut deserializer);
+    let whole = value.and_then(|value| deserializer.end().map(|()| value));
+    whole.map_err(|error| format!("{error}."))
 }
 
 /// Makes an object. Unlike `json!`, it leaves little code behind at each place where one is made.
@@ -26,17 +43,29 @@ pub(crate) fn object(members: Vec<(&str, Value)>) -> Value {
     Value::Object(object)
 }
 
-struct Strict(Value);
+/// Reads a value, in which so many more may stand within each other.
+#[derive(Clone, Copy)]
+struct Strict {
+    left: usize,
+}
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Strict)
+impl Strict {
+    /// For what stands in an object or an array.
+    fn within<E: de::Error>(self) -> Result<Self, E> {
+        let too_deep = || E::custom(format!("it is nested more than {} levels deep", limits::JSON_DEPTH));
+        self.left.checked_sub(1).map(|left| Self { left }).ok_or_else(too_deep)
     }
 }
 
-struct StrictVisitor;
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for StrictVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,20 +101,22 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = self.within()?;
         let mut array = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(inner)? {
             array.push(item);
         }
         Ok(Value::Array(array))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.within()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
                 return Err(de::Error::custom(format!("the name {name:?} stands twice in one object")));
             }
-            object.insert(name, members.next_value::<Strict>()?.0);
+            object.insert(name, members.next_value_seed(inner)?);
         }
         Ok(Value::Object(object))
     }
@@ -96,6 +127,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn media_types() {
+        for good in [
+            "application/json",
+            "Application/JSON ; Charset=UTF-8",
+            "application/merge-patch+json;charset=\"utf-8\";x=1",
+        ] {
+            assert!(is_media_type(good), "{good:?}");
+        }
+        for bad in [
+            "",
+            "text/json",
+            "application/json, text/plain",
+            "application/json; charset=utf-16",
+            "application/json;charset=\"\"",
+        ] {
+            assert!(!is_media_type(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn parses_what_serde_json_parses_except_for_repeated_names() {
@@ -110,6 +161,9 @@ mod tests {
             assert!(parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());
+        let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(nested(limits::JSON_DEPTH).as_bytes()).is_ok());
+        assert!(parse(nested(limits::JSON_DEPTH + 1).as_bytes()).is_err());
         assert!(parse(b"\"\xff\"").is_err());
     }
 }

@@ -48,6 +48,14 @@ pub const SLUG_MIN: usize = 2;
 pub const SLUG_MAX: usize = 63;
 /// Items of a list within a body.
 pub const LIST_ITEMS: usize = 50;
+/// Operations of one request on many tasks.
+pub const BULK_OPERATIONS: usize = 100;
+/// Objects and arrays that stand within each other in a body.
+pub const JSON_DEPTH: usize = 32;
+/// A webhook's address: characters.
+pub const WEBHOOK_URL: usize = 500;
+/// The name of an action or of a type of entity: characters.
+pub const TERM: usize = 64;
 /// An `Idempotency-Key`: characters.
 pub const IDEMPOTENCY_KEY: usize = 255;
 /// Hours for which the answer to a request with an `Idempotency-Key` is kept.

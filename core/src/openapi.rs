@@ -91,6 +91,9 @@ fn reference_name(schema: &Value) -> String {
 
 /// In a query, absent is the only way to say nothing.
 fn without_null(mut schema: Value) -> Value {
+    if let Some(types) = schema["type"].as_array() {
+        schema["type"] = types.iter().find(|name| *name != "null").cloned().unwrap_or_default();
+    }
     if let Some(any_of) = schema["anyOf"].as_array() {
         let mut rest: Vec<_> = any_of.iter().filter(|schema| schema["type"] != "null").cloned().collect();
         if let (1, Some(only)) = (rest.len(), rest.pop()) {

@@ -189,6 +189,8 @@ routes! {
     GET    "/v1/projects/{project_id}/tasks",   Member(Viewer),    1, [InvalidCursor],                   tasks::list_of_project;
     /// Create a task in a project that is not archived.
     POST   "/v1/projects/{project_id}/tasks",   Member(Worker),    2, [ProjectArchived],                 tasks::create;
+    /// Create, change and delete tasks of a project that is not archived: all of it, or nothing.
+    POST   "/v1/projects/{project_id}/tasks/bulk", Member(Worker), 2, [ProjectArchived, Conflict],       tasks::apply;
     /// List the tasks of all projects.
     GET    "/v1/tasks",                         Member(Viewer),    1, [InvalidCursor],                   tasks::list;
     /// Read a task.

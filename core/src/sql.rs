@@ -292,16 +292,19 @@ pub(crate) use record;
 
 /// Declares the statements of a module: `tenant` ones, whose `?1` is the tenant, `global` ones, which reach no row of a
 /// tenant, and `spanning` ones, which may reach those of all. `ALL` lists them, for the catalogue.
+///
+/// What stands behind `=>` is Postgres' own text, for the few that cannot be said in one for all.
 macro_rules! statements {
-    ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+;)+) => {
+    ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+ $(=> $($own:expr),+)?;)+) => {
         $(
             $(#[$meta])*
             pub(crate) const $name: $crate::sql::statements!(@type $kind) = {
                 const PARTS: &[&str] = &[$($part),+];
-                const LENGTH: usize = $crate::sql::total(PARTS);
-                const SQLITE: [u8; LENGTH] = $crate::sql::join(PARTS, false);
+                const SQLITE: [u8; $crate::sql::total(PARTS)] = $crate::sql::join(PARTS, false);
                 #[cfg(feature = "postgres")]
-                const POSTGRES: [u8; LENGTH] = $crate::sql::join(PARTS, true);
+                const OWN: &[&str] = $crate::sql::statements!(@postgres [$($part),+] $([$($own),+])?);
+                #[cfg(feature = "postgres")]
+                const POSTGRES: [u8; $crate::sql::total(OWN)] = $crate::sql::join(OWN, true);
                 const SQL: $crate::sql::Sql = $crate::sql::Sql {
                     name: concat!($module, "::", stringify!($name)),
                     sqlite: $crate::sql::text(&SQLITE),
@@ -314,8 +317,10 @@ macro_rules! statements {
                 $crate::sql::statements!(@wrap $kind &SQL)
             };
         )+
-        pub(super) const ALL: &[&$crate::sql::Sql] = &[$($name.0),+];
+        pub(crate) const ALL: &[&$crate::sql::Sql] = &[$($name.0),+];
     };
+    (@postgres [$($part:expr),+]) => { &[$($part),+] };
+    (@postgres [$($part:expr),+] [$($own:expr),+]) => { &[$($own),+] };
     (@type tenant) => { $crate::sql::TenantSql };
     (@type global) => { $crate::sql::GlobalSql };
     (@type spanning) => { $crate::sql::GlobalSql };
@@ -327,6 +332,47 @@ macro_rules! statements {
     (@wrap spanning $sql:expr) => { $crate::sql::GlobalSql($sql) };
 }
 pub(crate) use statements;
+
+/// Declares how the objects of a JSON array, which a statement has as this parameter, read as rows `i` of these columns:
+/// the text for SQLite and D1, and that for Postgres. So a statement is about many rows and has few parameters, of which D1 takes
+/// but 100.
+macro_rules! items {
+    ($sqlite:ident, $postgres:ident: $parameter:literal, $first:ident $first_type:ident $(, $column:ident $type:ident)*) => {
+        const $sqlite: &str = concat!(
+            "(SELECT value ->> '", stringify!($first), "' AS ", stringify!($first),
+            $(", value ->> '", stringify!($column), "' AS ", stringify!($column),)*
+            " FROM json_each(", $parameter, ")) i"
+        );
+        #[cfg(feature = "postgres")]
+        const $postgres: &str = concat!(
+            "(SELECT CAST(value ->> '", stringify!($first), "' AS ", stringify!($first_type), ") AS ", stringify!($first),
+            $(", CAST(value ->> '", stringify!($column), "' AS ", stringify!($type), ") AS ", stringify!($column),)*
+            " FROM jsonb_array_elements(", $parameter, ")) i"
+        );
+    };
+}
+pub(crate) use items;
+
+/// Bytes of one such array, about: D1 takes values of up to 2 MB.
+const ARRAY_BYTES: usize = 1_000_000;
+
+/// Items as arrays for statements: one, unless together they have too many bytes.
+pub(crate) fn arrays(items: Vec<JsonValue>) -> Vec<JsonValue> {
+    let (mut arrays, mut array, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for item in items {
+        let length = item.to_string().len();
+        if bytes + length > ARRAY_BYTES && !array.is_empty() {
+            arrays.push(JsonValue::Array(std::mem::take(&mut array)));
+            bytes = 0;
+        }
+        array.push(item);
+        bytes += length;
+    }
+    if !array.is_empty() {
+        arrays.push(JsonValue::Array(array));
+    }
+    arrays
+}
 
 pub(crate) const fn total(parts: &[&str]) -> usize {
     let mut length = 0;
@@ -387,6 +433,18 @@ pub(crate) const fn returns(sql: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_are_split_where_they_grow_too_large() {
+        assert!(arrays(Vec::new()).is_empty());
+        let item = || JsonValue::from("x".repeat(400_000));
+        let lengths = |count| {
+            let arrays = arrays((0..count).map(|_| item()).collect());
+            arrays.iter().map(|array| array.as_array().map_or(0, Vec::len)).collect::<Vec<_>>()
+        };
+        assert_eq!((lengths(2), lengths(5)), (vec![2], vec![2, 2, 1]));
+        assert_eq!(arrays(vec![JsonValue::from("x".repeat(3_000_000))]).len(), 1);
+    }
 
     #[test]
     fn placeholders_are_rewritten_for_postgres_only() {

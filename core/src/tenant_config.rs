@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     input::{Clearable, Fault, FaultCode, Leaf, Member, input},
-    json,
+    json, limits,
     values::{Channel, Email, Enumeration, Name, NotificationKind, string, wire_enum},
 };
 
@@ -56,8 +56,9 @@ impl Serialize for WebhookUrl {
 impl Leaf for WebhookUrl {
     fn from_value(value: Json) -> Result<Self, Fault> {
         let text = string(value)?;
-        if text.len() > 500 {
-            return Err(Fault::new(FaultCode::TooLong, "Expected at most 500 characters."));
+        if text.chars().count() > limits::WEBHOOK_URL {
+            let detail = format!("Expected at most {} characters.", limits::WEBHOOK_URL);
+            return Err(Fault::new(FaultCode::TooLong, detail));
         }
         // Who sends back what they read would lose what it stands for.
         if text.ends_with(MASK) {
@@ -78,7 +79,8 @@ impl schemars::JsonSchema for WebhookUrl {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "maxLength": 500,
+            "format": "uri",
+            "maxLength": limits::WEBHOOK_URL,
             "description": "Shown masked: all but its host is `***`.",
             "examples": ["https://hooks.slack.com/***"],
         })

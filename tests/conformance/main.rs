@@ -13,6 +13,7 @@ mod accounts;
 mod admin;
 mod api_keys;
 mod bootstrap;
+mod bulk;
 mod catalogue;
 mod chain;
 mod comments;
@@ -34,6 +35,7 @@ mod property;
 mod recipients;
 mod service;
 mod sessions;
+mod strictness;
 mod tasks;
 mod tenants;
 mod throttle;
@@ -111,6 +113,7 @@ fn main() -> ExitCode {
         projects::cases(),
         transitions::cases(),
         tasks::cases(),
+        bulk::cases(),
         comments::cases(),
         notifications::cases(),
         recipients::cases(),
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
         input::cases(),
         conditional::cases(),
         idempotency::cases(),
+        strictness::cases(),
         matrix::cases(),
         property::cases(),
         verify_isolation::cases(),

@@ -90,7 +90,18 @@ impl<'a> Batch<'a> {
         arguments: [Value; N],
         otherwise: Box<Problem>,
     ) -> Slot<T> {
-        let slot = self.push(sql.bind(self.tenant.unwrap_or(Uuid::nil()), arguments).expecting(1));
+        self.require_rows(1, sql, arguments, otherwise)
+    }
+
+    /// Adds a statement that must touch exactly so many rows; the batch fails with the problem if it does not.
+    pub(crate) fn require_rows<T: FromRow, const N: usize>(
+        &mut self,
+        rows: u32,
+        sql: &TenantSql,
+        arguments: [Value; N],
+        otherwise: Box<Problem>,
+    ) -> Slot<T> {
+        let slot = self.push(sql.bind(self.tenant.unwrap_or(Uuid::nil()), arguments).expecting(rows));
         self.misses.push((slot.0, otherwise));
         slot
     }

@@ -196,6 +196,17 @@ impl App {
         Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// So many new ids, in order, as if they were made one after the other.
+    pub(crate) fn new_ids(&self, count: usize) -> Result<Vec<Uuid>> {
+        let mut ids = Vec::with_capacity(count);
+        for _ in 0..count {
+            // Those of the same millisecond differ by chance only.
+            let id = self.new_id()?;
+            ids.insert(ids.partition_point(|other| *other < id), id);
+        }
+        Ok(ids)
+    }
+
     fn request_id(&self, headers: &HeaderMap) -> String {
         let plain = |text: &&str| {
             (1..=64).contains(&text.len())

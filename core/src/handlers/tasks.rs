@@ -5,8 +5,11 @@ use crate::{
     dispatch::TenantScope,
     endpoint::{Body, Query},
     problem::Result,
-    reply::{Created, Json, NoContent, Versioned},
-    repository::tasks::{NewTask, Task, TaskPatch, TaskQuery, Tasks},
+    reply::{Created, Done, Json, NoContent, Versioned},
+    repository::tasks::{
+        NewTask, Task, TaskPatch, TaskQuery, Tasks,
+        bulk::{TaskOperations, TaskOutcomes},
+    },
     values::{ProjectId, TaskId},
 };
 
@@ -44,4 +47,12 @@ pub(crate) async fn update(
 
 pub(crate) async fn delete(scope: TenantScope, id: TaskId) -> Result<NoContent> {
     scope.tasks().delete(id).await.map(|()| NoContent)
+}
+
+pub(crate) async fn apply(
+    scope: TenantScope,
+    project: ProjectId,
+    Body(TaskOperations { operations }): Body<TaskOperations>,
+) -> Result<Done<TaskOutcomes>> {
+    scope.tasks().apply(project, operations.0).await.map(Done)
 }

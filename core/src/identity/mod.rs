@@ -19,7 +19,7 @@ use self::{
 use crate::{
     config::Config,
     dispatch::App,
-    input::{Fault, Leaf},
+    input::{Fault, FaultCode, Leaf},
     limits,
     ports::{BoxFuture, HttpRequest},
     problem::{Code, Problem, Result},
@@ -45,7 +45,12 @@ impl std::fmt::Debug for ExternalToken {
 
 impl Leaf for ExternalToken {
     fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
-        string(value).map(Self)
+        let text = string(value)?;
+        if text.len() > limits::EXTERNAL_TOKEN_BYTES {
+            let detail = format!("Expected at most {} bytes.", limits::EXTERNAL_TOKEN_BYTES);
+            return Err(Fault::new(FaultCode::TooLong, detail));
+        }
+        Ok(Self(text))
     }
 }
 

@@ -10,13 +10,22 @@ use crate::{
     json,
     problem::Result,
     routes::Route,
-    sql::statements,
+    sql::{arrays, items, statements},
     values::{ApiKeyId, UserId},
 };
+
+items!(ITEMS, OWN_ITEMS: "?2", id uuid, action text, entity_type text, entity_id uuid, detail jsonb);
+
+const INSERT_ITEMS: &str = "INSERT INTO activity \
+     (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+     SELECT ?1, i.id, ?3, i.action, i.entity_type, i.entity_id, i.detail, ?4 FROM ";
 
 statements! { "activity";
     tenant INSERT = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+    /// Many at once.
+    tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
 
     /// That somebody was refused: once a minute for each route, so that nobody can fill the log.
     tenant INSERT_DENIED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
@@ -79,6 +88,24 @@ pub(super) fn record(
             app.now().into(),
         ],
     );
+    Ok(())
+}
+
+/// Adds several entries to the batch, which happened in this order.
+pub(super) fn record_each(batch: &mut Batch<'_>, app: &App, actor: UserId, events: Vec<Event>) -> Result<()> {
+    let mut items = Vec::with_capacity(events.len());
+    for (id, event) in app.new_ids(events.len())?.into_iter().zip(events) {
+        items.push(json::object(vec![
+            ("id", id.to_string().into()),
+            ("action", event.action.into()),
+            ("entity_type", event.entity_type.into()),
+            ("entity_id", event.entity_id.to_string().into()),
+            ("detail", event.detail),
+        ]));
+    }
+    for array in arrays(items) {
+        let _: Slot<()> = batch.add(&INSERT_EACH, [array.into(), actor.into(), app.now().into()]);
+    }
     Ok(())
 }
 

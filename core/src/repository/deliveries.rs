@@ -13,7 +13,7 @@ use crate::{
     input::input,
     problem::{Code, Problem, Result},
     reply::Answer,
-    sql::{DecodeError, FromRow, Row, record, statements},
+    sql::{DecodeError, FromRow, Row, items, record, statements},
     time::Timestamp,
     values::{
         Channel, DeliveryId, DeliveryState, EntityId, MembershipStatus, Name, NotificationKind, TenantId,
@@ -28,10 +28,16 @@ const COLUMNS: &str = "id, channel, kind, recipient_id, address, title, subject_
 const DUE_ROWS: &str = "FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
      WHERE d.state = 'pending' AND d.next_attempt_at <= ?1 AND t.suspended_at IS NULL";
 
+items!(ITEMS, OWN_ITEMS: "?2", id uuid, channel text, kind text, recipient_id uuid, address text, title text, body text,
+    subject_type text, subject_id uuid);
+
+const INSERT_ITEMS: &str = "INSERT INTO deliveries (tenant_id, id, channel, kind, recipient_id, address, title, body, \
+     subject_type, subject_id, state, attempts, next_attempt_at, created_at) \
+     SELECT ?1, i.id, i.channel, i.kind, i.recipient_id, i.address, i.title, i.body, i.subject_type, i.subject_id, \
+     'pending', 0, ?3, ?3 FROM ";
+
 statements! { "deliveries";
-    tenant INSERT = "INSERT INTO deliveries (tenant_id, id, channel, kind, recipient_id, address, title, body, \
-         subject_type, subject_id, state, attempts, next_attempt_at, created_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'pending', 0, ?11, ?11)";
+    tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
 
     /// Whether anything is due, in any tenant: asked every few seconds, so it must cost nothing.
     spanning DUE = "SELECT 1 AS due ", DUE_ROWS, " LIMIT 1";

@@ -23,9 +23,7 @@ use crate::{
     throttle::Limit,
     time::Timestamp,
     token::InvitationToken,
-    values::{
-        Channel, Email, InvitationId, InvitationStatus, InvitedRole, MembershipId, Name, TenantId, UserId,
-    },
+    values::{Email, InvitationId, InvitationStatus, InvitedRole, MembershipId, Name, TenantId, UserId},
 };
 
 /// The status that it has at the time `?2`.
@@ -227,7 +225,7 @@ impl Invitations for Repository<'_> {
             ),
         )?;
         let notice = Notice::invited(standing.name.as_str(), id, tenant.as_str(), role);
-        self.deliver(&mut batch, Channel::Email, (None, Some(&email)), &notice)?;
+        self.mail(&mut batch, &email, &notice)?;
         let invitation = Invitation {
             id,
             email,

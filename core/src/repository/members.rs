@@ -10,6 +10,7 @@ use super::{
     activity::Event,
     invitations,
     notifications::{Audience, Whom},
+    repeat,
 };
 use crate::{
     conditional::{Resource, Version},
@@ -19,13 +20,18 @@ use crate::{
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
-    sql::{record, statements},
+    sql::{items, record, statements},
     time::Timestamp,
     values::{Email, MembershipId, MembershipStatus, Name, Role, UserId},
 };
 
 const SELECT: &str = "SELECT m.id, m.user_id, u.email, u.name, m.role, m.status, m.created_at, m.updated_at, m.version \
      FROM memberships m JOIN users u ON u.id = m.user_id ";
+
+items!(USERS, OWN_USERS: "?2", user_id uuid);
+
+const ACTIVE_AMONG: &str = "SELECT m.user_id FROM memberships m WHERE m.tenant_id = ?1 AND m.status = 'active' \
+     AND m.user_id IN (SELECT i.user_id FROM ";
 
 statements! { "members";
     tenant LIST = SELECT, "WHERE m.tenant_id = ?1 AND m.id < ?2 ORDER BY m.id DESC LIMIT ?3";
@@ -50,6 +56,14 @@ statements! { "members";
 
     /// A row if they are an active member.
     tenant IS_ACTIVE = "SELECT user_id FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND status = 'active'";
+
+    /// Those of several who are active members.
+    tenant ARE_ACTIVE = ACTIVE_AMONG, USERS, ")" => ACTIVE_AMONG, OWN_USERS, ")";
+}
+
+/// Users as the items of a statement.
+pub(super) fn as_items(users: &[UserId]) -> Json {
+    users.iter().map(|user| json::object(vec![("user_id", (*user).into())])).collect()
 }
 
 record! {
@@ -134,26 +148,10 @@ impl Repository<'_> {
         let _: Slot<()> = batch.require(&DELETE, [user.into()], Problem::new(Code::NotFound));
         let _: Slot<i64> = batch.require(&HAS_OWNER, [], Problem::new(Code::LastOwner));
     }
-}
 
-impl Members for Repository<'_> {
-    async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Member>> {
-        let paging = self.paging("members", &[], size, cursor)?;
-        let mut batch = self.scope.batch();
-        let rows = batch.add::<Member, _>(&LIST, [paging.before(), paging.fetch()]);
-        let (_, mut outcome) = self.scope.read(batch).await?;
-        Ok(paging.page(outcome.all(rows)?, |member| member.id.0))
-    }
-
-    async fn get(&self, user: UserId) -> Result<Member> {
-        let mut batch = self.scope.batch();
-        let member = batch.add::<Member, _>(&BY_USER, [user.into()]);
-        let (_, mut outcome) = self.scope.read(batch).await?;
-        outcome.optional(member)?.ok_or_else(|| Problem::new(Code::NotFound))
-    }
-
-    async fn update(&self, user: UserId, patch: MemberPatch) -> Result<Member> {
-        let (Patch(role), Patch(status)) = (patch.role, patch.status);
+    /// Changes a member, provided that they are as they were when that was decided.
+    async fn try_update_member(self, user: UserId, patch: &MemberPatch) -> Result<Member> {
+        let MemberPatch { role: Patch(role), status: Patch(status) } = *patch;
         let mut batch = self.scope.batch();
         let member = batch.add::<Member, _>(&BY_USER, [user.into()]);
         let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Reinstated(user));
@@ -191,6 +189,27 @@ impl Members for Repository<'_> {
         }
         let changed = batch.add::<Member, _>(&BY_USER, [user.into()]);
         self.scope.commit(batch, None).await?.one(changed)
+    }
+}
+
+impl Members for Repository<'_> {
+    async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Member>> {
+        let paging = self.paging("members", &[], size, cursor)?;
+        let mut batch = self.scope.batch();
+        let rows = batch.add::<Member, _>(&LIST, [paging.before(), paging.fetch()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        Ok(paging.page(outcome.all(rows)?, |member| member.id.0))
+    }
+
+    async fn get(&self, user: UserId) -> Result<Member> {
+        let mut batch = self.scope.batch();
+        let member = batch.add::<Member, _>(&BY_USER, [user.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(member)?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    async fn update(&self, user: UserId, patch: MemberPatch) -> Result<Member> {
+        repeat(|| self.try_update_member(user, &patch)).await
     }
 
     async fn remove(&self, user: UserId) -> Result<()> {

@@ -57,14 +57,16 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     service::ALL,
     sessions::ALL,
     tasks::ALL,
+    tasks::bulk::ALL,
     tenants::ALL,
     users::ALL,
 ];
 
 /// Decides and writes anew, a few times, when somebody else has changed in between what was decided on. What fails with
-/// a conflict has written nothing.
+/// a conflict has written nothing. Of those who change different fields of one thing at the same time, each is through
+/// after as many attempts as there are of them.
 async fn repeat<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> Result<T> {
-    let mut left = 3;
+    let mut left = 6;
     loop {
         left -= 1;
         match attempt().await {
@@ -83,10 +85,22 @@ pub(crate) struct Repository<'a> {
 impl<'a> Repository<'a> {
     /// Adds to a batch the entry of the activity log that tells of it.
     fn record(self, batch: &mut Batch<'_>, mut event: Event) -> Result<()> {
+        self.note_key(&mut event);
+        activity::record(batch, self.scope.app(), self.scope.user(), event)
+    }
+
+    /// Adds to a batch the entries that tell of all that it does, in this order.
+    fn record_each(self, batch: &mut Batch<'_>, mut events: Vec<Event>) -> Result<()> {
+        for event in &mut events {
+            self.note_key(event);
+        }
+        activity::record_each(batch, self.scope.app(), self.scope.user(), events)
+    }
+
+    fn note_key(self, event: &mut Event) {
         if let (Some(key), Json::Object(detail)) = (self.scope.key(), &mut event.detail) {
             detail.insert("api_key_id".to_owned(), key.into());
         }
-        activity::record(batch, self.scope.app(), self.scope.user(), event)
     }
 
     /// Reads what page of a list is asked for.

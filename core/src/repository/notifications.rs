@@ -9,12 +9,12 @@ use super::{Repository, deliveries, members, tenants};
 use crate::{
     conditional::Part,
     cursor::{Cursor, Page, PageSize},
-    dispatch::{Batch, Outcome, Slot},
+    dispatch::{App, Batch, Outcome, Slot},
     input::{Leaf, Patch, input},
-    limits,
+    json, limits,
     notify::Notice,
     problem::{Code, Problem, Result},
-    sql::{record, statements},
+    sql::{arrays, items, record, statements},
     tenant_config::TenantConfig,
     time::Timestamp,
     values::{
@@ -29,6 +29,18 @@ const RECIPIENTS: &str = "SELECT m.user_id, u.email, u.name, m.muted FROM member
      WHERE m.tenant_id = ?1 AND u.disabled_at IS NULL AND m.user_id <> ?2";
 const ACTIVE: &str = " AND m.status = 'active'";
 
+items!(USERS, OWN_USERS: "?3", user_id uuid);
+const AMONG: &str = " AND m.user_id IN (SELECT i.user_id FROM ";
+
+items!(ITEMS, OWN_ITEMS: "?2", id uuid, recipient_id uuid, kind text, title text, body text, subject_type text,
+    subject_id uuid);
+
+const INSERT_ITEMS: &str = "INSERT INTO notifications \
+     (tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, created_at) \
+     SELECT m.tenant_id, i.id, m.user_id, i.kind, i.title, i.body, i.subject_type, i.subject_id, ?3 \
+     FROM memberships m JOIN ";
+const FOR_ACTIVE: &str = " ON i.recipient_id = m.user_id WHERE m.tenant_id = ?1 AND m.status = 'active'";
+
 statements! { "notifications";
     /// Who could approve a project; owners first.
     tenant APPROVERS = RECIPIENTS, ACTIVE, " AND m.role IN ('manager', 'owner') ORDER BY m.role DESC, m.id LIMIT ?3";
@@ -40,17 +52,17 @@ statements! { "notifications";
     /// One member.
     tenant OF_MEMBER = RECIPIENTS, ACTIVE, " AND m.user_id = ?3";
 
+    /// Several members.
+    tenant OF_MEMBERS = RECIPIENTS, ACTIVE, AMONG, USERS, ")" => RECIPIENTS, ACTIVE, AMONG, OWN_USERS, ")";
+
     /// One member, who may be suspended: for the change that ends it.
     tenant OF_ANY_MEMBER = RECIPIENTS, " AND m.user_id = ?3";
 
     /// The members whose address starts so. The local part and the `@` are given; those who share it are all meant.
     tenant OF_LOCAL_PART = RECIPIENTS, ACTIVE, " AND substr(u.email, 1, length(?3)) = ?3 ORDER BY m.id LIMIT ?4";
 
-    /// For somebody who is an active member.
-    tenant INSERT = "INSERT INTO notifications \
-         (tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, created_at) \
-         SELECT m.tenant_id, ?2, m.user_id, ?4, ?5, ?6, ?7, ?8, ?9 FROM memberships m \
-         WHERE m.tenant_id = ?1 AND m.user_id = ?3 AND m.status = 'active'";
+    /// For those who are active members.
+    tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE;
 
     tenant LIST = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
          AND kind = COALESCE(?3, kind) AND (CASE WHEN read_at IS NULL THEN 1 ELSE 0 END = ?4 OR ?4 IS NULL) \
@@ -168,6 +180,8 @@ pub(super) enum Whom<'a> {
     OfProject(ProjectId),
     /// One active member.
     Member(UserId),
+    /// Several active members.
+    Members(&'a [UserId]),
     /// One member, who will be active when they are told.
     Reinstated(UserId),
     /// The members that a text mentions.
@@ -223,6 +237,9 @@ impl Audience {
             Whom::Approvers => vec![batch.add(&APPROVERS, [actor(), limits::RECIPIENTS.into()])],
             Whom::OfProject(id) => vec![batch.add(&OF_PROJECT, [actor(), (*id).into()])],
             Whom::Member(id) => vec![batch.add(&OF_MEMBER, [actor(), (*id).into()])],
+            Whom::Members(ids) => {
+                vec![batch.add(&OF_MEMBERS, [actor(), members::as_items(ids).into()])]
+            }
             Whom::Reinstated(id) => vec![batch.add(&OF_ANY_MEMBER, [actor(), (*id).into()])],
             Whom::Mentioned(mentions) => mentions
                 .iter()
@@ -263,97 +280,127 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// The notice as it is put where all see it: with the names of those whom it is for. `None` if it is for one
-    /// person who need not be told.
-    fn to_all(&self, notice: &Notice) -> Option<Notice> {
-        if self.recipients.is_empty() {
-            return (!notice.kind.is_personal()).then(|| notice.clone());
-        }
-        let names: Vec<_> = self
-            .recipients
-            .iter()
-            .take(limits::NAMES_LISTED)
-            .map(|recipient| recipient.name.as_str())
-            .collect();
-        let more = match self.recipients.len() - names.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let line = format!("For {}{more}", names.join(", "));
-        let body = if notice.body.is_empty() { line } else { format!("{}\n{line}", notice.body) };
-        Some(Notice { body, ..notice.clone() })
+    /// One of them, or nobody.
+    pub(super) fn only(&self, user: UserId) -> &[Recipient] {
+        let found = self.recipients.iter().find(|recipient| recipient.user_id == user);
+        found.map_or(&[], std::slice::from_ref)
     }
+}
+
+/// The notice as it is put where all see it: with the names of those whom it is for. `None` if it is for one person who
+/// need not be told.
+fn to_all(notice: &Notice, recipients: &[Recipient]) -> Option<Notice> {
+    if recipients.is_empty() {
+        return (!notice.kind.is_personal()).then(|| notice.clone());
+    }
+    let names: Vec<_> =
+        recipients.iter().take(limits::NAMES_LISTED).map(|recipient| recipient.name.as_str()).collect();
+    let more = match recipients.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let line = format!("For {}{more}", names.join(", "));
+    let body = if notice.body.is_empty() { line } else { format!("{}\n{line}", notice.body) };
+    Some(Notice { body, ..notice.clone() })
+}
+
+/// A row that a notice becomes, but for its id: these members beside what the notice says.
+fn item(notice: &Notice, own: Vec<(&str, Json)>) -> Json {
+    let mut members = vec![
+        ("kind", notice.kind.into()),
+        ("title", notice.title.as_str().into()),
+        ("body", notice.body.as_str().into()),
+        ("subject_type", notice.subject.0.into()),
+        ("subject_id", notice.subject.1.to_string().into()),
+    ];
+    members.extend(own);
+    json::object(members)
+}
+
+/// The rows, with ids in their order, as arrays for statements.
+fn numbered(app: &App, mut items: Vec<Json>) -> Result<Vec<Json>> {
+    let ids = app.new_ids(items.len())?;
+    for (item, id) in items.iter_mut().zip(ids) {
+        item["id"] = id.to_string().into();
+    }
+    Ok(arrays(items))
 }
 
 impl Repository<'_> {
     /// Adds to the batch of a change what tells people of it.
     pub(super) fn tell(self, batch: &mut Batch<'_>, told: &Told, notice: &Notice) -> Result<()> {
-        let app = self.scope.app();
-        let recipients = || told.recipients.iter().filter(|recipient| recipient.wants(notice.kind));
-        for channel in told.config.channels(notice.kind) {
-            match channel {
-                Channel::InApp => {
-                    for recipient in recipients() {
-                        let _: Slot<()> = batch.add(
-                            &INSERT,
-                            [
-                                app.new_id()?.into(),
-                                recipient.user_id.into(),
-                                notice.kind.into(),
-                                notice.title.as_str().into(),
-                                notice.body.as_str().into(),
-                                notice.subject.0.into(),
-                                notice.subject.1.into(),
-                                app.now().into(),
-                            ],
-                        );
-                    }
-                }
-                Channel::Email => {
-                    for recipient in recipients() {
-                        let to = (Some(recipient.user_id), Some(&recipient.email));
-                        self.deliver(batch, Channel::Email, to, notice)?;
-                    }
-                }
-                // One message for all, in a place of the whole tenant: what one person mutes is said there all the same.
-                Channel::Slack if told.config.slack_webhook_url.is_some() => {
-                    if let Some(notice) = told.to_all(notice) {
-                        self.deliver(batch, Channel::Slack, (None, None), &notice)?;
-                    }
-                }
-                Channel::Slack => {}
-            }
-        }
-        Ok(())
+        self.tell_each(batch, told, [(notice, told.recipients.as_slice())])
     }
 
-    /// Adds a delivery to the batch.
-    pub(super) fn deliver(
+    /// Adds to the batch of changes what tells people of each: those of all who could be told whom it is for.
+    pub(super) fn tell_each<'n>(
         self,
         batch: &mut Batch<'_>,
-        channel: Channel,
-        (recipient, address): (Option<UserId>, Option<&Email>),
-        notice: &Notice,
+        told: &Told,
+        notices: impl IntoIterator<Item = (&'n Notice, &'n [Recipient])>,
     ) -> Result<()> {
         let app = self.scope.app();
-        let _: Slot<()> = batch.add(
-            &deliveries::INSERT,
-            [
-                app.new_id()?.into(),
-                channel.into(),
-                notice.kind.into(),
-                recipient.into(),
-                address.cloned().into(),
-                notice.title.as_str().into(),
-                notice.body.as_str().into(),
-                notice.subject.0.into(),
-                notice.subject.1.into(),
-                app.now().into(),
-            ],
-        );
-        batch.delivers();
-        Ok(())
+        let (mut shown, mut sent) = (Vec::new(), Vec::new());
+        for (notice, recipients) in notices {
+            let wanting = || recipients.iter().filter(|recipient| recipient.wants(notice.kind));
+            for channel in told.config.channels(notice.kind) {
+                match channel {
+                    Channel::InApp => {
+                        for recipient in wanting() {
+                            shown.push(item(notice, vec![("recipient_id", recipient.user_id.into())]));
+                        }
+                    }
+                    Channel::Email => {
+                        for recipient in wanting() {
+                            let to = (Some(recipient.user_id), Some(&recipient.email));
+                            sent.push(delivery(Channel::Email, to, notice));
+                        }
+                    }
+                    // One message for all, in a place of the whole tenant: what one person mutes is said there all the
+                    // same.
+                    Channel::Slack if told.config.slack_webhook_url.is_some() => {
+                        if let Some(notice) = to_all(notice, recipients) {
+                            sent.push(delivery(Channel::Slack, (None, None), &notice));
+                        }
+                    }
+                    Channel::Slack => {}
+                }
+            }
+        }
+        for array in numbered(app, shown)? {
+            let _: Slot<()> = batch.add(&INSERT_EACH, [array.into(), app.now().into()]);
+        }
+        deliver(batch, app, sent)
     }
+
+    /// Adds an email to an address to the batch.
+    pub(super) fn mail(self, batch: &mut Batch<'_>, address: &Email, notice: &Notice) -> Result<()> {
+        let delivery = delivery(Channel::Email, (None, Some(address)), notice);
+        deliver(batch, self.scope.app(), vec![delivery])
+    }
+}
+
+/// A delivery, as a row.
+fn delivery(
+    channel: Channel,
+    (recipient, address): (Option<UserId>, Option<&Email>),
+    notice: &Notice,
+) -> Json {
+    let own = vec![
+        ("channel", channel.into()),
+        ("recipient_id", recipient.into()),
+        ("address", address.cloned().into()),
+    ];
+    item(notice, own)
+}
+
+/// Adds deliveries to the batch.
+fn deliver(batch: &mut Batch<'_>, app: &App, deliveries: Vec<Json>) -> Result<()> {
+    for array in numbered(app, deliveries)? {
+        let _: Slot<()> = batch.add(&deliveries::INSERT_EACH, [array.into(), app.now().into()]);
+        batch.delivers();
+    }
+    Ok(())
 }
 
 /// What a member of a tenant was told: the one whose scope it is.

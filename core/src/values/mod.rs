@@ -144,6 +144,13 @@ fn prose(text: String, min: usize, max: usize, lines: bool) -> Result<String, Fa
     Ok(text)
 }
 
+/// One line: no control characters.
+#[cfg(feature = "openapi")]
+const LINE: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
+/// Any number of lines: no control characters but tabs and ends of lines.
+#[cfg(feature = "openapi")]
+const LINES: &str = r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$";
+
 /// A newtype over checked text.
 macro_rules! text {
     ($($(#[$meta:meta])* $name:ident = $check:expr, $schema:tt;)+) => {$(
@@ -216,7 +223,7 @@ text! {
     /// An email address, in lower case: addresses that differ in case only are the same account.
     Email = |text| email(&text), { "type": "string", "format": "email", "maxLength": limits::EMAIL };
     /// The name of a person or a tenant: one line.
-    Name = |text| prose(text, 1, limits::NAME, false), { "type": "string", "minLength": 1, "maxLength": limits::NAME };
+    Name = |text| prose(text, 1, limits::NAME, false), { "type": "string", "minLength": 1, "maxLength": limits::NAME, "pattern": LINE };
     /// A tenant's name in URLs and headers. It never changes.
     Slug = slug, {
         "type": "string", "pattern": "^[a-z0-9-]{2,63}$",
@@ -224,26 +231,27 @@ text! {
     };
     /// The name of a project: one line.
     ProjectName = |text| prose(text, 1, limits::PROJECT_NAME, false),
-        { "type": "string", "minLength": 1, "maxLength": limits::PROJECT_NAME };
+        { "type": "string", "minLength": 1, "maxLength": limits::PROJECT_NAME, "pattern": LINE };
     /// What a project is about: any number of lines.
     Description = |text| prose(text, 0, limits::DESCRIPTION, true),
-        { "type": "string", "maxLength": limits::DESCRIPTION };
+        { "type": "string", "maxLength": limits::DESCRIPTION, "pattern": LINES };
     /// The title of a task: one line.
     TaskTitle = |text| prose(text, 1, limits::TASK_TITLE, false),
-        { "type": "string", "minLength": 1, "maxLength": limits::TASK_TITLE };
+        { "type": "string", "minLength": 1, "maxLength": limits::TASK_TITLE, "pattern": LINE };
     /// A comment on a task: any number of lines. `@` before the local part of a member's address, or before their id,
     /// mentions them.
     CommentBody = |text| prose(text, 1, limits::COMMENT_BODY, true),
-        { "type": "string", "minLength": 1, "maxLength": limits::COMMENT_BODY };
+        { "type": "string", "minLength": 1, "maxLength": limits::COMMENT_BODY, "pattern": LINES };
     /// The name of an action or of a type of entity, as the activity log has them.
-    Term = term, { "type": "string", "pattern": "^[a-z_.]{1,64}$", "maxLength": 64 };
+    Term = term, { "type": "string", "pattern": "^[a-z_.]{1,64}$", "maxLength": limits::TERM };
     /// Why a project was moved: any number of lines.
     TransitionComment = |text| prose(text, 1, limits::COMMENT, true),
-        { "type": "string", "minLength": 1, "maxLength": limits::COMMENT };
+        { "type": "string", "minLength": 1, "maxLength": limits::COMMENT, "pattern": LINES };
 }
 
 fn email(text: &str) -> Result<String, Fault> {
     let fault = || Fault::new(FaultCode::Format, "Expected an email address.");
+    let text = text.to_lowercase();
     if text.chars().count() > limits::EMAIL {
         return Err(Fault::new(
             FaultCode::TooLong,
@@ -263,7 +271,7 @@ fn email(text: &str) -> Result<String, Fault> {
     if !local_fits || !domain.split('.').all(label) {
         return Err(fault());
     }
-    Ok(text.to_lowercase())
+    Ok(text)
 }
 
 fn slug(text: String) -> Result<String, Fault> {
@@ -275,7 +283,7 @@ fn slug(text: String) -> Result<String, Fault> {
 }
 
 fn term(text: String) -> Result<String, Fault> {
-    let fits = (1..=64).contains(&text.len())
+    let fits = (1..=limits::TERM).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'.'));
     fits.then_some(text).ok_or_else(|| {
         Fault::new(

@@ -110,8 +110,8 @@ pub fn placeholders(path: &'static str) -> impl Iterator<Item = &'static str> {
 pub enum Slot {
     /// A placeholder of the path.
     Path(usize, &'static str),
-    /// A member of the body.
-    Body(String),
+    /// A member of the body: where it is (a JSON pointer), and what it names.
+    Body(String, String),
     /// A parameter of the query.
     Query(String),
     /// The tenant, by its id.
@@ -128,7 +128,7 @@ impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(_, name) => write!(f, "{name} in the path"),
-            Self::Body(name) => write!(f, "{name} in the body"),
+            Self::Body(pointer, _) => write!(f, "{pointer} in the body"),
             Self::Query(name) => write!(f, "{name} in the query"),
             Self::TenantId => f.write_str("X-Tenant-ID"),
             Self::TenantSlug => f.write_str("X-Tenant-Slug"),
@@ -148,6 +148,15 @@ pub fn operation<'d>(document: &'d Value, route: &Route) -> &'d Value {
     &document["paths"][route.path][route.method.as_str().to_lowercase()]
 }
 
+/// What a member of the body names: it says so itself, or else its type does.
+fn named_by(name: &str, schema: &Value) -> String {
+    let kind = schema["$ref"].as_str().and_then(|kind| kind.rsplit('/').next()?.strip_suffix("Id"));
+    match (name, kind) {
+        ("id", Some(kind)) => format!("{}_id", kind.to_lowercase()),
+        _ => name.to_owned(),
+    }
+}
+
 /// Every place of a route's requests that an id of a tenant's data can stand in, read off the description.
 pub fn slots(document: &Value, route: &'static Route) -> Vec<Slot> {
     let named = |schema: &Value| {
@@ -160,10 +169,18 @@ pub fn slots(document: &Value, route: &'static Route) -> Vec<Slot> {
     let operation = operation(document, route);
     let mut slots: Vec<_> =
         placeholders(route.path).enumerate().map(|(at, name)| Slot::Path(at, name)).collect();
-    let body = named(&operation["requestBody"]["content"]["application/json"]["schema"]);
-    for (name, schema) in body.and_then(|body| body["properties"].as_object()).into_iter().flatten() {
-        if is_id(schema) {
-            slots.push(Slot::Body(name.clone()));
+    let ids = |of: &Value, at: &str| {
+        let members = named(of).and_then(|of| of["properties"].as_object()).into_iter().flatten();
+        let ids = members.filter(|(_, schema)| is_id(schema));
+        ids.map(|(name, schema)| Slot::Body(format!("{at}/{name}"), named_by(name, schema)))
+            .collect::<Vec<_>>()
+    };
+    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    slots.extend(ids(body, ""));
+    for (name, schema) in named(body).and_then(|body| body["properties"].as_object()).into_iter().flatten() {
+        // A list of alternatives: the sample has one of each, in this order.
+        for (place, item) in schema["items"]["oneOf"].as_array().into_iter().flatten().enumerate() {
+            slots.extend(ids(item, &format!("/{name}/{place}")));
         }
     }
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -206,7 +223,7 @@ impl Slot {
     pub fn refusal(&self, access: Access) -> Option<Refusal> {
         match self {
             Self::Path(..) => Some((404, "not_found")),
-            Self::Body(_) => Some((422, "validation_failed")),
+            Self::Body(..) => Some((422, "validation_failed")),
             Self::Query(_) => None,
             Self::TenantId | Self::TenantSlug => Some((403, "not_a_member")),
             Self::IdBesideOwnSlug if access != Access::AnyoneInTenant => Some((403, "not_a_member")),
@@ -229,10 +246,10 @@ impl Slot {
                     place.clone_from(with);
                 }
             }
-            Self::Body(name) => {
-                let mut body = sample.body.take().unwrap_or_else(|| json!({}));
-                body[name] = json!(planted);
-                sample.body = Some(body);
+            Self::Body(pointer, _) => {
+                if let Some(place) = sample.body.as_mut().and_then(|body| body.pointer_mut(pointer)) {
+                    *place = json!(planted);
+                }
             }
             Self::Query(name) => sample.query = Some(format!("{name}={planted}")),
             Self::TenantId => (sample, id) = (foreign.clone(), Some(other.id)),

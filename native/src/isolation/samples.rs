@@ -16,6 +16,8 @@ pub enum Thing<'a> {
     PublicProject,
     /// A task of a project that is not archived.
     Task,
+    /// A task of this project, which is not archived; of different numbers different ones.
+    TaskOf(&'a str, u8),
     /// The user's comment on this task.
     CommentOn(&'a str),
     /// A member whom nobody misses.
@@ -118,7 +120,6 @@ impl Sample {
         tenant: &G::Tenant,
         user: &G::User,
     ) -> Result<Self, String> {
-        let (body, success) = request(ground, route, tenant, user).await?;
         let mut ids: Vec<String> = Vec::new();
         for placeholder in placeholders(route.path) {
             let thing = match (placeholder, ids.last()) {
@@ -129,6 +130,7 @@ impl Sample {
             let id = ground.thing(thing, tenant, user).await?;
             ids.push(id);
         }
+        let (body, success) = request(ground, route, tenant, user, &ids).await?;
         let query = match route.name {
             "tenants::delete" => Some(format!("confirm={}", ground.thing(Thing::Slug, tenant, user).await?)),
             _ => None,
@@ -156,6 +158,7 @@ async fn request<G: Ground>(
     route: &Route,
     tenant: &G::Tenant,
     user: &G::User,
+    ids: &[String],
 ) -> Result<(Option<Value>, u16), String> {
     let need = |thing| ground.thing(thing, tenant, user);
     Ok(match route.name {
@@ -193,6 +196,17 @@ async fn request<G: Ground>(
             (Some(json!({ "title": "Sample", "assignee_id": need(Thing::Colleague).await? })), 201)
         }
         "tasks::update" => (Some(json!({ "assignee_id": need(Thing::Colleague).await? })), 200),
+        "tasks::apply" => {
+            let project = ids.first().map_or("", String::as_str);
+            let (one, two) = (need(Thing::TaskOf(project, 1)).await?, need(Thing::TaskOf(project, 2)).await?);
+            let assignee = need(Thing::Colleague).await?;
+            let operations = json!([
+                { "op": "create", "title": "Sample", "assignee_id": assignee },
+                { "op": "update", "id": one, "assignee_id": assignee },
+                { "op": "delete", "id": two },
+            ]);
+            (Some(json!({ "operations": operations })), 200)
+        }
         "comments::create" => {
             (Some(json!({ "body": format!("@{} look", need(Thing::Colleague).await?) })), 201)
         }

@@ -48,6 +48,11 @@ impl Run {
                 Ok(id)
             }
             Thing::Task => self.task(party, &party.owner, None).await,
+            Thing::TaskOf(project, _) => {
+                let new = json!({ "title": label });
+                let path = format!("/v1/projects/{project}/tasks");
+                text(&self.post(&party.owner, party, &path, &new).await?, "id")
+            }
             Thing::CommentOn(task) => {
                 let body = json!({ "body": label });
                 let author = worker(party, user);

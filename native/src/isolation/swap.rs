@@ -51,7 +51,7 @@ impl Run {
         let own = Sample::make(self, route, mine, &mine.owner).await?;
         let foreign = Sample::make(self, route, other, &other.owner).await?;
         let planted = match slot {
-            Slot::Body(name) | Slot::Query(name) => {
+            Slot::Body(_, name) | Slot::Query(name) => {
                 self.thing(Thing::in_place(name)?, other, &other.owner).await?
             }
             _ => String::new(),
@@ -71,7 +71,7 @@ impl Run {
         let expected = (!met).then_some(expected);
         // What exists in another tenant looks like what exists nowhere.
         let expected = match slot {
-            Slot::Body(_) if expected.is_none() => {
+            Slot::Body(..) if expected.is_none() => {
                 let nobodys = self.crafted(&mine.owner, route, &craft(&new_id()?)).await?;
                 (without_request_id(&nobodys) != without_request_id(&reply))
                     .then(|| "the same as for an id that exists nowhere".to_owned())

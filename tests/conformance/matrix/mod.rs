@@ -7,6 +7,8 @@ pub(crate) mod samples;
 mod swap;
 mod transitions;
 
+pub(crate) use self::samples::sample;
+
 pub(crate) fn cases() -> Vec<crate::Case> {
     let mut all = swap::cases();
     all.extend(roles::cases());

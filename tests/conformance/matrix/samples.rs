@@ -35,6 +35,7 @@ async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &Actor<'stat
         Thing::Project => tenant.project("draft", None).await,
         Thing::PublicProject => tenant.public_project().await,
         Thing::Task => tenant.task(&tenant.project("approved", None).await, "todo").await,
+        Thing::TaskOf(project, _) => tenant.task(project, "todo").await,
         Thing::ApiKey => tenant.api_key(&user.id).await,
         Thing::CommentOn(task) => tenant.comment(task, &user.id).await,
         Thing::Member => {

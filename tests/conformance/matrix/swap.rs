@@ -37,7 +37,7 @@ async fn swap(target: &'static Target, route: &'static Route) {
         let (own, foreign_sample) =
             tokio::join!(sample(route, &mine, &mine.owner), sample(route, &other, &other.owner));
         let planted = match &slot {
-            Slot::Body(name) | Slot::Query(name) => foreign(name, &other).await,
+            Slot::Body(_, name) | Slot::Query(name) => foreign(name, &other).await,
             _ => String::new(),
         };
         let craft =
@@ -51,8 +51,10 @@ async fn swap(target: &'static Target, route: &'static Route) {
         };
         match &slot {
             Slot::Query(_) => assert_eq!(answer.body["data"], json!([]), "{route:?} {slot:?}"),
-            Slot::Body(name) => {
-                assert_eq!(answer.pointers(), [format!("/{name}")], "{route:?} {slot:?}");
+            Slot::Body(pointer, _) => {
+                let there = own.body.as_ref().is_some_and(|body| body.pointer(pointer).is_some());
+                assert!(there, "{route:?}: the sample has nothing at {pointer}");
+                assert_eq!(answer.pointers(), [pointer.as_str()], "{route:?} {slot:?}");
                 let nobodys = send(&mine.owner, route, craft(&new_id())).await;
                 assert_eq!(sans_request_id(&answer), sans_request_id(&nobodys), "{route:?} {slot:?}");
             }

@@ -3,6 +3,7 @@
 
 use bailiwick_core::sql::{Reach, Sql};
 use bailiwick_tests::targets::Postgres;
+use serde_json::{Value, json};
 use sqlx::{
     AssertSqlSafe, Executor, PgConnection, Row, Statement as _, TypeInfo, ValueRef, postgres::PgArguments,
     query::Query, raw_sql,
@@ -53,6 +54,16 @@ impl Arguments {
         all
     }
 
+    /// An object of a list, with all members that statements look for.
+    fn item() -> Value {
+        json!({
+            "id": ID, "user_id": ID, "entity_id": ID, "assignee_id": ID, "recipient_id": ID, "subject_id": ID,
+            "task": ID, "title": "x", "body": "x", "description": "x", "status": "todo", "priority": "normal",
+            "channel": "email", "kind": "x", "action": "x", "entity_type": "x", "subject_type": "x", "detail": {},
+            "new_title": "y", "assigns": 0, "dates": 0,
+        })
+    }
+
     fn bind(self, sql: &Sql, text: &str, kinds: &[String]) -> Query<'static, sqlx::Postgres, PgArguments> {
         let mut query = sqlx::query(AssertSqlSafe(text.to_owned()));
         for (index, kind) in kinds.iter().enumerate() {
@@ -69,7 +80,7 @@ impl Arguments {
                 "INT8" | "INT4" => query.bind(self.int),
                 "TIMESTAMPTZ" => query.bind(OffsetDateTime::from_unix_timestamp(self.time).expect("a time")),
                 "DATE" => query.bind(if last { Date::MAX } else { OffsetDateTime::UNIX_EPOCH.date() }),
-                "JSONB" => query.bind(sqlx::types::Json([ID])),
+                "JSONB" => query.bind(sqlx::types::Json([Self::item()])),
                 other => panic!("the test knows no argument of type {other}: {}", sql.name),
             };
         }

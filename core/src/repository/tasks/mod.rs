@@ -1,10 +1,13 @@
 //! Tasks: what is to be done in a project.
 
+pub mod bulk;
+
 use std::future::Future;
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
+use self::bulk::{TaskOperation, TaskOutcomes};
 use super::{
     Repository,
     activity::Event,
@@ -23,7 +26,9 @@ use crate::{
     reply::Answer,
     sql::{TenantSql, Value, record, statements},
     time::{Date, Timestamp},
-    values::{Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
+    values::{
+        Description, Priority, ProjectId, ProjectStatus, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId,
+    },
 };
 
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
@@ -69,8 +74,8 @@ statements! { "tasks";
     tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, " AND (", RANK, " < ?9 OR (", RANK, " = ?9 AND id < ?7)) \
          ORDER BY ", RANK, " DESC, id DESC LIMIT ?8";
 
-    /// Whether there is such a project, for a list of its tasks that may be empty.
-    tenant PROJECT = "SELECT id FROM projects WHERE tenant_id = ?1 AND id = ?2";
+    /// Where the project stands, if there is such a one.
+    tenant PROJECT = "SELECT status FROM projects WHERE tenant_id = ?1 AND id = ?2";
 
     tenant INSERT = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
          due_on, created_by, created_at, updated_at, version) \
@@ -92,7 +97,7 @@ statements! { "tasks";
 
 record! {
     /// A task.
-    #[derive(Debug, Serialize)]
+    #[derive(Clone, Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Task {
         /// Its id.
@@ -204,16 +209,70 @@ pub trait Tasks {
 
     /// Deletes a task whose project is not archived, and its comments.
     fn delete(&self, id: TaskId) -> impl Future<Output = Result<()>> + Send;
+
+    /// Creates, changes and deletes tasks of a project that is not archived: all of it, or nothing.
+    fn apply(
+        &self,
+        project: ProjectId,
+        operations: Vec<TaskOperation>,
+    ) -> impl Future<Output = Result<TaskOutcomes>> + Send;
 }
 
 fn event(action: &'static str, id: TaskId, detail: Json) -> Event {
     Event::new(action, "task", id.0, detail)
 }
 
-/// The problem of an assignee who is not in the tenant, whether they are in another one or nowhere.
-fn not_assignable() -> Box<Problem> {
-    let fault = Fault::new(FaultCode::NotAllowed, "Expected an active member of the tenant.");
-    Problem::faults(Code::ValidationFailed, vec![fault.within("assignee_id")])
+/// The entry of the activity log that a task was created.
+fn created(task: &Task) -> Event {
+    let detail = json::object(vec![
+        ("project_id", task.project_id.into()),
+        ("title", task.title.clone().into()),
+        ("assignee_id", task.assignee_id.into()),
+    ]);
+    event("task.created", task.id, detail)
+}
+
+/// An assignee who is not in the tenant, whether they are in another one or nowhere.
+fn not_assignable() -> Fault {
+    Fault::new(FaultCode::NotAllowed, "Expected an active member of the tenant.").within("assignee_id")
+}
+
+impl NewTask {
+    /// The task that it becomes.
+    fn into_task(self, id: TaskId, project_id: ProjectId, creator: UserId, now: Timestamp) -> Task {
+        Task {
+            id,
+            project_id,
+            title: self.title,
+            description: self.description.unwrap_or_default(),
+            status: self.status.unwrap_or(TaskStatus::Todo),
+            priority: self.priority.unwrap_or(Priority::Normal),
+            assignee_id: self.assignee_id,
+            due_on: self.due_on,
+            created_by: Some(creator),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+}
+
+impl TaskPatch {
+    /// The task that another one becomes.
+    fn applied_to(self, before: &Task, now: Timestamp) -> Task {
+        let before = before.clone();
+        Task {
+            title: self.title.0.unwrap_or(before.title),
+            description: self.description.0.unwrap_or(before.description),
+            status: self.status.0.unwrap_or(before.status),
+            priority: self.priority.0.unwrap_or(before.priority),
+            assignee_id: self.assignee_id.0.unwrap_or(before.assignee_id),
+            due_on: self.due_on.0.unwrap_or(before.due_on),
+            updated_at: now,
+            version: before.version + 1,
+            ..before
+        }
+    }
 }
 
 /// The statement of a list, and the key at which its page starts, if it goes by one.
@@ -320,7 +379,8 @@ impl Repository<'_> {
     /// refuse it, too, but not say so in words.
     fn require_assignee(batch: &mut Batch<'_>, assignee: Option<UserId>) {
         if let Some(assignee) = assignee {
-            let _: Slot<UserId> = batch.require(&members::IS_ACTIVE, [assignee.into()], not_assignable());
+            let otherwise = Problem::faults(Code::ValidationFailed, vec![not_assignable()]);
+            let _: Slot<UserId> = batch.require(&members::IS_ACTIVE, [assignee.into()], otherwise);
         }
     }
 }
@@ -342,7 +402,7 @@ impl Tasks for Repository<'_> {
         let paging = self.paging("tasks", &filters, limit, cursor)?;
         let (sql, key) = listing(order, project, assignee_id, &paging)?;
         let mut batch = self.scope.batch();
-        let there = project.map(|id| batch.add::<ProjectId, _>(&PROJECT, [id.into()]));
+        let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
         let arguments = [
             project.into(),
             assignee_id.into(),
@@ -375,10 +435,6 @@ impl Tasks for Repository<'_> {
 
     async fn create(&self, project: ProjectId, new: NewTask) -> Result<Task> {
         let (app, user) = (self.scope.app(), self.scope.user());
-        let (id, now) = (TaskId(app.new_id()?), app.now());
-        let description = new.description.unwrap_or_default();
-        let status = new.status.unwrap_or(TaskStatus::Todo);
-        let priority = new.priority.unwrap_or(Priority::Normal);
         let told = match new.assignee_id {
             None => None,
             Some(assignee) => {
@@ -388,45 +444,27 @@ impl Tasks for Repository<'_> {
                 Some((audience.take(&mut outcome)?, standing.name))
             }
         };
+        let task = new.into_task(TaskId(app.new_id()?), project, user, app.now());
         let mut batch = self.scope.batch();
         let arguments = [
             project.into(),
-            id.into(),
-            new.title.clone().into(),
-            description.clone().into(),
-            status.into(),
-            priority.into(),
-            new.assignee_id.into(),
-            new.due_on.into(),
+            task.id.into(),
+            task.title.clone().into(),
+            task.description.clone().into(),
+            task.status.into(),
+            task.priority.into(),
+            task.assignee_id.into(),
+            task.due_on.into(),
             user.into(),
-            now.into(),
+            task.created_at.into(),
         ];
-        Self::require_assignee(&mut batch, new.assignee_id);
+        Self::require_assignee(&mut batch, task.assignee_id);
         let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::ProjectArchived));
-        let detail = json::object(vec![
-            ("project_id", project.into()),
-            ("title", new.title.clone().into()),
-            ("assignee_id", new.assignee_id.into()),
-        ]);
-        self.record(&mut batch, event("task.created", id, detail))?;
+        self.record(&mut batch, created(&task))?;
         if let Some((told, actor)) = &told {
-            let notice = Notice::assigned(actor.as_str(), id, new.title.as_str(), description.as_str());
-            self.tell(&mut batch, told, &notice)?;
+            let (title, description) = (task.title.as_str(), task.description.as_str());
+            self.tell(&mut batch, told, &Notice::assigned(actor.as_str(), task.id, title, description))?;
         }
-        let task = Task {
-            id,
-            project_id: project,
-            title: new.title,
-            description,
-            status,
-            priority,
-            assignee_id: new.assignee_id,
-            due_on: new.due_on,
-            created_by: Some(user),
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        };
         self.scope.keep(&mut batch, || Answer::created(&task))?;
         match self.scope.commit(batch, None).await {
             Ok(_) => Ok(task),
@@ -462,6 +500,10 @@ impl Tasks for Repository<'_> {
             Err(problem) if problem.code == Code::Conflict => Err(self.task_unwritable(id, problem).await?),
             outcome => outcome.map(drop),
         }
+    }
+
+    async fn apply(&self, project: ProjectId, operations: Vec<TaskOperation>) -> Result<TaskOutcomes> {
+        repeat(|| self.try_apply(project, &operations)).await
     }
 }
 

@@ -1,0 +1,452 @@
+//! Many tasks of a project at once: created, changed and deleted together, or not at all. What it costs does not grow
+//! with their number: each statement is about all of them.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{COLUMNS, NewTask, OPEN, PROJECT, Task, TaskPatch, changes, created, event, not_assignable};
+use crate::{
+    dispatch::Slot,
+    input::{Fault, FaultCode, Input, Items, Object, input},
+    json, limits,
+    notify::Notice,
+    problem::{Code, Problem, Result},
+    reply::Answer,
+    repository::{
+        Repository,
+        activity::Event,
+        members,
+        notifications::{Audience, Told, Whom},
+    },
+    sql::{items, statements},
+    time::Timestamp,
+    values::{ProjectId, ProjectStatus, TaskId, UserId, wire_enum},
+};
+
+items!(TASKS, OWN_TASKS: "?2", id uuid);
+items!(NEW, OWN_NEW: "?2", id uuid, title text, description text, status text, priority text, assignee_id uuid, due_on date);
+items!(PATCHES, OWN_PATCHES: "?2", task uuid, new_title text, new_description text, new_status text, new_priority text,
+    assigns bigint, new_assignee uuid, dates bigint, new_due_on date, decided_on bigint);
+
+const SELECT: &str = "SELECT ";
+const OF_PROJECT: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = ?3 AND id IN (SELECT i.id FROM ";
+
+const INSERT: &str = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
+     due_on, created_by, created_at, updated_at, version) \
+     SELECT p.tenant_id, i.id, p.id, i.title, i.description, i.status, i.priority, i.assignee_id, i.due_on, ?4, ?5, ?5, \
+     1 FROM projects p, ";
+const INTO_OPEN: &str = " WHERE p.tenant_id = ?1 AND p.id = ?3 AND p.status <> 'archived'";
+
+const UPDATE: &str = "UPDATE tasks SET title = COALESCE(i.new_title, title), \
+     description = COALESCE(i.new_description, description), status = COALESCE(i.new_status, status), \
+     priority = COALESCE(i.new_priority, priority), \
+     assignee_id = CASE WHEN i.assigns = 1 THEN i.new_assignee ELSE assignee_id END, \
+     due_on = CASE WHEN i.dates = 1 THEN i.new_due_on ELSE due_on END, updated_at = ?4, version = version + 1 FROM ";
+const PATCHED: &str = " WHERE tasks.tenant_id = ?1 AND tasks.project_id = ?3 AND tasks.id = i.task \
+     AND tasks.version = i.decided_on";
+
+statements! { "bulk";
+    tenant BY_IDS = SELECT, COLUMNS, OF_PROJECT, TASKS, ")" => SELECT, COLUMNS, OF_PROJECT, OWN_TASKS, ")";
+
+    tenant INSERT_EACH = INSERT, NEW, INTO_OPEN => INSERT, OWN_NEW, INTO_OPEN;
+
+    tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, OPEN => UPDATE, OWN_PATCHES, PATCHED, OPEN;
+
+    tenant DELETE_EACH = "DELETE", OF_PROJECT, TASKS, ")", OPEN => "DELETE", OF_PROJECT, OWN_TASKS, ")", OPEN;
+}
+
+wire_enum! {
+    /// What is done with a task.
+    TaskOperationKind {
+        /// It is created.
+        Create = "create",
+        /// It is changed.
+        Update = "update",
+        /// It is deleted.
+        Delete = "delete",
+    }
+}
+
+/// Something to be done with a task.
+#[derive(Clone, Debug)]
+pub enum TaskOperation {
+    /// Create one.
+    Create(NewTask),
+    /// Change one.
+    Update(TaskId, TaskPatch),
+    /// Delete one.
+    Delete(TaskId),
+}
+
+impl TaskOperation {
+    /// The task that is there already.
+    const fn id(&self) -> Option<TaskId> {
+        match self {
+            Self::Create(_) => None,
+            Self::Update(id, _) | Self::Delete(id) => Some(*id),
+        }
+    }
+
+    /// Who is given the task.
+    const fn assignee(&self) -> Option<UserId> {
+        match self {
+            Self::Create(new) => new.assignee_id,
+            Self::Update(_, patch) => match patch.assignee_id.0 {
+                Some(assignee) => assignee,
+                None => None,
+            },
+            Self::Delete(_) => None,
+        }
+    }
+}
+
+impl Input for TaskOperation {
+    fn decode(mut object: Object) -> Result<Self, Vec<Fault>> {
+        match object.take("op") {
+            // What else it has means nothing without that.
+            None => Err(object.into_noted()),
+            Some(TaskOperationKind::Create) => NewTask::decode(object).map(Self::Create),
+            Some(TaskOperationKind::Update) => match (object.take("id"), TaskPatch::decode(object)) {
+                (Some(id), Ok(patch)) => Ok(Self::Update(id, patch)),
+                (_, outcome) => Err(outcome.err().unwrap_or_default()),
+            },
+            Some(TaskOperationKind::Delete) => match (object.take("id"), object.into_faults()) {
+                (Some(id), faults) if faults.is_empty() => Ok(Self::Delete(id)),
+                (_, faults) => Err(faults),
+            },
+        }
+    }
+
+    #[cfg(feature = "openapi")]
+    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schema::operation(generator)
+    }
+}
+
+input! {
+    /// What is to be done with tasks of a project.
+    pub struct TaskOperations {
+        /// All of it is done, or nothing. No task stands in two of them.
+        pub operations: Items<TaskOperation, 1, { limits::BULK_OPERATIONS }>,
+    }
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum TaskOutcome {
+    /// A task was created.
+    Create {
+        /// As it is now.
+        task: Task,
+    },
+    /// A task was changed.
+    Update {
+        /// As it is now.
+        task: Task,
+    },
+    /// A task was deleted.
+    Delete {
+        /// Its id.
+        id: TaskId,
+    },
+}
+
+/// What became of the operations.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct TaskOutcomes {
+    /// Of each, in their order.
+    pub results: Vec<TaskOutcome>,
+}
+
+/// What the database says of what the operations are about.
+struct Facts {
+    tasks: Vec<Task>,
+    assignable: Vec<UserId>,
+    told: Told,
+    actor: String,
+}
+
+/// What the batch that writes is made of.
+#[derive(Default)]
+struct Plan {
+    new: Vec<Json>,
+    patches: Vec<Json>,
+    deleted: Vec<Json>,
+    events: Vec<Event>,
+    notices: Vec<(Notice, UserId)>,
+}
+
+impl Plan {
+    fn tell(&mut self, facts: &Facts, assignee: UserId, id: TaskId, title: &str, description: &str) {
+        self.notices.push((Notice::assigned(&facts.actor, id, title, description), assignee));
+    }
+
+    /// A change of the task as it was when that was decided, and what comes of it.
+    fn change(&mut self, facts: &Facts, before: &Task, patch: &TaskPatch, now: Timestamp) -> Task {
+        let Some(detail) = changes(patch) else { return before.clone() };
+        self.events.push(event("task.updated", before.id, detail));
+        let assignee = patch.assignee_id.0.flatten();
+        let tells = assignee.filter(|assignee| before.assignee_id != Some(*assignee));
+        if let Some(assignee) = tells {
+            let title = patch.title.0.as_ref().unwrap_or(&before.title);
+            let description = patch.description.0.as_ref().unwrap_or(&before.description);
+            self.tell(facts, assignee, before.id, title.as_str(), description.as_str());
+        }
+        self.patches.push(json::object(vec![
+            ("task", before.id.into()),
+            ("new_title", patch.title.0.clone().into()),
+            ("new_description", patch.description.0.clone().into()),
+            ("new_status", patch.status.0.into()),
+            ("new_priority", patch.priority.0.into()),
+            ("assigns", i64::from(patch.assignee_id.0.is_some()).into()),
+            ("new_assignee", assignee.into()),
+            ("dates", i64::from(patch.due_on.0.is_some()).into()),
+            ("new_due_on", patch.due_on.0.flatten().map(|day| day.to_string()).into()),
+            ("decided_on", before.version.into()),
+        ]));
+        patch.clone().applied_to(before, now)
+    }
+}
+
+/// The problem of what has changed since it was decided on.
+fn conflict() -> Box<Problem> {
+    Problem::new(Code::Conflict)
+}
+
+/// How many rows that many items are.
+fn rows(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
+}
+
+impl Repository<'_> {
+    /// Does it all, provided that what was decided on is still as it was.
+    pub(super) async fn try_apply(
+        self,
+        project: ProjectId,
+        operations: &[TaskOperation],
+    ) -> Result<TaskOutcomes> {
+        let facts = self.ask(project, operations).await?;
+        let (plan, outcomes) = self.plan(project, operations, &facts)?;
+        if plan.events.is_empty() {
+            return Ok(outcomes);
+        }
+        self.carry_out(project, plan, &facts, &outcomes).await?;
+        Ok(outcomes)
+    }
+
+    /// Asks for what the operations are about. That the project can be written to is seen to here.
+    async fn ask(self, project: ProjectId, operations: &[TaskOperation]) -> Result<Facts> {
+        let ids: Json = operations.iter().filter_map(TaskOperation::id).map(task_item).collect();
+        let assignees = assignees(operations);
+        let mut batch = self.scope.batch();
+        let status = batch.add::<ProjectStatus, _>(&PROJECT, [project.into()]);
+        let tasks = batch.add::<Task, _>(&BY_IDS, [ids.into(), project.into()]);
+        let active = batch.add::<UserId, _>(&members::ARE_ACTIVE, [members::as_items(&assignees).into()]);
+        let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Members(&assignees));
+        let (standing, mut outcome) = self.scope.read(batch).await?;
+        match outcome.optional(status)? {
+            None => return Err(Problem::new(Code::NotFound)),
+            Some(ProjectStatus::Archived) => return Err(Problem::new(Code::ProjectArchived)),
+            Some(_) => {}
+        }
+        Ok(Facts {
+            tasks: outcome.all(tasks)?,
+            assignable: outcome.all(active)?,
+            told: audience.take(&mut outcome)?,
+            actor: standing.name.as_str().to_owned(),
+        })
+    }
+
+    /// What is to be written, and what comes of it; all faults, if there are any.
+    fn plan(
+        self,
+        project: ProjectId,
+        operations: &[TaskOperation],
+        facts: &Facts,
+    ) -> Result<(Plan, TaskOutcomes)> {
+        let (app, user) = (self.scope.app(), self.scope.user());
+        let (now, mut ids) = (app.now(), app.new_ids(operations.len())?.into_iter());
+        let (mut plan, mut outcomes, mut faults) = (Plan::default(), Vec::new(), Vec::new());
+        for (index, operation) in operations.iter().enumerate() {
+            let mut refuse =
+                |fault: Fault| faults.push(fault.within(&index.to_string()).within("operations"));
+            let there = operation.id().map(|id| facts.tasks.iter().find(|task| task.id == id));
+            if there.is_some_and(|found| found.is_none()) {
+                refuse(Fault::new(FaultCode::NotAllowed, "Expected a task of this project.").within("id"));
+            }
+            if there.is_some() && operations[..index].iter().any(|other| other.id() == operation.id()) {
+                let detail = "Another operation is about this task, too.";
+                refuse(Fault::new(FaultCode::Repeated, detail).within("id"));
+            }
+            if operation.assignee().is_some_and(|assignee| !facts.assignable.contains(&assignee)) {
+                refuse(not_assignable());
+            }
+            match (operation, there.flatten(), ids.next()) {
+                (TaskOperation::Create(new), _, Some(id)) => {
+                    let task = new.clone().into_task(TaskId(id), project, user, now);
+                    plan.events.push(created(&task));
+                    if let Some(assignee) = task.assignee_id {
+                        plan.tell(facts, assignee, task.id, task.title.as_str(), task.description.as_str());
+                    }
+                    plan.new.push(new_item(&task));
+                    outcomes.push(TaskOutcome::Create { task });
+                }
+                (TaskOperation::Update(_, patch), Some(before), _) => {
+                    let task = plan.change(facts, before, patch, now);
+                    outcomes.push(TaskOutcome::Update { task });
+                }
+                (TaskOperation::Delete(id), Some(_), _) => {
+                    plan.events.push(event("task.deleted", *id, json::object(Vec::new())));
+                    plan.deleted.push(task_item(*id));
+                    outcomes.push(TaskOutcome::Delete { id: *id });
+                }
+                _ => {}
+            }
+        }
+        if faults.is_empty() {
+            Ok((plan, TaskOutcomes { results: outcomes }))
+        } else {
+            Err(Problem::faults(Code::ValidationFailed, faults))
+        }
+    }
+
+    /// Writes it, and what tells of it.
+    async fn carry_out(
+        self,
+        project: ProjectId,
+        plan: Plan,
+        facts: &Facts,
+        outcomes: &TaskOutcomes,
+    ) -> Result<()> {
+        let (user, now) = (self.scope.user(), self.scope.app().now());
+        let mut batch = self.scope.batch();
+        if !facts.assignable.is_empty() {
+            let arguments = [members::as_items(&facts.assignable).into()];
+            let count = rows(facts.assignable.len());
+            let _: Slot<UserId> = batch.require_rows(count, &members::ARE_ACTIVE, arguments, conflict());
+        }
+        if !plan.patches.is_empty() {
+            let (count, patches) = (rows(plan.patches.len()), Json::Array(plan.patches));
+            let arguments = [patches.into(), project.into(), now.into()];
+            let _: Slot<()> = batch.require_rows(count, &UPDATE_EACH, arguments, conflict());
+        }
+        if !plan.deleted.is_empty() {
+            let (count, deleted) = (rows(plan.deleted.len()), Json::Array(plan.deleted));
+            let arguments = [deleted.into(), project.into()];
+            let _: Slot<()> = batch.require_rows(count, &DELETE_EACH, arguments, conflict());
+        }
+        if !plan.new.is_empty() {
+            let (count, new) = (rows(plan.new.len()), Json::Array(plan.new));
+            let arguments = [new.into(), project.into(), user.into(), now.into()];
+            let _: Slot<()> = batch.require_rows(count, &INSERT_EACH, arguments, conflict());
+        }
+        self.record_each(&mut batch, plan.events)?;
+        let notices = plan.notices.iter().map(|(notice, assignee)| (notice, facts.told.only(*assignee)));
+        self.tell_each(&mut batch, &facts.told, notices)?;
+        self.scope.keep(&mut batch, || Answer::done(outcomes))?;
+        self.scope.commit(batch, None).await.map(drop)
+    }
+}
+
+/// Who is given a task, each once.
+fn assignees(operations: &[TaskOperation]) -> Vec<UserId> {
+    let mut all = Vec::new();
+    for assignee in operations.iter().filter_map(TaskOperation::assignee) {
+        if !all.contains(&assignee) {
+            all.push(assignee);
+        }
+    }
+    all
+}
+
+/// A new task as an item of a statement.
+fn new_item(task: &Task) -> Json {
+    json::object(vec![
+        ("id", task.id.into()),
+        ("title", task.title.clone().into()),
+        ("description", task.description.clone().into()),
+        ("status", task.status.into()),
+        ("priority", task.priority.into()),
+        ("assignee_id", task.assignee_id.into()),
+        ("due_on", task.due_on.map(|day| day.to_string()).into()),
+    ])
+}
+
+/// A task as an item of a statement.
+fn task_item(id: TaskId) -> Json {
+    json::object(vec![("id", id.into())])
+}
+
+#[cfg(feature = "openapi")]
+mod schema {
+    //! How the operations are described: one schema for each kind, told apart by `op`.
+
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{NewTask, TaskId, TaskOperationKind, TaskPatch};
+
+    pub(super) fn operation(generator: &mut SchemaGenerator) -> Schema {
+        let schemas = [
+            generator.subschema_for::<CreateTask>(),
+            generator.subschema_for::<UpdateTask>(),
+            generator.subschema_for::<DeleteTask>(),
+        ];
+        let mapping: serde_json::Map<_, _> = TaskOperationKind::ALL
+            .iter()
+            .zip(&schemas)
+            .map(|(kind, schema)| (kind.as_str().to_owned(), schema.as_value()["$ref"].clone()))
+            .collect();
+        json_schema!({ "oneOf": schemas, "discriminator": { "propertyName": "op", "mapping": mapping } })
+    }
+
+    /// An object with the members of another, and those by which an operation is known.
+    fn with_op(of: Schema, kind: TaskOperationKind, id: Option<Schema>) -> Schema {
+        let mut schema = of.to_value();
+        schema["properties"]["op"] = serde_json::json!({ "type": "string", "const": kind.as_str() });
+        let mut required = vec!["op".into()];
+        if let Some(id) = id {
+            schema["properties"]["id"] = id.to_value();
+            required.push("id".into());
+        }
+        required.extend(schema["required"].as_array().cloned().unwrap_or_default());
+        schema["required"] = required.into();
+        Schema::try_from(schema).unwrap_or_default()
+    }
+
+    macro_rules! described {
+        ($name:ident, $kind:ident, $text:literal, $id:literal, $members:expr) => {
+            struct $name;
+
+            impl JsonSchema for $name {
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                    let members: fn(&mut SchemaGenerator) -> Schema = $members;
+                    let id = $id.then(|| generator.subschema_for::<TaskId>());
+                    let mut schema = with_op(members(generator), TaskOperationKind::$kind, id);
+                    schema.insert("description".to_owned(), $text.into());
+                    schema
+                }
+            }
+        };
+    }
+
+    described!(CreateTask, Create, "Creates a task.", false, NewTask::json_schema);
+    described!(
+        UpdateTask,
+        Update,
+        "Changes a task; what is absent stays as it is.",
+        true,
+        TaskPatch::json_schema
+    );
+    described!(DeleteTask, Delete, "Deletes a task.", true, |_| {
+        json_schema!({ "type": "object", "properties": {}, "additionalProperties": false })
+    });
+}
