@@ -29,6 +29,7 @@ pub(crate) struct Incoming {
     pub(crate) path: Vec<(String, String)>,
     pub(crate) query: Option<String>,
     pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) accept: Vec<HeaderValue>,
     pub(crate) body: Bytes,
     pub(crate) named: NamedTenant,
     pub(crate) door: Door,
@@ -64,10 +65,14 @@ impl Incoming {
         if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::InvalidParameter, faults)) }
     }
 
+    /// What stands in a place of the path.
+    pub(crate) fn placeholder(&self, name: &str) -> Option<&str> {
+        self.path.iter().find(|(found, _)| found == name).map(|(_, text)| text.as_str())
+    }
+
     /// Reads an id in the path. What is not a UUID names nothing: 404.
     fn id(&self, name: &str) -> Result<Uuid> {
-        let found = self.path.iter().find(|(found, _)| found == name);
-        found.and_then(|(_, text)| uuid(text)).ok_or_else(|| Problem::new(Code::NotFound))
+        self.placeholder(name).and_then(uuid).ok_or_else(|| Problem::new(Code::NotFound))
     }
 }
 
@@ -311,9 +316,6 @@ pub(crate) struct Created<T> {
 /// 204.
 pub(crate) struct NoContent;
 
-/// 200 with a JSON document that was made when this was compiled.
-pub(crate) struct Document(pub(crate) &'static str);
-
 /// What a handler's reply comes to: JSON, unless it is empty, and headers that say more about it.
 pub(crate) struct Answer {
     status: StatusCode,
@@ -322,15 +324,27 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// 200 with a body, and headers that say what it is.
+    pub(crate) fn new(body: Bytes, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { status: StatusCode::OK, body, headers }
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// The response to send.
     pub(crate) fn into_response(self) -> Response<Bytes> {
         let json = !self.body.is_empty();
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
-        if json {
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
         response.headers_mut().extend(self.headers);
+        if json {
+            let media_type = HeaderValue::from_static("application/json");
+            response.headers_mut().entry(header::CONTENT_TYPE).or_insert(media_type);
+        }
         response
     }
 }
@@ -383,17 +397,5 @@ impl Reply for NoContent {
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
         operation.empty_response(StatusCode::NO_CONTENT);
-    }
-}
-
-impl Reply for Document {
-    fn reply(self) -> Result<Answer> {
-        let headers = vec![(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))];
-        Ok(Answer { status: StatusCode::OK, body: Bytes::from_static(self.0.as_bytes()), headers })
-    }
-
-    #[cfg(feature = "openapi")]
-    fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.response::<serde_json::Map<String, Value>>(StatusCode::OK);
     }
 }

@@ -13,10 +13,13 @@ mod dispatch;
 mod endpoint;
 mod handlers;
 mod json;
+mod negotiation;
 mod notify;
 mod token;
 
 pub mod config;
+#[cfg(feature = "openapi")]
+pub mod diagram;
 pub mod identity;
 pub mod input;
 pub mod limits;
@@ -29,15 +32,13 @@ pub mod problem;
 pub mod repository;
 pub mod routes;
 pub mod seed;
+pub mod site;
 pub mod sql;
 pub mod tenant_config;
 pub mod throttle;
 pub mod time;
 pub mod values;
 pub mod workflow;
-
-/// The OpenAPI document, as it is checked in and served.
-pub const DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 pub use chain::{Breach, BreachKind, Head};
 pub use config::Config;

@@ -1,5 +1,6 @@
 //! Bailiwick as a Cloudflare Worker: the ports on D1 and the platform, and the conversion of requests and responses.
 
+mod assets;
 mod background;
 mod d1;
 mod limiter;
@@ -21,6 +22,7 @@ use worker::{
 };
 
 use crate::{
+    assets::Bound,
     d1::D1,
     limiter::Bindings,
     outbound::{Console, FetchClient},
@@ -76,8 +78,9 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
     }
     let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
     let limiter = Bindings::new(env).map_err(|sentence| vec![sentence])?;
-    let database = D1::new(database);
-    let ports = Ports::new(database, DateClock, WebCrypto, Inline, WebCrypto, FetchClient, Console, limiter);
+    let (database, assets) = (D1::new(database), Bound::new(env).map_err(|sentence| vec![sentence])?);
+    let (clock, crypto, http) = (DateClock, WebCrypto, FetchClient);
+    let ports = Ports::new(database, clock, crypto, Inline, crypto, http, Console, limiter, assets);
     App::new(config, ports)
 }
 
@@ -143,7 +146,8 @@ fn convert(response: http::Response<Bytes>) -> worker::Result<Response> {
     let (parts, body) = response.into_parts();
     let headers = Headers::new();
     for (name, value) in &parts.headers {
-        headers.set(name.as_str(), value.to_str().unwrap_or_default())?;
+        // Not `set`: a name may stand there more than once.
+        headers.append(name.as_str(), value.to_str().unwrap_or_default())?;
     }
     let body = if body.is_empty() { ResponseBody::Empty } else { ResponseBody::Body(body.into()) };
     Ok(Response::from_body(body)?.with_status(parts.status.as_u16()).with_headers(headers))

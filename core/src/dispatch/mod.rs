@@ -42,9 +42,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FAULT: HeaderName = HeaderName::from_static("x-fault");
 
 /// The only request headers that are read here; an adapter needs to pass on no other.
-pub static REQUEST_HEADERS: [HeaderName; 8] = [
+pub static REQUEST_HEADERS: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
+    header::ACCEPT,
     named::TENANT_ID,
     named::TENANT_SLUG,
     REQUEST_ID,
@@ -260,6 +261,7 @@ impl App {
             path,
             query: parts.uri.query().map(str::to_owned),
             content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
+            accept: parts.headers.get_all(header::ACCEPT).iter().cloned().collect(),
             body,
             named,
             door: Door::Shut,

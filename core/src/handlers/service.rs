@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use crate::{
     dispatch::Lobby,
-    endpoint::{Document, Json},
+    endpoint::Json,
     problem::Result,
     repository::service,
+    site::{self, Description},
     values::{ProjectStatus, Role},
     workflow::{TRANSITIONS, Transition},
 };
@@ -59,6 +60,6 @@ pub(crate) async fn workflow() -> Result<Json<Workflow>> {
     }))
 }
 
-pub(crate) async fn openapi() -> Result<Document> {
-    Ok(Document(crate::DESCRIPTION))
+pub(crate) async fn openapi(lobby: Lobby) -> Result<Description> {
+    site::DESCRIPTION.read(&lobby).await.map(Description)
 }
