@@ -2,7 +2,10 @@
 import { bearer, tenantHeader } from "./session.js";
 
 const PLACES = ["path", "query", "header"];
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 let description;
+
+const among = (list, one, other) => list.indexOf(one) - list.indexOf(other);
 
 export async function load() {
   description = await (await fetch("/openapi.json")).json();
@@ -17,19 +20,22 @@ export function resolve(value) {
   return { ...resolve(found), ...beside };
 }
 
-// Every operation: { id, method, path, tag, access, parameters, ... as the document has it }.
+// Every operation, by tag, path and method: { id, method, path, tag, access, parameters, ... as the document has it }.
 export function operations() {
-  return Object.entries(description.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => ({
+  const tags = (description.tags ?? []).map(({ name }) => name);
+  const all = Object.entries(description.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).filter(([method]) => METHODS.includes(method.toUpperCase())).map(([method, operation]) => ({
       ...operation,
       id: operation.operationId,
       method: method.toUpperCase(),
       path,
       tag: operation.tags?.[0] ?? "other",
       access: operation["x-access"] ?? { rule: operation.security?.length ? "signed_in" : "public" },
-      parameters: (operation.parameters ?? []).map(resolve).sort((one, other) => PLACES.indexOf(one.in) - PLACES.indexOf(other.in)),
+      parameters: (operation.parameters ?? []).map(resolve).sort((one, other) => among(PLACES, one.in, other.in)),
     })),
   );
+  return all.sort((one, other) =>
+    among(tags, one.tag, other.tag) || (one.path === other.path ? among(METHODS, one.method, other.method) : one.path < other.path ? -1 : 1));
 }
 
 // Ids that answers have shown, by the name of the place in a path that they fit: so that the next form has them already.

@@ -65,7 +65,7 @@ function accessTable(all, roles) {
   const callers = ["nobody", "logged in", ...roles, "API key"];
   const mark = ({ rule, role }, caller) => {
     const open = rule === "public" || rule === "anyone_in_tenant";
-    if (caller === "API key") return open ? "yes" : rule === "signed_in" ? "" : rule === "in_person" ? "owner's" : "by its role";
+    if (caller === "API key") return open ? "yes" : rule === "signed_in" ? "" : rule === "in_person" ? "owner’s" : "by its role";
     if (open) return "yes";
     if (caller === "nobody") return "";
     if (rule === "signed_in") return "yes";
@@ -84,7 +84,7 @@ function accessTable(all, roles) {
 function reference(all, tags) {
   const about = new Map(tags.map((tag) => [tag.name, tag.description]));
   const found = [];
-  for (const tag of new Set([...about.keys(), ...all.map(({ tag }) => tag)])) {
+  for (const tag of new Set(all.map(({ tag }) => tag))) {
     const members = all.filter((operation) => operation.tag === tag);
     const views = members.map((operation) => {
       const view = operationView(operation);

@@ -22,7 +22,14 @@ export function operationView(operation) {
     h("summary", {}, badge(operation.method), h("code.path", {}, breakable(operation.path)),
       h("span.summary", {}, operation.summary), h("span.who", {}, who(operation.access))));
   details.addEventListener("toggle", () => {
-    if (details.open && details.children.length === 1) details.append(body(operation));
+    if (!details.open) return;
+    if (details.children.length === 1) details.append(body(operation));
+    // What was seen in the meantime saves typing.
+    for (const input of details.querySelectorAll("input[required]")) {
+      if (input.value || !seen.has(input.name)) continue;
+      input.value = seen.get(input.name);
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    }
   });
   return details;
 }
@@ -80,14 +87,13 @@ function gives({ responses }) {
   ];
 }
 
-function control({ name, schema, required, in: place }) {
+function control({ name, schema, required }) {
   const { schema: found } = choices(schema);
-  const value = place === "path" ? (seen.get(name) ?? "") : "";
   if (found.enum || found.type === "boolean") {
     const values = found.enum ?? ["true", "false"];
     return h("select", { name, required }, !required && h("option", { value: "" }, ""), values.map((one) => h("option", {}, String(one))));
   }
-  return h("input", { name, required, value, placeholder: typeOf(schema), autocomplete: "off", spellcheck: "false" });
+  return h("input", { name, required, placeholder: typeOf(schema), autocomplete: "off", spellcheck: "false" });
 }
 
 function tryIt(operation) {

@@ -75,7 +75,8 @@ export function example(given, name = "", depth = 0) {
   if (schema.type === "array") return depth > DEPTH ? [] : [example(schema.items, name, depth + 1)];
   if (schema.properties) {
     const members = Object.entries(schema.properties);
-    const wanted = schema.required?.length ? members.filter(([member]) => schema.required.includes(member)) : members.slice(0, 1);
+    const plain = members.find(([, of]) => !choices(of).nullable && typeOf(of) !== "uuid");
+    const wanted = schema.required?.length ? members.filter(([member]) => schema.required.includes(member)) : [plain ?? members[0]];
     return Object.fromEntries(wanted.map(([member, of]) => [member, example(of, member, depth + 1)]));
   }
   return leaf(schema, name);

@@ -4,8 +4,6 @@
 //! Statuses have their places here by hand. An arrow that nobody drew by hand is straight, so a new line of the table is in
 //! the drawing at once.
 
-use std::fmt::Write;
-
 use crate::{
     values::ProjectStatus::{self, Approved, Archived, Completed, Draft, InProgress, Rejected, Submitted},
     workflow::{Guard, TRANSITIONS, Transition},
@@ -79,7 +77,11 @@ fn draw(from: ProjectStatus, to: ProjectStatus) -> Drawn {
         (InProgress, Completed) => (format!("M{} {}V{}", x1 + 10, y1 + h, y2 - h - 2), "after", (668, 288)),
         (Completed, InProgress) => (format!("M{} {}V{}", x1 - 10, y1 - h, y2 + h + 2), "end", (628, 288)),
         (Completed, Archived) => (format!("M{} {y1}H{}", x1 - w, x2 + w + 2), "middle", (507, 364)),
-        _ => (format!("M{x1} {y1}L{x2} {y2}"), "middle", (i32::midpoint(x1, x2), i32::midpoint(y1, y2))),
+        _ => {
+            let (x, y) = edge((x1, y1), (x2, y2));
+            let middle = (i32::midpoint(x1, x), i32::midpoint(y1, y));
+            (format!("M{x1} {y1}L{x} {y}"), "middle", middle)
+        }
     };
     Drawn { path, anchor, label }
 }
@@ -93,65 +95,92 @@ const fn in_words(guard: Guard) -> &'static str {
     }
 }
 
-fn arrow(transition: &Transition, into: &mut String) -> std::fmt::Result {
-    let (from, to) = (transition.from.as_str(), transition.to.as_str());
-    let Drawn { path, anchor, label: (x, y) } = draw(transition.from, transition.to);
-    writeln!(into, r#"<g id="{from}-{to}">"#)?;
-    writeln!(into, r#"<path d="{path}" marker-end="url(#head)"/>"#)?;
-    let role = transition.required_role.as_str();
-    writeln!(into, r#"<text class="role {anchor}" x="{x}" y="{y}">{role}</text>"#)?;
-    for (line, guard) in (1..).zip(transition.guards) {
-        let (y, words) = (y + 17 * line, in_words(*guard));
-        writeln!(into, r#"<text class="{anchor}" x="{x}" y="{y}">{words}</text>"#)?;
+/// Where a straight arrow meets the box that it leads to.
+const fn edge((x1, y1): (i32, i32), (x2, y2): (i32, i32)) -> (i32, i32) {
+    let ((dx, dy), (w, h)) = ((x2 - x1, y2 - y1), HALF);
+    if dx.abs() * h > dy.abs() * w {
+        (x2 - dx.signum() * w, y2 - dy * w / dx.abs())
+    } else if dy == 0 {
+        (x2, y2)
+    } else {
+        (x2 - dx * h / dy.abs(), y2 - dy.signum() * h)
     }
-    writeln!(into, "</g>")
 }
 
-fn status(status: ProjectStatus, into: &mut String) -> std::fmt::Result {
-    let ((x, y), (w, h)) = (place(status), HALF);
+fn arrow(transition: &Transition) -> String {
+    let (from, to) = (transition.from.as_str(), transition.to.as_str());
+    let Drawn { path, anchor, label: (x, y) } = draw(transition.from, transition.to);
+    let role = transition.required_role.as_str();
+    let guards = (1..).zip(transition.guards).map(|(line, guard)| {
+        let (y, words) = (y + 17 * line, in_words(*guard));
+        format!("<text class=\"{anchor}\" x=\"{x}\" y=\"{y}\">{words}</text>\n")
+    });
+    let guards: String = guards.collect();
+    format!(
+        r#"<g id="{from}-{to}">
+<path d="{path}" marker-end="url(#head)"/>
+<text class="role {anchor}" x="{x}" y="{y}">{role}</text>
+{guards}</g>
+"#
+    )
+}
+
+fn status(status: ProjectStatus) -> String {
+    let ((x, y), (w, h), name) = (place(status), HALF, status.as_str());
     let last = !TRANSITIONS.iter().any(|transition| transition.from == status);
     let class = if last { r#" class="final""# } else { "" };
-    let (left, top, width, height) = (x - w, y - h, 2 * w, 2 * h);
-    writeln!(into, r#"<g id="{}"{class}>"#, status.as_str())?;
-    writeln!(into, r#"<rect x="{left}" y="{top}" width="{width}" height="{height}" rx="8"/>"#)?;
-    writeln!(into, r#"<text class="name" x="{x}" y="{}">{}</text>"#, y + 5, status.as_str())?;
-    writeln!(into, "</g>")
+    let (left, top, width, height, line) = (x - w, y - h, 2 * w, 2 * h, y + 5);
+    format!(
+        r#"<g id="{name}"{class}>
+<rect x="{left}" y="{top}" width="{width}" height="{height}" rx="8"/>
+<text class="name" x="{x}" y="{line}">{name}</text>
+</g>
+"#
+    )
+}
+
+/// A line of the table, for who cannot see the drawing.
+fn told(transition: &Transition) -> String {
+    let Transition { from, to, required_role, guards } = transition;
+    let guards: String = guards.iter().map(|guard| format!(", {}", in_words(*guard))).collect();
+    format!(" From {} to {}: {}{guards}.", from.as_str(), to.as_str(), required_role.as_str())
 }
 
 /// The drawing: an SVG document that brings its own style, light and dark.
-///
-/// # Errors
-/// None: writing to a string does not fail.
-pub fn svg() -> Result<String, std::fmt::Error> {
-    let mut svg = String::new();
-    writeln!(
-        svg,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" class="workflow" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="workflow-title workflow-description">"#
-    )?;
-    writeln!(svg, r#"<title id="workflow-title">The approval workflow</title>"#)?;
-    write!(svg, r#"<desc id="workflow-description">A project begins as a draft."#)?;
-    for Transition { from, to, required_role, guards } in TRANSITIONS {
-        write!(svg, " From {} to {}: {}", from.as_str(), to.as_str(), required_role.as_str())?;
-        for guard in *guards {
-            write!(svg, ", {}", in_words(*guard))?;
-        }
-        svg.push('.');
-    }
-    writeln!(svg, "</desc>")?;
-    writeln!(svg, "<style>\n{STYLE}</style>")?;
-    writeln!(
-        svg,
-        r#"<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path class="head" d="M0 0L10 5L0 10z"/></marker></defs>"#
-    )?;
+pub fn svg() -> String {
     let (x, y) = place(Draft);
-    writeln!(svg, r#"<circle class="start" cx="{x}" cy="{}" r="5"/>"#, y - HALF.1 - 28)?;
-    writeln!(svg, r#"<path d="M{x} {}V{}" marker-end="url(#head)"/>"#, y - HALF.1 - 24, y - HALF.1 - 2)?;
-    for transition in TRANSITIONS {
-        arrow(transition, &mut svg)?;
+    let top = y - HALF.1;
+    let (dot, from, to) = (top - 28, top - 24, top - 2);
+    let told: String = TRANSITIONS.iter().map(told).collect();
+    let arrows: String = TRANSITIONS.iter().map(arrow).collect();
+    let statuses: String = ProjectStatus::ALL.iter().copied().map(status).collect();
+    format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" class="workflow" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="workflow-title workflow-description">
+<title id="workflow-title">The approval workflow</title>
+<desc id="workflow-description">A project begins as a draft.{told}</desc>
+<style>
+{STYLE}</style>
+<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path class="head" d="M0 0L10 5L0 10z"/></marker></defs>
+<circle class="start" cx="{x}" cy="{dot}" r="5"/>
+<path d="M{x} {from}V{to}" marker-end="url(#head)"/>
+{arrows}{statuses}</svg>
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_straight_arrow_ends_where_the_box_begins() {
+        for from in ProjectStatus::ALL {
+            for to in ProjectStatus::ALL.iter().filter(|to| *to != from) {
+                let ((x, y), (w, h)) = (place(*to), HALF);
+                let end = edge(place(*from), (x, y));
+                let (dx, dy) = ((end.0 - x).abs(), (end.1 - y).abs());
+                assert!((dx == w && dy <= h) || (dy == h && dx <= w), "{from:?} to {to:?}: {dx} {dy}");
+            }
+        }
     }
-    for found in ProjectStatus::ALL {
-        status(*found, &mut svg)?;
-    }
-    svg.push_str("</svg>\n");
-    Ok(svg)
 }

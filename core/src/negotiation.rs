@@ -5,7 +5,7 @@ use http::{HeaderValue, header};
 use crate::{
     endpoint::{Answer, Extract, Incoming, Json, Output, Reply},
     problem::Result,
-    site::Page,
+    site::{self, Page},
 };
 
 /// Whether the client would rather have HTML than JSON. Who has no preference is taken for a program.
@@ -62,7 +62,7 @@ impl<T: Output> Reply for Negotiated<T> {
     fn reply(self) -> Result<Answer> {
         let answer = match self {
             Self::Page(page) => page.reply()?,
-            Self::Json(value) => Json(value).reply()?,
+            Self::Json(value) => Json(value).reply()?.header(header::CACHE_CONTROL, site::KEPT),
         };
         Ok(answer.header(header::VARY, HeaderValue::from_static("accept")))
     }

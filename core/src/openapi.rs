@@ -284,7 +284,7 @@ fn add_problems(responses: &mut Map<String, Value>, mut problems: Vec<Code>) {
     problems.dedup();
     for same in problems.chunk_by(|one, other| one.status() == other.status()) {
         let description: Vec<_> =
-            same.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning().trim())).collect();
+            same.iter().map(|code| format!("`{}`: {}", code.as_str(), code.explained().meaning)).collect();
         let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
         match same[0].status() {
             401 => headers["WWW-Authenticate"] = json!({ "$ref": "#/components/headers/WwwAuthenticate" }),

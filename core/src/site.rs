@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A file of `site/`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct File {
     /// Its name.
     pub name: &'static str,
@@ -30,6 +30,9 @@ enum Kind {
 const fn file(name: &'static str, kind: Kind) -> File {
     File { name, kind }
 }
+
+/// How long what is the same for everybody may be kept.
+pub(crate) const KEPT: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// The page at `/`, with a place for the version.
 pub(crate) static HOME: File = file("home.html", Kind::Page);
@@ -89,10 +92,7 @@ impl Kind {
 
     fn answer(self, body: Bytes) -> Answer {
         let say = |name: HeaderName, value| (name, HeaderValue::from_static(value));
-        let mut headers = vec![
-            say(header::CONTENT_TYPE, self.media_type()),
-            say(header::CACHE_CONTROL, "public, max-age=300"),
-        ];
+        let mut headers = vec![say(header::CONTENT_TYPE, self.media_type()), (header::CACHE_CONTROL, KEPT)];
         headers.extend(self.policy().map(|policy| say(header::CONTENT_SECURITY_POLICY, policy)));
         Answer::new(body, headers)
     }
