@@ -52,7 +52,7 @@ function internalError(request, error) {
     title: "Internal error",
     status: 500,
     code: "internal_error",
-    detail: "Something went wrong here; it was logged under the `request_id`.",
+    detail: "Something went wrong here. It was logged under the `request_id`: give that to the operator.",
     request_id,
   };
   return new Response(JSON.stringify(problem), {

@@ -29,6 +29,7 @@ pub(crate) struct Incoming {
     pub(crate) path: Vec<(String, String)>,
     pub(crate) query: Option<String>,
     pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) accept: Vec<HeaderValue>,
     pub(crate) body: Bytes,
     pub(crate) named: NamedTenant,
     pub(crate) door: Door,
@@ -60,10 +61,14 @@ impl Incoming {
         if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::InvalidParameter, faults)) }
     }
 
+    /// What stands in a place of the path.
+    pub(crate) fn placeholder(&self, name: &str) -> Option<&str> {
+        self.path.iter().find(|(found, _)| found == name).map(|(_, text)| text.as_str())
+    }
+
     /// Reads an id in the path. What is not a UUID names nothing: 404.
     fn id(&self, name: &str) -> Result<Uuid> {
-        let found = self.path.iter().find(|(found, _)| found == name);
-        found.and_then(|(_, text)| uuid(text)).ok_or_else(|| Problem::new(Code::NotFound))
+        self.placeholder(name).and_then(uuid).ok_or_else(|| Problem::new(Code::NotFound))
     }
 }
 

@@ -15,11 +15,14 @@ mod endpoint;
 mod handlers;
 mod idempotency;
 mod json;
+mod negotiation;
 mod notify;
 mod reply;
 mod token;
 
 pub mod config;
+#[cfg(feature = "openapi")]
+pub mod diagram;
 pub mod identity;
 pub mod input;
 pub mod limits;
@@ -32,15 +35,13 @@ pub mod problem;
 pub mod repository;
 pub mod routes;
 pub mod seed;
+pub mod site;
 pub mod sql;
 pub mod tenant_config;
 pub mod throttle;
 pub mod time;
 pub mod values;
 pub mod workflow;
-
-/// The OpenAPI document, as it is checked in and served.
-pub const DESCRIPTION: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 pub use chain::{Breach, BreachKind, Head};
 pub use config::Config;

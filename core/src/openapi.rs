@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, generated from the route table and the handlers' types. Its product,
-//! `core/openapi.json`, is checked in, and served without its blanks (build.rs); a test holds it to this generator.
+//! `core/openapi.json`, is checked in, and without its blanks as `site/openapi.json`, which is served. A test holds both
+//! to this generator.
 
 use http::{Method, StatusCode};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
@@ -69,6 +70,22 @@ impl Operation<'_> {
             response["headers"]["Location"] = json!({ "$ref": "#/components/headers/Location" });
         }
         self.responses.insert(status.as_str().to_owned(), response);
+    }
+
+    /// Another media type of a response; a text if it is not JSON.
+    pub(crate) fn text_response(&mut self, status: StatusCode, media_type: &str) {
+        if !self.responses.contains_key(status.as_str()) {
+            self.empty_response(status);
+        }
+        self.responses[status.as_str()]["content"][media_type] = json!({ "schema": { "type": "string" } });
+    }
+
+    /// A place of the path that does not hold an id, but one of some texts.
+    pub(crate) fn named_in_path(&mut self, name: &str, description: &str, texts: &[&str]) {
+        self.parameters.push(json!({
+            "name": name, "in": "path", "required": true, "description": description,
+            "schema": { "type": "string", "enum": texts },
+        }));
     }
 
     pub(crate) fn empty_response(&mut self, status: StatusCode) {
@@ -204,6 +221,17 @@ fn tags() -> Vec<Value> {
     names.into_iter().map(|name| json!({ "name": name })).collect()
 }
 
+/// The access rule, for programs.
+fn access(access: Access) -> Value {
+    match access {
+        Access::Public => json!({ "rule": "public" }),
+        Access::AnyoneInTenant => json!({ "rule": "anyone_in_tenant" }),
+        Access::SignedIn => json!({ "rule": "signed_in" }),
+        Access::Member(role) => json!({ "rule": "member", "role": role.as_str() }),
+        Access::InPerson(role) => json!({ "rule": "in_person", "role": role.as_str() }),
+    }
+}
+
 fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let mut operation = Operation {
         generator,
@@ -278,9 +306,11 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     }
     for placeholder in route.path.split(['{', '}']).skip(1).step_by(2) {
         problems.push(Code::NotFound);
-        parameters.push(json!({
-            "name": placeholder, "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" },
-        }));
+        if !parameters.iter().any(|parameter| parameter["name"] == placeholder) {
+            parameters.push(json!({
+                "name": placeholder, "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" },
+            }));
+        }
     }
     problems.extend(route.problems);
     add_problems(&mut responses, problems);
@@ -290,6 +320,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         "summary": route.summary.trim().trim_end_matches('.'),
         "description": format!("{} {who}", route.summary.trim()),
         "security": security,
+        "x-access": access(route.access),
         "responses": responses,
     });
     if !parameters.is_empty() {
@@ -306,7 +337,7 @@ fn add_problems(responses: &mut Map<String, Value>, mut problems: Vec<Code>) {
     problems.dedup();
     for same in problems.chunk_by(|one, other| one.status() == other.status()) {
         let description: Vec<_> =
-            same.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning().trim())).collect();
+            same.iter().map(|code| format!("`{}`: {}", code.as_str(), code.explained().meaning)).collect();
         let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
         match same[0].status() {
             401 => headers["WWW-Authenticate"] = json!({ "$ref": "#/components/headers/WwwAuthenticate" }),

@@ -1,5 +1,5 @@
 //! What an adapter implements so that the product can run somewhere: a database, a clock, randomness, hashing, the
-//! verification of signatures, a way out to other services.
+//! verification of signatures, a way out to other services, the files that are served.
 //!
 //! The traits are plain (`-> impl Future + Send`); the core keeps them behind erased twins, so that it is compiled
 //! once and not once for every adapter.
@@ -229,6 +229,19 @@ pub trait RateLimiter: Send + Sync + 'static {
     fn take(&self, limit: Limit, key: &str) -> impl Future<Output = Result<(), Wait>> + Send;
 }
 
+/// The files of `site/`, as they are in the checkout: pages for people, what those load, and the description of the API.
+pub trait Assets: Send + Sync + 'static {
+    /// The bytes of a file, by its name. Only names of [`crate::site::FILES`] are asked for.
+    ///
+    /// # Errors
+    /// It is not to be had: why, for the log.
+    fn read(&self, name: &'static str) -> impl Future<Output = Result<Bytes, AssetFailure>> + Send;
+}
+
+/// A file of `site/` is not to be had: why, for the log.
+#[derive(Clone, Debug)]
+pub struct AssetFailure(pub String);
+
 /// Seconds after which it is worth trying again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait(pub u64);
@@ -244,6 +257,7 @@ pub struct Ports {
     pub(crate) hasher: Arc<dyn ErasedHasher>,
     pub(crate) limiter: Arc<dyn ErasedRateLimiter>,
     pub(crate) verifier: Arc<dyn ErasedVerifier>,
+    pub(crate) assets: Arc<dyn ErasedAssets>,
 }
 
 impl Ports {
@@ -258,6 +272,7 @@ impl Ports {
         http: impl HttpClient,
         mailer: impl Mailer,
         limiter: impl RateLimiter,
+        assets: impl Assets,
     ) -> Self {
         Self {
             database: Arc::new(database),
@@ -268,6 +283,7 @@ impl Ports {
             hasher: Arc::new(hasher),
             limiter: Arc::new(limiter),
             verifier: Arc::new(verifier),
+            assets: Arc::new(assets),
         }
     }
 }
@@ -305,6 +321,16 @@ pub(crate) trait ErasedRateLimiter: Send + Sync {
 impl<L: RateLimiter> ErasedRateLimiter for L {
     fn take<'a>(&'a self, limit: Limit, key: &'a str) -> BoxFuture<'a, Result<(), Wait>> {
         Box::pin(RateLimiter::take(self, limit, key))
+    }
+}
+
+pub(crate) trait ErasedAssets: Send + Sync {
+    fn read(&self, name: &'static str) -> BoxFuture<'_, Result<Bytes, AssetFailure>>;
+}
+
+impl<A: Assets> ErasedAssets for A {
+    fn read(&self, name: &'static str) -> BoxFuture<'_, Result<Bytes, AssetFailure>> {
+        Box::pin(Assets::read(self, name))
     }
 }
 

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    endpoint::{Extract, Incoming},
     input::Fault,
     json,
     ports::{DatabaseError, EntropyError, Overloaded},
@@ -47,97 +49,97 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The body is not JSON, or not an object.
+    /// The body is not JSON, or not an object. Send one JSON object, in UTF-8, in which no name stands twice.
     MalformedJson = "malformed_json" 400 "The body is not JSON";
-    /// A query parameter is unknown, repeated or has a value that is not allowed; `errors` says which.
+    /// A query parameter is unknown, repeated or has a value that is not allowed. `errors` says which and why; the description of the route lists those that it takes.
     InvalidParameter = "invalid_parameter" 400 "A query parameter is invalid";
     /// The cursor was not made by this list with these filters for this tenant. Start again without one.
     InvalidCursor = "invalid_cursor" 400 "The cursor is invalid";
-    /// `X-Tenant-ID` or `X-Tenant-Slug` is malformed or was sent more than once.
+    /// `X-Tenant-ID` or `X-Tenant-Slug` is malformed or was sent more than once. The one takes a UUID, the other 2 to 63 of `a-z0-9-`; send one of them, once.
     InvalidTenantHeader = "invalid_tenant_header" 400 "A tenant header is invalid";
-    /// `X-Tenant-ID` and `X-Tenant-Slug` name different tenants.
+    /// `X-Tenant-ID` and `X-Tenant-Slug`, or the API key, name different tenants. Send one of the headers, or none with an API key.
     TenantConflict = "tenant_conflict" 400 "The tenant headers contradict each other";
     /// `If-Match` or `Idempotency-Key` is not of the form that it must have.
     InvalidHeader = "invalid_header" 400 "A header is invalid";
-    /// The request needs a bearer token.
+    /// The request needs a bearer token. Log in at `POST /v1/auth/login`, and send `Authorization: Bearer` and the access token, or an API key.
     AuthenticationRequired = "authentication_required" 401 "Authentication is required";
-    /// The bearer token is malformed, expired, not signed by who may sign it, or what it stood for has ended.
+    /// The bearer token is malformed, expired, not signed by who may sign it, or what it stood for has ended. Renew it at `POST /v1/auth/refresh`, or log in again.
     InvalidToken = "invalid_token" 401 "The token is invalid";
-    /// Email and password do not belong together.
+    /// Email and password do not belong together. Nobody is told which of the two is wrong, or whether there is an account.
     InvalidCredentials = "invalid_credentials" 401 "Email or password is wrong";
     /// The refresh token is malformed, expired, was used before, or its session has ended. Log in again.
     InvalidRefreshToken = "invalid_refresh_token" 401 "The refresh token is invalid";
-    /// An API key opens the tenant that it was made in and nothing else; this takes a login.
+    /// An API key opens the tenant that it was made in and nothing else. For this, a person logs in and sends their access token.
     SessionRequired = "session_required" 403 "A login is required";
-    /// You have no active membership in this tenant, or there is no such tenant.
+    /// You have no active membership in this tenant, or there is no such tenant. Compare the tenant headers with `GET /v1/tenants`; an owner or manager can invite you.
     NotAMember = "not_a_member" 403 "Not a member of this tenant";
     /// The identity provider has not verified an email address of yours, or does not tell it. Without one, no account is
-    /// made.
+    /// made: have it verified there, and the claims `email` and `email_verified` be part of the token.
     EmailNotVerified = "email_not_verified" 403 "No verified email address";
     /// An account has your email address, but is not linked to this identity. Log in to it with its password and link
     /// it: `POST /v1/me/identities`.
     IdentityNotLinked = "identity_not_linked" 403 "The account is not linked to this identity";
-    /// The operator of the service has suspended this tenant. Nothing of it can be read or changed until that ends.
+    /// The operator of the service has suspended this tenant. Nothing of it can be read or changed until that ends; ask the operator.
     TenantSuspended = "tenant_suspended" 403 "The tenant is suspended";
-    /// Your role in this tenant is too low; `required_role` names the least one.
+    /// Your role in this tenant, or that of the API key, is too low. `required_role` names the least one; an owner can give it to you.
     InsufficientRole = "insufficient_role" 403 "The role is too low";
-    /// Only its author may change a comment; only its author or a manager may delete it.
+    /// Only its author may change a comment, and only its author or a manager may delete it. Write a comment of your own instead.
     NotTheAuthor = "not_the_author" 403 "Not the author";
-    /// There is no such thing here, or it belongs to another tenant.
+    /// There is no such thing here, or it belongs to another tenant. Check the id, and that the tenant headers name the tenant that it is in.
     NotFound = "not_found" 404 "Not found";
-    /// There is no such tenant.
+    /// There is no such tenant. Check `X-Tenant-ID` or `X-Tenant-Slug`; without either, the tenant `default` is meant.
     TenantNotFound = "tenant_not_found" 404 "There is no such tenant";
-    /// No invitation has this token.
+    /// No invitation has this token. Take it from the email of the invitation, whole.
     InvitationNotFound = "invitation_not_found" 404 "There is no such invitation";
-    /// No route has this path.
+    /// No route has this path. `GET /openapi.json` lists all of them, and `/docs` shows them; paths are exact, without a slash at the end.
     RouteNotFound = "route_not_found" 404 "There is no such route";
-    /// The path exists, the method does not; `Allow` lists those that do.
+    /// The path exists, but not with this method. `Allow` lists the methods that it has.
     MethodNotAllowed = "method_not_allowed" 405 "The method is not allowed";
-    /// Somebody has registered this email address.
+    /// Somebody has registered this email address. Log in with it, or register another one.
     EmailTaken = "email_taken" 409 "The email address is taken";
-    /// This identity is linked to an account already.
+    /// This identity is linked to an account already. Unlink it there first: `DELETE /v1/me/identities/{identity_id}`.
     IdentityTaken = "identity_taken" 409 "The identity is linked already";
-    /// The account has no password, so this identity is the only way in.
+    /// The account has no password, so this identity is the only way in. Link another one before you take it away.
     OnlyWayIn = "only_way_in" 409 "It is the only way in";
-    /// The account has no password: whoever it belongs to comes by an identity provider.
+    /// The account has no password, because whoever it belongs to comes by an identity provider. Log in there.
     NoPassword = "no_password" 409 "There is no password";
-    /// A tenant has this slug.
+    /// A tenant has this slug. Choose another one.
     SlugTaken = "slug_taken" 409 "The slug is taken";
-    /// They are a member of this tenant already.
+    /// They are a member of this tenant already. To change their role, use `PATCH /v1/members/{user_id}`.
     AlreadyMember = "already_member" 409 "Already a member";
     /// An invitation of this address is open. Revoke it to make another one.
     AlreadyInvited = "already_invited" 409 "Already invited";
-    /// The invitation cannot be accepted; `reason` says why: `accepted`, `revoked`, `expired` or `other_email`.
+    /// The invitation cannot be used. `reason` says why: `accepted`, `revoked`, `expired` or `other_email`; who invited you can make another one.
     InvitationUnusable = "invitation_unusable" 409 "The invitation cannot be accepted";
     /// A tenant keeps at least one active owner. Make somebody else an owner first.
     LastOwner = "last_owner" 409 "The last owner cannot go";
-    /// The tenant `default` cannot be deleted: requests that name no tenant mean it.
+    /// The tenant `default` cannot be deleted, because requests that name no tenant mean it. Empty it instead, or leave it.
     DefaultTenant = "default_tenant" 409 "The default tenant stays";
-    /// Only a delivery that was given up can be tried anew.
+    /// Only a delivery that was given up can be tried anew. The others are sent, or will be tried again by themselves.
     DeliveryNotDead = "delivery_not_dead" 409 "The delivery was not given up";
     /// Another request changed it in between; nothing was written. Read it again and decide anew.
     Conflict = "conflict" 409 "It was changed in between";
-    /// The workflow has no such transition; `allowed` lists those from the present status.
+    /// The workflow has no such transition. `allowed` lists where the project can go from its present status; `GET /v1/workflow` has all of them.
     TransitionNotAllowed = "transition_not_allowed" 409 "There is no such transition";
-    /// Only the one who submitted the project, or a manager, may take it back.
+    /// Only the one who submitted the project, or a manager, may take it back. Ask one of them.
     NotTheSubmitter = "not_the_submitter" 409 "Only the submitter or a manager may do this";
-    /// Whoever submitted a project does not approve it, unless nobody else in the tenant could.
+    /// Whoever submitted a project does not approve it, unless nobody else in the tenant could. Have another manager or owner do it.
     FourEyes = "four_eyes" 409 "Somebody else must approve this";
-    /// This transition needs a comment that says why.
+    /// This transition needs a comment that says why. Send it as `comment`, beside `to`.
     CommentRequired = "comment_required" 409 "A comment is required";
-    /// The project still has tasks that are not done.
+    /// The project still has tasks that are not done. Do or delete them; `GET /v1/projects/{project_id}/tasks` lists them.
     TasksOpen = "tasks_open" 409 "Tasks are still open";
-    /// An archived project cannot be changed.
+    /// An archived project cannot be changed, nor what is in it. It can only be read, or deleted as a whole.
     ProjectArchived = "project_archived" 409 "The project is archived";
     /// It is not in the state any more that `If-Match` names; nothing was written. Read it again and decide anew.
     PreconditionFailed = "precondition_failed" 412 "It is in another state";
-    /// The body has more bytes than are taken.
+    /// The body has more bytes than are taken. Send less at once.
     BodyTooLarge = "body_too_large" 413 "The body is too large";
-    /// The path and query have more bytes than are taken.
+    /// The path and query have more bytes than are taken. Shorten the values of the query.
     TargetTooLong = "target_too_long" 414 "The URL is too long";
-    /// The body must be sent as `application/json`.
+    /// The body is not said to be JSON. Send it with `Content-Type: application/json`.
     UnsupportedMediaType = "unsupported_media_type" 415 "The media type is not supported";
-    /// The body is JSON but not what this route takes; `errors` points at each fault.
+    /// The body is JSON, but not what this route takes. `errors` points at each fault and says what is wrong there.
     ValidationFailed = "validation_failed" 422 "The body is not valid";
     /// The `Idempotency-Key` was used for another request within the last 24 hours. Take a new one for each thing that is
     /// to be done, and the same again only to repeat it.
@@ -146,7 +148,7 @@ codes! {
     TooManyRequests = "too_many_requests" 429 "Too many requests";
     /// There were too many attempts with this account or from this address. Try again after `Retry-After` seconds.
     TooManyAttempts = "too_many_attempts" 429 "Too many attempts";
-    /// Something went wrong here; it was logged under the `request_id`.
+    /// Something went wrong here. It was logged under the `request_id`: give that to the operator.
     InternalError = "internal_error" 500 "Internal error";
     /// The database cannot be reached or is too busy. Try again after `Retry-After` seconds.
     Unavailable = "unavailable" 503 "Temporarily unavailable";
@@ -154,11 +156,35 @@ codes! {
     ProviderUnavailable = "identity_provider_unavailable" 503 "The identity provider cannot be reached";
     /// Too many logins and registrations are waiting. Try again after `Retry-After` seconds.
     Overloaded = "overloaded" 503 "Too busy";
-    /// The request took too long and was given up. A change may or may not have been made.
+    /// The request took too long and was given up. A change may or may not have been made: look before you try again.
     Timeout = "timeout" 503 "The request took too long";
 }
 
 impl Code {
+    /// Finds the code with that text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// All that there is to say about it, as `/problems/{code}` says it.
+    pub(crate) fn explained(self) -> Explanation {
+        // What it means is its first sentence, and what to do the rest; a test holds all of them to that.
+        let (meaning, advice) = self.meaning().trim().split_once(". ").unwrap_or_default();
+        Explanation {
+            r#type: self.uri(),
+            code: self.as_str(),
+            title: self.title(),
+            status: self.status(),
+            meaning: format!("{meaning}."),
+            advice,
+        }
+    }
+
+    /// The `type` of a problem (RFC 9457, section 3.1.1): where it is explained.
+    fn uri(self) -> String {
+        format!("/problems/{}", self.as_str())
+    }
+
     /// The code for a status that something in front of the core decided on.
     pub fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
@@ -171,6 +197,38 @@ impl Code {
             503 => Self::Unavailable,
             _ => Self::InternalError,
         }
+    }
+}
+
+/// What a kind of problem means.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub(crate) struct Explanation {
+    /// The `type` of such a problem.
+    pub(crate) r#type: String,
+    /// Its `code`.
+    pub(crate) code: &'static str,
+    /// A short name for people.
+    pub(crate) title: &'static str,
+    /// The status of the response.
+    pub(crate) status: u16,
+    /// What it means.
+    pub(crate) meaning: String,
+    /// What to do about it.
+    pub(crate) advice: &'static str,
+}
+
+/// The code that the path names.
+impl Extract for Code {
+    fn extract(incoming: &mut Incoming) -> Result<Self> {
+        let code = incoming.placeholder("code").and_then(Self::parse);
+        code.ok_or_else(|| Problem::with(Self::NotFound, "There is no problem with this code."))
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        let codes: Vec<_> = Self::ALL.iter().map(|code| code.as_str()).collect();
+        operation.named_in_path("code", "The `code` of a problem.", &codes);
     }
 }
 
@@ -261,7 +319,7 @@ impl Problem {
     /// The response to send.
     pub fn into_response(self, request_id: &str) -> Response<Bytes> {
         let mut body = json::object(vec![
-            ("type", format!("/problems/{}", self.code.as_str()).into()),
+            ("type", self.code.uri().into()),
             ("title", self.code.title().into()),
             ("status", self.code.status().into()),
             ("code", self.code.as_str().into()),
@@ -344,6 +402,20 @@ mod tests {
         let texts: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(texts.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|code| (400..600).contains(&code.status())));
+    }
+
+    #[test]
+    fn each_says_what_it_means_and_what_to_do() {
+        for code in Code::ALL {
+            let Explanation { meaning, advice, .. } = code.explained();
+            for text in [&*meaning, advice] {
+                assert!(
+                    text.len() > 10 && text.ends_with('.'),
+                    "{code:?}: {text:?}; two sentences are needed"
+                );
+            }
+            assert!(code.meaning().matches('`').count() % 2 == 0, "{code:?}");
+        }
     }
 
     #[test]

@@ -44,9 +44,6 @@ pub(crate) struct Transitioned<T>(pub(crate) T);
 /// 204.
 pub(crate) struct NoContent;
 
-/// 200 with a JSON document that was made when this was compiled.
-pub(crate) struct Document(pub(crate) &'static str);
-
 /// What a handler's reply comes to: JSON, unless it is empty, and headers that say more about it.
 pub(crate) struct Answer {
     status: StatusCode,
@@ -59,6 +56,11 @@ pub(crate) struct Answer {
 impl Answer {
     fn new(status: StatusCode, body: Bytes) -> Self {
         Self { status, body, headers: Vec::new(), version: None }
+    }
+
+    /// 200 with bytes, and headers that say what they are.
+    pub(crate) fn of_bytes(body: Bytes, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { headers, ..Self::new(StatusCode::OK, body) }
     }
 
     #[inline(never)]
@@ -87,7 +89,8 @@ impl Answer {
         self
     }
 
-    fn header(mut self, name: HeaderName, value: &str) -> Self {
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
         self
     }
@@ -101,11 +104,11 @@ impl Answer {
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        if json {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
         headers.extend(etag.map(|etag| (header::ETAG, etag)));
         headers.extend(self.headers);
+        if json {
+            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        }
         response
     }
 
@@ -187,17 +190,5 @@ impl Reply for NoContent {
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
         operation.empty_response(StatusCode::NO_CONTENT);
-    }
-}
-
-impl Reply for Document {
-    fn reply(self) -> Result<Answer> {
-        Ok(Answer::new(StatusCode::OK, Bytes::from_static(self.0.as_bytes()))
-            .header(header::CACHE_CONTROL, "public, max-age=300"))
-    }
-
-    #[cfg(feature = "openapi")]
-    fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.response::<serde_json::Map<String, Value>>(StatusCode::OK);
     }
 }

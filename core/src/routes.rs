@@ -6,7 +6,7 @@ use http::Method;
 use crate::{
     endpoint::{Endpoint, ErasedEndpoint},
     handlers::{
-        admin, api_keys, auth, catalogue, comments, invitations, me, members, notifications, projects,
+        admin, api_keys, auth, catalogue, comments, invitations, me, members, notifications, pages, projects,
         service, tasks, tenants,
     },
     problem::Code::{
@@ -250,6 +250,17 @@ routes! {
     GET    "/readyz",                           Public,            1, [Unavailable],                     service::ready;
     /// Read this description.
     GET    "/openapi.json",                     Public,            0, [],                                service::openapi;
+
+    /// See what this is and where to go on, as a person or as a program.
+    GET    "/",                                 Public,            0, [],                                pages::home;
+    /// Read and try the API in a browser.
+    GET    "/docs",                             Public,            0, [],                                pages::docs;
+    /// Load what the pages consist of.
+    GET    "/docs/{file}",                      Public,            0, [],                                pages::file;
+    /// Read about every kind of problem.
+    GET    "/problems",                         Public,            0, [],                                pages::problems;
+    /// Read what a problem means and what to do about it; the `type` of a problem leads here.
+    GET    "/problems/{code}",                  Public,            0, [],                                pages::problem;
 }
 
 #[cfg(test)]

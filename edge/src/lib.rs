@@ -1,5 +1,6 @@
 //! Bailiwick as a Cloudflare Worker: the ports on D1 and the platform, and the conversion of requests and responses.
 
+mod assets;
 mod background;
 mod d1;
 mod limiter;
@@ -21,6 +22,7 @@ use worker::{
 };
 
 use crate::{
+    assets::Bound,
     d1::D1,
     limiter::Bindings,
     outbound::{Console, FetchClient},
@@ -77,8 +79,9 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
     }
     let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
     let limiter = Bindings::new(env).map_err(|sentence| vec![sentence])?;
-    let database = D1::new(database);
-    let ports = Ports::new(database, DateClock, WebCrypto, Inline, WebCrypto, FetchClient, Console, limiter);
+    let (database, assets) = (D1::new(database), Bound::new(env).map_err(|sentence| vec![sentence])?);
+    let (clock, crypto, http) = (DateClock, WebCrypto, FetchClient);
+    let ports = Ports::new(database, clock, crypto, Inline, crypto, http, Console, limiter, assets);
     App::new(config, ports)
 }
 

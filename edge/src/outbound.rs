@@ -80,7 +80,7 @@ async fn read(response: &Response, at_most: usize) -> Result<HttpResponse, HttpF
 }
 
 /// The body, if it is no longer than this.
-async fn whole(body: &ReadableStream, at_most: usize) -> Option<Vec<u8>> {
+pub(crate) async fn whole(body: &ReadableStream, at_most: usize) -> Option<Vec<u8>> {
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let mut bytes = Vec::new();
     loop {

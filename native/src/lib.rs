@@ -1,5 +1,6 @@
 //! Bailiwick as a native server: the ports on sqlx and the operating system, and axum in front.
 
+pub mod assets;
 pub mod background;
 pub mod client_address;
 pub mod database;

@@ -30,6 +30,7 @@ mod members;
 mod notifications;
 mod outage;
 mod outbox;
+mod pages;
 mod projects;
 mod property;
 mod recipients;
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
     let mut common = Vec::new();
     for cases in [
         service::cases(),
+        pages::cases(),
         accounts::cases(),
         sessions::cases(),
         api_keys::cases(),

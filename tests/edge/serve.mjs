@@ -16,6 +16,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const file = (path) => join(root, path);
 const esModule = (path) => ({ type: "ESModule", path: file(path) });
 const wrangler = readFileSync(file("wrangler.toml"), "utf8");
+// The first setting of that name, whose value is JSON as much as TOML.
+const setting = (name) => JSON.parse(new RegExp(`^${name} = (.*)`, "m").exec(wrangler)[1]);
 
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
@@ -28,10 +30,17 @@ const miniflare = new Miniflare(
       esModule("edge/build/index.js"),
       { type: "CompiledWasm", path: file("edge/build/index_bg.wasm") },
     ],
-    compatibilityDate: /^compatibility_date = "(.*)"/m.exec(wrangler)[1],
-    compatibilityFlags: JSON.parse(/^compatibility_flags = (.*)/m.exec(wrangler)[1]),
+    compatibilityDate: setting("compatibility_date"),
+    compatibilityFlags: setting("compatibility_flags"),
     bindings: vars,
     d1Databases: { DB: "bailiwick" },
+    assets: {
+      directory: file(setting("directory")),
+      binding: setting("binding"),
+      run_worker_first: setting("run_worker_first"),
+      routerConfig: { has_user_worker: true },
+      assetConfig: { html_handling: setting("html_handling"), not_found_handling: setting("not_found_handling") },
+    },
     ratelimits: Object.fromEntries(
       [...wrangler.matchAll(/^name = "(RATE_\w+)"\nnamespace_id = "(\d+)"\nsimple = { limit = (\d+), period = (\d+) }/gm)].map(
         ([, name, namespace_id, limit, period]) => [

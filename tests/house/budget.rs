@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use bailiwick::{
+    assets::Embedded,
     database::AnyDatabase,
     hasher::HashPool,
     limiter::Limiter,
@@ -209,6 +210,8 @@ impl Things {
             ("invitation_id", text(&open, "id")),
             ("notification_id", notification),
             ("delivery_id", delivery),
+            ("code", "not_found".to_owned()),
+            ("file", "style.css".to_owned()),
         ];
         Self { me, slug, invitation_token: text(&invitation, "token"), refresh_token, ids }
     }
@@ -286,8 +289,17 @@ async fn client() -> (Client, SqlitePool, TempDir) {
     let (batches, statements) = (counting.batches.clone(), counting.statements.clone());
     let hasher = HashPool::start(&config).expect("threads");
     let limiter = Limiter::new(&config);
-    let ports =
-        Ports::new(counting, SystemClock, SystemEntropy, hasher, Ring, Provider::new(), Nowhere, limiter);
+    let ports = Ports::new(
+        counting,
+        SystemClock,
+        SystemEntropy,
+        hasher,
+        Ring,
+        Provider::new(),
+        Nowhere,
+        limiter,
+        Embedded,
+    );
     let app = App::new(config, ports).expect("an app");
     let client = Client {
         app,

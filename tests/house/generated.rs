@@ -1,9 +1,12 @@
 //! Generated files are what their generators make. `UPDATE=1 cargo test -p bailiwick-tests --test house generated`
 //! writes them anew.
 
+use std::collections::BTreeSet;
+
+use bailiwick::assets::Embedded;
 use bailiwick_core::{
     config::{self, Config},
-    openapi,
+    diagram, openapi, site,
     throttle::PERIOD_SECONDS,
 };
 use bailiwick_tests::targets::root;
@@ -22,7 +25,24 @@ fn assert_generated(path: &str, content: &str) {
 
 #[test]
 fn openapi() {
-    assert_generated("core/openapi.json", &format!("{:#}\n", openapi::document()));
+    let document = openapi::document();
+    assert_generated("core/openapi.json", &format!("{document:#}\n"));
+    assert_generated("site/openapi.json", &document.to_string());
+}
+
+#[test]
+fn workflow() {
+    assert_generated("site/workflow.svg", &diagram::svg());
+}
+
+/// What the core asks for is what the binary has and what the edge is given.
+#[test]
+fn the_files_of_the_site_are_those_that_are_served() {
+    let stored = std::fs::read_dir(root().join("site")).expect("a folder").flatten();
+    let stored: BTreeSet<_> = stored.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let named = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(stored, named(site::files().map(|file| file.name).collect()));
+    assert_eq!(stored, named(Embedded::names().collect()));
 }
 
 #[test]

@@ -56,9 +56,10 @@ const FAULT: HeaderName = HeaderName::from_static("x-fault");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The only request headers that are read here; an adapter needs to pass on no other.
-pub static REQUEST_HEADERS: [HeaderName; 11] = [
+pub static REQUEST_HEADERS: [HeaderName; 12] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
+    header::ACCEPT,
     named::TENANT_ID,
     named::TENANT_SLUG,
     REQUEST_ID,
@@ -268,6 +269,7 @@ impl App {
             path,
             query: parts.uri.query().map(str::to_owned),
             content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
+            accept: parts.headers.get_all(header::ACCEPT).iter().cloned().collect(),
             body,
             named,
             door: Door::Shut,

@@ -86,8 +86,11 @@ pub(super) fn unless_known(mut response: Response<Bytes>, headers: &HeaderMap) -
         response.headers_mut().remove(header::CONTENT_TYPE);
     }
     let headers = response.headers_mut();
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
-    headers.append(header::VARY, HeaderValue::from_static("authorization, x-tenant-id, x-tenant-slug"));
+    // What says itself how long it may be kept is the same for everybody.
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        headers.append(header::VARY, HeaderValue::from_static("authorization, x-tenant-id, x-tenant-slug"));
+    }
     response
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod invitations;
 pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod notifications;
+pub(crate) mod pages;
 pub(crate) mod projects;
 pub(crate) mod service;
 pub(crate) mod tasks;

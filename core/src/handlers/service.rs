@@ -5,8 +5,9 @@ use serde::Serialize;
 use crate::{
     dispatch::Lobby,
     problem::Result,
-    reply::{Document, Json},
+    reply::Json,
     repository::service,
+    site::{self, Description},
     values::{ProjectStatus, Role},
     workflow::{TRANSITIONS, Transition},
 };
@@ -59,6 +60,6 @@ pub(crate) async fn workflow() -> Result<Json<Workflow>> {
     }))
 }
 
-pub(crate) async fn openapi() -> Result<Document> {
-    Ok(Document(crate::DESCRIPTION))
+pub(crate) async fn openapi(lobby: Lobby) -> Result<Description> {
+    site::DESCRIPTION.read(&lobby).await.map(Description)
 }

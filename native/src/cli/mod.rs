@@ -12,6 +12,7 @@ use std::{
 };
 
 use bailiwick::{
+    assets::Embedded,
     background::{self, Bell},
     client_address::TrustedProxies,
     database::{self, AnyDatabase},
@@ -150,6 +151,7 @@ async fn serve(config: Config) -> Result<(), Sentences> {
     tracing::info!("listening on http://{address}");
     if config.log_format == LogFormat::Pretty {
         say(&format!("\n  Bailiwick answers on http://{address}"));
+        say(&format!("  Read and try it at   http://{address}/docs"));
         say(&format!("  Its description is   http://{address}/openapi.json"));
         say(&format!("  Its health is        http://{address}/readyz\n"));
     }
@@ -201,7 +203,8 @@ async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
     let http = WebClient::new().map_err(|sentence| vec![sentence])?;
     let mailer = AnyMailer::new(&config)?;
     let limiter = Limiter::new(&config);
-    App::new(config, Ports::new(database, SystemClock, SystemEntropy, hasher, Ring, http, mailer, limiter))
+    let (clock, entropy) = (SystemClock, SystemEntropy);
+    App::new(config, Ports::new(database, clock, entropy, hasher, Ring, http, mailer, limiter, Embedded))
 }
 
 /// The secret that is kept beside the database file, made when it is first needed.

@@ -4,13 +4,13 @@
 use std::fmt;
 
 use bailiwick_core::{
-    DESCRIPTION,
     routes::{Access, Route},
     values::Role,
 };
 use serde_json::{Value, json};
 
 use super::samples::Sample;
+use crate::assets::Embedded;
 
 /// Status and code of a problem.
 pub type Refusal = (u16, &'static str);
@@ -140,7 +140,8 @@ impl fmt::Display for Slot {
 
 /// The description of the service, as it is checked in.
 pub fn description() -> Value {
-    serde_json::from_str(DESCRIPTION).unwrap_or_default()
+    let bytes = Embedded::file("openapi.json").unwrap_or_default();
+    serde_json::from_slice(bytes).unwrap_or_default()
 }
 
 /// The description of a route.

@@ -52,6 +52,10 @@ pub enum Thing<'a> {
     Password,
     /// Not an id, but a refresh token of the user.
     RefreshToken,
+    /// Not an id, but a code of a problem.
+    ProblemCode,
+    /// Not an id, but the name of a file that pages load.
+    PageFile,
     /// Not an id, but the token of an invitation of the user to another tenant.
     InvitationToken,
 }
@@ -73,6 +77,8 @@ impl Thing<'_> {
             "notification_id" => Thing::Notification,
             "session_id" => Thing::Session,
             "identity_id" => Thing::Identity,
+            "code" => Thing::ProblemCode,
+            "file" => Thing::PageFile,
             other => return Err(format!("The matrices know no {other}; add it to samples.rs.")),
         })
     }

@@ -94,6 +94,8 @@ impl Run {
             Thing::ExternalToken => Ok("none".to_owned()),
             Thing::RefreshToken => self.client.session(user).await?.text_at("refresh_token"),
             Thing::SecondOwner => Ok(String::new()),
+            Thing::ProblemCode => Ok("not_found".to_owned()),
+            Thing::PageFile => Ok("style.css".to_owned()),
             // What is taken is refused by the rule that names are unique, and so far only who may ask gets. Nothing
             // is left behind, and no email is sent.
             Thing::FreeEmail => Ok(party.owner.email.clone()),

@@ -58,6 +58,8 @@ async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &Actor<'stat
         Thing::FreeEmail => format!("{}@example.com", unique("sample")),
         Thing::FreeSlug => unique("sample"),
         Thing::Slug => tenant.slug.clone(),
+        Thing::ProblemCode => "not_found".to_owned(),
+        Thing::PageFile => "style.css".to_owned(),
         Thing::Email => user.email.clone(),
         Thing::Password => PASSWORD.to_owned(),
         Thing::RefreshToken => user.session().await.text_at("/refresh_token"),
