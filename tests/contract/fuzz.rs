@@ -1,0 +1,80 @@
+//! Each target does what the description says, whatever it is sent: schemathesis makes requests out of the description,
+//! right and wrong ones, alone and in a row, and holds the answers to it.
+//!
+//! `CONTRACT_SECONDS` lets it go on for longer than it does as a rule, `CONTRACT_SEED` plays a run again.
+
+use std::time::SystemTime;
+
+use bailiwick_tests::{
+    actors::{PASSWORD, Tenant},
+    provider::Provider,
+    targets::{self, More, Target, root},
+};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::run;
+
+/// Nobody is asked to come later.
+const SETTINGS: &More =
+    &[("RATE_LIMIT", "1000000"), ("RATE_LIMIT_ACCOUNT", "1000000"), ("RATE_LIMIT_ADDRESS", "1000000")];
+
+/// What requests need to be there, that they cannot make themselves.
+async fn stage(target: &Target) -> String {
+    let tenant = Tenant::create(target).await;
+    let mut deliveries = Vec::new();
+    for _ in 0..20 {
+        deliveries.push(tenant.dead_delivery().await);
+    }
+    let stage = json!({
+        "url": target.url,
+        "owner": tenant.owner.email,
+        "member": tenant.member.id,
+        "password": PASSWORD,
+        "tenant": tenant.id,
+        "slug": tenant.slug,
+        "public_project": tenant.public_project().await,
+        "notification": tenant.notification(&tenant.owner.id).await,
+        "deliveries": deliveries,
+        "provider": Provider::shared().control,
+    });
+    stage.to_string()
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().expect("a number"))
+}
+
+async fn fuzz(target: Target) {
+    let stage = stage(&target).await;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
+    let seed = variable("CONTRACT_SEED").unwrap_or(now.as_secs());
+    let mut command = Command::new(root().join(".tools/venv/bin/schemathesis"));
+    command
+        .current_dir(root())
+        .env("CONTRACT_STAGE", stage)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .args(["--config-file", "tests/contract/schemathesis.toml", "run", "core/openapi.json"])
+        .args(["--url", &target.url, "--seed", &seed.to_string()]);
+    if let Some(seconds) = variable("CONTRACT_SECONDS") {
+        command.args(["--max-time", &seconds.to_string(), "--max-examples", "1000"]);
+    }
+    println!("{}: CONTRACT_SEED={seed}", target.name);
+    println!("{}", run(&mut command).await);
+    target.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn native_sqlite() {
+    fuzz(targets::native_sqlite(SETTINGS).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn native_postgres() {
+    fuzz(targets::native_postgres(SETTINGS).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edge_d1() {
+    fuzz(targets::edge_d1(SETTINGS).await).await;
+}
