@@ -1,9 +1,7 @@
 //! Each target does what the description says, whatever it is sent: schemathesis makes requests out of the description,
 //! right and wrong ones, alone and in a row, and holds the answers to it.
 //!
-//! `CONTRACT_SECONDS` lets it go on for longer than it does as a rule, `CONTRACT_SEED` plays a run again.
-
-use std::time::SystemTime;
+//! `CONTRACT_SECONDS` lets it go on for longer than it does as a rule, `CONTRACT_SEED` plays a run again: each tells its seed.
 
 use bailiwick_tests::{
     actors::{PASSWORD, Tenant},
@@ -47,20 +45,22 @@ fn variable(name: &str) -> Option<u64> {
 
 async fn fuzz(target: Target) {
     let stage = stage(&target).await;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
-    let seed = variable("CONTRACT_SEED").unwrap_or(now.as_secs());
+    let directory = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(root().join(".tools/venv/bin/schemathesis"));
     command
         .current_dir(root())
         .env("CONTRACT_STAGE", stage)
+        .env("HYPOTHESIS_STORAGE_DIRECTORY", directory.path())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .args(["--config-file", "tests/contract/schemathesis.toml", "run", "core/openapi.json"])
-        .args(["--url", &target.url, "--seed", &seed.to_string()]);
+        .args(["--url", &target.url]);
+    if let Some(seed) = variable("CONTRACT_SEED") {
+        command.args(["--seed", &seed.to_string()]);
+    }
     if let Some(seconds) = variable("CONTRACT_SECONDS") {
         command.args(["--max-time", &seconds.to_string(), "--max-examples", "1000"]);
     }
-    println!("{}: CONTRACT_SEED={seed}", target.name);
-    println!("{}", run(&mut command).await);
+    eprintln!("{}:\n{}", target.name, run(&mut command).await);
     target.stop().await;
 }
 

@@ -91,7 +91,7 @@ MAIN = Stage(Person(STAGE["owner"]), STAGE["tenant"], STAGE["slug"])
 PEOPLE = Stage.fresh()
 DELIVERIES = itertools.cycle(STAGE["deliveries"])
 
-# These have a stage of their own each time: they end what others would go on with.
+# These have a stage of their own each time that they succeed: they end what others would go on with.
 ALONE = {
     "auth_logout", "me_revoke_sessions", "me_change_password", "me_update", "members_leave", "tenants_delete",
     "tenants_configure", "invitations_accept",
@@ -149,12 +149,17 @@ def ids(operation, stage, names):
     return found
 
 
-# Things that are only read are made once.
+# Links lead to the first item of a list, so there is one.
+for operation, names in {"comments_get": ["task_id", "comment_id"], "": ["invitation_id", "api_key_id", "identity_id"]}.items():
+    ids(operation, MAIN, names)
+
+# What is there afterwards as it was before is made once.
 KEPT = {}
 
 
-def ids_for(operation, method, stage, names):
-    if method != "GET" or stage is not MAIN:
+def ids_for(operation, method, stage, names, right):
+    used_up = method == "DELETE" or operation in ("projects_transition", "admin_retry_delivery", "members_update")
+    if used_up and right:
         return ids(operation, stage, names)
     with LOCK:
         if operation not in KEPT:
@@ -203,6 +208,13 @@ def body_for(operation, stage, body, stateful):
 STAGES = {}
 
 
+def is_right(case, location=None):
+    """Whether a part of a case is meant to be right; all of it, if none is named."""
+    if case.meta is None:
+        return True
+    return case.meta.generation.mode.is_positive if location is None else not case.meta.is_negative_at(location)
+
+
 def stage_of(case):
     """The stage that a case plays on, from its authentication to its end."""
     operation = case.operation.definition.raw["operationId"]
@@ -210,19 +222,16 @@ def stage_of(case):
         return PEOPLE
     if operation not in ALONE:
         return MAIN
+    key = case.id if is_right(case) else "to be refused"
     with LOCK:
-        known = STAGES.get(case.id)
+        known = STAGES.get(key)
     if known is None:
         known = Stage.fresh()
         if operation == "members_leave":
             known.admit("owner")
         with LOCK:
-            STAGES[case.id] = known
+            STAGES[key] = known
     return known
-
-
-def is_right(case, location):
-    return case.meta is None or not case.meta.is_negative_at(location)
 
 
 @schemathesis.auth(refresh_interval=None)
@@ -249,7 +258,7 @@ def before_call(context, case, kwargs):
     # Now and then it is left to be found nowhere.
     somewhere = method != "GET" or draw(case.path_parameters) % 8
     if names and right[ParameterLocation.PATH] and not led and somewhere:
-        case.path_parameters.update(ids_for(operation, method, stage, names))
+        case.path_parameters.update(ids_for(operation, method, stage, names, is_right(case)))
     if operation == "members_list":
         # Links lead to the first one.
         stage.admit("viewer")

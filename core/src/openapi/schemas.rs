@@ -117,7 +117,7 @@ pub(super) fn without_null(schema: &mut Value) {
         }
     }
     let any_of = schema.get_mut("anyOf").and_then(Value::as_array_mut);
-    if let Some([Value::Object(only), other]) = any_of.map(|all| all.as_mut_slice())
+    if let Some([Value::Object(only), other]) = any_of.map(Vec::as_mut_slice)
         && other["type"] == null
     {
         let mut only = std::mem::take(only);
