@@ -11,7 +11,7 @@ use bailiwick_tests::{
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::run;
+use crate::run_against;
 
 /// Nobody is asked to come later.
 const SETTINGS: &More =
@@ -39,10 +39,6 @@ async fn stage(target: &Target) -> String {
     stage.to_string()
 }
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().expect("a number"))
-}
-
 async fn fuzz(target: Target) {
     let stage = stage(&target).await;
     let directory = tempfile::tempdir().expect("a directory");
@@ -54,14 +50,14 @@ async fn fuzz(target: Target) {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .args(["--config-file", "tests/contract/schemathesis.toml", "run", "core/openapi.json"])
         .args(["--url", &target.url]);
-    if let Some(seed) = variable("CONTRACT_SEED") {
-        command.args(["--seed", &seed.to_string()]);
+    if let Ok(seed) = std::env::var("CONTRACT_SEED") {
+        command.args(["--seed", &seed]);
     }
-    if let Some(seconds) = variable("CONTRACT_SECONDS") {
-        command.args(["--max-time", &seconds.to_string(), "--max-examples", "1000"]);
+    if let Ok(seconds) = std::env::var("CONTRACT_SECONDS") {
+        command.args(["--max-time", &seconds, "--max-examples", "1000"]);
     }
-    eprintln!("{}:\n{}", target.name, run(&mut command).await);
-    target.stop().await;
+    let name = target.name;
+    eprintln!("{name}:\n{}", run_against(target, &mut command).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,8 +150,7 @@ def ids(operation, stage, names):
 
 
 # Links lead to the first item of a list, so there is one.
-for operation, names in {"comments_get": ["task_id", "comment_id"], "": ["invitation_id", "api_key_id", "identity_id"]}.items():
-    ids(operation, MAIN, names)
+ids("", MAIN, ["task_id", "comment_id", "invitation_id", "api_key_id", "identity_id"])
 
 # What is there afterwards as it was before is made once.
 KEPT = {}

@@ -96,8 +96,7 @@ impl<'a> Source<'a> {
     fn lead_to(&self, Target { operation, placeholders, .. }: &Target) -> Option<(String, Value)> {
         let place = |placeholder: &String| Some((placeholder.clone(), self.place(placeholder)?));
         let places = placeholders.iter().map(place).collect::<Option<Vec<_>>>()?;
-        // What is about its own id leads somewhere; what only names a parent (a task its project) goes back.
-        // What has no placeholder has no last one: nothing leads to it.
+        // It leads to what is about its own id, and not back to the parent that it names.
         let own = places.last().is_some_and(|(name, _)| {
             reference_name(&self.members["id"]) == Some(&pascal(name))
                 || name == "user_id" && self.is_member()
