@@ -18,7 +18,9 @@ use crate::{
 };
 
 /// Numbers that D1 has exactly: below 2^53.
-const SEQ_MAX: i64 = (1 << 53) - 1;
+const EXACT: i64 = (1 << 53) - 1;
+/// The highest number of an entry, of 15 digits.
+const SEQ_MAX: i64 = 999_999_999_999_999;
 
 /// The columns of an entry, in the order in which [`Link`] reads them.
 pub(crate) const COLUMNS: &str = "action, actor_id, created_at, detail, entity_id, entity_type, id";
@@ -45,7 +47,7 @@ impl Head {
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         let read = |(seq, hash): (&str, &str)| {
-            let plain = seq.bytes().all(|b| b.is_ascii_digit()) && hash.len() == 64;
+            let plain = seq.bytes().all(|b| b.is_ascii_digit()) && !seq.starts_with('0') && hash.len() == 64;
             let seq = seq.parse().ok().filter(|seq| (1..=SEQ_MAX).contains(seq))?;
             (plain && hash.bytes().all(hexadecimal)).then(|| Self { seq, hash: hash.to_owned() })
         };
@@ -87,7 +89,7 @@ impl schemars::JsonSchema for Head {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[1-9][0-9]{0,15}:[0-9a-f]{64}$", "maxLength": 81 })
+        schemars::json_schema!({ "type": "string", "pattern": "^[1-9][0-9]{0,14}:[0-9a-f]{64}$", "maxLength": 80 })
     }
 }
 
@@ -270,7 +272,7 @@ fn write_object(members: &Map<String, Value>, into: &mut String) {
 #[expect(clippy::cast_precision_loss, reason = "this limit has an exact value")]
 fn whole(number: &serde_json::Number) -> Option<String> {
     let float = number.as_f64().filter(|_| number.is_f64())?;
-    (float.fract() == 0.0 && float.abs() <= SEQ_MAX as f64).then(|| (float as i64).to_string())
+    (float.fract() == 0.0 && float.abs() <= EXACT as f64).then(|| (float as i64).to_string())
 }
 
 #[cfg(test)]
@@ -439,7 +441,8 @@ mod tests {
             format!("0:{hash}"),
             format!("-1:{hash}"),
             format!("+1:{hash}"),
-            format!("9007199254740992:{hash}"),
+            format!("01:{hash}"),
+            format!("1000000000000000:{hash}"),
             format!("1:{}", &hash[1..]),
             format!("1:{}", hash.to_uppercase()),
         ] {

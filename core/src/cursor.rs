@@ -42,7 +42,8 @@ impl schemars::JsonSchema for PageSize {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": "integer", "minimum": 1, "maximum": limits::PAGE_MAX, "default": limits::PAGE_DEFAULT
+            "type": "integer", "minimum": 1, "maximum": limits::PAGE_MAX, "default": limits::PAGE_DEFAULT,
+            "description": "How many items a page has at the most."
         })
     }
 }
@@ -64,7 +65,11 @@ impl schemars::JsonSchema for Cursor {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "maxLength": 64 })
+        schemars::json_schema!({
+            "type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9_-]*$",
+            "description": "Where a page starts. What it is made of may change; it fits the list and the filters that it \
+                came with, and no others.",
+        })
     }
 }
 
@@ -76,6 +81,7 @@ pub struct Page<T> {
     /// The items, in the order of the list.
     pub data: Vec<T>,
     /// Where the next page starts; `null` on the last one.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
     pub next_cursor: Option<String>,
 }
 

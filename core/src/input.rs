@@ -44,7 +44,7 @@ impl Fault {
     }
 }
 
-/// The kinds of [`Fault`]; clients may rely on them.
+/// The kinds of faults; clients may rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

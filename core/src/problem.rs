@@ -45,6 +45,21 @@ macro_rules! codes {
                 match self { $(Self::$code => concat!($($meaning),+)),+ }
             }
         }
+
+        #[cfg(feature = "openapi")]
+        impl schemars::JsonSchema for Code {
+            fn schema_name() -> Cow<'static, str> {
+                "ProblemCode".into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "enum": [$($text),+],
+                    "description": "The kind of a problem, for programs. It never changes; new ones may come.",
+                })
+            }
+        }
     };
 }
 

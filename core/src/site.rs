@@ -137,7 +137,7 @@ impl Reply for Page {
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.text_response(http::StatusCode::OK, "text/html");
+        operation.text_response(http::StatusCode::OK, "text/html", "A page.");
     }
 }
 
@@ -166,7 +166,7 @@ impl Reply for Loaded {
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
         for media_type in ["text/css", "text/javascript", "image/svg+xml"] {
-            operation.text_response(http::StatusCode::OK, media_type);
+            operation.text_response(http::StatusCode::OK, media_type, "What a page loads.");
         }
     }
 }

@@ -81,8 +81,7 @@ impl schemars::JsonSchema for WebhookUrl {
             "type": "string",
             "format": "uri",
             "maxLength": limits::WEBHOOK_URL,
-            "description": "Shown masked: all but its host is `***`.",
-            "examples": ["https://hooks.slack.com/***"],
+            "description": "An incoming webhook of Slack. It is shown masked: all but its host is `***`.",
         })
     }
 }
@@ -136,9 +135,7 @@ impl schemars::JsonSchema for ChannelsPatch {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let channels = generator.subschema_for::<Option<Vec<Channel>>>();
-        let properties: Map<_, _> =
-            configurable().map(|kind| (kind.as_str().to_owned(), channels.clone().into())).collect();
+        let properties = channels_of_kinds(&generator.subschema_for::<Option<Vec<Channel>>>());
         schemars::json_schema!({
             "type": ["object", "null"], "properties": properties, "additionalProperties": false, "x-optional": true
         })
@@ -191,6 +188,16 @@ fn chosen_or_default(chosen: &Channels, kind: NotificationKind) -> &[Channel] {
 }
 
 #[cfg(feature = "openapi")]
+fn channels_of_kinds(channels: &schemars::Schema) -> Map<String, Json> {
+    let described = |kind: NotificationKind| {
+        let mut channels = channels.clone();
+        channels.insert("description".to_owned(), format!("The channels of `{}`.", kind.as_str()).into());
+        (kind.as_str().to_owned(), channels.into())
+    };
+    configurable().map(described).collect()
+}
+
+#[cfg(feature = "openapi")]
 struct AllChannels;
 
 #[cfg(feature = "openapi")]
@@ -204,9 +211,7 @@ impl schemars::JsonSchema for AllChannels {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let channels = generator.subschema_for::<Vec<Channel>>();
-        let properties: Map<_, _> =
-            configurable().map(|kind| (kind.as_str().to_owned(), channels.clone().into())).collect();
+        let properties = channels_of_kinds(&generator.subschema_for::<Vec<Channel>>());
         let required: Vec<_> = configurable().map(NotificationKind::as_str).collect();
         schemars::json_schema!({ "type": "object", "properties": properties, "required": required })
     }

@@ -90,8 +90,8 @@ impl schemars::JsonSchema for Timestamp {
         schemars::json_schema!({
             "type": "string",
             "format": "date-time",
-            "description": "A point in time: RFC 3339, UTC, milliseconds.",
-            "examples": ["2026-11-24T09:30:00.000Z"],
+            "pattern": "^(19[7-9]|[2-9][0-9]{2})[0-9]-",
+            "description": "A point in time from 1970 on (RFC 3339), shown in UTC with milliseconds.",
         })
     }
 }
@@ -171,7 +171,7 @@ impl schemars::JsonSchema for Date {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "format": "date", "examples": ["2026-11-24"] })
+        schemars::json_schema!({ "type": "string", "format": "date", "description": "A day of the calendar (RFC 3339)." })
     }
 }
 

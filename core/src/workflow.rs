@@ -26,7 +26,7 @@ wire_enum! {
     }
 }
 
-/// A line of the table.
+/// A move that the workflow has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Transition {

@@ -87,7 +87,8 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
 
 async fn answer(app: &Arc<App>, mut request: Request) -> worker::Result<Response> {
     let started = Date::now().as_millis();
-    let method = request.method().to_string();
+    // As it was sent: `Request::method` takes every method that it does not know for GET.
+    let method = request.inner().method();
     let headers = read_headers(request.headers());
     let response = match read_body(&mut request, &method).await? {
         Some(body) => match to_core(&method, &request, headers.clone(), body) {

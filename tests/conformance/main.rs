@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let targets: [&'static Target; 3] = runtime.block_on(async {
         let (sqlite, postgres, edge) =
-            tokio::join!(targets::native_sqlite(), targets::native_postgres(), targets::edge_d1());
+            tokio::join!(targets::native_sqlite(&[]), targets::native_postgres(&[]), targets::edge_d1(&[]));
         [sqlite, postgres, edge].map(|target| &*Box::leak(Box::new(target)))
     });
 

@@ -45,7 +45,7 @@ const miniflare = new Miniflare(
       [...wrangler.matchAll(/^name = "(RATE_\w+)"\nnamespace_id = "(\d+)"\nsimple = { limit = (\d+), period = (\d+) }/gm)].map(
         ([, name, namespace_id, limit, period]) => [
           name,
-          { namespace_id, simple: { limit: Number(vars[name.replace("_BY_", "_")] ?? limit), period: Number(period) } },
+          { namespace_id, simple: { limit: Number(vars[name.replace("_BY_REQUESTS", "").replace("_BY_", "_")] ?? limit), period: Number(period) } },
         ],
       ),
     ),

@@ -20,7 +20,8 @@ pub const AUDIENCE: &str = "bailiwick";
 pub struct Provider {
     /// Its name for itself.
     pub issuer: String,
-    control: String,
+    /// Where it is told what to do.
+    pub control: String,
     http: reqwest::Client,
     /// Ends with this process, which is the other end of its input.
     _process: Child,

@@ -218,13 +218,16 @@ pub fn address(line: &str) -> String {
     line[start..].chars().take_while(|c| !c.is_whitespace() && *c != '"').collect()
 }
 
+/// Settings that a suite wants for its targets, beside or in place of those of all.
+pub type More = [(&'static str, &'static str)];
+
 /// The native binary on a fresh SQLite file.
-pub async fn native_sqlite() -> Target {
+pub async fn native_sqlite(more: &More) -> Target {
     let directory = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite://{}", directory.path().join("bailiwick.db").display());
     let receivers = Receivers::shared();
     let (process, line) = start(
-        native(&url).envs(receivers.by_smtp()).envs(Provider::shared().settings()),
+        native(&url).envs(receivers.by_smtp()).envs(Provider::shared().settings()).envs(more.iter().copied()),
         "listening on http",
     )
     .await;
@@ -243,13 +246,15 @@ pub async fn native_sqlite() -> Target {
 }
 
 /// The native binary on a fresh Postgres.
-pub async fn native_postgres() -> Target {
+pub async fn native_postgres(more: &More) -> Target {
     let postgres = Postgres::start().await;
     let url = postgres.install().await;
     let receivers = Receivers::shared();
-    let (process, line) =
-        start(native(&url).envs(receivers.by_api()).envs(Provider::shared().settings()), "listening on http")
-            .await;
+    let (process, line) = start(
+        native(&url).envs(receivers.by_api()).envs(Provider::shared().settings()).envs(more.iter().copied()),
+        "listening on http",
+    )
+    .await;
     let pool = PgPool::connect(&postgres.login("bailiwick", "bailiwick")).await.expect("Postgres");
     Target {
         name: "native+postgres",
@@ -265,7 +270,7 @@ pub async fn native_postgres() -> Target {
 }
 
 /// The Worker, as it was built last, in workerd with a fresh D1.
-pub async fn edge_d1() -> Target {
+pub async fn edge_d1(more: &More) -> Target {
     let directory = tempfile::tempdir().expect("a directory");
     let receivers = Receivers::shared();
     let settings = settings().map(|(name, value)| (name, value.to_owned()));
@@ -273,6 +278,7 @@ pub async fn edge_d1() -> Target {
         .into_iter()
         .chain(receivers.by_api())
         .chain(Provider::shared().settings())
+        .chain(more.iter().map(|(name, value)| (*name, (*value).to_owned())))
         .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
     let mut command = Command::new(root().join("node_modules/.bin/node"));

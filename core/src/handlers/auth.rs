@@ -13,6 +13,9 @@ use crate::{
     },
 };
 
+#[cfg(feature = "openapi")]
+use crate::token::RefreshToken;
+
 /// The tokens of a session, as OAuth 2.0 answers with them (RFC 6749, section 5.1).
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -20,10 +23,12 @@ pub(crate) struct SessionTokens {
     /// For `Authorization: Bearer`.
     access_token: String,
     /// Always `Bearer`.
+    #[cfg_attr(feature = "openapi", schemars(extend("const" = "Bearer")))]
     token_type: &'static str,
     /// Seconds for which the access token is valid.
     expires_in: i64,
     /// Renews both. It is good once: what it brings takes its place.
+    #[cfg_attr(feature = "openapi", schemars(with = "RefreshToken"))]
     refresh_token: String,
     /// Seconds for which the refresh token is valid.
     refresh_expires_in: u64,

@@ -60,6 +60,7 @@ pub(crate) struct Transitions {
     /// The moves so far, newest first.
     data: Vec<Moved>,
     /// Where the next page of moves starts; `null` on the last one.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::cursor::Cursor>"))]
     next_cursor: Option<String>,
 }
 
@@ -72,6 +73,7 @@ pub(crate) struct Outlook {
     /// Whether the caller could do it now, giving a comment where one is needed.
     allowed: bool,
     /// Why not: the `code` of the problem that they would get.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::problem::Code>"))]
     refusal: Option<&'static str>,
     /// The least role that may do it.
     required_role: Role,

@@ -17,6 +17,7 @@ use crate::{
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Health {
     /// Always `ok`; anything else is a problem.
+    #[cfg_attr(feature = "openapi", schemars(extend("const" = "ok")))]
     status: &'static str,
 }
 

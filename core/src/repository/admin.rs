@@ -86,9 +86,12 @@ impl<T: Enumeration> schemars::JsonSchema for Tally<T> {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let names: Vec<_> = T::ALL.iter().map(|variant| variant.as_str()).collect();
-        let count = serde_json::json!({ "type": "integer", "minimum": 0 });
-        let properties: serde_json::Map<_, _> =
-            names.iter().map(|name| ((*name).to_owned(), count.clone())).collect();
+        let count = |name: &&str| {
+            let description = format!("How many are `{name}`.");
+            let count = serde_json::json!({ "type": "integer", "minimum": 0, "description": description });
+            ((*name).to_owned(), count)
+        };
+        let properties: serde_json::Map<_, _> = names.iter().map(count).collect();
         schemars::json_schema!({ "type": "object", "properties": properties, "required": names })
     }
 }
@@ -135,6 +138,7 @@ record! {
         /// The id of what it was done to.
         pub entity_id: EntityId,
         /// More about it; its members depend on the action.
+        #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Map<String, Json>"))]
         pub detail: Json,
         /// When.
         pub created_at: Timestamp,

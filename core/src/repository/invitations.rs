@@ -114,6 +114,7 @@ pub struct MadeInvitation {
     #[serde(flatten)]
     pub invitation: Invitation,
     /// What accepts it. It is not kept and cannot be shown again; it is in the email, too.
+    #[cfg_attr(feature = "openapi", schemars(with = "InvitationToken"))]
     pub token: String,
 }
 

@@ -114,8 +114,10 @@ input! {
         /// Its name: one line.
         pub name: ProjectName,
         /// What it is about.
+        #[cfg_attr(feature = "openapi", schemars(extend("default" = "")))]
         pub description: Option<Description>,
         /// Whether people outside the tenant may see it; `private` if absent.
+        #[cfg_attr(feature = "openapi", schemars(extend("default" = "private")))]
         pub visibility: Option<Visibility>,
     }
 

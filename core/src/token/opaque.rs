@@ -168,14 +168,16 @@ impl schemars::JsonSchema for RefreshToken {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        opaque_schema()
+        opaque_schema("What renews a session's tokens, once.")
     }
 }
 
 #[cfg(feature = "openapi")]
-fn opaque_schema() -> schemars::Schema {
+fn opaque_schema(description: &str) -> schemars::Schema {
+    // Of the last character, four bits are of no byte.
     schemars::json_schema!({
-        "type": "string", "minLength": 86, "maxLength": 86, "pattern": "^[A-Za-z0-9_-]{86}$"
+        "type": "string", "minLength": 86, "maxLength": 86, "pattern": "^[A-Za-z0-9_-]{85}[AQgw]$",
+        "description": description,
     })
 }
 
@@ -202,7 +204,7 @@ impl schemars::JsonSchema for InvitationToken {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        opaque_schema()
+        opaque_schema("What accepts an invitation.")
     }
 }
 

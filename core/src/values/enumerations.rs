@@ -19,10 +19,10 @@ pub(crate) trait Enumeration: Copy + 'static {
 
 /// An enumeration with one fixed text for each variant, on the wire and in the database.
 macro_rules! wire_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
+    ($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $variant_doc:literal])+ $variant:ident = $text:literal,)+ }) => {
+        $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_meta])* $variant,)+ }
+        pub enum $name { $($(#[doc = $variant_doc])+ $variant,)+ }
 
         impl $crate::values::Enumeration for $name {
             const ALL: &'static [Self] = Self::ALL;
@@ -98,7 +98,8 @@ macro_rules! wire_enum {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "enum": [$($text),+] })
+                let variants = [$(($text, concat!($($variant_doc),+))),+];
+                $crate::openapi::enumeration(concat!($($doc),+), &variants)
             }
         }
     };

@@ -18,8 +18,8 @@ pub use self::enumerations::*;
 pub(crate) use self::enumerations::{Enumeration, wire_enum};
 
 macro_rules! id {
-    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {$(
-        $(#[$meta])*
+    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {$(
+        $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(pub(crate) Uuid);
@@ -75,7 +75,8 @@ macro_rules! id {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "format": "uuid" })
+                let schema = schemars::json_schema!({ "type": "string", "format": "uuid" });
+                crate::openapi::described(schema, concat!($($doc),+))
             }
         }
     )+};
@@ -144,17 +145,10 @@ fn prose(text: String, min: usize, max: usize, lines: bool) -> Result<String, Fa
     Ok(text)
 }
 
-/// One line: no control characters.
-#[cfg(feature = "openapi")]
-const LINE: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
-/// Any number of lines: no control characters but tabs and ends of lines.
-#[cfg(feature = "openapi")]
-const LINES: &str = r"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]*$";
-
 /// A newtype over checked text.
 macro_rules! text {
-    ($($(#[$meta:meta])* $name:ident = $check:expr, $schema:tt;)+) => {$(
-        $(#[$meta])*
+    ($($(#[doc = $doc:literal])+ $name:ident = $check:expr, $schema:expr;)+) => {$(
+        $(#[doc = $doc])+
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
@@ -213,7 +207,7 @@ macro_rules! text {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
+                crate::openapi::described($schema, concat!($($doc),+))
             }
         }
     )+};
@@ -221,33 +215,57 @@ macro_rules! text {
 
 text! {
     /// An email address, in lower case: addresses that differ in case only are the same account.
-    Email = |text| email(&text), { "type": "string", "format": "email", "maxLength": limits::EMAIL };
+    Email = |text| email(&text), schemars::json_schema!({
+        "type": "string", "format": "email", "maxLength": limits::EMAIL
+    });
     /// The name of a person or a tenant: one line.
-    Name = |text| prose(text, 1, limits::NAME, false), { "type": "string", "minLength": 1, "maxLength": limits::NAME, "pattern": LINE };
+    Name = |text| prose(text, 1, limits::NAME, false), line_schema(limits::NAME);
     /// A tenant's name in URLs and headers. It never changes.
-    Slug = slug, {
+    Slug = slug, schemars::json_schema!({
         "type": "string", "pattern": "^[a-z0-9-]{2,63}$",
         "minLength": limits::SLUG_MIN, "maxLength": limits::SLUG_MAX
-    };
+    });
     /// The name of a project: one line.
-    ProjectName = |text| prose(text, 1, limits::PROJECT_NAME, false),
-        { "type": "string", "minLength": 1, "maxLength": limits::PROJECT_NAME, "pattern": LINE };
-    /// What a project is about: any number of lines.
-    Description = |text| prose(text, 0, limits::DESCRIPTION, true),
-        { "type": "string", "maxLength": limits::DESCRIPTION, "pattern": LINES };
+    ProjectName = |text| prose(text, 1, limits::PROJECT_NAME, false), line_schema(limits::PROJECT_NAME);
+    /// What a project or a task is about: any number of lines, even none.
+    Description = |text| prose(text, 0, limits::DESCRIPTION, true), lines_schema(0, limits::DESCRIPTION);
     /// The title of a task: one line.
-    TaskTitle = |text| prose(text, 1, limits::TASK_TITLE, false),
-        { "type": "string", "minLength": 1, "maxLength": limits::TASK_TITLE, "pattern": LINE };
+    TaskTitle = |text| prose(text, 1, limits::TASK_TITLE, false), line_schema(limits::TASK_TITLE);
     /// A comment on a task: any number of lines. `@` before the local part of a member's address, or before their id,
     /// mentions them.
-    CommentBody = |text| prose(text, 1, limits::COMMENT_BODY, true),
-        { "type": "string", "minLength": 1, "maxLength": limits::COMMENT_BODY, "pattern": LINES };
+    CommentBody = |text| prose(text, 1, limits::COMMENT_BODY, true), lines_schema(1, limits::COMMENT_BODY);
     /// The name of an action or of a type of entity, as the activity log has them.
-    Term = term, { "type": "string", "pattern": "^[a-z_.]{1,64}$", "maxLength": limits::TERM };
+    Term = term, schemars::json_schema!({
+        "type": "string", "pattern": "^[a-z_.]{1,64}$", "minLength": 1, "maxLength": limits::TERM
+    });
     /// Why a project was moved: any number of lines.
-    TransitionComment = |text| prose(text, 1, limits::COMMENT, true),
-        { "type": "string", "minLength": 1, "maxLength": limits::COMMENT, "pattern": LINES };
+    TransitionComment = |text| prose(text, 1, limits::COMMENT, true), lines_schema(1, limits::COMMENT);
 }
+
+/// The schema of what [`prose`] takes as one line: no control characters, and not only blanks (of Unicode's
+/// `White_Space`, which regular expressions' `\s` is not everywhere).
+#[cfg(feature = "openapi")]
+fn line_schema(max: usize) -> schemars::Schema {
+    const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
+    let pattern = format!("^[^{CONTROL}]*[^{CONTROL}{BLANK}][^{CONTROL}]*$");
+    schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": max, "pattern": pattern })
+}
+
+/// The schema of what [`prose`] takes as any number of lines.
+#[cfg(feature = "openapi")]
+fn lines_schema(min: usize, max: usize) -> schemars::Schema {
+    const CONTROL: &str = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f";
+    if min == 0 {
+        let pattern = format!("^[^{CONTROL}]*$");
+        return schemars::json_schema!({ "type": "string", "maxLength": max, "pattern": pattern });
+    }
+    let pattern = format!(r"^[^{CONTROL}]*[^{CONTROL}\t\n\r{BLANK}][^{CONTROL}]*$");
+    schemars::json_schema!({ "type": "string", "minLength": min, "maxLength": max, "pattern": pattern })
+}
+
+/// The blanks that are no control characters, in a class of a regular expression.
+#[cfg(feature = "openapi")]
+const BLANK: &str = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
 
 fn email(text: &str) -> Result<String, Fault> {
     let fault = || Fault::new(FaultCode::Format, "Expected an email address.");

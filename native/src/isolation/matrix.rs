@@ -185,6 +185,7 @@ pub fn slots(document: &Value, route: &'static Route) -> Vec<Slot> {
         }
     }
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        let parameter = named(parameter).unwrap_or(parameter);
         if parameter["in"] == "query" && is_id(&parameter["schema"]) {
             slots.extend(parameter["name"].as_str().map(|name| Slot::Query(name.to_owned())));
         }

@@ -143,10 +143,13 @@ input! {
         /// What is to be done, in a line.
         pub title: TaskTitle,
         /// More about it.
+        #[cfg_attr(feature = "openapi", schemars(extend("default" = "")))]
         pub description: Option<Description>,
         /// Where it stands; `todo` if absent.
+        #[cfg_attr(feature = "openapi", schemars(extend("default" = "todo")))]
         pub status: Option<TaskStatus>,
         /// How urgent it is; `normal` if absent.
+        #[cfg_attr(feature = "openapi", schemars(extend("default" = "normal")))]
         pub priority: Option<Priority>,
         /// Who is to do it: an active member.
         pub assignee_id: Option<UserId>,
@@ -181,6 +184,7 @@ input! {
         /// Only those that are to be done before this day.
         pub due_before: Option<Date>,
         /// In which order; `created_at` if absent.
+        #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
         pub order: Option<TaskOrder>,
         /// Items on a page.
         pub limit: Option<PageSize>,

@@ -1,0 +1,135 @@
+//! Links: where one can go from what was created, or from the first item of a list, so that tools can follow.
+
+use serde_json::{Map, Value, json};
+
+use super::{operations, pascal, reference_name};
+
+/// An operation that others lead to.
+struct Target {
+    operation: String,
+    placeholders: Vec<String>,
+    security: Value,
+    names_a_tenant: bool,
+}
+
+/// Adds links to every answer that says what another operation's path needs, and the few that lead to a body.
+pub(super) fn add(document: &mut Value) {
+    let targets = targets(document);
+    let schemas = document["components"]["schemas"].take();
+    let mut links = Map::new();
+    for operation in operations(document) {
+        let from = operation["operationId"].as_str().unwrap_or_default().to_owned();
+        let security = operation["security"].clone();
+        for status in ["200", "201"] {
+            let Some(response) = operation["responses"].get_mut(status) else { continue };
+            let Some(name) = reference_name(&response["content"]["application/json"]["schema"]) else {
+                continue;
+            };
+            let source = Source::new(&schemas, name);
+            let found: Vec<_> = if status == "201" || source.is_page {
+                // Who sees what a tenant shows in public is led to nothing else, and its members not there.
+                let same = |target: &&Target| target.security == security;
+                targets.iter().filter(same).filter_map(|target| source.lead_to(target)).collect()
+            } else {
+                Vec::new()
+            };
+            let mut of_response = Map::new();
+            let more = by_body(&from).into_iter().chain(targets.iter().filter_map(|to| by_tenant(&from, to)));
+            for (operation, link) in found.into_iter().chain(more) {
+                let key = format!("{from}.{operation}");
+                of_response.insert(operation, json!({ "$ref": format!("#/components/links/{key}") }));
+                links.insert(key, link);
+            }
+            if !of_response.is_empty() {
+                response["links"] = of_response.into();
+            }
+        }
+    }
+    document["components"]["schemas"] = schemas;
+    document["components"]["links"] = links.into();
+}
+
+fn targets(document: &Value) -> Vec<Target> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let operations = paths.flat_map(|(path, operations)| {
+        let placeholders: Vec<_> = path.split(['{', '}']).skip(1).step_by(2).map(str::to_owned).collect();
+        let operations = operations.as_object().into_iter().flat_map(Map::values);
+        operations.filter_map(move |operation| {
+            Some(Target {
+                operation: operation["operationId"].as_str()?.to_owned(),
+                placeholders: placeholders.clone(),
+                security: operation["security"].clone(),
+                names_a_tenant: operation["parameters"]
+                    .as_array()
+                    .is_some_and(|all| all.iter().any(|parameter| parameter["name"] == "X-Tenant-ID")),
+            })
+        })
+    });
+    operations.collect()
+}
+
+/// What an answer knows: the members of what it shows, or of the first item of the page that it is.
+struct Source<'a> {
+    is_page: bool,
+    at: &'static str,
+    members: &'a Value,
+}
+
+impl<'a> Source<'a> {
+    fn new(schemas: &'a Value, name: &str) -> Self {
+        let members = &schemas[name]["properties"];
+        let items = if name.starts_with("PageOf") { reference_name(&members["data"]["items"]) } else { None };
+        match items {
+            Some(item) => Self { is_page: true, at: "/data/0", members: &schemas[item]["properties"] },
+            None => Self { is_page: false, at: "", members },
+        }
+    }
+
+    /// Where the id stands that a placeholder of a path means.
+    fn place(&self, placeholder: &str) -> Option<String> {
+        let id = pascal(placeholder);
+        let is_it = |member: &str| reference_name(&self.members[member]) == Some(&id);
+        let member = [placeholder, "id"].into_iter().find(|member| is_it(member))?;
+        Some(format!("$response.body#{}/{member}", self.at))
+    }
+
+    fn lead_to(&self, Target { operation, placeholders, .. }: &Target) -> Option<(String, Value)> {
+        let place = |placeholder: &String| Some((placeholder.clone(), self.place(placeholder)?));
+        let places = placeholders.iter().map(place).collect::<Option<Vec<_>>>()?;
+        // It leads to what is about its own id, and not back to the parent that it names.
+        let own = places.last().is_some_and(|(name, _)| {
+            reference_name(&self.members["id"]) == Some(&pascal(name))
+                || name == "user_id" && self.is_member()
+        });
+        let parameters: Map<_, _> = places.into_iter().map(|(name, place)| (name, place.into())).collect();
+        own.then(|| (operation.clone(), json!({ "operationId": operation, "parameters": parameters })))
+    }
+
+    /// Members are known by the user's id.
+    fn is_member(&self) -> bool {
+        reference_name(&self.members["id"]) == Some("MembershipId")
+    }
+}
+
+/// A tenant that was created is named by a header.
+fn by_tenant(
+    from: &str,
+    Target { operation, placeholders, security, names_a_tenant }: &Target,
+) -> Option<(String, Value)> {
+    let of_members = *names_a_tenant && placeholders.is_empty() && *security != json!([]);
+    let parameters = json!({ "header.X-Tenant-ID": "$response.body#/id" });
+    (from == "tenants_create" && of_members)
+        .then(|| (operation.clone(), json!({ "operationId": operation, "parameters": parameters })))
+}
+
+/// What is answered once, to be sent back once.
+fn by_body(from: &str) -> Option<(String, Value)> {
+    let (to, member, place) = match from {
+        "auth_login" | "auth_refresh" => ("auth_refresh", "refresh_token", "refresh_token"),
+        "invitations_create" => ("invitations_accept", "token", "token"),
+        _ => return None,
+    };
+    let mut body = Map::new();
+    body.insert(member.to_owned(), format!("$response.body#/{place}").into());
+    Some((to.to_owned(), json!({ "operationId": to, "requestBody": body })))
+}

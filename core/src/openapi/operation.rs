@@ -1,0 +1,249 @@
+//! An operation: what its handler's types take and give, and what its access rule adds to that.
+
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde_json::{Map, Value, json};
+
+use super::{Generators, components, module, pascal, problems, reference_name, schemas::without_null};
+use crate::{
+    endpoint::Traits,
+    input::Input,
+    problem::Code,
+    routes::{Access, Route},
+    values::Role,
+};
+
+/// An operation while its handler's types describe it.
+pub(crate) struct Operation<'a> {
+    generators: &'a mut Generators,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    responses: Map<String, Value>,
+    problems: Vec<Code>,
+}
+
+impl Operation<'_> {
+    pub(crate) fn body<T: Input>(&mut self) {
+        let schema = T::schema(&mut self.generators.inputs);
+        let name = reference_name(schema.as_value()).unwrap_or_default();
+        let definition = self.generators.inputs.definitions().get(name);
+        let description = definition.and_then(|schema| schema.get("description")).cloned();
+        self.body = Some(json!({
+            "description": description,
+            "required": true,
+            "content": { "application/json": { "schema": schema } },
+        }));
+        self.problems.extend([
+            Code::MalformedJson,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+            Code::ValidationFailed,
+        ]);
+    }
+
+    pub(crate) fn query<T: Input>(&mut self) {
+        let generator = &mut self.generators.inputs;
+        let schema = T::schema(generator);
+        // The parameters are listed one by one; the type itself is nobody's schema.
+        let name = reference_name(schema.as_value()).unwrap_or_default();
+        let schema = generator.definitions_mut().remove(name).unwrap_or_default();
+        let required: Vec<_> = schema["required"].as_array().cloned().unwrap_or_default();
+        for (parameter, mut schema) in schema["properties"].as_object().cloned().unwrap_or_default() {
+            without_null(&mut schema);
+            let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+            self.parameters.push(json!({
+                "name": parameter,
+                "in": "query",
+                "required": required.contains(&Value::String(parameter.clone())),
+                "description": description,
+                "schema": schema,
+            }));
+        }
+    }
+
+    pub(crate) fn tenant_headers(&mut self) {
+        self.parameters.extend(components::tenant_headers());
+    }
+
+    pub(crate) fn response<T: JsonSchema>(&mut self, status: StatusCode) {
+        let generator = &mut self.generators.outputs;
+        let schema = generator.subschema_for::<T>();
+        let name = reference_name(schema.as_value()).unwrap_or_default();
+        let definition = generator.definitions().get(name);
+        let description = definition.and_then(|schema| schema.get("description")).cloned();
+        let mut response = json!({
+            "description": description.unwrap_or_else(|| "An OpenAPI document.".into()),
+            "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
+            "content": { "application/json": { "schema": schema } },
+        });
+        if status == StatusCode::CREATED {
+            response["headers"]["Location"] = json!({ "$ref": "#/components/headers/Location" });
+        }
+        self.responses.insert(status.as_str().to_owned(), response);
+    }
+
+    /// Another media type of a response; a text if it is not JSON.
+    pub(crate) fn text_response(&mut self, status: StatusCode, media_type: &str, description: &str) {
+        if !self.responses.contains_key(status.as_str()) {
+            self.empty_response(status);
+            self.responses[status.as_str()]["description"] = description.into();
+        }
+        self.responses[status.as_str()]["content"][media_type] = json!({ "schema": { "type": "string" } });
+    }
+
+    /// A place of the path that does not hold an id, but one of some texts.
+    pub(crate) fn named_in_path(&mut self, name: &str, description: &str, texts: &[&str]) {
+        self.parameters.push(json!({
+            "name": name, "in": "path", "required": true, "description": description,
+            "schema": { "type": "string", "enum": texts },
+        }));
+    }
+
+    pub(crate) fn empty_response(&mut self, status: StatusCode) {
+        let response = json!({
+            "description": "It is done; there is nothing more to say.",
+            "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
+        });
+        self.responses.insert(status.as_str().to_owned(), response);
+    }
+}
+
+/// The description of a route.
+pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
+    let mut operation = Operation {
+        generators,
+        parameters: Vec::new(),
+        body: None,
+        responses: Map::new(),
+        problems: vec![
+            Code::InvalidTenantHeader,
+            Code::InvalidParameter,
+            Code::TargetTooLong,
+            Code::InternalError,
+        ],
+    };
+    route.endpoint.describe(&mut operation);
+    let Operation { mut parameters, body, mut responses, mut problems, .. } = operation;
+    // No route without a database, but for the few that say so, is spared its absence.
+    if route.batches > 0 {
+        problems.extend([Code::Unavailable, Code::Timeout]);
+    }
+    problems.extend(of_access(route.access));
+    if names_a_tenant(route.access) {
+        parameters.extend(components::tenant_headers());
+    }
+    let Traits { kept, conditional } = route.endpoint.traits();
+    if kept {
+        parameters.push(components::idempotency_key());
+        problems.extend([Code::InvalidHeader, Code::IdempotencyKeyReused]);
+    }
+    if conditional || matches!(route.method, Method::PATCH | Method::DELETE) {
+        parameters.push(components::if_match());
+        problems.extend([Code::InvalidHeader, Code::PreconditionFailed]);
+    }
+    if route.method == Method::GET {
+        parameters.push(components::if_none_match());
+        responses.insert("304".to_owned(), components::not_modified());
+    }
+    for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
+        let mut has = |name: &str, component: &str| {
+            response["headers"][name] = json!({ "$ref": format!("#/components/headers/{component}") });
+        };
+        if kept {
+            has("Idempotency-Replayed", "IdempotencyReplayed");
+        }
+        if conditional {
+            has("Content-Location", "ContentLocation");
+        }
+        if status == "200" && (conditional || route.method == Method::GET) {
+            has("ETag", "ETag");
+        }
+    }
+    for placeholder in route.path.split(['{', '}']).skip(1).step_by(2) {
+        problems.push(Code::NotFound);
+        if parameters.iter().any(|parameter| parameter["name"] == placeholder) {
+            continue;
+        }
+        let schema = json!({ "$ref": format!("#/components/schemas/{}", pascal(placeholder)) });
+        let thing = placeholder.trim_end_matches("_id").replace('_', " ").replace("api", "API");
+        let description = format!("The id of the {thing}.");
+        parameters.push(json!({
+            "name": placeholder, "in": "path", "required": true, "description": description, "schema": schema,
+        }));
+    }
+    problems.extend(route.problems);
+    problems::add(&mut responses, problems);
+    let mut described = json!({
+        "operationId": route.name.replace("::", "_"),
+        "tags": [module(route)],
+        "summary": route.summary.trim().trim_end_matches('.'),
+        "description": format!("{} {}", route.summary.trim(), who(route.access)),
+        "security": security(route.access),
+        "x-access": access(route.access),
+        "responses": responses,
+    });
+    if !parameters.is_empty() {
+        described["parameters"] = Value::Array(parameters);
+    }
+    if let Some(body) = body {
+        described["requestBody"] = body;
+    }
+    described
+}
+
+fn names_a_tenant(access: Access) -> bool {
+    matches!(access, Access::AnyoneInTenant | Access::Member(_) | Access::InPerson(_))
+}
+
+/// The problems that an access rule implies.
+fn of_access(access: Access) -> Vec<Code> {
+    let mut problems = match access {
+        Access::Public => return Vec::new(),
+        Access::AnyoneInTenant => vec![Code::TenantNotFound],
+        // What the identity provider's tokens can meet is said once, of all routes (`components::security_schemes`).
+        Access::SignedIn => vec![Code::AuthenticationRequired, Code::InvalidToken, Code::SessionRequired],
+        Access::Member(_) | Access::InPerson(_) => {
+            vec![Code::AuthenticationRequired, Code::InvalidToken, Code::NotAMember, Code::InsufficientRole]
+        }
+    };
+    problems.push(Code::TooManyRequests);
+    if names_a_tenant(access) {
+        problems.extend([Code::TenantConflict, Code::TenantSuspended]);
+    }
+    problems
+}
+
+/// Who may call it, in a sentence.
+fn who(access: Access) -> String {
+    match access {
+        Access::Public => "Anybody may call it.".to_owned(),
+        Access::AnyoneInTenant => "Anybody may call it, for any tenant.".to_owned(),
+        Access::SignedIn => "Whoever is logged in may call it.".to_owned(),
+        Access::Member(role) | Access::InPerson(role) => {
+            let keys = match access {
+                Access::InPerson(role) if role < Role::Owner => "; of API keys only those of the role owner",
+                _ => "",
+            };
+            format!("Members of the tenant from the role {} up may call it{keys}.", role.as_str())
+        }
+    }
+}
+
+/// The access rule, for programs.
+fn access(access: Access) -> Value {
+    match access {
+        Access::Public => json!({ "rule": "public" }),
+        Access::AnyoneInTenant => json!({ "rule": "anyone_in_tenant" }),
+        Access::SignedIn => json!({ "rule": "signed_in" }),
+        Access::Member(role) => json!({ "rule": "member", "role": role.as_str() }),
+        Access::InPerson(role) => json!({ "rule": "in_person", "role": role.as_str() }),
+    }
+}
+
+fn security(access: Access) -> Value {
+    match access {
+        Access::Public | Access::AnyoneInTenant => json!([]),
+        Access::SignedIn => json!([{ "session": [] }]),
+        Access::Member(_) | Access::InPerson(_) => json!([{ "session": [] }, { "api_key": [] }]),
+    }
+}
