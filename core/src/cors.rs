@@ -8,7 +8,7 @@ const SENT: HeaderValue =
     HeaderValue::from_static("authorization, content-type, x-request-id, x-tenant-id, x-tenant-slug");
 /// Headers that a page may read, beside those that every page may.
 const READ: HeaderValue =
-    HeaderValue::from_static("location, ratelimit, ratelimit-policy, retry-after, x-request-id");
+    HeaderValue::from_static("link, location, ratelimit, ratelimit-policy, retry-after, x-request-id");
 /// Seconds for which a browser remembers the answer.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 

@@ -5,12 +5,13 @@ use std::{future::Future, marker::PhantomData};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    cursor::{Listing, next_link},
     dispatch::{Account, Lobby, NamedTenant, TenantScope, Visitor},
     input::{Input, Object, query_object},
     json,
@@ -302,6 +303,9 @@ path_id!(IdentityId, "identity_id");
 /// 200 with a JSON body.
 pub(crate) struct Json<T>(pub(crate) T);
 
+/// 200 with a page of a list, and a link to the next one.
+pub(crate) struct List<T>(pub(crate) T);
+
 /// 201 with a JSON body and the place where it can be read again.
 pub(crate) struct Created<T> {
     pub(crate) location: String,
@@ -319,9 +323,18 @@ pub(crate) struct Answer {
     status: StatusCode,
     body: Bytes,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Where the next page starts, of a list that has one.
+    next: Option<String>,
 }
 
 impl Answer {
+    /// Adds, of a page that has a next one, how that is asked for (RFC 8288), given what was asked.
+    pub(crate) fn linked(mut self, asked: &Uri) -> Self {
+        let link = self.next.take().and_then(|cursor| next_link(asked, &cursor));
+        self.headers.extend(link.map(|link| (header::LINK, link)));
+        self
+    }
+
     /// The response to send.
     pub(crate) fn into_response(self) -> Response<Bytes> {
         let json = !self.body.is_empty();
@@ -353,7 +366,7 @@ impl<T: Serialize + Send> Output for T {}
 
 impl<T: Output> Reply for Json<T> {
     fn reply(self) -> Result<Answer> {
-        Ok(Answer { status: StatusCode::OK, body: to_json(&self.0)?, headers: Vec::new() })
+        Ok(Answer { status: StatusCode::OK, body: to_json(&self.0)?, headers: Vec::new(), next: None })
     }
 
     #[cfg(feature = "openapi")]
@@ -362,11 +375,23 @@ impl<T: Output> Reply for Json<T> {
     }
 }
 
+impl<T: Output + Listing> Reply for List<T> {
+    fn reply(self) -> Result<Answer> {
+        let next = self.0.next_cursor().map(str::to_owned);
+        Ok(Answer { next, ..Json(self.0).reply()? })
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.list_response::<T>();
+    }
+}
+
 impl<T: Output> Reply for Created<T> {
     fn reply(self) -> Result<Answer> {
         let location = HeaderValue::try_from(self.location).ok();
         let headers = location.map(|location| (header::LOCATION, location)).into_iter().collect();
-        Ok(Answer { status: StatusCode::CREATED, body: to_json(&self.body)?, headers })
+        Ok(Answer { status: StatusCode::CREATED, body: to_json(&self.body)?, headers, next: None })
     }
 
     #[cfg(feature = "openapi")]
@@ -377,7 +402,7 @@ impl<T: Output> Reply for Created<T> {
 
 impl Reply for NoContent {
     fn reply(self) -> Result<Answer> {
-        Ok(Answer { status: StatusCode::NO_CONTENT, body: Bytes::new(), headers: Vec::new() })
+        Ok(Answer { status: StatusCode::NO_CONTENT, body: Bytes::new(), headers: Vec::new(), next: None })
     }
 
     #[cfg(feature = "openapi")]
@@ -389,7 +414,12 @@ impl Reply for NoContent {
 impl Reply for Document {
     fn reply(self) -> Result<Answer> {
         let headers = vec![(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))];
-        Ok(Answer { status: StatusCode::OK, body: Bytes::from_static(self.0.as_bytes()), headers })
+        Ok(Answer {
+            status: StatusCode::OK,
+            body: Bytes::from_static(self.0.as_bytes()),
+            headers,
+            next: None,
+        })
     }
 
     #[cfg(feature = "openapi")]

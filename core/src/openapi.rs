@@ -69,6 +69,12 @@ impl Operation<'_> {
         self.responses.insert(status.as_str().to_owned(), response);
     }
 
+    pub(crate) fn list_response<T: JsonSchema>(&mut self) {
+        self.response::<T>(StatusCode::OK);
+        self.responses[StatusCode::OK.as_str()]["headers"]["Link"] =
+            json!({ "$ref": "#/components/headers/Link" });
+    }
+
     pub(crate) fn empty_response(&mut self, status: StatusCode) {
         let response = json!({
             "description": status.canonical_reason(),
@@ -134,6 +140,7 @@ pub fn document() -> Value {
             "schemas": schemas,
             "headers": {
                 "RequestId": { "description": "The id under which this request was logged.", "schema": { "type": "string" } },
+                "Link": { "description": "How the next page is asked for (RFC 8288), if there is one: `<reference>; rel=\"next\"`, relative to the request.", "schema": { "type": "string", "examples": ["</v1/projects?limit=20&cursor=..>; rel=\"next\""] } },
                 "Location": { "description": "Where what was created can be read.", "schema": { "type": "string", "format": "uri-reference" } },
                 "Allow": { "description": "The methods that there are.", "schema": { "type": "string" } },
                 "RateLimit": { "description": "Which limit was met, and seconds until there is room again.", "schema": { "type": "string", "examples": ["\"requests\";r=0;t=7"] } },

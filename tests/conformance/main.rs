@@ -22,6 +22,7 @@ mod emails;
 mod identities;
 mod input;
 mod invitations;
+mod lists;
 mod matrix;
 mod members;
 mod notifications;
@@ -110,6 +111,7 @@ fn main() -> ExitCode {
         transitions::cases(),
         tasks::cases(),
         comments::cases(),
+        lists::cases(),
         notifications::cases(),
         recipients::cases(),
         outbox::cases(),

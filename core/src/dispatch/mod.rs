@@ -279,7 +279,7 @@ impl App {
                 (Err(problem), Some(subject)) if problem.code == Code::InvalidToken => {
                     self.identities.forget(&subject.subject);
                 }
-                (answer, _) => return answer.map(Answer::into_response),
+                (answer, _) => return answer.map(|answer| answer.linked(&parts.uri).into_response()),
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::{
     cursor::Page,
     dispatch::{Account, TenantScope},
-    endpoint::{Json, Query},
+    endpoint::{Json, List, Query},
     handlers::PageQuery,
     problem::Result,
     repository::{
@@ -21,8 +21,8 @@ pub(crate) async fn statistics(scope: TenantScope) -> Result<Json<Statistics>> {
 pub(crate) async fn activity(
     scope: TenantScope,
     Query(query): Query<ActivityQuery>,
-) -> Result<Json<Page<Activity>>> {
-    scope.admin().activity(query).await.map(Json)
+) -> Result<List<Page<Activity>>> {
+    scope.admin().activity(query).await.map(List)
 }
 
 pub(crate) async fn verify_activity(
@@ -35,15 +35,15 @@ pub(crate) async fn verify_activity(
 pub(crate) async fn tenants(
     account: Account,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<OwnedTenant>>> {
-    account.owned(page.limit, page.cursor).await.map(Json)
+) -> Result<List<Page<OwnedTenant>>> {
+    account.owned(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn deliveries(
     scope: TenantScope,
     Query(query): Query<DeliveryQuery>,
-) -> Result<Json<Page<Delivery>>> {
-    scope.deliveries().list(query).await.map(Json)
+) -> Result<List<Page<Delivery>>> {
+    scope.deliveries().list(query).await.map(List)
 }
 
 pub(crate) async fn retry_delivery(scope: TenantScope, id: DeliveryId) -> Result<Json<Delivery>> {

@@ -3,15 +3,15 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Created, Json, List, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
     repository::api_keys::{ApiKey, ApiKeys, MadeApiKey, NewApiKey},
     values::ApiKeyId,
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<Json<Page<ApiKey>>> {
-    scope.api_keys().list(page.limit, page.cursor).await.map(Json)
+pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<List<Page<ApiKey>>> {
+    scope.api_keys().list(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn create(scope: TenantScope, Body(new): Body<NewApiKey>) -> Result<Created<MadeApiKey>> {

@@ -3,7 +3,7 @@
 use crate::{
     cursor::Page,
     dispatch::Visitor,
-    endpoint::{Json, Query},
+    endpoint::{Json, List, Query},
     problem::Result,
     repository::catalogue::{Catalogue, CatalogueProject, CatalogueQuery},
     values::ProjectId,
@@ -12,8 +12,8 @@ use crate::{
 pub(crate) async fn list(
     visitor: Visitor,
     Query(query): Query<CatalogueQuery>,
-) -> Result<Json<Page<CatalogueProject>>> {
-    visitor.list(query).await.map(Json)
+) -> Result<List<Page<CatalogueProject>>> {
+    visitor.list(query).await.map(List)
 }
 
 pub(crate) async fn get(visitor: Visitor, id: ProjectId) -> Result<Json<CatalogueProject>> {

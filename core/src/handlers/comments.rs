@@ -3,7 +3,7 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Created, Json, List, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
     repository::comments::{Comment, CommentPatch, Comments, NewComment},
@@ -14,8 +14,8 @@ pub(crate) async fn list(
     scope: TenantScope,
     task: TaskId,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Comment>>> {
-    scope.comments().list(task, page.limit, page.cursor).await.map(Json)
+) -> Result<List<Page<Comment>>> {
+    scope.comments().list(task, page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn create(

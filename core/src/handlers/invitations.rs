@@ -3,7 +3,7 @@
 use crate::{
     cursor::Page,
     dispatch::{Account, TenantScope},
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Created, Json, List, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
     repository::{
@@ -16,8 +16,8 @@ use crate::{
 pub(crate) async fn list(
     scope: TenantScope,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Invitation>>> {
-    scope.invitations().list(page.limit, page.cursor).await.map(Json)
+) -> Result<List<Page<Invitation>>> {
+    scope.invitations().list(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn create(

@@ -3,7 +3,7 @@
 use crate::{
     cursor::Page,
     dispatch::Account,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Created, Json, List, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
     repository::{
@@ -29,8 +29,8 @@ pub(crate) async fn change_password(
     account.change_password(change).await.map(|()| NoContent)
 }
 
-pub(crate) async fn sessions(account: Account, Query(page): Query<PageQuery>) -> Result<Json<Page<Session>>> {
-    account.sessions(page.limit, page.cursor).await.map(Json)
+pub(crate) async fn sessions(account: Account, Query(page): Query<PageQuery>) -> Result<List<Page<Session>>> {
+    account.sessions(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn revoke_session(account: Account, id: SessionId) -> Result<NoContent> {
@@ -44,8 +44,8 @@ pub(crate) async fn revoke_sessions(account: Account) -> Result<NoContent> {
 pub(crate) async fn identities(
     account: Account,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Identity>>> {
-    account.identities(page.limit, page.cursor).await.map(Json)
+) -> Result<List<Page<Identity>>> {
+    account.identities(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn link_identity(account: Account, Body(link): Body<Link>) -> Result<Created<Identity>> {

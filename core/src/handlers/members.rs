@@ -3,15 +3,15 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Json, NoContent, Query},
+    endpoint::{Body, Json, List, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
     repository::members::{Member, MemberPatch, Members},
     values::UserId,
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<Json<Page<Member>>> {
-    scope.members().list(page.limit, page.cursor).await.map(Json)
+pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<List<Page<Member>>> {
+    scope.members().list(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn me(scope: TenantScope) -> Result<Json<Member>> {

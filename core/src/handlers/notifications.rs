@@ -3,7 +3,7 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Json, NoContent, Query},
+    endpoint::{Body, Json, List, NoContent, Query},
     problem::Result,
     repository::notifications::{
         Notification, NotificationQuery, Notifications, Preferences, PreferencesPatch, UnreadCount,
@@ -14,8 +14,8 @@ use crate::{
 pub(crate) async fn list(
     scope: TenantScope,
     Query(query): Query<NotificationQuery>,
-) -> Result<Json<Page<Notification>>> {
-    scope.notifications().list(query).await.map(Json)
+) -> Result<List<Page<Notification>>> {
+    scope.notifications().list(query).await.map(List)
 }
 
 pub(crate) async fn count_unread(scope: TenantScope) -> Result<Json<UnreadCount>> {

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::{
-    cursor::Page,
+    cursor::{Listing, Page},
     dispatch::TenantScope,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Created, Json, List, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
     repository::projects::{Journey, Move, Moved, NewProject, Project, ProjectPatch, ProjectQuery, Projects},
@@ -16,8 +16,8 @@ use crate::{
 pub(crate) async fn list(
     scope: TenantScope,
     Query(query): Query<ProjectQuery>,
-) -> Result<Json<Page<Project>>> {
-    scope.projects().list(query).await.map(Json)
+) -> Result<List<Page<Project>>> {
+    scope.projects().list(query).await.map(List)
 }
 
 pub(crate) async fn create(scope: TenantScope, Body(new): Body<NewProject>) -> Result<Created<Project>> {
@@ -63,6 +63,12 @@ pub(crate) struct Transitions {
     next_cursor: Option<String>,
 }
 
+impl Listing for Transitions {
+    fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
+}
+
 /// A transition that the workflow has from the present status.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -83,7 +89,7 @@ pub(crate) async fn transitions(
     scope: TenantScope,
     id: ProjectId,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Transitions>> {
+) -> Result<List<Transitions>> {
     let Journey { facts, history } = scope.projects().journey(id, page.limit, page.cursor).await?;
     let transitions = workflow::from(facts.status)
         .map(|line| {
@@ -97,7 +103,7 @@ pub(crate) async fn transitions(
             }
         })
         .collect();
-    Ok(Json(Transitions {
+    Ok(List(Transitions {
         status: facts.status,
         transitions,
         data: history.data,

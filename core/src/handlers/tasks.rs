@@ -3,22 +3,22 @@
 use crate::{
     cursor::Page,
     dispatch::TenantScope,
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Created, Json, List, NoContent, Query},
     problem::Result,
     repository::tasks::{NewTask, Task, TaskPatch, TaskQuery, Tasks},
     values::{ProjectId, TaskId},
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(query): Query<TaskQuery>) -> Result<Json<Page<Task>>> {
-    scope.tasks().list(None, query).await.map(Json)
+pub(crate) async fn list(scope: TenantScope, Query(query): Query<TaskQuery>) -> Result<List<Page<Task>>> {
+    scope.tasks().list(None, query).await.map(List)
 }
 
 pub(crate) async fn list_of_project(
     scope: TenantScope,
     project: ProjectId,
     Query(query): Query<TaskQuery>,
-) -> Result<Json<Page<Task>>> {
-    scope.tasks().list(Some(project), query).await.map(Json)
+) -> Result<List<Page<Task>>> {
+    scope.tasks().list(Some(project), query).await.map(List)
 }
 
 pub(crate) async fn create(

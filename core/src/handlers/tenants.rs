@@ -3,7 +3,7 @@
 use crate::{
     cursor::Page,
     dispatch::{Account, TenantScope},
-    endpoint::{Body, Created, Json, NoContent, Query},
+    endpoint::{Body, Created, Json, List, NoContent, Query},
     handlers::PageQuery,
     problem::Result,
     repository::{
@@ -18,8 +18,8 @@ pub(crate) async fn create(account: Account, Body(new): Body<NewTenant>) -> Resu
     Ok(Created { location: "/v1/tenant".to_owned(), body })
 }
 
-pub(crate) async fn list(account: Account, Query(page): Query<PageQuery>) -> Result<Json<Page<Tenant>>> {
-    account.list(page.limit, page.cursor).await.map(Json)
+pub(crate) async fn list(account: Account, Query(page): Query<PageQuery>) -> Result<List<Page<Tenant>>> {
+    account.list(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn get(scope: TenantScope) -> Result<Json<Tenant>> {

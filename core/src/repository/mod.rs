@@ -87,7 +87,7 @@ impl<'a> Repository<'a> {
         activity::record(batch, self.scope.app(), self.scope.user(), event)
     }
 
-    /// Reads what page of a list is asked for.
+    /// Reads what page of a list is asked for. A cursor is good for whom it was given to.
     fn paging(
         self,
         list: &'static str,
@@ -95,7 +95,9 @@ impl<'a> Repository<'a> {
         size: Option<PageSize>,
         cursor: Option<Cursor>,
     ) -> Result<Paging<'a>> {
-        Paging::new(self.scope.app(), list, self.scope.tenant().0, filters, size, cursor)
+        let user = self.scope.user().to_string();
+        let filters = [filters, &[Some(user.as_str())]].concat();
+        Paging::new(self.scope.app(), list, self.scope.tenant().0, &filters, size, cursor)
     }
 }
 

@@ -3,7 +3,7 @@
 //! ([`bailiwick::isolation`]); here the database is looked at, too.
 
 mod roles;
-mod samples;
+pub(crate) mod samples;
 mod swap;
 mod transitions;
 

@@ -29,7 +29,7 @@ impl Ground for BackDoor {
     }
 }
 
-async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &Actor<'static>) -> String {
+pub(crate) async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &Actor<'static>) -> String {
     let target = tenant.owner.target;
     match thing {
         Thing::Project => tenant.project("draft", None).await,
@@ -78,7 +78,7 @@ pub(super) fn route(name: &str) -> &'static Route {
 }
 
 /// A fresh request in a tenant, to be made by this user; what it needs is put there first.
-pub(super) async fn sample(route: &'static Route, tenant: &Tenant<'static>, user: &Actor<'static>) -> Sample {
+pub(crate) async fn sample(route: &'static Route, tenant: &Tenant<'static>, user: &Actor<'static>) -> Sample {
     Sample::make(&BackDoor, route, tenant, user).await.unwrap_or_else(|sentence| panic!("{sentence}"))
 }
 
