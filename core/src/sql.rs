@@ -1,4 +1,5 @@
-//! SQL as data: statements are named constants, written once for both dialects, and bound to typed values.
+//! SQL as data: statements are named constants, written once for both dialects, and bound to typed values. Search alone
+//! is asked of each engine in words of its own.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crate::time::{Date, Timestamp};
 /// One SQL statement of the catalogue, in the two spellings that the engines want.
 ///
 /// Written with `?1`, `?2`, ... as SQLite and D1 take them; the `$1` spelling of Postgres is derived from it at
-/// compile time, so the text exists once.
+/// compile time, so the text exists once. The few that need it have a text for Postgres beside the one for SQLite.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sql {
     /// Its name, `module::CONSTANT`, for tests and logs.
@@ -291,17 +292,19 @@ macro_rules! record {
 pub(crate) use record;
 
 /// Declares the statements of a module: `tenant` ones, whose `?1` is the tenant, `global` ones, which reach no row of a
-/// tenant, and `spanning` ones, which may reach those of all. `ALL` lists them, for the catalogue.
+/// tenant, and `spanning` ones, which may reach those of all. `ALL` lists them, for the catalogue. What stands after
+/// `=>` is the text for Postgres, of a statement that cannot be the same on both; it, too, is written with `?1`.
 macro_rules! statements {
-    ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+;)+) => {
+    ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+ $(=> $($other:expr),+)?;)+) => {
         $(
             $(#[$meta])*
             pub(crate) const $name: $crate::sql::statements!(@type $kind) = {
                 const PARTS: &[&str] = &[$($part),+];
-                const LENGTH: usize = $crate::sql::total(PARTS);
-                const SQLITE: [u8; LENGTH] = $crate::sql::join(PARTS, false);
+                const SQLITE: [u8; $crate::sql::total(PARTS)] = $crate::sql::join(PARTS, false);
                 #[cfg(feature = "postgres")]
-                const POSTGRES: [u8; LENGTH] = $crate::sql::join(PARTS, true);
+                const OTHERS: &[&str] = $crate::sql::statements!(@other [$($part),+] $([$($other),+])?);
+                #[cfg(feature = "postgres")]
+                const POSTGRES: [u8; $crate::sql::total(OTHERS)] = $crate::sql::join(OTHERS, true);
                 const SQL: $crate::sql::Sql = $crate::sql::Sql {
                     name: concat!($module, "::", stringify!($name)),
                     sqlite: $crate::sql::text(&SQLITE),
@@ -316,6 +319,8 @@ macro_rules! statements {
         )+
         pub(super) const ALL: &[&$crate::sql::Sql] = &[$($name.0),+];
     };
+    (@other [$($part:expr),+]) => { PARTS };
+    (@other [$($part:expr),+] [$($other:expr),+]) => { &[$($other),+] };
     (@type tenant) => { $crate::sql::TenantSql };
     (@type global) => { $crate::sql::GlobalSql };
     (@type spanning) => { $crate::sql::GlobalSql };

@@ -1,9 +1,9 @@
 //! What is done in the background: deliveries are sent, and activity is sealed. At once after a request that wrote some,
-//! and regularly, for what is to be tried again or was left behind.
+//! and regularly, for what is to be tried again or was left behind. And what was there before searches were gets its words.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use bailiwick_core::{App, Config, Round, Sealed, problem::Problem};
+use bailiwick_core::{App, Config, Indexed, Round, Sealed, problem::Problem};
 use tokio::{
     sync::{Notify, watch},
     task::{JoinError, JoinSet},
@@ -19,6 +19,9 @@ const ROUNDS: usize = 4;
 
 /// Batches in which a round seals activity.
 const BATCHES: u32 = 20;
+
+/// Batches in which a round indexes projects and tasks.
+const INDEXED: u32 = 4;
 
 /// After a round that sealed something the next one waits, so that a busy server seals many entries at a time: a commit
 /// costs as much for one as for fifty.
@@ -53,6 +56,19 @@ pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Rec
             async move { app.deliver(AT_ONCE).await.map(report) }
         }
     };
+    let index = {
+        let app = app.clone();
+        move || {
+            let app = app.clone();
+            async move {
+                let Indexed { rows, more } = app.index(INDEXED).await?;
+                if rows > 0 {
+                    tracing::info!(rows, more, "projects and tasks were indexed for search");
+                }
+                Ok(more && rows > 0)
+            }
+        }
+    };
     let seal = move || {
         let app = app.clone();
         async move {
@@ -70,7 +86,9 @@ pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Rec
     tokio::join!(
         cycle(deliver, bell.deliveries, of("sending deliveries", ROUNDS), stopped.clone()),
         // Of two at the same time one would find its numbers taken.
-        cycle(seal, bell.entries, of("sealing activity", 1), stopped),
+        cycle(seal, bell.entries, of("sealing activity", 1), stopped.clone()),
+        // Nobody rings: requests leave nothing of this behind.
+        cycle(index, Arc::default(), of("indexing", 1), stopped),
     );
 }
 

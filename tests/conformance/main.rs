@@ -31,6 +31,7 @@ mod outbox;
 mod projects;
 mod property;
 mod recipients;
+mod search;
 mod service;
 mod sessions;
 mod tasks;
@@ -38,6 +39,7 @@ mod tenants;
 mod throttle;
 mod transitions;
 mod verify_isolation;
+mod walks;
 
 use std::{
     collections::BTreeMap,
@@ -111,7 +113,9 @@ fn main() -> ExitCode {
         transitions::cases(),
         tasks::cases(),
         comments::cases(),
+        search::cases(),
         lists::cases(),
+        walks::cases(),
         notifications::cases(),
         recipients::cases(),
         outbox::cases(),

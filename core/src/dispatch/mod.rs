@@ -31,7 +31,7 @@ use crate::{
     notify::outbox,
     ports::Ports,
     problem::{Code, Problem, Result},
-    repository::{chain, identities::Known, tenants},
+    repository::{chain, identities::Known, search, tenants},
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::{Bearer, Credential, Tokens},
@@ -165,6 +165,15 @@ impl App {
     /// The database cannot be asked. What was not sealed is found the next time.
     pub async fn seal_activity(&self, batches: u32) -> Result<chain::Sealed> {
         chain::seal(&Courier::new(self), self.waiting.tenants(self.now()), batches).await
+    }
+
+    /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To
+    /// be called in the background, regularly: what requests write has them at once.
+    ///
+    /// # Errors
+    /// The database cannot be asked. What has no words yet is found the next time.
+    pub async fn index(&self, batches: u32) -> Result<search::Indexed> {
+        search::run(&Courier::new(self), batches).await
     }
 
     /// Now, as the clock port has it.

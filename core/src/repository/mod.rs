@@ -18,6 +18,7 @@ pub(crate) mod memberships;
 pub mod notifications;
 pub mod operator;
 pub mod projects;
+pub mod search;
 pub(crate) mod service;
 pub(crate) mod sessions;
 pub mod tasks;
@@ -52,6 +53,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     notifications::ALL,
     operator::ALL,
     projects::ALL,
+    search::ALL,
     service::ALL,
     sessions::ALL,
     tasks::ALL,
