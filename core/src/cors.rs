@@ -9,7 +9,7 @@ const SENT: HeaderValue = HeaderValue::from_static(
 );
 /// Headers that a page may read, beside those that every page may.
 const READ: HeaderValue = HeaderValue::from_static(
-    "content-location, etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, x-request-id",
+    "content-location, etag, idempotency-replayed, link, location, ratelimit, ratelimit-policy, retry-after, x-request-id",
 );
 /// Seconds for which a browser remembers the answer.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");

@@ -2,6 +2,7 @@
 //! fits one list of one owner with one set of filters.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderValue, Uri};
 use serde::Serialize;
 use serde_json::Value as Json;
 use subtle::ConstantTimeEq;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     dispatch::App,
-    input::{Fault, FaultCode, Leaf},
+    input::{Fault, FaultCode, Leaf, query_pairs, query_text},
     limits,
     problem::{Code, Problem, Result},
     sql::Value,
@@ -83,6 +84,29 @@ pub struct Page<T> {
     /// Where the next page starts; `null` on the last one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
     pub next_cursor: Option<String>,
+}
+
+/// A body that is a page of a list.
+pub(crate) trait Listing {
+    /// Where the next page starts.
+    fn next_cursor(&self) -> Option<&str>;
+}
+
+impl<T> Listing for Page<T> {
+    fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
+}
+
+/// The value of a `Link` header (RFC 8288) that leads to the next page: what was asked for this one, with the new cursor.
+pub(crate) fn next_link(asked: &Uri, cursor: &str) -> Option<HeaderValue> {
+    let mut link = format!("<{}?", asked.path());
+    for (name, value) in query_pairs(asked.query().unwrap_or_default()).filter(|(name, _)| name != "cursor") {
+        // Written anew: what stood there may have characters that end the reference in a header.
+        let [name, value] = [name, value].map(|text| query_text(&text));
+        link.push_str(&format!("{name}={value}&"));
+    }
+    HeaderValue::try_from(link + &format!("cursor={cursor}>; rel=\"next\"")).ok()
 }
 
 /// What a page was asked for, and what seals its cursors.
@@ -180,5 +204,24 @@ impl<'a> Paging<'a> {
         let mut half = [0; 16];
         half.copy_from_slice(&whole[..16]);
         half
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_asks_the_same_with_the_new_cursor() {
+        for (asked, link) in [
+            ("/v1/tasks", "</v1/tasks?cursor=new>"),
+            ("https://api.example/v1/tasks?limit=2", "</v1/tasks?limit=2&cursor=new>"),
+            ("/v1/tasks?cursor=old&limit=2&q=a+b", "</v1/tasks?limit=2&q=a+b&cursor=new>"),
+            ("/v1/tasks?%63ursor=old&&q=%3E%3b%20rel%C3%A9", "</v1/tasks?q=%3E%3B+rel%C3%A9&cursor=new>"),
+            ("/v1/tasks?q=\"é", "</v1/tasks?q=%22%C3%A9&cursor=new>"),
+        ] {
+            let value = next_link(&asked.parse().unwrap(), "new").unwrap();
+            assert_eq!(value.to_str().unwrap(), format!("{link}; rel=\"next\""), "{asked}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, str::Utf8Error};
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -361,6 +361,21 @@ pub(crate) fn query_object(query: &str) -> Object {
         }
     }
     object
+}
+
+/// The pairs of a query that is valid.
+pub(crate) fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
+    query.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decoded(name).ok()?, decoded(value).ok()?))
+    })
+}
+
+/// A name or value as it is written in a query.
+pub(crate) fn query_text(text: &str) -> String {
+    const ENCODED: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b' ').remove(b'-').remove(b'.').remove(b'_').remove(b'*');
+    utf8_percent_encode(text, ENCODED).to_string().replace(' ', "+")
 }
 
 fn decoded(text: &str) -> Result<String, Utf8Error> {

@@ -34,6 +34,7 @@ pub mod ports;
 pub mod problem;
 pub mod repository;
 pub mod routes;
+pub mod search;
 pub mod seed;
 pub mod site;
 pub mod sql;
@@ -49,4 +50,7 @@ pub use cursor::{Cursor, Page, PageSize};
 pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope, Visitor};
 pub use notify::outbox::Round;
 pub use ports::Ports;
-pub use repository::chain::{Sealed, Verification};
+pub use repository::{
+    chain::{Sealed, Verification},
+    search::Indexed,
+};

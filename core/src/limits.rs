@@ -64,5 +64,11 @@ pub const IDEMPOTENCY_HOURS: u64 = 24;
 pub const PAGE_DEFAULT: u32 = 20;
 /// Items on a page of a list at the most.
 pub const PAGE_MAX: u32 = 100;
+/// What is looked for in texts: characters.
+pub const SEARCH: usize = 100;
+/// Words that are looked for at once.
+pub const SEARCH_WORDS: usize = 10;
+/// Characters of a word that a search goes by; of longer ones the rest makes no difference.
+pub const SEARCH_WORD: usize = 64;
 /// Entries of the activity log that one request verifies at the most.
 pub const VERIFIED_ENTRIES: u32 = 500;

@@ -2,12 +2,13 @@
 //! depends on.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     conditional::{self, Resource, Version},
+    cursor::{Listing, next_link},
     idempotency::REPLAYED,
     problem::{Problem, Result},
     values,
@@ -28,6 +29,9 @@ pub(crate) trait Reply: Send {
 
 /// 200 with a JSON body.
 pub(crate) struct Json<T>(pub(crate) T);
+
+/// 200 with a page of a list, and a link to the next one.
+pub(crate) struct List<T>(pub(crate) T);
 
 /// 200 with something that can be read by itself, and changed.
 pub(crate) struct Versioned<T>(pub(crate) T);
@@ -51,11 +55,13 @@ pub(crate) struct Answer {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Of a resource: which state of it this is.
     version: Option<Version>,
+    /// Where the next page starts, of a list that has one.
+    next: Option<String>,
 }
 
 impl Answer {
     fn new(status: StatusCode, body: Bytes) -> Self {
-        Self { status, body, headers: Vec::new(), version: None }
+        Self { status, body, headers: Vec::new(), version: None, next: None }
     }
 
     /// 200 with bytes, and headers that say what they are.
@@ -82,6 +88,13 @@ impl Answer {
     /// 200 with something that was moved, and the place where it can be read.
     pub(crate) fn moved(moved: &(impl Serialize + Resource)) -> Result<Self> {
         Ok(Self::done(moved)?.of(moved).header(header::CONTENT_LOCATION, &moved.location()))
+    }
+
+    /// Adds, of a page that has a next one, how that is asked for (RFC 8288), given what was asked.
+    pub(crate) fn linked(mut self, asked: &Uri) -> Self {
+        let link = self.next.take().and_then(|cursor| next_link(asked, &cursor));
+        self.headers.extend(link.map(|link| (header::LINK, link)));
+        self
     }
 
     fn of(mut self, resource: &impl Resource) -> Self {
@@ -181,6 +194,18 @@ reply!(Versioned<T: Resource>, OK, kept false, conditional false, |read: &T| Ok(
 reply!(Created<T: Resource>, CREATED, kept true, conditional false, Answer::created);
 reply!(Done<T>, OK, kept true, conditional false, Answer::done);
 reply!(Transitioned<T: Resource>, OK, kept true, conditional true, Answer::moved);
+
+impl<T: Output + Listing> Reply for List<T> {
+    fn reply(self) -> Result<Answer> {
+        let next = self.0.next_cursor().map(str::to_owned);
+        Ok(Answer { next, ..Answer::done(&self.0)? })
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.list_response::<T>();
+    }
+}
 
 impl Reply for NoContent {
     fn reply(self) -> Result<Answer> {

@@ -1,4 +1,5 @@
-//! SQL as data: statements are named constants, written once for both dialects, and bound to typed values.
+//! SQL as data: statements are named constants, written once for both dialects, and bound to typed values. Search alone
+//! is asked of each engine in words of its own.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crate::time::{Date, Timestamp};
 /// One SQL statement of the catalogue, in the two spellings that the engines want.
 ///
 /// Written with `?1`, `?2`, ... as SQLite and D1 take them; the `$1` spelling of Postgres is derived from it at
-/// compile time, so the text exists once.
+/// compile time, so the text exists once. The few that need it have a text for Postgres beside the one for SQLite.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sql {
     /// Its name, `module::CONSTANT`, for tests and logs.

@@ -1,4 +1,5 @@
-//! What is done in the background, behind a response and by the cron trigger: deliveries are sent, and activity is sealed.
+//! What is done in the background, behind a response and by the cron trigger: deliveries are sent, and activity is
+//! sealed; by the cron trigger alone, what was there before searches were gets its words.
 
 use bailiwick_core::{App, Round, problem::Problem};
 use serde_json::json;
@@ -11,16 +12,18 @@ pub(crate) struct Share {
     rounds: u32,
     /// Batches in which activity is sealed.
     batches: u32,
+    /// Batches in which projects and tasks are indexed.
+    indexed: u32,
 }
 
 /// Behind a response. The platform ends what goes on 30 seconds after it, and a round of deliveries may take as long as
 /// `OUTBOUND_TIMEOUT`, 10 seconds by default. What is cut off is due again when its claim ends.
-pub(crate) const BEHIND_A_RESPONSE: Share = Share { rounds: 2, batches: 2 };
+pub(crate) const BEHIND_A_RESPONSE: Share = Share { rounds: 2, batches: 2, indexed: 0 };
 
 /// By the cron trigger. An invocation may ask D1 1000 times (on the free plan, whose processor time does not suffice for
 /// a password's hash, 50 times). A round of 6 deliveries has 9 statements: one to look, two to claim, one to settle
-/// each. A batch that seals 50 entries has 52. What is left over has the next minute.
-pub(crate) const BY_CRON: Share = Share { rounds: 60, batches: 8 };
+/// each. A batch that seals or indexes 50 rows has 52. What is left over has the next minute.
+pub(crate) const BY_CRON: Share = Share { rounds: 50, batches: 8, indexed: 2 };
 
 /// The requests of an invocation that may wait for an answer at the same time. More would queue in the platform while
 /// their time runs out.
@@ -33,6 +36,11 @@ pub(crate) async fn work(app: &App, share: Share, entries: bool, deliveries: boo
         if let Err(problem) = app.seal_activity(share.batches).await {
             report("activity", &problem);
         }
+    }
+    if share.indexed > 0
+        && let Err(problem) = app.index(share.indexed).await
+    {
+        report("search", &problem);
     }
     if !deliveries {
         return;

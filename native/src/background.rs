@@ -1,9 +1,10 @@
 //! What is done in the background: deliveries are sent, and activity is sealed, at once after a request that wrote some,
-//! and regularly, for what is to be tried again or was left behind; and what is kept no longer is dropped.
+//! and regularly, for what is to be tried again or was left behind. What was there before searches were gets its words, and
+//! what is kept no longer is dropped.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use bailiwick_core::{App, Config, Round, Sealed, problem::Problem};
+use bailiwick_core::{App, Config, Indexed, Round, Sealed, problem::Problem};
 use tokio::{
     sync::{Notify, watch},
     task::{JoinError, JoinSet},
@@ -19,6 +20,9 @@ const ROUNDS: usize = 4;
 
 /// Batches in which a round seals activity.
 const BATCHES: u32 = 20;
+
+/// Batches in which a round indexes projects and tasks.
+const INDEXED: u32 = 4;
 
 /// After a round that sealed something the next one waits, so that a busy server seals many entries at a time: a commit
 /// costs as much for one as for fifty.
@@ -63,6 +67,19 @@ pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Rec
             async move { app.prune().await.map(|()| false) }
         }
     };
+    let index = {
+        let app = app.clone();
+        move || {
+            let app = app.clone();
+            async move {
+                let Indexed { rows, more } = app.index(INDEXED).await?;
+                if rows > 0 {
+                    tracing::info!(rows, more, "projects and tasks were indexed for search");
+                }
+                Ok(more && rows > 0)
+            }
+        }
+    };
     let seal = move || {
         let app = app.clone();
         async move {
@@ -82,7 +99,9 @@ pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Rec
         cycle(deliver, bell.deliveries, of("sending deliveries", ROUNDS), stopped.clone()),
         // Of two at the same time one would find its numbers taken.
         cycle(seal, bell.entries, of("sealing activity", 1), stopped.clone()),
-        cycle(prune, Arc::default(), pruning, stopped),
+        cycle(prune, Arc::default(), pruning, stopped.clone()),
+        // Nobody rings: requests leave nothing of this behind.
+        cycle(index, Arc::default(), of("indexing", 1), stopped),
     );
 }
 

@@ -8,12 +8,12 @@ use tokio::process::Command;
 
 #[tokio::test]
 async fn native_sqlite() {
-    use_pages(targets::native_sqlite().await).await;
+    use_pages(targets::native_sqlite(&[]).await).await;
 }
 
 #[tokio::test]
 async fn edge_d1() {
-    use_pages(targets::edge_d1().await).await;
+    use_pages(targets::edge_d1(&[]).await).await;
 }
 
 async fn use_pages(target: Target) {

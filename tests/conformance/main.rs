@@ -25,6 +25,7 @@ mod idempotency;
 mod identities;
 mod input;
 mod invitations;
+mod lists;
 mod matrix;
 mod members;
 mod notifications;
@@ -34,6 +35,7 @@ mod pages;
 mod projects;
 mod property;
 mod recipients;
+mod search;
 mod service;
 mod sessions;
 mod strictness;
@@ -42,6 +44,7 @@ mod tenants;
 mod throttle;
 mod transitions;
 mod verify_isolation;
+mod walks;
 
 use std::{
     collections::BTreeMap,
@@ -117,6 +120,9 @@ fn main() -> ExitCode {
         tasks::cases(),
         bulk::cases(),
         comments::cases(),
+        search::cases(),
+        lists::cases(),
+        walks::cases(),
         notifications::cases(),
         recipients::cases(),
         outbox::cases(),

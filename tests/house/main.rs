@@ -4,6 +4,7 @@
 
 mod budget;
 mod generated;
+mod plans;
 mod schema;
 mod statements;
 mod tidy;

@@ -85,9 +85,10 @@ fn enumerations(table_sql: &str) -> BTreeSet<String> {
     found
 }
 
+/// Without the indexes of words, which each engine has in a way of its own: `.._search` here, GIN there.
 async fn sqlite_schema(pool: &SqlitePool) -> Schema {
     let mut schema = Schema::new();
-    for table in rows(pool, "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_%' ESCAPE '\\'").await {
+    for table in rows(pool, "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE '%\\_search%' ESCAPE '\\'").await {
         assert!(table[1].ends_with("STRICT"), "{} is not STRICT", table[0]);
         schema.insert(table[0].clone(), Table { checks: enumerations(&table[1]), ..Table::default() });
     }
@@ -144,7 +145,7 @@ async fn postgres_schema(pool: &PgPool) -> Schema {
           JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number) \
          || CASE WHEN x.indisunique THEN ', unique' ELSE '' END || CASE WHEN x.indpred IS NOT NULL THEN ', partial' ELSE '' END \
          FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid \
-         WHERE t.relnamespace = 'public'::regnamespace AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u'))";
+         WHERE t.relnamespace = 'public'::regnamespace AND 0 <> ALL (x.indkey) AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = x.indexrelid AND c.contype IN ('p', 'u'))";
     for row in rows(pool, indexes).await {
         if let Some(table) = schema.get_mut(&row[0]) {
             table.indexes.insert(format!("{}: {}", row[1], row[2]));

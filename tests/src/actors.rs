@@ -218,14 +218,14 @@ impl<'t> Tenant<'t> {
         self.target().backdoor.sql(&sql).await;
     }
 
-    /// Puts a project of any status in, and returns its id.
+    /// Puts a project of any status in, which no search finds, and returns its id.
     pub async fn project(&self, status: &str, submitted_by: Option<&str>) -> String {
         let id = new_id();
         let submitted_by = submitted_by.map_or_else(|| "NULL".to_owned(), |id| format!("'{id}'"));
         let sql = format!(
             "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, submitted_by, \
-             created_at, updated_at, version) VALUES ('{}', '{id}', 'A project', 'About it', '{status}', 'private', \
-             '{}', {submitted_by}, {NOW}, {NOW}, 1)",
+             created_at, updated_at, version, indexed) VALUES ('{}', '{id}', 'A project', 'About it', '{status}', \
+             'private', '{}', {submitted_by}, {NOW}, {NOW}, 1, 1)",
             self.id, self.owner.id
         );
         self.target().backdoor.sql(&sql).await;
@@ -243,13 +243,13 @@ impl<'t> Tenant<'t> {
         id
     }
 
-    /// Puts a task into a project, and returns its id.
+    /// Puts a task into a project, which no search finds, and returns its id.
     pub async fn task(&self, project: &str, status: &str) -> String {
         let id = new_id();
         self.insert(
             "tasks",
-            "id, project_id, title, description, status, created_at, updated_at, version",
-            &format!("'{id}', '{project}', 'A task', '', '{status}', {NOW}, {NOW}, 1"),
+            "id, project_id, title, description, status, created_at, updated_at, version, indexed",
+            &format!("'{id}', '{project}', 'A task', '', '{status}', {NOW}, {NOW}, 1, 1"),
         )
         .await;
         id

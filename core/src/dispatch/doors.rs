@@ -440,8 +440,8 @@ impl Operator {
     }
 }
 
-/// Access to the outbox and to the activity of every tenant, for what empties the one and seals the other in the
-/// background.
+/// Access to the outbox, to the activity and to the words of every tenant, for what empties the first, seals the second and
+/// makes the last in the background.
 pub(crate) struct Courier<'a> {
     app: &'a App,
 }
@@ -455,7 +455,7 @@ impl<'a> Courier<'a> {
         self.app
     }
 
-    /// A batch about outbox or activity, of one tenant where it says so.
+    /// A batch about outbox, activity or words, of one tenant where it says so.
     pub(crate) fn batch(&self, tenant: Option<TenantId>) -> Batch<'a> {
         Batch::new(self.app, None, tenant.map(|tenant| tenant.0))
     }

@@ -44,7 +44,7 @@ use crate::{
     ports::Ports,
     problem::{Code, Problem, Result},
     reply::Answer,
-    repository::{self, chain, identities::Known, tenants},
+    repository::{self, chain, identities::Known, search, tenants},
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::{Bearer, Credential, Tokens},
@@ -184,6 +184,15 @@ impl App {
         repository::idempotency::prune(&Courier::new(self)).await
     }
 
+    /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To
+    /// be called in the background, regularly: what requests write has them at once.
+    ///
+    /// # Errors
+    /// The database cannot be asked. What has no words yet is found the next time.
+    pub async fn index(&self, batches: u32) -> Result<search::Indexed> {
+        search::run(&Courier::new(self), batches).await
+    }
+
     /// Now, as the clock port has it.
     pub(crate) fn now(&self) -> Timestamp {
         self.ports.clock.now()
@@ -291,7 +300,7 @@ impl App {
                 }
                 (answer, _) => {
                     let read = route.method == Method::GET;
-                    let response = answer?.into_response(read);
+                    let response = answer?.linked(&parts.uri).into_response(read);
                     return Ok(if read { unless_known(response, &parts.headers) } else { response });
                 }
             }

@@ -6,7 +6,7 @@ use crate::{
     endpoint::Query,
     handlers::PageQuery,
     problem::Result,
-    reply::{Done, Json},
+    reply::{Done, Json, List},
     repository::{
         admin::{Activity, ActivityQuery, Admin, Holdings, OwnedTenant, Statistics},
         chain::{Chain, ChainQuery, Verification},
@@ -22,8 +22,8 @@ pub(crate) async fn statistics(scope: TenantScope) -> Result<Json<Statistics>> {
 pub(crate) async fn activity(
     scope: TenantScope,
     Query(query): Query<ActivityQuery>,
-) -> Result<Json<Page<Activity>>> {
-    scope.admin().activity(query).await.map(Json)
+) -> Result<List<Page<Activity>>> {
+    scope.admin().activity(query).await.map(List)
 }
 
 pub(crate) async fn verify_activity(
@@ -36,15 +36,15 @@ pub(crate) async fn verify_activity(
 pub(crate) async fn tenants(
     account: Account,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<OwnedTenant>>> {
-    account.owned(page.limit, page.cursor).await.map(Json)
+) -> Result<List<Page<OwnedTenant>>> {
+    account.owned(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn deliveries(
     scope: TenantScope,
     Query(query): Query<DeliveryQuery>,
-) -> Result<Json<Page<Delivery>>> {
-    scope.deliveries().list(query).await.map(Json)
+) -> Result<List<Page<Delivery>>> {
+    scope.deliveries().list(query).await.map(List)
 }
 
 pub(crate) async fn retry_delivery(scope: TenantScope, id: DeliveryId) -> Result<Done<Delivery>> {

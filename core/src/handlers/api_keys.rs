@@ -6,13 +6,13 @@ use crate::{
     endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
-    reply::{Created, Json, NoContent, Versioned},
+    reply::{Created, List, NoContent, Versioned},
     repository::api_keys::{ApiKey, ApiKeys, MadeApiKey, NewApiKey},
     values::ApiKeyId,
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<Json<Page<ApiKey>>> {
-    scope.api_keys().list(page.limit, page.cursor).await.map(Json)
+pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<List<Page<ApiKey>>> {
+    scope.api_keys().list(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn create(scope: TenantScope, Body(new): Body<NewApiKey>) -> Result<Created<MadeApiKey>> {

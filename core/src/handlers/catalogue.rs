@@ -5,7 +5,7 @@ use crate::{
     dispatch::Visitor,
     endpoint::Query,
     problem::Result,
-    reply::Json,
+    reply::{Json, List},
     repository::catalogue::{Catalogue, CatalogueProject, CatalogueQuery},
     values::ProjectId,
 };
@@ -13,8 +13,8 @@ use crate::{
 pub(crate) async fn list(
     visitor: Visitor,
     Query(query): Query<CatalogueQuery>,
-) -> Result<Json<Page<CatalogueProject>>> {
-    visitor.list(query).await.map(Json)
+) -> Result<List<Page<CatalogueProject>>> {
+    visitor.list(query).await.map(List)
 }
 
 pub(crate) async fn get(visitor: Visitor, id: ProjectId) -> Result<Json<CatalogueProject>> {

@@ -6,7 +6,7 @@ use crate::{
     endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
-    reply::{Created, Json, NoContent, Versioned},
+    reply::{Created, List, NoContent, Versioned},
     repository::comments::{Comment, CommentPatch, Comments, NewComment},
     values::{CommentId, TaskId},
 };
@@ -15,8 +15,8 @@ pub(crate) async fn list(
     scope: TenantScope,
     task: TaskId,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Comment>>> {
-    scope.comments().list(task, page.limit, page.cursor).await.map(Json)
+) -> Result<List<Page<Comment>>> {
+    scope.comments().list(task, page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn create(

@@ -6,7 +6,7 @@ use crate::{
     endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
-    reply::{Created, Done, Json, NoContent, Versioned},
+    reply::{Created, Done, List, NoContent, Versioned},
     repository::{
         invitations::{Acceptance, Invitation, Invitations, Joining, MadeInvitation, NewInvitation},
         tenants::Tenant,
@@ -17,8 +17,8 @@ use crate::{
 pub(crate) async fn list(
     scope: TenantScope,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Invitation>>> {
-    scope.invitations().list(page.limit, page.cursor).await.map(Json)
+) -> Result<List<Page<Invitation>>> {
+    scope.invitations().list(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn create(

@@ -6,7 +6,7 @@ use crate::{
     endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
-    reply::{Created, Json, NoContent, Versioned},
+    reply::{Created, List, NoContent, Versioned},
     repository::{
         identities::{Identities, Identity, Link},
         sessions::{PasswordChange, Session, Sessions},
@@ -30,8 +30,8 @@ pub(crate) async fn change_password(
     account.change_password(change).await.map(|()| NoContent)
 }
 
-pub(crate) async fn sessions(account: Account, Query(page): Query<PageQuery>) -> Result<Json<Page<Session>>> {
-    account.sessions(page.limit, page.cursor).await.map(Json)
+pub(crate) async fn sessions(account: Account, Query(page): Query<PageQuery>) -> Result<List<Page<Session>>> {
+    account.sessions(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn revoke_session(account: Account, id: SessionId) -> Result<NoContent> {
@@ -45,8 +45,8 @@ pub(crate) async fn revoke_sessions(account: Account) -> Result<NoContent> {
 pub(crate) async fn identities(
     account: Account,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Identity>>> {
-    account.identities(page.limit, page.cursor).await.map(Json)
+) -> Result<List<Page<Identity>>> {
+    account.identities(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn link_identity(account: Account, Body(link): Body<Link>) -> Result<Created<Identity>> {

@@ -6,13 +6,13 @@ use crate::{
     endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
-    reply::{Json, NoContent, Versioned},
+    reply::{List, NoContent, Versioned},
     repository::members::{Member, MemberPatch, Members},
     values::UserId,
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<Json<Page<Member>>> {
-    scope.members().list(page.limit, page.cursor).await.map(Json)
+pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<List<Page<Member>>> {
+    scope.members().list(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn me(scope: TenantScope) -> Result<Versioned<Member>> {

@@ -6,7 +6,7 @@ use crate::{
     dispatch::TenantScope,
     endpoint::{Body, Query},
     problem::Result,
-    reply::{Json, NoContent, Versioned},
+    reply::{Json, List, NoContent, Versioned},
     repository::notifications::{
         Notification, NotificationQuery, Notifications, Preferences, PreferencesPatch, UnreadCount,
     },
@@ -16,8 +16,8 @@ use crate::{
 pub(crate) async fn list(
     scope: TenantScope,
     Query(query): Query<NotificationQuery>,
-) -> Result<Json<Page<Notification>>> {
-    scope.notifications().list(query).await.map(Json)
+) -> Result<List<Page<Notification>>> {
+    scope.notifications().list(query).await.map(List)
 }
 
 pub(crate) async fn count_unread(scope: TenantScope) -> Result<Json<UnreadCount>> {

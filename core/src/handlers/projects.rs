@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use crate::{
-    cursor::Page,
+    cursor::{Listing, Page},
     dispatch::TenantScope,
     endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
-    reply::{Created, Json, NoContent, Transitioned, Versioned},
+    reply::{Created, List, NoContent, Transitioned, Versioned},
     repository::projects::{Journey, Move, Moved, NewProject, Project, ProjectPatch, ProjectQuery, Projects},
     values::{ProjectId, ProjectStatus, Role},
     workflow::{self, Guard},
@@ -17,8 +17,8 @@ use crate::{
 pub(crate) async fn list(
     scope: TenantScope,
     Query(query): Query<ProjectQuery>,
-) -> Result<Json<Page<Project>>> {
-    scope.projects().list(query).await.map(Json)
+) -> Result<List<Page<Project>>> {
+    scope.projects().list(query).await.map(List)
 }
 
 pub(crate) async fn create(scope: TenantScope, Body(new): Body<NewProject>) -> Result<Created<Project>> {
@@ -64,6 +64,12 @@ pub(crate) struct Transitions {
     next_cursor: Option<String>,
 }
 
+impl Listing for Transitions {
+    fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
+}
+
 /// A transition that the workflow has from the present status.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -85,7 +91,7 @@ pub(crate) async fn transitions(
     scope: TenantScope,
     id: ProjectId,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Transitions>> {
+) -> Result<List<Transitions>> {
     let Journey { facts, history } = scope.projects().journey(id, page.limit, page.cursor).await?;
     let transitions = workflow::from(facts.status)
         .map(|line| {
@@ -99,7 +105,7 @@ pub(crate) async fn transitions(
             }
         })
         .collect();
-    Ok(Json(Transitions {
+    Ok(List(Transitions {
         status: facts.status,
         transitions,
         data: history.data,

@@ -5,7 +5,7 @@ use crate::{
     dispatch::TenantScope,
     endpoint::{Body, Query},
     problem::Result,
-    reply::{Created, Done, Json, NoContent, Versioned},
+    reply::{Created, Done, List, NoContent, Versioned},
     repository::tasks::{
         NewTask, Task, TaskPatch, TaskQuery, Tasks,
         bulk::{TaskOperations, TaskOutcomes},
@@ -13,16 +13,16 @@ use crate::{
     values::{ProjectId, TaskId},
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(query): Query<TaskQuery>) -> Result<Json<Page<Task>>> {
-    scope.tasks().list(None, query).await.map(Json)
+pub(crate) async fn list(scope: TenantScope, Query(query): Query<TaskQuery>) -> Result<List<Page<Task>>> {
+    scope.tasks().list(None, query).await.map(List)
 }
 
 pub(crate) async fn list_of_project(
     scope: TenantScope,
     project: ProjectId,
     Query(query): Query<TaskQuery>,
-) -> Result<Json<Page<Task>>> {
-    scope.tasks().list(Some(project), query).await.map(Json)
+) -> Result<List<Page<Task>>> {
+    scope.tasks().list(Some(project), query).await.map(List)
 }
 
 pub(crate) async fn create(

@@ -7,7 +7,7 @@ use crate::{
     endpoint::{Body, Query},
     handlers::PageQuery,
     problem::Result,
-    reply::{Created, Json, NoContent, Versioned},
+    reply::{Created, List, NoContent, Versioned},
     repository::{
         config::Configuration,
         tenants::{Confirmation, NewTenant, Settings, Tenancies, Tenant, TenantPatch},
@@ -19,8 +19,8 @@ pub(crate) async fn create(account: Account, Body(new): Body<NewTenant>) -> Resu
     account.create(new).await.map(Created)
 }
 
-pub(crate) async fn list(account: Account, Query(page): Query<PageQuery>) -> Result<Json<Page<Tenant>>> {
-    account.list(page.limit, page.cursor).await.map(Json)
+pub(crate) async fn list(account: Account, Query(page): Query<PageQuery>) -> Result<List<Page<Tenant>>> {
+    account.list(page.limit, page.cursor).await.map(List)
 }
 
 pub(crate) async fn get(scope: TenantScope) -> Result<Versioned<Tenant>> {

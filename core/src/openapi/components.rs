@@ -29,6 +29,11 @@ pub(super) fn headers() -> Value {
             "schema": { "type": "string", "enum": ["true"] },
             "example": "true",
         },
+        "Link": {
+            "description": "How the next page is asked for (RFC 8288), if there is one: `<reference>; rel=\"next\"`, relative to the request.",
+            "schema": { "type": "string" },
+            "example": "</v1/projects?limit=20&cursor=..>; rel=\"next\"",
+        },
         "Location": {
             "description": "Where what was created can be read.",
             "schema": { "type": "string", "format": "uri-reference" },

@@ -51,6 +51,7 @@ fn of_type(name: &str) -> Option<Value> {
         "Date" => json!("2026-12-24"),
         "Cursor" => json!("Zm9ydHkgdHdvIGJ5dGVzIGJ5IHdoaWNoIHRoZSBwYWdlIGdvZXMgb24"),
         "PageSize" => json!(20),
+        "Search" => json!("moon"),
         "RefreshToken" | "InvitationToken" => json!(TOKEN),
         "ExternalToken" => json!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"),
         "WebhookUrl" => json!("https://hooks.slack.com/***"),

@@ -82,6 +82,12 @@ impl Operation<'_> {
         self.responses.insert(status.as_str().to_owned(), response);
     }
 
+    pub(crate) fn list_response<T: JsonSchema>(&mut self) {
+        self.response::<T>(StatusCode::OK);
+        self.responses[StatusCode::OK.as_str()]["headers"]["Link"] =
+            json!({ "$ref": "#/components/headers/Link" });
+    }
+
     /// Another media type of a response; a text if it is not JSON.
     pub(crate) fn text_response(&mut self, status: StatusCode, media_type: &str, description: &str) {
         if !self.responses.contains_key(status.as_str()) {

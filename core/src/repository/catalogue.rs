@@ -4,11 +4,13 @@ use std::future::Future;
 
 use serde::Serialize;
 
+use super::search;
 use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::Visitor,
+    dispatch::{Slot, Visitor},
     input::input,
     problem::{Code, Problem, Result},
+    search::Search,
     sql::{record, statements},
     time::Timestamp,
     values::{Description, ProjectId, ProjectName, ProjectStatus},
@@ -17,8 +19,13 @@ use crate::{
 const SELECT: &str = "SELECT id, name, description, status, created_at, updated_at FROM projects \
      WHERE tenant_id = ?1 AND visibility = 'public' AND status <> 'draft'";
 
+const PAGE: &str = " AND status = COALESCE(?2, status) AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
 statements! { "catalogue";
-    tenant LIST = SELECT, " AND status = COALESCE(?2, status) AND id < ?3 ORDER BY id DESC LIMIT ?4";
+    tenant LIST = SELECT, PAGE;
+
+    tenant SEARCH = SELECT, search::PROJECTS[0], "?5", search::PROJECTS[1], PAGE
+        => SELECT, search::PROJECTS_POSTGRES[0], "?5", search::PROJECTS_POSTGRES[1], PAGE;
 
     tenant BY_ID = SELECT, " AND id = ?2";
 }
@@ -48,6 +55,8 @@ input! {
     pub struct CatalogueQuery {
         /// Only those of this status.
         pub status: Option<ProjectStatus>,
+        /// Only those with these words in their name or description.
+        pub q: Option<Search>,
         /// Items on a page.
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
@@ -66,12 +75,16 @@ pub trait Catalogue {
 
 impl Catalogue for Visitor {
     async fn list(&self, query: CatalogueQuery) -> Result<Page<CatalogueProject>> {
-        let filters = [query.status.map(ProjectStatus::as_str)];
+        let words = query.q.as_ref().map(Search::words);
+        let filters = [query.status.map(ProjectStatus::as_str), words.as_deref()];
         let paging =
             Paging::new(self.app(), "catalogue", self.tenant().0, &filters, query.limit, query.cursor)?;
         let mut batch = self.batch();
-        let arguments = [query.status.into(), paging.before(), paging.fetch()];
-        let rows = batch.add::<CatalogueProject, _>(&LIST, arguments);
+        let (status, before, fetch) = (query.status.into(), paging.before(), paging.fetch());
+        let rows: Slot<CatalogueProject> = match words {
+            None => batch.add(&LIST, [status, before, fetch]),
+            Some(words) => batch.add(&SEARCH, [status, before, fetch, words.into()]),
+        };
         let mut outcome = self.read(batch).await?;
         Ok(paging.page(outcome.all(rows)?, |project| project.id.0))
     }

@@ -19,6 +19,7 @@ pub(crate) mod memberships;
 pub mod notifications;
 pub mod operator;
 pub mod projects;
+pub mod search;
 pub(crate) mod service;
 pub(crate) mod sessions;
 pub mod tasks;
@@ -54,6 +55,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     notifications::ALL,
     operator::ALL,
     projects::ALL,
+    search::ALL,
     service::ALL,
     sessions::ALL,
     tasks::ALL,
@@ -103,7 +105,7 @@ impl<'a> Repository<'a> {
         }
     }
 
-    /// Reads what page of a list is asked for.
+    /// Reads what page of a list is asked for. A cursor is good for whom it was given to.
     fn paging(
         self,
         list: &'static str,
@@ -111,7 +113,9 @@ impl<'a> Repository<'a> {
         size: Option<PageSize>,
         cursor: Option<Cursor>,
     ) -> Result<Paging<'a>> {
-        Paging::new(self.scope.app(), list, self.scope.tenant().0, filters, size, cursor)
+        let user = self.scope.user().to_string();
+        let filters = [filters, &[Some(user.as_str())]].concat();
+        Paging::new(self.scope.app(), list, self.scope.tenant().0, &filters, size, cursor)
     }
 }
 

@@ -437,9 +437,8 @@ impl Repository<'_> {
 impl Notifications for Repository<'_> {
     async fn list(&self, query: NotificationQuery) -> Result<Page<Notification>> {
         let user = self.scope.user();
-        let whose = user.to_string();
         let unread = query.unread.map(|unread| if unread { "unread" } else { "read" });
-        let filters = [Some(whose.as_str()), unread, query.kind.map(NotificationKind::as_str)];
+        let filters = [unread, query.kind.map(NotificationKind::as_str)];
         let paging = self.paging("notifications", &filters, query.limit, query.cursor)?;
         let unread = query.unread.map(i64::from);
         let mut batch = self.scope.batch();

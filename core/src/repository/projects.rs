@@ -10,6 +10,7 @@ use super::{
     activity::Event,
     memberships,
     notifications::{Audience, Whom},
+    search,
 };
 use crate::{
     conditional::{Resource, Version},
@@ -20,7 +21,8 @@ use crate::{
     notify::Notice,
     problem::{Code, Problem, Result},
     reply::Answer,
-    sql::{record, statements},
+    search::{Search, index},
+    sql::{Value, record, statements},
     time::Timestamp,
     values::{
         ActivityId, Description, ProjectId, ProjectName, ProjectStatus, Role, TransitionComment, UserId,
@@ -32,19 +34,26 @@ use crate::{
 const COLUMNS: &str =
     "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version";
 
+const FILTERED: &str = " FROM projects WHERE tenant_id = ?1 \
+     AND status = COALESCE(?2, status) AND visibility = COALESCE(?3, visibility)";
+
+const NEWEST: &str = " AND id < ?4 ORDER BY id DESC LIMIT ?5";
+
 statements! { "projects";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id = ?2";
 
-    tenant LIST = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 \
-         AND status = COALESCE(?2, status) AND visibility = COALESCE(?3, visibility) \
-         AND id < ?4 ORDER BY id DESC LIMIT ?5";
+    tenant LIST = "SELECT ", COLUMNS, FILTERED, NEWEST;
 
-    tenant INSERT = "INSERT INTO projects \
-         (tenant_id, id, name, description, status, visibility, created_by, created_at, updated_at, version) \
-         VALUES (?1, ?2, ?3, ?4, 'draft', ?5, ?6, ?7, ?7, 1)";
+    tenant SEARCH = "SELECT ", COLUMNS, FILTERED, search::PROJECTS[0], "?6", search::PROJECTS[1], NEWEST
+        => "SELECT ", COLUMNS, FILTERED, search::PROJECTS_POSTGRES[0], "?6", search::PROJECTS_POSTGRES[1], NEWEST;
+
+    tenant INSERT = "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, \
+         created_at, updated_at, version, name_words, description_words, indexed) \
+         VALUES (?1, ?2, ?3, ?4, 'draft', ?5, ?6, ?7, ?7, 1, ?8, ?9, 1)";
 
     tenant UPDATE = "UPDATE projects SET name = COALESCE(?3, name), description = COALESCE(?4, description), \
-         visibility = COALESCE(?5, visibility), updated_at = ?6, version = version + 1 \
+         visibility = COALESCE(?5, visibility), updated_at = ?6, version = version + 1, \
+         name_words = COALESCE(?7, name_words), description_words = COALESCE(?8, description_words) \
          WHERE tenant_id = ?1 AND id = ?2 AND status <> 'archived' RETURNING ", COLUMNS;
 
     /// A row unless it is there in another version.
@@ -137,6 +146,8 @@ input! {
         pub status: Option<ProjectStatus>,
         /// Only those of this visibility.
         pub visibility: Option<Visibility>,
+        /// Only those with these words in their name or description.
+        pub q: Option<Search>,
         /// Items on a page.
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
@@ -279,11 +290,20 @@ struct FactSlots {
 
 impl Projects for Repository<'_> {
     async fn list(&self, query: ProjectQuery) -> Result<Page<Project>> {
-        let filters = [query.status.map(ProjectStatus::as_str), query.visibility.map(Visibility::as_str)];
+        let words = query.q.as_ref().map(Search::words);
+        let filters = [
+            query.status.map(ProjectStatus::as_str),
+            query.visibility.map(Visibility::as_str),
+            words.as_deref(),
+        ];
         let paging = self.paging("projects", &filters, query.limit, query.cursor)?;
         let mut batch = self.scope.batch();
-        let arguments = [query.status.into(), query.visibility.into(), paging.before(), paging.fetch()];
-        let rows = batch.add::<Project, _>(&LIST, arguments);
+        let [status, visibility] = [query.status.into(), query.visibility.into()];
+        let (before, fetch) = (paging.before(), paging.fetch());
+        let rows: Slot<Project> = match words {
+            None => batch.add(&LIST, [status, visibility, before, fetch]),
+            Some(words) => batch.add(&SEARCH, [status, visibility, before, fetch, words.into()]),
+        };
         let (_, mut outcome) = self.scope.read(batch).await?;
         Ok(paging.page(outcome.all(rows)?, |project| project.id.0))
     }
@@ -303,6 +323,8 @@ impl Projects for Repository<'_> {
                 visibility.into(),
                 user.into(),
                 now.into(),
+                index(new.name.as_str()),
+                index(description.as_str()),
             ],
         );
         self.record(
@@ -360,11 +382,22 @@ impl Projects for Repository<'_> {
             detail.push(("description", Json::Bool(true)));
         }
         let now = self.scope.app().now();
+        let words = |text: Option<&str>| text.map_or(Value::Text(None), index);
+        let name_words = words(name.as_ref().map(ProjectName::as_str));
+        let description_words = words(description.as_ref().map(Description::as_str));
         let mut batch = self.scope.batch();
         self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         let project = batch.require::<Project, _>(
             &UPDATE,
-            [id.into(), name.into(), description.into(), visibility.into(), now.into()],
+            [
+                id.into(),
+                name.into(),
+                description.into(),
+                visibility.into(),
+                now.into(),
+                name_words,
+                description_words,
+            ],
             Problem::new(Code::ProjectArchived),
         );
         self.record(&mut batch, event("project.updated", id, json::object(detail)))?;

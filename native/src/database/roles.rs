@@ -23,16 +23,21 @@ const READ: [&str; 2] = ["_sqlx_migrations", "schema_version"];
 /// Tables that the server changes no row of but for its place in the chain.
 const APPENDED: [&str; 1] = ["activity"];
 
-/// All that statements which span tenants do with tenants' tables; of projects they count how many there are.
-const SPANNED: [(&str, &str); 7] = [
+/// All that statements which span tenants do with tenants' tables; of projects they count how many there are, and of
+/// projects and tasks see whose are not in the index of words yet.
+const SPANNED: [(&str, &str); 8] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE"),
     ("idempotency_keys", "DELETE, SELECT (created_at)"),
     ("invitations", "SELECT"),
     ("memberships", "SELECT, INSERT"),
-    ("projects", "SELECT (tenant_id)"),
+    ("projects", "SELECT (tenant_id, indexed)"),
+    ("tasks", "SELECT (tenant_id, indexed)"),
     ("tenants", "SELECT, INSERT, UPDATE"),
 ];
+
+/// What looks into the indexes of words; nobody else may.
+const FUNCTIONS: &str = "matching_projects(text), matching_tasks(text)";
 
 /// Where tenants' tables are, with the column that says whose a row is.
 const OWNED: &str = "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
@@ -152,6 +157,7 @@ pub(super) async fn grant(connection: &mut PgConnection) -> Result<(), sqlx::Err
             add(&mut script, &format!("GRANT {privileges} ON \"{table}\" TO {SPANNING}"));
         }
     }
+    add(&mut script, &format!("GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO {APP}"));
     // Several statements in one string are one transaction.
     raw_sql(AssertSqlSafe(script)).execute(connection).await.map(drop)
 }

@@ -29,7 +29,7 @@ impl Ground for BackDoor {
     }
 }
 
-async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &Actor<'static>) -> String {
+pub(crate) async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &Actor<'static>) -> String {
     let target = tenant.owner.target;
     match thing {
         Thing::Project => tenant.project("draft", None).await,

@@ -5,7 +5,7 @@
 //! one again; `PROPERTY_ROUNDS=..` plays so many on each target, `PROPERTY_STEPS=..` makes them so long.
 
 mod check;
-mod draw;
+pub(crate) mod draw;
 mod operations;
 mod plan;
 mod run;

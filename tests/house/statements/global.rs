@@ -92,6 +92,16 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("t", ANY_ROW)],
     },
     Global {
+        name: "search::WAITING_PROJECTS",
+        why: "Projects of all tenants are indexed by one task, which no request reaches; it learns only whose wait.",
+        by: &[("p", "p.indexed = 0")],
+    },
+    Global {
+        name: "search::WAITING_TASKS",
+        why: "Tasks of all tenants are indexed by one task, which no request reaches; it learns only whose wait.",
+        by: &[("t", "t.indexed = 0")],
+    },
+    Global {
         name: "tenants::ID_BY_SLUG",
         why: "Finding the tenant that a request names comes before there is one; it returns the id and grants nothing.",
         by: &[("tenants", "slug = ?1")],

@@ -18,30 +18,35 @@ use crate::{
         members,
         notifications::{Audience, Told, Whom},
     },
+    search::words,
     sql::{items, statements},
     time::Timestamp,
     values::{ProjectId, ProjectStatus, TaskId, UserId, wire_enum},
 };
 
 items!(TASKS, OWN_TASKS: "?2", id uuid);
-items!(NEW, OWN_NEW: "?2", id uuid, title text, description text, status text, priority text, assignee_id uuid, due_on date);
+items!(NEW, OWN_NEW: "?2", id uuid, title text, description text, status text, priority text, assignee_id uuid, due_on date,
+    title_words text, description_words text);
 items!(PATCHES, OWN_PATCHES: "?2", task uuid, new_title text, new_description text, new_status text, new_priority text,
-    assigns bigint, new_assignee uuid, dates bigint, new_due_on date, decided_on bigint);
+    assigns bigint, new_assignee uuid, dates bigint, new_due_on date, decided_on bigint, new_title_words text,
+    new_description_words text);
 
 const SELECT: &str = "SELECT ";
 const OF_PROJECT: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = ?3 AND id IN (SELECT i.id FROM ";
 
 const INSERT: &str = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
-     due_on, created_by, created_at, updated_at, version) \
+     due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
      SELECT p.tenant_id, i.id, p.id, i.title, i.description, i.status, i.priority, i.assignee_id, i.due_on, ?4, ?5, ?5, \
-     1 FROM projects p, ";
+     1, i.title_words, i.description_words, 1 FROM projects p, ";
 const INTO_OPEN: &str = " WHERE p.tenant_id = ?1 AND p.id = ?3 AND p.status <> 'archived'";
 
 const UPDATE: &str = "UPDATE tasks SET title = COALESCE(i.new_title, title), \
      description = COALESCE(i.new_description, description), status = COALESCE(i.new_status, status), \
      priority = COALESCE(i.new_priority, priority), \
      assignee_id = CASE WHEN i.assigns = 1 THEN i.new_assignee ELSE assignee_id END, \
-     due_on = CASE WHEN i.dates = 1 THEN i.new_due_on ELSE due_on END, updated_at = ?4, version = version + 1 FROM ";
+     due_on = CASE WHEN i.dates = 1 THEN i.new_due_on ELSE due_on END, updated_at = ?4, version = version + 1, \
+     title_words = COALESCE(i.new_title_words, title_words), \
+     description_words = COALESCE(i.new_description_words, description_words) FROM ";
 const PATCHED: &str = " WHERE tasks.tenant_id = ?1 AND tasks.project_id = ?3 AND tasks.id = i.task \
      AND tasks.version = i.decided_on";
 
@@ -206,6 +211,8 @@ impl Plan {
             ("dates", i64::from(patch.due_on.0.is_some()).into()),
             ("new_due_on", patch.due_on.0.flatten().map(|day| day.to_string()).into()),
             ("decided_on", before.version.into()),
+            ("new_title_words", patch.title.0.as_ref().map(|title| words(title.as_str())).into()),
+            ("new_description_words", patch.description.0.as_ref().map(|text| words(text.as_str())).into()),
         ]));
         patch.clone().applied_to(before, now)
     }
@@ -372,6 +379,8 @@ fn new_item(task: &Task) -> Json {
         ("priority", task.priority.into()),
         ("assignee_id", task.assignee_id.into()),
         ("due_on", task.due_on.map(|day| day.to_string()).into()),
+        ("title_words", words(task.title.as_str()).into()),
+        ("description_words", words(task.description.as_str()).into()),
     ])
 }
 

@@ -13,7 +13,7 @@ use super::{
     activity::Event,
     comments, members,
     notifications::{Audience, Whom},
-    repeat,
+    repeat, search,
 };
 use crate::{
     conditional::{Resource, Version},
@@ -24,6 +24,7 @@ use crate::{
     notify::Notice,
     problem::{Code, Problem, Result},
     reply::Answer,
+    search::{Search, index},
     sql::{TenantSql, Value, record, statements},
     time::{Date, Timestamp},
     values::{
@@ -48,8 +49,22 @@ const FILTERS: &str = " AND status = COALESCE(?4, status) AND priority = COALESC
 const NEWEST: &str = " AND id < ?7 ORDER BY id DESC LIMIT ?8";
 
 /// The day, where what has none comes last.
-const DUE: &str = "COALESCE(due_on, '9999-12-31')";
-const RANK: &str = "CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END";
+macro_rules! due {
+    () => {
+        "COALESCE(due_on, '9999-12-31')"
+    };
+}
+
+macro_rules! rank {
+    () => {
+        "CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END"
+    };
+}
+
+#[rustfmt::skip]
+const SOONEST: &str = concat!(" AND (", due!(), " > ?9 OR (", due!(), " = ?9 AND id < ?7)) ORDER BY ", due!(), ", id DESC LIMIT ?8");
+#[rustfmt::skip]
+const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?9 OR (", rank!(), " = ?9 AND id < ?7)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?8");
 
 /// The task's project is not archived.
 const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
@@ -61,31 +76,33 @@ statements! { "tasks";
     tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
     tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, NEWEST;
     tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, NEWEST;
-    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, " AND (", DUE, " > ?9 OR (", DUE, " = ?9 AND id < ?7)) \
-         ORDER BY ", DUE, ", id DESC LIMIT ?8";
-    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, " AND (", DUE, " > ?9 OR (", DUE, " = ?9 AND id < ?7)) \
-         ORDER BY ", DUE, ", id DESC LIMIT ?8";
-    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, " AND (", DUE, " > ?9 OR (", DUE, " = ?9 AND id < ?7)) \
-         ORDER BY ", DUE, ", id DESC LIMIT ?8";
-    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, " AND (", RANK, " < ?9 OR (", RANK, " = ?9 AND id < ?7)) \
-         ORDER BY ", RANK, " DESC, id DESC LIMIT ?8";
-    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, " AND (", RANK, " < ?9 OR (", RANK, " = ?9 AND id < ?7)) \
-         ORDER BY ", RANK, " DESC, id DESC LIMIT ?8";
-    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, " AND (", RANK, " < ?9 OR (", RANK, " = ?9 AND id < ?7)) \
-         ORDER BY ", RANK, " DESC, id DESC LIMIT ?8";
+    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
+    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
+    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
+    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
+
+    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?9", search::TASKS[1], NEWEST
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?9", search::TASKS_POSTGRES[1], NEWEST;
+    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], SOONEST
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], SOONEST;
+    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], MOST_URGENT
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], MOST_URGENT;
 
     /// Where the project stands, if there is such a one.
     tenant PROJECT = "SELECT status FROM projects WHERE tenant_id = ?1 AND id = ?2";
 
     tenant INSERT = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
-         due_on, created_by, created_at, updated_at, version) \
-         SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1 FROM projects p \
+         due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
+         SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?13, 1 FROM projects p \
          WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived'";
 
     tenant UPDATE = "UPDATE tasks SET title = COALESCE(?3, title), description = COALESCE(?4, description), \
          status = COALESCE(?5, status), priority = COALESCE(?6, priority), \
          assignee_id = CASE WHEN ?7 = 1 THEN ?8 ELSE assignee_id END, \
-         due_on = CASE WHEN ?9 = 1 THEN ?10 ELSE due_on END, updated_at = ?11, version = version + 1 \
+         due_on = CASE WHEN ?9 = 1 THEN ?10 ELSE due_on END, updated_at = ?11, version = version + 1, \
+         title_words = COALESCE(?13, title_words), description_words = COALESCE(?14, description_words) \
          WHERE tenant_id = ?1 AND id = ?2 AND version = COALESCE(?12, version)", OPEN, " RETURNING ", COLUMNS;
 
     /// A row unless it is there in another version.
@@ -183,6 +200,8 @@ input! {
         pub assignee_id: Option<UserId>,
         /// Only those that are to be done before this day.
         pub due_before: Option<Date>,
+        /// Only those with these words in their title or description.
+        pub q: Option<Search>,
         /// In which order; `created_at` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
         pub order: Option<TaskOrder>,
@@ -282,6 +301,7 @@ impl TaskPatch {
 /// The statement of a list, and the key at which its page starts, if it goes by one.
 fn listing(
     order: TaskOrder,
+    search: bool,
     project: Option<ProjectId>,
     assignee: Option<UserId>,
     paging: &Paging<'_>,
@@ -294,12 +314,15 @@ fn listing(
         (TaskOrder::Priority, None) => Some((Priority::Urgent.rank() + 1).into()),
         (TaskOrder::Priority, Some(key)) => Some(key.parse::<i64>().map_err(|_| unreadable())?.into()),
     };
-    let [in_project, of_assignee, anywhere] = match order {
-        TaskOrder::CreatedAt => [&NEWEST_IN_PROJECT, &NEWEST_OF_ASSIGNEE, &NEWEST_ANYWHERE],
-        TaskOrder::DueOn => [&SOONEST_IN_PROJECT, &SOONEST_OF_ASSIGNEE, &SOONEST_ANYWHERE],
-        TaskOrder::Priority => [&MOST_URGENT_IN_PROJECT, &MOST_URGENT_OF_ASSIGNEE, &MOST_URGENT_ANYWHERE],
+    let [found, in_project, of_assignee, anywhere] = match order {
+        TaskOrder::CreatedAt => [&SEARCH_NEWEST, &NEWEST_IN_PROJECT, &NEWEST_OF_ASSIGNEE, &NEWEST_ANYWHERE],
+        TaskOrder::DueOn => [&SEARCH_SOONEST, &SOONEST_IN_PROJECT, &SOONEST_OF_ASSIGNEE, &SOONEST_ANYWHERE],
+        TaskOrder::Priority => {
+            [&SEARCH_MOST_URGENT, &MOST_URGENT_IN_PROJECT, &MOST_URGENT_OF_ASSIGNEE, &MOST_URGENT_ANYWHERE]
+        }
     };
     let sql = match (project, assignee) {
+        _ if search => found,
         (Some(_), _) => in_project,
         (None, Some(_)) => of_assignee,
         (None, None) => anywhere,
@@ -361,6 +384,8 @@ impl Repository<'_> {
             due_on,
             now.into(),
             decided_on.into(),
+            title.as_ref().map_or(Value::Text(None), |title| index(title.as_str())),
+            description.as_ref().map_or(Value::Text(None), |text| index(text.as_str())),
         ];
         self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         Self::require_assignee(&mut batch, new_assignee);
@@ -391,20 +416,22 @@ impl Repository<'_> {
 
 impl Tasks for Repository<'_> {
     async fn list(&self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
-        let TaskQuery { status, priority, assignee_id, due_before, order, limit, cursor } = query;
+        let TaskQuery { status, priority, assignee_id, due_before, q, order, limit, cursor } = query;
         let order = order.unwrap_or(TaskOrder::CreatedAt);
         let texts = [project.map(|id| id.to_string()), assignee_id.map(|id| id.to_string())];
         let due = due_before.map(|day| day.to_string());
+        let words = q.as_ref().map(Search::words);
         let filters = [
             texts[0].as_deref(),
             texts[1].as_deref(),
             status.map(TaskStatus::as_str),
             priority.map(Priority::as_str),
             due.as_deref(),
+            words.as_deref(),
             Some(order.as_str()),
         ];
         let paging = self.paging("tasks", &filters, limit, cursor)?;
-        let (sql, key) = listing(order, project, assignee_id, &paging)?;
+        let (sql, key) = listing(order, words.is_some(), project, assignee_id, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
         let arguments = [
@@ -416,11 +443,14 @@ impl Tasks for Repository<'_> {
             paging.before(),
             paging.fetch(),
         ];
-        let rows: Slot<Task> = match key {
-            None => batch.add(sql, arguments),
-            Some(key) => {
-                let [project, assignee, status, priority, due, before, fetch] = arguments;
-                batch.add(sql, [project, assignee, status, priority, due, before, fetch, key])
+        let [project, assignee, status, priority, due, before, fetch] = arguments;
+        let rows: Slot<Task> = match (key, words.map(Value::from)) {
+            (None, None) => batch.add(sql, [project, assignee, status, priority, due, before, fetch]),
+            (Some(last), None) | (None, Some(last)) => {
+                batch.add(sql, [project, assignee, status, priority, due, before, fetch, last])
+            }
+            (Some(key), Some(words)) => {
+                batch.add(sql, [project, assignee, status, priority, due, before, fetch, key, words])
             }
         };
         let (_, mut outcome) = self.scope.read(batch).await?;
@@ -461,6 +491,8 @@ impl Tasks for Repository<'_> {
             task.due_on.into(),
             user.into(),
             task.created_at.into(),
+            index(task.title.as_str()),
+            index(task.description.as_str()),
         ];
         Self::require_assignee(&mut batch, task.assignee_id);
         let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::ProjectArchived));

@@ -1,0 +1,124 @@
+//! The index of words that searches go by: how each engine is asked for what has some words, and making the words of
+//! rows that have none yet. What is written from now on has them from the start; what was there before the index was,
+//! or was written past the service, gets them in the background.
+//!
+//! An index only says which rows may be meant. They are read from the tenant's table, like all others.
+
+use uuid::Uuid;
+
+use crate::{
+    dispatch::{Courier, Slot},
+    problem::Result,
+    search::index,
+    sql::{TenantSql, record, statements},
+    values::TenantId,
+};
+
+/// The condition that a project has the words of a parameter, whose name stands between the two parts. To FTS5 each
+/// word is a string, with a star behind it; in front it has what all words of the tenant have in the index.
+pub(super) const PROJECTS: [&str; 2] = [
+    " AND id IN (SELECT s.id FROM project_search s \
+     WHERE s.tenant_id = ?1 AND s.project_search MATCH ('\"' || substr(?1, -8) || replace(",
+    ", ' ', '\"* AND \"' || substr(?1, -8)) || '\"*'))",
+];
+
+/// The same of tasks.
+pub(super) const TASKS: [&str; 2] = [
+    " AND id IN (SELECT s.id FROM task_search s \
+     WHERE s.tenant_id = ?1 AND s.task_search MATCH ('\"' || substr(?1, -8) || replace(",
+    PROJECTS[1],
+];
+
+/// The same of projects, for Postgres: a function, because row-level security keeps the statement itself from the index.
+#[cfg(feature = "postgres")]
+pub(super) const PROJECTS_POSTGRES: [&str; 2] = [" AND id IN (SELECT matching_projects(", "))"];
+
+/// The same of tasks.
+#[cfg(feature = "postgres")]
+pub(super) const TASKS_POSTGRES: [&str; 2] = [" AND id IN (SELECT matching_tasks(", "))"];
+
+/// Rows that get their words in one batch, each by a statement of its own.
+const AT_ONCE: u32 = 50;
+
+statements! { "search";
+    /// Whose projects wait for their words. Asked every few seconds, so it must cost nothing: it goes by an index that
+    /// has no others.
+    spanning WAITING_PROJECTS = "SELECT DISTINCT p.tenant_id FROM projects p WHERE p.indexed = 0 LIMIT ?1";
+
+    spanning WAITING_TASKS = "SELECT DISTINCT t.tenant_id FROM tasks t WHERE t.indexed = 0 LIMIT ?1";
+
+    tenant PROJECTS_WITHOUT = "SELECT id, version, name, description FROM projects \
+         WHERE tenant_id = ?1 AND indexed = 0 ORDER BY id LIMIT ?2";
+
+    tenant TASKS_WITHOUT = "SELECT id, version, title, description FROM tasks \
+         WHERE tenant_id = ?1 AND indexed = 0 ORDER BY id LIMIT ?2";
+
+    /// Unless it was changed since: then it is found again.
+    tenant INDEX_PROJECT = "UPDATE projects SET name_words = ?4, description_words = ?5, indexed = 1 \
+         WHERE tenant_id = ?1 AND id = ?2 AND version = ?3";
+
+    tenant INDEX_TASK = "UPDATE tasks SET title_words = ?4, description_words = ?5, indexed = 1 \
+         WHERE tenant_id = ?1 AND id = ?2 AND version = ?3";
+}
+
+record! {
+    struct Waiting {
+        id: Uuid,
+        version: i64,
+        name: String,
+        description: String,
+    }
+}
+
+/// What came of indexing once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Indexed {
+    /// Projects and tasks that got their words.
+    pub rows: u32,
+    /// Whether more may be waiting.
+    pub more: bool,
+}
+
+/// Gives what waits its words, in so many batches at the most.
+pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Indexed> {
+    let mut batch = courier.batch(None);
+    let slots = [&WAITING_PROJECTS, &WAITING_TASKS]
+        .map(|waiting| batch.add_global::<Uuid, _>(waiting, [i64::from(batches).into()]));
+    let mut outcome = courier.run(batch).await?;
+    let (mut done, mut left) = (Indexed::default(), batches);
+    for (slot, (without, set)) in
+        slots.into_iter().zip([(&PROJECTS_WITHOUT, &INDEX_PROJECT), (&TASKS_WITHOUT, &INDEX_TASK)])
+    {
+        for tenant in outcome.all(slot)? {
+            loop {
+                if left == 0 {
+                    return Ok(Indexed { more: true, ..done });
+                }
+                left -= 1;
+                let rows = some(courier, TenantId(tenant), without, set).await?;
+                done.rows += rows;
+                if rows < AT_ONCE {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Gives some rows of a tenant their words, and returns how many.
+async fn some(courier: &Courier<'_>, tenant: TenantId, without: &TenantSql, set: &TenantSql) -> Result<u32> {
+    let mut batch = courier.batch(Some(tenant));
+    let rows = batch.add::<Waiting, _>(without, [i64::from(AT_ONCE).into()]);
+    let rows = courier.run(batch).await?.all(rows)?;
+    let mut batch = courier.batch(Some(tenant));
+    let mut count = 0;
+    for Waiting { id, version, name, description } in rows {
+        let _: Slot<()> = batch.add(set, [id.into(), version.into(), index(&name), index(&description)]);
+        count += 1;
+    }
+    if count > 0 {
+        courier.run(batch).await?;
+    }
+    Ok(count)
+}
