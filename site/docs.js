@@ -20,27 +20,32 @@ function sessionPanel() {
   place("session-close").addEventListener("click", () => dialog.close());
   // A click beside it closes it, too.
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  const said = h("p.soft", { role: "status" });
+  const select = h("select", { change: () => use(select.value) });
   let known;
   follow((session) => {
     button.textContent = session ? session.user.name : "Log in";
     button.append(session ? h("small", {}, session.tenant || "default") : "");
-    body.replaceChildren(...(session ? account(session, dialog) : [form]));
-    if (session && !known) dialog.close();
-    known = Boolean(session);
+    // Made anew for somebody else only, so that the focus stays where it is.
+    const key = session && `${session.user.id} ${session.tenants.map(({ slug }) => slug)}`;
+    if (key !== known) body.replaceChildren(...(session ? account(session, select, said) : [form]));
+    if (Boolean(session) !== Boolean(known)) dialog.close();
+    known = key;
+    if (!session) return;
+    select.value = session.tenant;
+    said.textContent = `The access token is renewed by itself; it ends at ${new Date(session.expires).toLocaleTimeString()}.`;
   });
 }
 
-function account(session, dialog) {
-  const select = h("select", { change: () => use(select.value) },
-    h("option", { value: "" }, "none: the tenant default"),
-    session.tenants.map(({ slug, name, role }) => h("option", { value: slug, selected: slug === session.tenant }, `${slug} (${name}, ${role})`)));
-  const said = h("p.soft", { role: "status" }, `The access token is renewed by itself; it ends at ${new Date(session.expires).toLocaleTimeString()}.`);
+function account(session, select, said) {
+  const tenants = session.tenants.map(({ slug, name, role }) => h("option", { value: slug }, `${slug} (${name}, ${role})`));
+  select.replaceChildren(h("option", { value: "" }, "none: the tenant default"), ...tenants);
   return [
     h("p", {}, h("strong", {}, session.user.name), h("br"), session.user.email),
     field("Tenant in use", select, "Sent as X-Tenant-Slug with every request that takes it."),
     said,
     h("p.actions", {},
-      h("button.quiet", { type: "button", click: () => logout().then(() => dialog.close()) }, "Log out"),
+      h("button.quiet", { type: "button", click: logout }, "Log out"),
       h("button.quiet", { type: "button", click: () => renew().catch((error) => current() && (said.textContent = error.message)) }, "Renew the token")),
   ];
 }

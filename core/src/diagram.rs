@@ -16,8 +16,8 @@ const HALF: (i32, i32) = (62, 22);
 
 /// The colours are those of `site/style.css`, where the page that shows the drawing takes them from.
 const STYLE: &str = "\
-.workflow { --w-ink: #1c2321; --w-soft: #55605c; --w-line: #7b8783; --w-box: #ffffff; --w-edge: #1f6f5c; font: 14px system-ui, sans-serif }
-@media (prefers-color-scheme: dark) { .workflow { --w-ink: #e8eeeb; --w-soft: #a9b6b1; --w-line: #7f8d88; --w-box: #17201d; --w-edge: #5cc7a8 } }
+.workflow { --w-ink: #1c2321; --w-soft: #55605c; --w-line: #7b8783; --w-box: #ffffff; --w-edge: #1a6654; font: 14px system-ui, sans-serif }
+@media (prefers-color-scheme: dark) { .workflow { --w-ink: #e8eeeb; --w-soft: #a9b6b1; --w-line: #7f8d88; --w-box: #111715; --w-edge: #5cc7a8 } }
 .workflow rect { fill: var(--w-box); stroke: var(--w-edge); stroke-width: 1.5 }
 .workflow .final rect { stroke-dasharray: 5 4 }
 .workflow path { fill: none; stroke: var(--w-line); stroke-width: 1.5 }

@@ -226,7 +226,10 @@ try {
     await dialog.getByLabel("Password").fill(PASSWORD);
     await dialog.locator("button[type=submit]").click();
     await page.locator("#session-button", { hasText: "Ada" }).click();
+    await page.getByLabel("Tenant in use").focus();
     await page.getByLabel("Tenant in use").selectOption("acme");
+    await page.locator("#session-button", { hasText: "acme" }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "SELECT", "the focus stays");
     await page.getByRole("button", { name: "Close" }).click();
     const read = await operation("tenants_get");
     assert.equal(await read.getByLabel("X-Tenant-Slug").inputValue(), "acme");
