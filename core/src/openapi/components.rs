@@ -138,12 +138,10 @@ pub(super) fn not_modified() -> Value {
 
 /// Moves every parameter and response that comes again to the components, and refers to it.
 pub(super) fn share(document: &mut Value) {
-    let parameters = shared(document, each_parameter, |parameter| {
+    share_parts(document, "parameters", each_parameter, |parameter| {
         parameter["name"].as_str().map(pascal).unwrap_or_default()
     });
-    document["components"]["parameters"] = parameters.into();
-    let responses = shared(document, each_response, response_name);
-    document["components"]["responses"] = responses.into();
+    share_parts(document, "responses", each_response, response_name);
 }
 
 fn each_parameter(operation: &mut Value) -> Vec<&mut Value> {
@@ -168,35 +166,34 @@ fn response_name(response: &Value) -> String {
     if response["headers"]["Location"].is_object() { format!("{name}Created") } else { name }
 }
 
-/// Replaces, in all operations, each of these parts that there is more than once by a reference, and returns them by
-/// name. Of different ones with the same name the most frequent gets it, and the others stay where they are.
-fn shared(
+/// Replaces, in all operations, each of these parts that there is more than once by a reference to a component. Of
+/// different ones with the same name the most frequent gets it, and the others stay where they are.
+fn share_parts(
     document: &mut Value,
+    kind: &str,
     parts: fn(&mut Value) -> Vec<&mut Value>,
     name: impl Fn(&Value) -> String,
-) -> Map<String, Value> {
+) {
     let mut counts: BTreeMap<String, (usize, Value)> = BTreeMap::new();
     for operation in operations(document) {
         for part in parts(operation) {
             counts.entry(part.to_string()).or_insert_with(|| (0, part.clone())).0 += 1;
         }
     }
-    let mut named: BTreeMap<String, (usize, Value)> = BTreeMap::new();
+    let mut shared: BTreeMap<String, (usize, Value)> = BTreeMap::new();
     for (count, part) in counts.into_values().filter(|(count, _)| *count > 1) {
-        let best = named.entry(name(&part)).or_insert_with(|| (0, Value::Null));
+        let best = shared.entry(name(&part)).or_default();
         if count > best.0 {
             *best = (count, part);
         }
     }
-    let kind =
-        if named.values().any(|(_, part)| part["in"].is_string()) { "parameters" } else { "responses" };
     for operation in operations(document) {
         for part in parts(operation) {
             let name = name(part);
-            if named.get(&name).is_some_and(|(_, shared)| shared == part) {
+            if shared.get(&name).is_some_and(|(_, shared)| shared == part) {
                 *part = json!({ "$ref": format!("#/components/{kind}/{name}") });
             }
         }
     }
-    named.into_iter().map(|(name, (_, part))| (name, part)).collect()
+    document["components"][kind] = shared.into_iter().map(|(name, (_, part))| (name, part)).collect();
 }
