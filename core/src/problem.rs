@@ -74,7 +74,7 @@ codes! {
     InvalidTenantHeader = "invalid_tenant_header" 400 "A tenant header is invalid";
     /// `X-Tenant-ID` and `X-Tenant-Slug`, or the API key, name different tenants. Send one of the headers, or none with an API key.
     TenantConflict = "tenant_conflict" 400 "The tenant headers contradict each other";
-    /// `If-Match` or `Idempotency-Key` is not of the form that it must have.
+    /// `If-Match` or `Idempotency-Key` is not of the form that it must have. The one takes entity tags in quotes, or `*`; the other 1 to 255 visible ASCII characters without commas, once.
     InvalidHeader = "invalid_header" 400 "A header is invalid";
     /// The request needs a bearer token. Log in at `POST /v1/auth/login`, and send `Authorization: Bearer` and the access token, or an API key.
     AuthenticationRequired = "authentication_required" 401 "Authentication is required";

@@ -60,6 +60,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     sessions::ALL,
     tasks::ALL,
     tasks::bulk::ALL,
+    tasks::lists::ALL,
     tenants::ALL,
     users::ALL,
 ];

@@ -125,9 +125,13 @@ fn every_reference_to_a_tenants_table_is_bound() {
 }
 
 #[test]
-fn only_searches_have_two_texts() {
+fn only_searches_and_lists_of_items_have_two_texts() {
     let tables = Tables::read();
     for sql in catalogue().filter(|sql| has_two_texts(sql)) {
+        // The rows of a JSON array, which each engine unfolds in its own way (`items!`).
+        if sql.sqlite.contains(" FROM json_each(?2)") && sql.postgres.contains("jsonb_to_recordset($2)") {
+            continue;
+        }
         assert!(sql.name.contains("::SEARCH") && sql.reads, "{} has a text for each engine", sql.name);
         // They read the same columns of the same tables, and on SQLite an index beside them.
         let [sqlite, postgres] = Spelling::both(sql).map(|spelling| {

@@ -1,6 +1,7 @@
 //! Tasks: what is to be done in a project.
 
 pub mod bulk;
+pub(crate) mod lists;
 
 use std::future::Future;
 
@@ -13,11 +14,11 @@ use super::{
     activity::Event,
     comments, members,
     notifications::{Audience, Whom},
-    repeat, search,
+    repeat,
 };
 use crate::{
     conditional::{Resource, Version},
-    cursor::{Cursor, Page, PageSize, Paging},
+    cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Slot},
     input::{Clearable, Fault, FaultCode, Patch, input},
     json,
@@ -25,46 +26,13 @@ use crate::{
     problem::{Code, Problem, Result},
     reply::Answer,
     search::{Search, index},
-    sql::{TenantSql, Value, record, statements},
+    sql::{Value, record, statements},
     time::{Date, Timestamp},
-    values::{
-        Description, Priority, ProjectId, ProjectStatus, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId,
-    },
+    values::{Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
 };
 
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
      created_at, updated_at, version";
-
-/// Which tasks: each way to begin has an index of its own. All take the same parameters.
-const IN_PROJECT: &str =
-    " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND (assignee_id = ?3 OR ?3 IS NULL)";
-const OF_ASSIGNEE: &str =
-    " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3 AND project_id = COALESCE(?2, project_id)";
-const ANYWHERE: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = COALESCE(?2, project_id) \
-     AND (assignee_id = ?3 OR ?3 IS NULL)";
-
-const FILTERS: &str = " AND status = COALESCE(?4, status) AND priority = COALESCE(?5, priority) \
-     AND (due_on < ?6 OR ?6 IS NULL)";
-
-const NEWEST: &str = " AND id < ?7 ORDER BY id DESC LIMIT ?8";
-
-/// The day, where what has none comes last.
-macro_rules! due {
-    () => {
-        "COALESCE(due_on, '9999-12-31')"
-    };
-}
-
-macro_rules! rank {
-    () => {
-        "CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END"
-    };
-}
-
-#[rustfmt::skip]
-const SOONEST: &str = concat!(" AND (", due!(), " > ?9 OR (", due!(), " = ?9 AND id < ?7)) ORDER BY ", due!(), ", id DESC LIMIT ?8");
-#[rustfmt::skip]
-const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?9 OR (", rank!(), " = ?9 AND id < ?7)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?8");
 
 /// The task's project is not archived.
 const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
@@ -72,23 +40,6 @@ const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
 
 statements! { "tasks";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM tasks WHERE tenant_id = ?1 AND id = ?2";
-
-    tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
-    tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, NEWEST;
-    tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, NEWEST;
-    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
-    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
-    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
-    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
-
-    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?9", search::TASKS[1], NEWEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?9", search::TASKS_POSTGRES[1], NEWEST;
-    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], SOONEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], SOONEST;
-    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], MOST_URGENT
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], MOST_URGENT;
 
     /// Where the project stands, if there is such a one.
     tenant PROJECT = "SELECT status FROM projects WHERE tenant_id = ?1 AND id = ?2";
@@ -298,38 +249,6 @@ impl TaskPatch {
     }
 }
 
-/// The statement of a list, and the key at which its page starts, if it goes by one.
-fn listing(
-    order: TaskOrder,
-    search: bool,
-    project: Option<ProjectId>,
-    assignee: Option<UserId>,
-    paging: &Paging<'_>,
-) -> Result<(&'static TenantSql, Option<Value>)> {
-    let unreadable = || Problem::new(Code::InvalidCursor);
-    let key = match (order, paging.key()) {
-        (TaskOrder::CreatedAt, _) => None,
-        (TaskOrder::DueOn, None) => Some(Date::FIRST.into()),
-        (TaskOrder::DueOn, Some(key)) => Some(Date::parse(key).ok_or_else(unreadable)?.into()),
-        (TaskOrder::Priority, None) => Some((Priority::Urgent.rank() + 1).into()),
-        (TaskOrder::Priority, Some(key)) => Some(key.parse::<i64>().map_err(|_| unreadable())?.into()),
-    };
-    let [found, in_project, of_assignee, anywhere] = match order {
-        TaskOrder::CreatedAt => [&SEARCH_NEWEST, &NEWEST_IN_PROJECT, &NEWEST_OF_ASSIGNEE, &NEWEST_ANYWHERE],
-        TaskOrder::DueOn => [&SEARCH_SOONEST, &SOONEST_IN_PROJECT, &SOONEST_OF_ASSIGNEE, &SOONEST_ANYWHERE],
-        TaskOrder::Priority => {
-            [&SEARCH_MOST_URGENT, &MOST_URGENT_IN_PROJECT, &MOST_URGENT_OF_ASSIGNEE, &MOST_URGENT_ANYWHERE]
-        }
-    };
-    let sql = match (project, assignee) {
-        _ if search => found,
-        (Some(_), _) => in_project,
-        (None, Some(_)) => of_assignee,
-        (None, None) => anywhere,
-    };
-    Ok((sql, key))
-}
-
 impl Repository<'_> {
     /// What a write of a task or of what belongs to it has missed, with this problem: that there is no such task, that
     /// its project is archived, or else what the problem says.
@@ -416,55 +335,7 @@ impl Repository<'_> {
 
 impl Tasks for Repository<'_> {
     async fn list(&self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
-        let TaskQuery { status, priority, assignee_id, due_before, q, order, limit, cursor } = query;
-        let order = order.unwrap_or(TaskOrder::CreatedAt);
-        let texts = [project.map(|id| id.to_string()), assignee_id.map(|id| id.to_string())];
-        let due = due_before.map(|day| day.to_string());
-        let words = q.as_ref().map(Search::words);
-        let filters = [
-            texts[0].as_deref(),
-            texts[1].as_deref(),
-            status.map(TaskStatus::as_str),
-            priority.map(Priority::as_str),
-            due.as_deref(),
-            words.as_deref(),
-            Some(order.as_str()),
-        ];
-        let paging = self.paging("tasks", &filters, limit, cursor)?;
-        let (sql, key) = listing(order, words.is_some(), project, assignee_id, &paging)?;
-        let mut batch = self.scope.batch();
-        let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
-        let arguments = [
-            project.into(),
-            assignee_id.into(),
-            status.into(),
-            priority.into(),
-            due_before.into(),
-            paging.before(),
-            paging.fetch(),
-        ];
-        let [project, assignee, status, priority, due, before, fetch] = arguments;
-        let rows: Slot<Task> = match (key, words.map(Value::from)) {
-            (None, None) => batch.add(sql, [project, assignee, status, priority, due, before, fetch]),
-            (Some(last), None) | (None, Some(last)) => {
-                batch.add(sql, [project, assignee, status, priority, due, before, fetch, last])
-            }
-            (Some(key), Some(words)) => {
-                batch.add(sql, [project, assignee, status, priority, due, before, fetch, key, words])
-            }
-        };
-        let (_, mut outcome) = self.scope.read(batch).await?;
-        if let Some(there) = there {
-            outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;
-        }
-        Ok(paging.page_by(outcome.all(rows)?, |task| {
-            let key = match order {
-                TaskOrder::CreatedAt => String::new(),
-                TaskOrder::DueOn => task.due_on.unwrap_or(Date::LAST).to_string(),
-                TaskOrder::Priority => task.priority.rank().to_string(),
-            };
-            (key, task.id.0)
-        }))
+        self.list_tasks(project, query).await
     }
 
     async fn create(&self, project: ProjectId, new: NewTask) -> Result<Task> {

@@ -1,0 +1,150 @@
+//! Lists of tasks: which ones, in which order, with which words.
+
+use super::{COLUMNS, PROJECT, Task, TaskQuery};
+use crate::{
+    cursor::{Page, Paging},
+    dispatch::Slot,
+    problem::{Code, Problem, Result},
+    repository::{Repository, search},
+    search::Search,
+    sql::{TenantSql, Value, statements},
+    time::Date,
+    values::{Priority, ProjectId, ProjectStatus, TaskOrder, TaskStatus, UserId},
+};
+
+/// Which tasks: each way to begin has an index of its own. All take the same parameters.
+const IN_PROJECT: &str =
+    " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND (assignee_id = ?3 OR ?3 IS NULL)";
+const OF_ASSIGNEE: &str =
+    " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3 AND project_id = COALESCE(?2, project_id)";
+const ANYWHERE: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = COALESCE(?2, project_id) \
+     AND (assignee_id = ?3 OR ?3 IS NULL)";
+
+const FILTERS: &str = " AND status = COALESCE(?4, status) AND priority = COALESCE(?5, priority) \
+     AND (due_on < ?6 OR ?6 IS NULL)";
+
+const NEWEST: &str = " AND id < ?7 ORDER BY id DESC LIMIT ?8";
+
+/// The day, where what has none comes last.
+macro_rules! due {
+    () => {
+        "COALESCE(due_on, '9999-12-31')"
+    };
+}
+
+macro_rules! rank {
+    () => {
+        "CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END"
+    };
+}
+
+#[rustfmt::skip]
+const SOONEST: &str = concat!(" AND (", due!(), " > ?9 OR (", due!(), " = ?9 AND id < ?7)) ORDER BY ", due!(), ", id DESC LIMIT ?8");
+#[rustfmt::skip]
+const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?9 OR (", rank!(), " = ?9 AND id < ?7)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?8");
+
+statements! { "tasks";
+    tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
+    tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, NEWEST;
+    tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, NEWEST;
+    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
+    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
+    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
+    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
+
+    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?9", search::TASKS[1], NEWEST
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?9", search::TASKS_POSTGRES[1], NEWEST;
+    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], SOONEST
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], SOONEST;
+    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], MOST_URGENT
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], MOST_URGENT;
+}
+
+/// The statement of a list, and the key at which its page starts, if it goes by one.
+fn listing(
+    order: TaskOrder,
+    search: bool,
+    project: Option<ProjectId>,
+    assignee: Option<UserId>,
+    paging: &Paging<'_>,
+) -> Result<(&'static TenantSql, Option<Value>)> {
+    let unreadable = || Problem::new(Code::InvalidCursor);
+    let key = match (order, paging.key()) {
+        (TaskOrder::CreatedAt, _) => None,
+        (TaskOrder::DueOn, None) => Some(Date::FIRST.into()),
+        (TaskOrder::DueOn, Some(key)) => Some(Date::parse(key).ok_or_else(unreadable)?.into()),
+        (TaskOrder::Priority, None) => Some((Priority::Urgent.rank() + 1).into()),
+        (TaskOrder::Priority, Some(key)) => Some(key.parse::<i64>().map_err(|_| unreadable())?.into()),
+    };
+    let [found, in_project, of_assignee, anywhere] = match order {
+        TaskOrder::CreatedAt => [&SEARCH_NEWEST, &NEWEST_IN_PROJECT, &NEWEST_OF_ASSIGNEE, &NEWEST_ANYWHERE],
+        TaskOrder::DueOn => [&SEARCH_SOONEST, &SOONEST_IN_PROJECT, &SOONEST_OF_ASSIGNEE, &SOONEST_ANYWHERE],
+        TaskOrder::Priority => {
+            [&SEARCH_MOST_URGENT, &MOST_URGENT_IN_PROJECT, &MOST_URGENT_OF_ASSIGNEE, &MOST_URGENT_ANYWHERE]
+        }
+    };
+    let sql = match (project, assignee) {
+        _ if search => found,
+        (Some(_), _) => in_project,
+        (None, Some(_)) => of_assignee,
+        (None, None) => anywhere,
+    };
+    Ok((sql, key))
+}
+
+impl Repository<'_> {
+    /// Tasks, in the order and with the words that are asked for.
+    pub(super) async fn list_tasks(self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
+        let TaskQuery { status, priority, assignee_id, due_before, q, order, limit, cursor } = query;
+        let order = order.unwrap_or(TaskOrder::CreatedAt);
+        let texts = [project.map(|id| id.to_string()), assignee_id.map(|id| id.to_string())];
+        let due = due_before.map(|day| day.to_string());
+        let words = q.as_ref().map(Search::words);
+        let filters = [
+            texts[0].as_deref(),
+            texts[1].as_deref(),
+            status.map(TaskStatus::as_str),
+            priority.map(Priority::as_str),
+            due.as_deref(),
+            words.as_deref(),
+            Some(order.as_str()),
+        ];
+        let paging = self.paging("tasks", &filters, limit, cursor)?;
+        let (sql, key) = listing(order, words.is_some(), project, assignee_id, &paging)?;
+        let mut batch = self.scope.batch();
+        let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
+        let arguments = [
+            project.into(),
+            assignee_id.into(),
+            status.into(),
+            priority.into(),
+            due_before.into(),
+            paging.before(),
+            paging.fetch(),
+        ];
+        let [project, assignee, status, priority, due, before, fetch] = arguments;
+        let rows: Slot<Task> = match (key, words.map(Value::from)) {
+            (None, None) => batch.add(sql, [project, assignee, status, priority, due, before, fetch]),
+            (Some(last), None) | (None, Some(last)) => {
+                batch.add(sql, [project, assignee, status, priority, due, before, fetch, last])
+            }
+            (Some(key), Some(words)) => {
+                batch.add(sql, [project, assignee, status, priority, due, before, fetch, key, words])
+            }
+        };
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        if let Some(there) = there {
+            outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        }
+        Ok(paging.page_by(outcome.all(rows)?, |task| {
+            let key = match order {
+                TaskOrder::CreatedAt => String::new(),
+                TaskOrder::DueOn => task.due_on.unwrap_or(Date::LAST).to_string(),
+                TaskOrder::Priority => task.priority.rank().to_string(),
+            };
+            (key, task.id.0)
+        }))
+    }
+}
