@@ -208,7 +208,6 @@ mod tests {
             ("https://api.example/v1/tasks?limit=2", "</v1/tasks?limit=2&cursor=new>"),
             ("/v1/tasks?cursor=old&limit=2&q=a+b", "</v1/tasks?limit=2&q=a+b&cursor=new>"),
             ("/v1/tasks?%63ursor=old&&q=%3E%3b%20rel%C3%A9", "</v1/tasks?q=%3E%3B+rel%C3%A9&cursor=new>"),
-            ("/v1/tasks?q=\"é", "</v1/tasks?q=%22%C3%A9&cursor=new>"),
         ] {
             let value = next_link(&asked.parse().unwrap(), "new").unwrap();
             assert_eq!(value.to_str().unwrap(), format!("{link}; rel=\"next\""), "{asked}");
