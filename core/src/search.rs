@@ -115,7 +115,7 @@ impl Piece {
 }
 
 fn pieces(text: &str) -> Vec<Piece> {
-    // Compatibility decomposition would also find what is in letters of half or full width, and cost the Worker 20 kB.
+    // Compatibility decomposition would find letters of full width, too; its tables would cost the Worker 10 kB more.
     const NFD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfd();
     let mut pieces: Vec<Piece> = Vec::new();
     let mut before = None;

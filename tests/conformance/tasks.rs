@@ -289,7 +289,7 @@ async fn bad_input(target: &'static Target) {
         "due_before=soon",
         "assignee_id=me",
         "limit=0",
-        "q=x",
+        "query=x",
         "status=todo&status=done",
     ] {
         let ask = tenant.viewer.get(&format!("/v1/tasks?{query}")).tenant(&tenant.id);

@@ -103,7 +103,7 @@ pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Indexed> 
             }
         }
     }
-    Ok(done)
+    Ok(Indexed { more: left == 0, ..done })
 }
 
 /// Gives some rows of a tenant their words, and returns how many.
