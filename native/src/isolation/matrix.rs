@@ -7,7 +7,7 @@ use bailiwick_core::{
     routes::{Access, Route},
     values::Role,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::samples::Sample;
 use crate::assets::Embedded;
@@ -138,10 +138,24 @@ impl fmt::Display for Slot {
     }
 }
 
-/// The description of the service, as it is checked in.
+/// The description of the service, as it is checked in; the parameters and responses of its operations stand where they
+/// are referred to.
 pub fn description() -> Value {
     let bytes = Embedded::file("openapi.json").unwrap_or_default();
-    serde_json::from_slice(bytes).unwrap_or_default()
+    let mut document: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let components = document["components"].clone();
+    let put_in_place = |part: &mut Value| {
+        let place = part["$ref"].as_str().and_then(|name| name.strip_prefix("#/components"));
+        if let Some(found) = place.and_then(|place| components.pointer(place)) {
+            *part = found.clone();
+        }
+    };
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    for operation in paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        operation["parameters"].as_array_mut().into_iter().flatten().for_each(put_in_place);
+        operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut).for_each(put_in_place);
+    }
+    document
 }
 
 /// The description of a route.
@@ -185,7 +199,6 @@ pub fn slots(document: &Value, route: &'static Route) -> Vec<Slot> {
         }
     }
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
-        let parameter = named(parameter).unwrap_or(parameter);
         if parameter["in"] == "query" && is_id(&parameter["schema"]) {
             slots.extend(parameter["name"].as_str().map(|name| Slot::Query(name.to_owned())));
         }
