@@ -232,7 +232,6 @@ fn garbage(cursor: &str) -> Vec<String> {
             let _ = write!(hex, "{byte:02x}");
             hex
         }),
-        "%FF%FE".to_owned(),
         "%00".to_owned(),
     ];
     for cut in (0..cursor.len()).step_by(5) {

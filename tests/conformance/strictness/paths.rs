@@ -1,7 +1,7 @@
 //! Ids in paths: what is none, or none that is there, is not found.
 
 use bailiwick::isolation::matrix::placeholders;
-use bailiwick_core::routes::ROUTES;
+use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::targets::Target;
 use futures::future::join_all;
 
@@ -14,7 +14,8 @@ pub(super) fn cases() -> Vec<Case> {
 
 async fn no_ids(target: &'static Target) {
     let stage = Stage::set(target).await;
-    let routes = ROUTES.iter().filter(|route| placeholders(route.path).count() > 0);
+    let has_ids = |route: &&Route| placeholders(route.path).any(|name| name.ends_with("_id"));
+    let routes = ROUTES.iter().filter(has_ids);
     let samples = stage.samples(routes).await;
     let before = target.backdoor.snapshot(&stage.tenant.id).await;
     for good in &samples {

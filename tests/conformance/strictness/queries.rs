@@ -104,7 +104,9 @@ async fn parameters(target: &'static Target) {
             let mut sample = stage.sample(route).await;
             sample.query = None;
             let pointer = format!("/{name}");
-            let values = wrong(&schema);
+            let mut values = wrong(&schema);
+            // A search takes any word.
+            values.retain(|value| name != "q" || *value != "nonsense");
             let asks =
                 values.iter().map(async |value| ask(&stage, &sample, &format!("{name}={value}")).await);
             for (value, answer) in values.iter().zip(join_all(asks).await) {
