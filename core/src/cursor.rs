@@ -104,7 +104,7 @@ pub(crate) fn next_link(asked: &Uri, cursor: &str) -> Option<HeaderValue> {
     for (name, value) in query_pairs(asked.query().unwrap_or_default()).filter(|(name, _)| name != "cursor") {
         // Written anew: what stood there may have characters that end the reference in a header.
         let [name, value] = [name, value].map(|text| query_text(&text));
-        link.push_str(&format!("{name}={value}&"));
+        link += &[&name, "=", &value, "&"].concat();
     }
     HeaderValue::try_from(link + &format!("cursor={cursor}>; rel=\"next\"")).ok()
 }

@@ -137,7 +137,7 @@ impl Reply for Page {
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.text_response(http::StatusCode::OK, "text/html", "A page.");
+        operation.text_response(http::StatusCode::OK, "text/html", "A page.", "<!doctype html>");
     }
 }
 
@@ -165,8 +165,12 @@ impl Reply for Loaded {
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        for media_type in ["text/css", "text/javascript", "image/svg+xml"] {
-            operation.text_response(http::StatusCode::OK, media_type, "What a page loads.");
+        for (media_type, example) in [
+            ("text/css", "body { margin: 0 }"),
+            ("text/javascript", "export {};"),
+            ("image/svg+xml", "<svg/>"),
+        ] {
+            operation.text_response(http::StatusCode::OK, media_type, "What a page loads.", example);
         }
     }
 }

@@ -32,6 +32,7 @@ mod own {
         tags_are_of_one_version,
         if_match_takes_lists_and_stars,
         malformed_tags_are_refused,
+        an_empty_condition_is_none,
         what_was_overtaken_is_not_changed,
         what_is_known_is_asked_for_anew_each_time,
         a_tag_survives_compression,
@@ -171,6 +172,14 @@ async fn malformed_tags_are_refused(target: &'static Target) {
         let read = tenant.owner.get(&path).tenant(&tenant.id).header("if-none-match", malformed);
         read.send().await.expect(200);
     }
+}
+
+/// The platform of the edge does not tell an empty one from none, so nobody does.
+async fn an_empty_condition_is_none(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let path = format!("/v1/projects/{}", tenant.project("draft", None).await);
+    let patch = tenant.owner.patch(&path).tenant(&tenant.id).header("if-match", "");
+    patch.json(&json!({ "name": "N" })).send().await.expect(200);
 }
 
 /// Of many who have seen the same state one gets through.

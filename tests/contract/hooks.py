@@ -10,6 +10,7 @@ case is answered the same each time, or what is played again to be made shorter 
 import itertools
 import json
 import os
+import re
 import threading
 import time
 import zlib
@@ -204,6 +205,16 @@ def body_for(operation, stage, body, stateful):
     return body
 
 
+def applicable(operation, stage, path):
+    """One of many operations on tasks of a project, on a task of its own."""
+    operation = dict(operation)
+    if operation.get("assignee_id"):
+        operation["assignee_id"] = STAGE["member"]
+    if operation["op"] != "create" and path["project_id"] in map(lambda kept: kept.get("project_id"), KEPT.values()):
+        operation["id"] = stage.make(f"/v1/projects/{path['project_id']}/tasks", {"title": "Fuzz"})["id"]
+    return operation
+
+
 STAGES = {}
 
 
@@ -269,13 +280,25 @@ def before_call(context, case, kwargs):
             case.headers["X-Tenant-ID"] = stage.tenant
         else:
             case.headers["X-Tenant-Slug"] = stage.slug
+    if right[ParameterLocation.HEADER]:
+        # No tag can be made up, and the same key is good for the same request only.
+        if "If-Match" in case.headers:
+            case.headers["If-Match"] = "*"
+        if "Idempotency-Key" in case.headers:
+            case.headers["Idempotency-Key"] = unique("key")
     if right[ParameterLocation.QUERY] and case.query:
+        if "q" in case.query:
+            # Letters or digits, and not too many words of them.
+            case.query["q"] = next(iter(re.findall(r"[a-z0-9]{1,20}", str(case.query["q"]).lower())), "moon")
         # A cursor is sealed: there is none to make up.
         case.query.pop("cursor", None)
         if "confirm" in case.query:
             case.query["confirm"] = stage.slug
     if right[ParameterLocation.BODY] and isinstance(case.body, dict):
         case.body = body_for(operation, stage, case.body, stateful)
+        if operation == "tasks_apply":
+            operations = case.body["operations"][:5]
+            case.body = {"operations": [applicable(each, stage, case.path_parameters) for each in operations]}
 
 
 def password(text):

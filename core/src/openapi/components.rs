@@ -103,7 +103,7 @@ pub(super) fn idempotency_key() -> Value {
 }
 
 /// A list of entity tags.
-const TAGS: &str = r#"^(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*")*)$"#;
+const TAGS: &str = r#"^(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*")*)?$"#;
 
 /// The parameter of what is changed in a certain state only.
 pub(super) fn if_match() -> Value {

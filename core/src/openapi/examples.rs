@@ -111,6 +111,16 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
             json!("stateDiagram-v2\n    [*] --> draft\n    draft --> submitted: member\n")
         }
         ("Moved", "comment") => json!("All parts are here."),
+        ("Home", "name") => json!("Bailiwick"),
+        ("Home", "version") => json!(env!("CARGO_PKG_VERSION")),
+        ("Links", "docs") => json!("/docs"),
+        ("Links", "description") => json!("/openapi.json"),
+        ("Links", "health") => json!("/readyz"),
+        ("Links", "workflow") => json!("/v1/workflow"),
+        ("Links", "problems") => json!("/problems"),
+        ("Explanation", "type" | "code" | "title" | "status" | "meaning" | "advice") => {
+            json!(Code::NotAMember.explained())[member].clone()
+        }
         ("SessionTokens", "access_token") => json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"),
         ("SessionTokens", "expires_in") => json!(900),
         ("SessionTokens", "refresh_expires_in") => json!(2_592_000),

@@ -89,12 +89,19 @@ impl Operation<'_> {
     }
 
     /// Another media type of a response; a text if it is not JSON.
-    pub(crate) fn text_response(&mut self, status: StatusCode, media_type: &str, description: &str) {
+    pub(crate) fn text_response(
+        &mut self,
+        status: StatusCode,
+        media_type: &str,
+        description: &str,
+        example: &str,
+    ) {
         if !self.responses.contains_key(status.as_str()) {
             self.empty_response(status);
             self.responses[status.as_str()]["description"] = description.into();
         }
-        self.responses[status.as_str()]["content"][media_type] = json!({ "schema": { "type": "string" } });
+        self.responses[status.as_str()]["content"][media_type] =
+            json!({ "schema": { "type": "string" }, "example": example });
     }
 
     /// A place of the path that does not hold an id, but one of some texts.

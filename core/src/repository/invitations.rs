@@ -341,21 +341,19 @@ impl Joining for Account {
         let mut batch = self.batch_in(Some(token.tenant));
         let offer = batch.add::<tenants::Tenant, _>(&OFFERED, [token.id.into(), token.digest().into()]);
         let offer = self.run(batch).await?.optional(offer)?;
+        let offer = offer.ok_or_else(|| Problem::new(Code::InvitationNotFound))?;
         let mut batch = self.batch_in(Some(token.tenant));
         accept(&mut batch, app, &token, self.user())?;
-        if let Some(tenant) = &offer {
-            self.keep(&mut batch, || Answer::done(tenant))?;
-        }
-        match (self.commit(batch).await, offer) {
-            (Ok(_), Some(tenant)) => Ok(tenant),
-            (Err(problem), _) if problem.code == Code::InvitationUnusable => {
+        self.keep(&mut batch, || Answer::done(&offer))?;
+        match self.commit(batch).await {
+            Ok(_) => Ok(offer),
+            Err(problem) if problem.code == Code::InvitationUnusable => {
                 let mut batch = self.batch_in(Some(token.tenant));
                 let refusal = Refusal::ask(&mut batch, app, &token);
                 let mut outcome = self.run(batch).await?;
                 Err(refusal.take(&mut outcome)?)
             }
-            (Err(problem), _) => Err(problem),
-            (Ok(_), None) => Err(Problem::internal("an invitation was accepted that was not there")),
+            Err(problem) => Err(problem),
         }
     }
 }

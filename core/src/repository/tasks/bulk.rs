@@ -416,7 +416,9 @@ mod schema {
     /// An object with the members of another, and those by which an operation is known.
     fn with_op(of: Schema, kind: TaskOperationKind, id: Option<Schema>) -> Schema {
         let mut schema = of.to_value();
-        schema["properties"]["op"] = serde_json::json!({ "type": "string", "const": kind.as_str() });
+        schema["properties"]["op"] = serde_json::json!({
+            "type": "string", "const": kind.as_str(), "description": "What is done with the task.",
+        });
         let mut required = vec!["op".into()];
         if let Some(id) = id {
             schema["properties"]["id"] = id.to_value();
