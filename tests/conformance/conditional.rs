@@ -25,21 +25,15 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-mod own {
-    use super::*;
-
-    crate::cases!("conditional":
-        tags_are_of_one_version,
-        if_match_takes_lists_and_stars,
-        malformed_tags_are_refused,
-        an_empty_condition_is_none,
-        what_was_overtaken_is_not_changed,
-        what_is_known_is_asked_for_anew_each_time,
-        a_tag_survives_compression,
-    );
-}
-
-use own::cases as own_cases;
+crate::cases!(own_cases, "conditional":
+    tags_are_of_one_version,
+    if_match_takes_lists_and_stars,
+    malformed_tags_are_refused,
+    an_empty_condition_is_none,
+    what_was_overtaken_is_not_changed,
+    what_is_known_is_asked_for_anew_each_time,
+    a_tag_survives_compression,
+);
 
 /// Whether a route changes or deletes something, or moves it.
 fn is_conditional(route: &Route) -> bool {

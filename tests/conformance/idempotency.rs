@@ -27,23 +27,17 @@ pub(crate) fn disturbing() -> Vec<Case> {
     vec![Case::new("idempotency::an_answer_is_kept_across_a_crash", an_answer_is_kept_across_a_crash)]
 }
 
-mod own {
-    use super::*;
-
-    crate::cases!("idempotency":
-        what_creates_or_moves_takes_a_key,
-        at_the_same_time_it_is_done_once,
-        another_body_is_refused,
-        nobody_gets_the_answer_of_another,
-        what_was_refused_can_be_tried_again,
-        who_lost_access_gets_no_answer,
-        answers_are_kept_encrypted,
-        answers_are_kept_for_a_day,
-        malformed_keys_are_refused,
-    );
-}
-
-use own::cases as own_cases;
+crate::cases!(own_cases, "idempotency":
+    what_creates_or_moves_takes_a_key,
+    at_the_same_time_it_is_done_once,
+    another_body_is_refused,
+    nobody_gets_the_answer_of_another,
+    what_was_refused_can_be_tried_again,
+    who_lost_access_gets_no_answer,
+    answers_are_kept_encrypted,
+    answers_are_kept_for_a_day,
+    malformed_keys_are_refused,
+);
 
 /// Whether the description says that the route takes a key.
 fn takes_key(route: &Route) -> bool {

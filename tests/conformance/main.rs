@@ -75,12 +75,20 @@ impl Case {
     }
 }
 
-/// The functions of a module as cases.
+/// The functions of a module as cases; those beside others that are generated, by a function of this name.
 macro_rules! cases {
     ($module:literal: $($case:ident),+ $(,)?) => {
         pub(crate) fn cases() -> Vec<crate::Case> {
-            vec![$(crate::Case::new(concat!($module, "::", stringify!($case)), $case)),+]
+            crate::cases!(@list $module: $($case),+)
         }
+    };
+    ($function:ident, $module:literal: $($case:ident),+ $(,)?) => {
+        fn $function() -> Vec<crate::Case> {
+            crate::cases!(@list $module: $($case),+)
+        }
+    };
+    (@list $module:literal: $($case:ident),+) => {
+        vec![$(crate::Case::new(concat!($module, "::", stringify!($case)), $case)),+]
     };
 }
 pub(crate) use cases;

@@ -13,7 +13,7 @@ use super::matrix::samples::{ask, sample};
 use crate::Case;
 
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases = own::cases();
+    let mut cases = own_cases();
     cases.extend(
         ROUTES
             .iter()
@@ -23,22 +23,18 @@ pub(crate) fn cases() -> Vec<Case> {
     cases
 }
 
-mod own {
-    use super::*;
-
-    crate::cases!("service":
-        health,
-        the_server_is_a_login_without_privileges,
-        the_description_is_the_one_that_was_generated,
-        the_workflow_is_published,
-        unknown_routes_and_methods,
-        options_of_every_path,
-        what_a_request_cost_is_told,
-        request_ids_are_echoed_or_made,
-        only_known_response_headers,
-        pages_of_other_origins,
-    );
-}
+crate::cases!(own_cases, "service":
+    health,
+    the_server_is_a_login_without_privileges,
+    the_description_is_the_one_that_was_generated,
+    the_workflow_is_published,
+    unknown_routes_and_methods,
+    options_of_every_path,
+    what_a_request_cost_is_told,
+    request_ids_are_echoed_or_made,
+    only_known_response_headers,
+    pages_of_other_origins,
+);
 
 async fn health(target: &'static Target) {
     let anyone = Actor::anonymous(target);
