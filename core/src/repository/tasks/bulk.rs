@@ -236,11 +236,13 @@ impl Repository<'_> {
         operations: &[TaskOperation],
     ) -> Result<TaskOutcomes> {
         let facts = self.ask(project, operations).await?;
-        let (plan, outcomes) = self.plan(project, operations, &facts)?;
+        // One time for all of it: what is answered is what is written.
+        let now = self.scope.app().now();
+        let (plan, outcomes) = self.plan(project, operations, &facts, now)?;
         if plan.events.is_empty() {
             return Ok(outcomes);
         }
-        self.carry_out(project, plan, &facts, &outcomes).await?;
+        self.carry_out(project, plan, &facts, &outcomes, now).await?;
         Ok(outcomes)
     }
 
@@ -273,9 +275,10 @@ impl Repository<'_> {
         project: ProjectId,
         operations: &[TaskOperation],
         facts: &Facts,
+        now: Timestamp,
     ) -> Result<(Plan, TaskOutcomes)> {
         let (app, user) = (self.scope.app(), self.scope.user());
-        let (now, mut ids) = (app.now(), app.new_ids(operations.len())?.into_iter());
+        let mut ids = app.new_ids(operations.len())?.into_iter();
         let (mut plan, mut outcomes, mut faults) = (Plan::default(), Vec::new(), Vec::new());
         for (index, operation) in operations.iter().enumerate() {
             let mut refuse =
@@ -327,8 +330,9 @@ impl Repository<'_> {
         plan: Plan,
         facts: &Facts,
         outcomes: &TaskOutcomes,
+        now: Timestamp,
     ) -> Result<()> {
-        let (user, now) = (self.scope.user(), self.scope.app().now());
+        let user = self.scope.user();
         let mut batch = self.scope.batch();
         if !facts.assignable.is_empty() {
             let arguments = [members::as_items(&facts.assignable).into()];
