@@ -29,11 +29,14 @@ impl Version {
 
 /// What can be read by itself, and changed.
 pub(crate) trait Resource {
-    /// Where it can be read.
-    fn location(&self) -> String;
-
     /// Which state of it this is; `None` of what has no representation that can be read by itself.
     fn version(&self) -> Option<Version>;
+}
+
+/// What is created or moved, and can be read at a place of its own.
+pub(crate) trait Placed: Resource {
+    /// Where.
+    fn location(&self) -> String;
 }
 
 /// What is kept within something else and has its version.
@@ -45,21 +48,15 @@ pub struct Part<T> {
     pub value: T,
     #[serde(skip)]
     version: Version,
-    #[serde(skip)]
-    location: &'static str,
 }
 
 impl<T> Part<T> {
-    pub(crate) fn new(value: T, (id, number): (Uuid, i64), location: &'static str) -> Self {
-        Self { value, version: Version { id, number }, location }
+    pub(crate) fn new(value: T, version: Version) -> Self {
+        Self { value, version }
     }
 }
 
 impl<T> Resource for Part<T> {
-    fn location(&self) -> String {
-        self.location.to_owned()
-    }
-
     fn version(&self) -> Option<Version> {
         Some(self.version)
     }

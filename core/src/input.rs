@@ -346,8 +346,7 @@ pub(crate) use input;
 /// Reads a query string (`application/x-www-form-urlencoded`) into an object of strings.
 pub(crate) fn query_object(query: &str) -> Object {
     let mut object = Object::new(Map::new());
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    for (name, value) in raw_pairs(query) {
         // What is not UTF-8 must not become something else that is.
         let (Ok(name), Ok(value)) = (decoded(name), decoded(value)) else {
             let fault = Fault::new(FaultCode::Characters, "Expected percent-encoded UTF-8.");
@@ -363,12 +362,15 @@ pub(crate) fn query_object(query: &str) -> Object {
     object
 }
 
+/// The pairs of a query, as they are written.
+fn raw_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
 /// The pairs of a query that is valid.
 pub(crate) fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
-    query.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Some((decoded(name).ok()?, decoded(value).ok()?))
-    })
+    raw_pairs(query).filter_map(|(name, value)| Some((decoded(name).ok()?, decoded(value).ok()?)))
 }
 
 /// A name or value as it is written in a query.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    conditional::{self, Resource, Version},
+    conditional::{self, Placed, Resource, Version},
     cursor::{Listing, next_link},
     idempotency::REPLAYED,
     problem::{Problem, Result},
@@ -81,12 +81,12 @@ impl Answer {
     }
 
     /// 201 with something that was created, and the place where it can be read.
-    pub(crate) fn created(made: &(impl Serialize + Resource)) -> Result<Self> {
+    pub(crate) fn created(made: &(impl Serialize + Placed)) -> Result<Self> {
         Ok(Self::json(StatusCode::CREATED, made)?.of(made).header(header::LOCATION, &made.location()))
     }
 
     /// 200 with something that was moved, and the place where it can be read.
-    pub(crate) fn moved(moved: &(impl Serialize + Resource)) -> Result<Self> {
+    pub(crate) fn moved(moved: &(impl Serialize + Placed)) -> Result<Self> {
         Ok(Self::done(moved)?.of(moved).header(header::CONTENT_LOCATION, &moved.location()))
     }
 
@@ -170,9 +170,9 @@ pub(crate) trait Output: Serialize + Send {}
 #[cfg(not(feature = "openapi"))]
 impl<T: Serialize + Send> Output for T {}
 
-/// A reply: what it comes to, and how it is described.
+/// A reply: what it comes to, which headers it may have, and how it is described.
 macro_rules! reply {
-    ($name:ident<$type:ident $(: $bound:ident)?>, $status:ident, kept $kept:literal, conditional $conditional:literal, $answer:expr) => {
+    ($name:ident<$type:ident $(: $bound:ident)?>, $status:ident, $headers:expr, kept $kept:literal, conditional $conditional:literal, $answer:expr) => {
         impl<$type: Output $(+ $bound)?> Reply for $name<$type> {
             const KEPT: bool = $kept;
             const CONDITIONAL: bool = $conditional;
@@ -184,16 +184,17 @@ macro_rules! reply {
             #[cfg(feature = "openapi")]
             fn describe(operation: &mut crate::openapi::Operation<'_>) {
                 operation.response::<$type>(StatusCode::$status);
+                operation.response_headers(StatusCode::$status, &$headers);
             }
         }
     };
 }
 
-reply!(Json<T>, OK, kept false, conditional false, Answer::done);
-reply!(Versioned<T: Resource>, OK, kept false, conditional false, |read: &T| Ok(Answer::done(read)?.of(read)));
-reply!(Created<T: Resource>, CREATED, kept true, conditional false, Answer::created);
-reply!(Done<T>, OK, kept true, conditional false, Answer::done);
-reply!(Transitioned<T: Resource>, OK, kept true, conditional true, Answer::moved);
+reply!(Json<T>, OK, [], kept false, conditional false, Answer::done);
+reply!(Versioned<T: Resource>, OK, ["ETag"], kept false, conditional false, |read: &T| Ok(Answer::done(read)?.of(read)));
+reply!(Created<T: Placed>, CREATED, ["ETag", "Location"], kept true, conditional false, Answer::created);
+reply!(Done<T>, OK, [], kept true, conditional false, Answer::done);
+reply!(Transitioned<T: Placed>, OK, ["ETag", "Content-Location"], kept true, conditional true, Answer::moved);
 
 impl<T: Output + Listing> Reply for List<T> {
     fn reply(self) -> Result<Answer> {
@@ -203,7 +204,8 @@ impl<T: Output + Listing> Reply for List<T> {
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.list_response::<T>();
+        operation.response::<T>(StatusCode::OK);
+        operation.response_headers(StatusCode::OK, &["Link"]);
     }
 }
 

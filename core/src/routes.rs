@@ -66,6 +66,18 @@ pub struct Route {
     pub(crate) endpoint: &'static dyn ErasedEndpoint,
 }
 
+impl Route {
+    /// Whether it changes, deletes or moves something on the condition of `If-Match`.
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.endpoint.traits().conditional || matches!(self.method, Method::PATCH | Method::DELETE)
+    }
+
+    /// Whether its answers are kept, for when it is asked again under the same `Idempotency-Key`.
+    pub(crate) fn keeps_answers(&self) -> bool {
+        self.endpoint.traits().kept
+    }
+}
+
 impl std::fmt::Debug for Route {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} ({:?})", self.method, self.path, self.access)

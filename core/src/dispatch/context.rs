@@ -16,6 +16,7 @@ use crate::{
     idempotency::IdempotencyKey,
     problem::{Problem, Result},
     reply::Answer,
+    sql::Value,
 };
 
 /// One request, as the doors that it comes through know it.
@@ -38,6 +39,14 @@ impl Context {
     /// An empty batch, about a tenant if one is given.
     pub(super) fn batch(&self, tenant: Option<Uuid>) -> Batch<'_> {
         Batch::new(&self.app, Some(&self.meter), tenant)
+    }
+
+    /// What a statement is asked that lets a batch go on only if a resource is in a state that `If-Match` names, if the
+    /// client named any: its id, and the versions.
+    pub(super) fn admitted(&self, batch: &mut Batch<'_>, id: Uuid) -> Option<[Value; 4]> {
+        let [one, two, three] = self.if_match.as_ref()?.versions(id);
+        batch.matched = true;
+        Some([id.into(), one.into(), two.into(), three.into()])
     }
 
     /// Whether a state is one that `If-Match` names.

@@ -93,17 +93,14 @@ impl TenantScope {
     /// Adds to a batch that it fails unless what it changes is in a state that `If-Match` names. The statement returns
     /// a row unless `?2` is there in another version than `?3`, `?4` and `?5`.
     pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &TenantSql, id: Uuid) {
-        if let Some(if_match) = &self.context.if_match {
-            let [one, two, three] = if_match.versions(id);
-            let arguments = [id.into(), one.into(), two.into(), three.into()];
+        if let Some(arguments) = self.context.admitted(batch, id) {
             let _: Slot<i64> = batch.require(sql, arguments, conditional::failed());
-            batch.matched = true;
         }
     }
 
-    /// Whether what was read, and may be left as it is, is in a state that `If-Match` names.
-    pub(crate) fn matched(&self, resource: &impl Resource) -> Result<()> {
-        self.context.matched(resource.version())
+    /// What was read, and may be left as it is, if it is in a state that `If-Match` names.
+    pub(crate) fn matched<R: Resource>(&self, resource: R) -> Result<R> {
+        self.context.matched(resource.version()).map(|()| resource)
     }
 
     /// The same before a batch that fails by itself unless what it changes is still in that state.
@@ -320,17 +317,14 @@ impl Account {
     /// Adds to a batch that it fails unless what it changes is in a state that `If-Match` names: as
     /// [`TenantScope::require_match`] does.
     pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &GlobalSql, id: Uuid) {
-        if let Some(if_match) = &self.context.if_match {
-            let [one, two, three] = if_match.versions(id);
-            let arguments = [id.into(), one.into(), two.into(), three.into()];
+        if let Some(arguments) = self.context.admitted(batch, id) {
             let _: Slot<i64> = batch.require_global(sql, arguments, conditional::failed());
-            batch.matched = true;
         }
     }
 
-    /// Whether what was read and is left as it is is in a state that `If-Match` names.
-    pub(crate) fn matched(&self, resource: &impl Resource) -> Result<()> {
-        self.context.matched(resource.version())
+    /// What was read and is left as it is, if it is in a state that `If-Match` names.
+    pub(crate) fn matched<R: Resource>(&self, resource: R) -> Result<R> {
+        self.context.matched(resource.version()).map(|()| resource)
     }
 
     /// Says what is answered to a batch, for when it is to be kept.

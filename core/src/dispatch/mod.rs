@@ -36,7 +36,7 @@ pub use self::{
 use crate::{
     conditional::IfMatch,
     config::Config,
-    endpoint::{Door, Incoming, Traits},
+    endpoint::{Door, Incoming},
     idempotency::{self, IdempotencyKey},
     identity::Provider,
     limits,
@@ -315,14 +315,9 @@ impl App {
         body: &[u8],
         meter: &Arc<Meter>,
     ) -> Result<Context> {
-        let Traits { kept, conditional } = route.endpoint.traits();
-        let if_match = if conditional || matches!(route.method, Method::PATCH | Method::DELETE) {
-            IfMatch::read(&parts.headers)?
-        } else {
-            None
-        };
+        let if_match = if route.is_conditional() { IfMatch::read(&parts.headers)? } else { None };
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-        let key = if kept {
+        let key = if route.keeps_answers() {
             IdempotencyKey::read(
                 &parts.headers,
                 &[route.method.as_str().as_bytes(), target.as_bytes(), body],
@@ -359,9 +354,9 @@ impl App {
                 let Some((user, login)) = login else {
                     return call(Door::Lobby(Lobby::open(Pass(()), context.clone())))?.await;
                 };
-                let account = Account::open(Pass(()), context.clone(), user, login);
-                let answer = call(Door::Account(account.clone()))?.await;
-                return done_before(context, answer, || account.recall()).await;
+                let open = || Account::open(Pass(()), context.clone(), user, login);
+                let answer = call(Door::Account(open()))?.await;
+                return done_before(context, answer, async || open().recall().await).await;
             }
         };
         let open = |tenant| {
@@ -383,10 +378,11 @@ impl App {
             }
             answer => answer,
         };
-        let answer = match open(tenant) {
-            Door::Tenant(scope) => done_before(context, answer, || scope.recall()).await,
-            _ => answer,
-        };
+        let answer = done_before(context, answer, async || match open(tenant) {
+            Door::Tenant(scope) => scope.recall().await,
+            _ => Ok(None),
+        })
+        .await;
         match (answer, who) {
             (Err(problem), Some(who)) if denied::is_told(route, &problem) => {
                 Err(denied::tell(context, route, tenant, who, &incoming.path, problem).await)

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::{Generators, components, module, pascal, problems, reference_name, schemas::without_null};
 use crate::{
-    endpoint::Traits,
     input::Input,
     problem::Code,
     routes::{Access, Route},
@@ -71,21 +70,19 @@ impl Operation<'_> {
         let name = reference_name(schema.as_value()).unwrap_or_default();
         let definition = generator.definitions().get(name);
         let description = definition.and_then(|schema| schema.get("description")).cloned();
-        let mut response = json!({
+        let response = json!({
             "description": description.unwrap_or_else(|| "An OpenAPI document.".into()),
             "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
             "content": { "application/json": { "schema": schema } },
         });
-        if status == StatusCode::CREATED {
-            response["headers"]["Location"] = json!({ "$ref": "#/components/headers/Location" });
-        }
         self.responses.insert(status.as_str().to_owned(), response);
     }
 
-    pub(crate) fn list_response<T: JsonSchema>(&mut self) {
-        self.response::<T>(StatusCode::OK);
-        self.responses[StatusCode::OK.as_str()]["headers"]["Link"] =
-            json!({ "$ref": "#/components/headers/Link" });
+    /// Headers of a response that was described.
+    pub(crate) fn response_headers(&mut self, status: StatusCode, names: &[&str]) {
+        for name in names {
+            add_header(&mut self.responses[status.as_str()], name);
+        }
     }
 
     /// Another media type of a response; a text if it is not JSON.
@@ -121,6 +118,11 @@ impl Operation<'_> {
     }
 }
 
+/// A header of a response, which is one of the components.
+fn add_header(response: &mut Value, name: &str) {
+    response["headers"][name] = json!({ "$ref": format!("#/components/headers/{}", pascal(name)) });
+}
+
 /// The description of a route.
 pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
     let mut operation = Operation {
@@ -145,12 +147,12 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
     if names_a_tenant(route.access) {
         parameters.extend(components::tenant_headers());
     }
-    let Traits { kept, conditional } = route.endpoint.traits();
+    let kept = route.keeps_answers();
     if kept {
         parameters.push(components::idempotency_key());
         problems.extend([Code::InvalidHeader, Code::IdempotencyKeyReused]);
     }
-    if conditional || matches!(route.method, Method::PATCH | Method::DELETE) {
+    if route.is_conditional() {
         parameters.push(components::if_match());
         problems.extend([Code::InvalidHeader, Code::PreconditionFailed]);
     }
@@ -158,18 +160,12 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
         parameters.push(components::if_none_match());
         responses.insert("304".to_owned(), components::not_modified());
     }
-    for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
-        let mut has = |name: &str, component: &str| {
-            response["headers"][name] = json!({ "$ref": format!("#/components/headers/{component}") });
-        };
+    for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
         if kept {
-            has("Idempotency-Replayed", "IdempotencyReplayed");
+            add_header(response, "Idempotency-Replayed");
         }
-        if conditional {
-            has("Content-Location", "ContentLocation");
-        }
-        if status == "200" && (conditional || route.method == Method::GET) {
-            has("ETag", "ETag");
+        if route.method == Method::GET {
+            add_header(response, "ETag");
         }
     }
     for placeholder in route.path.split(['{', '}']).skip(1).step_by(2) {

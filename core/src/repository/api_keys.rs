@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Repository, activity::Event};
 use crate::{
-    conditional::{Resource, Version},
+    conditional::{Placed, Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::Slot,
     input::{Fault, FaultCode, input},
@@ -83,23 +83,27 @@ fn state(id: ApiKeyId) -> Version {
 }
 
 impl Resource for ApiKey {
-    fn location(&self) -> String {
-        format!("/v1/api-keys/{}", self.id)
-    }
-
     fn version(&self) -> Option<Version> {
         Some(state(self.id))
     }
 }
 
+impl Placed for ApiKey {
+    fn location(&self) -> String {
+        format!("/v1/api-keys/{}", self.id)
+    }
+}
+
 /// What is shown this once has no tag: nothing that can be read again has the same.
 impl Resource for MadeApiKey {
-    fn location(&self) -> String {
-        self.api_key.location()
-    }
-
     fn version(&self) -> Option<Version> {
         None
+    }
+}
+
+impl Placed for MadeApiKey {
+    fn location(&self) -> String {
+        self.api_key.location()
     }
 }
 

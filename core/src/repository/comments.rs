@@ -11,7 +11,7 @@ use super::{
     repeat,
 };
 use crate::{
-    conditional::{Resource, Version},
+    conditional::{Placed, Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Slot},
     input::{Patch, input},
@@ -88,12 +88,14 @@ record! {
 }
 
 impl Resource for Comment {
-    fn location(&self) -> String {
-        format!("/v1/tasks/{}/comments/{}", self.task_id, self.id)
-    }
-
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
+    }
+}
+
+impl Placed for Comment {
+    fn location(&self) -> String {
+        format!("/v1/tasks/{}/comments/{}", self.task_id, self.id)
     }
 }
 
@@ -167,8 +169,7 @@ impl Repository<'_> {
         let subject = ask_subject(&mut batch, task);
         let audience = Audience::ask(&mut batch, user, &Whom::Mentioned(&mentioned));
         let (standing, mut outcome) = self.scope.read(batch).await?;
-        let before = outcome.optional(comment)?.ok_or_else(not_found)?;
-        self.scope.matched(&before)?;
+        let before = self.scope.matched(outcome.optional(comment)?.ok_or_else(not_found)?)?;
         let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
         if before.author_id != user {
             return Err(Problem::new(Code::NotTheAuthor));
@@ -258,9 +259,7 @@ impl Comments for Repository<'_> {
 
     async fn update(&self, task: TaskId, id: CommentId, patch: CommentPatch) -> Result<Comment> {
         let Some(body) = patch.body.0 else {
-            let comment = self.get(task, id).await?;
-            self.scope.matched(&comment)?;
-            return Ok(comment);
+            return self.scope.matched(self.get(task, id).await?);
         };
         repeat(|| self.rewrite(task, id, body.clone())).await
     }

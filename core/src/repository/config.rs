@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Repository, activity::Event, repeat, tenants};
 use crate::{
-    conditional::Part,
+    conditional::{Part, Version},
     dispatch::Slot,
     input::{Fault, FaultCode},
     notify::SLACK_HOSTS,
@@ -63,7 +63,7 @@ impl Configuration for Repository<'_> {
 impl Repository<'_> {
     /// A configuration has the version of its tenant.
     fn of_tenant(self, config: TenantConfig, version: i64) -> Part<TenantConfig> {
-        Part::new(config, (self.scope.tenant().0, version), "/v1/tenant/config")
+        Part::new(config, Version { id: self.scope.tenant().0, number: version })
     }
 
     async fn merge(self, patch: TenantConfigPatch) -> Result<Part<TenantConfig>> {
@@ -71,12 +71,11 @@ impl Repository<'_> {
         let stored = batch.add::<Stored, _>(&CURRENT, []);
         let (_, mut outcome) = self.scope.read(batch).await?;
         let Stored { config, version } = outcome.one(stored)?;
-        let before = TenantConfig::read(config);
-        let mut config = before.clone();
+        let before = self.scope.matched(self.of_tenant(TenantConfig::read(config), version))?;
+        let mut config = before.value.clone();
         config.merge(patch);
-        self.scope.matched(&self.of_tenant(before.clone(), version))?;
-        if config == before {
-            return Ok(self.of_tenant(before, version));
+        if config == before.value {
+            return Ok(before);
         }
         if config.lacks_webhook() {
             let detail = "A kind of notification goes by Slack, which needs a webhook.";

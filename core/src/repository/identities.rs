@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{activity, users};
 use crate::{
-    conditional::{Resource, Version},
+    conditional::{Placed, Resource, Version},
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Account, Lobby, NamedTenant, Slot},
     identity::{ExternalToken, Subject},
@@ -68,12 +68,14 @@ record! {
 }
 
 impl Resource for Identity {
-    fn location(&self) -> String {
-        "/v1/me/identities".to_owned()
-    }
-
     fn version(&self) -> Option<Version> {
         None
+    }
+}
+
+impl Placed for Identity {
+    fn location(&self) -> String {
+        "/v1/me/identities".to_owned()
     }
 }
 

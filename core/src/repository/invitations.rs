@@ -11,7 +11,7 @@ use super::{
     tenants,
 };
 use crate::{
-    conditional::{Resource, Version},
+    conditional::{Placed, Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{Account, App, Batch, Outcome, Slot},
     input::input,
@@ -120,24 +120,28 @@ pub struct MadeInvitation {
 
 /// It changes once at the most: when it is accepted or revoked.
 impl Resource for Invitation {
-    fn location(&self) -> String {
-        format!("/v1/invitations/{}", self.id)
-    }
-
     fn version(&self) -> Option<Version> {
         let open = matches!(self.status, InvitationStatus::Open | InvitationStatus::Expired);
         Some(Version { id: self.id.0, number: if open { 1 } else { 2 } })
     }
 }
 
+impl Placed for Invitation {
+    fn location(&self) -> String {
+        format!("/v1/invitations/{}", self.id)
+    }
+}
+
 /// What is shown this once has no tag: nothing that can be read again has the same.
 impl Resource for MadeInvitation {
-    fn location(&self) -> String {
-        self.invitation.location()
-    }
-
     fn version(&self) -> Option<Version> {
         None
+    }
+}
+
+impl Placed for MadeInvitation {
+    fn location(&self) -> String {
+        self.invitation.location()
     }
 }
 
@@ -252,8 +256,7 @@ impl Invitations for Repository<'_> {
     }
 
     async fn revoke(&self, id: InvitationId) -> Result<()> {
-        let found = self.get(id).await?;
-        self.scope.matched(&found)?;
+        let found = self.scope.matched(self.get(id).await?)?;
         match found.status {
             InvitationStatus::Open | InvitationStatus::Expired => {}
             // It is as they want it.

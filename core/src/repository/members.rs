@@ -93,10 +93,6 @@ record! {
 }
 
 impl Resource for Member {
-    fn location(&self) -> String {
-        format!("/v1/members/{}", self.user_id)
-    }
-
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.user_id.0, number: self.version })
     }
@@ -157,7 +153,7 @@ impl Repository<'_> {
         let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Reinstated(user));
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let before = outcome.optional(member)?.ok_or_else(|| Problem::new(Code::NotFound))?;
-        self.scope.matched(&before)?;
+        let before = self.scope.matched(before)?;
         let (role, status) = (role.unwrap_or(before.role), status.unwrap_or(before.status));
         if (role, status) == (before.role, before.status) {
             return Ok(before);

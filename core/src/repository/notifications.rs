@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Repository, deliveries, members, tenants};
 use crate::{
-    conditional::Part,
+    conditional::{Part, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{App, Batch, Outcome, Slot},
     input::{Leaf, Patch, input},
@@ -430,7 +430,7 @@ pub trait Notifications {
 impl Repository<'_> {
     /// Preferences have the version of their membership.
     fn of_member(self, muted: Vec<NotificationKind>, version: i64) -> Part<Preferences> {
-        Part::new(Preferences { muted }, (self.scope.user().0, version), "/v1/notifications/preferences")
+        Part::new(Preferences { muted }, Version { id: self.scope.user().0, number: version })
     }
 }
 
@@ -481,9 +481,7 @@ impl Notifications for Repository<'_> {
 
     async fn set_preferences(&self, patch: PreferencesPatch) -> Result<Part<Preferences>> {
         let Some(muted) = patch.muted.0 else {
-            let preferences = self.preferences().await?;
-            self.scope.matched(&preferences)?;
-            return Ok(preferences);
+            return self.scope.matched(self.preferences().await?);
         };
         let muted = NotificationKind::set(&muted);
         let mut batch = self.scope.batch();

@@ -13,7 +13,7 @@ use super::{
     search,
 };
 use crate::{
-    conditional::{Resource, Version},
+    conditional::{Placed, Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Outcome, Slot},
     input::{Patch, input},
@@ -108,12 +108,14 @@ record! {
 }
 
 impl Resource for Project {
-    fn location(&self) -> String {
-        format!("/v1/projects/{}", self.id)
-    }
-
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
+    }
+}
+
+impl Placed for Project {
+    fn location(&self) -> String {
+        format!("/v1/projects/{}", self.id)
     }
 }
 
@@ -366,9 +368,7 @@ impl Projects for Repository<'_> {
             visibility: Patch(visibility),
         } = patch;
         if name.is_none() && description.is_none() && visibility.is_none() {
-            let project = self.get(id).await?;
-            self.scope.matched(&project)?;
-            return Ok(project);
+            return self.scope.matched(self.get(id).await?);
         }
         let mut detail = Vec::new();
         if let Some(name) = &name {
@@ -426,7 +426,7 @@ impl Projects for Repository<'_> {
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let (project, facts) =
             self.take_facts(&facts, &mut outcome, standing.role, request.comment.is_some())?;
-        self.scope.matched(&project)?;
+        let project = self.scope.matched(project)?;
         let found = workflow::transition(request.to, &facts)?;
 
         // Whether the guards hold is part of the batch that writes: what was read may be past.

@@ -10,7 +10,7 @@ use super::{
     memberships,
 };
 use crate::{
-    conditional::{Resource, Version},
+    conditional::{Placed, Resource, Version},
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Account, Batch, Lobby, Slot},
     input::{Fault, FaultCode, Patch, input},
@@ -113,12 +113,14 @@ record! {
 }
 
 impl Resource for Tenant {
-    fn location(&self) -> String {
-        "/v1/tenant".to_owned()
-    }
-
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
+    }
+}
+
+impl Placed for Tenant {
+    fn location(&self) -> String {
+        "/v1/tenant".to_owned()
     }
 }
 
@@ -266,9 +268,7 @@ impl Settings for Repository<'_> {
 
     async fn update(&self, patch: TenantPatch) -> Result<Tenant> {
         let Some(name) = patch.name.0 else {
-            let tenant = self.get().await?;
-            self.scope.matched(&tenant)?;
-            return Ok(tenant);
+            return self.scope.matched(self.get().await?);
         };
         let app = self.scope.app();
         let mut batch = self.scope.batch();

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{activity, invitations, memberships, tenants};
 use crate::{
-    conditional::{Resource, Version},
+    conditional::{Placed, Resource, Version},
     dispatch::{Account, App, Batch, Lobby, NamedTenant, Slot},
     input::{Patch, input},
     json,
@@ -62,12 +62,14 @@ record! {
 }
 
 impl Resource for User {
-    fn location(&self) -> String {
-        "/v1/me".to_owned()
-    }
-
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
+    }
+}
+
+impl Placed for User {
+    fn location(&self) -> String {
+        "/v1/me".to_owned()
     }
 }
 
@@ -243,9 +245,7 @@ impl Profile for Account {
 
     async fn update(&self, patch: ProfilePatch) -> Result<User> {
         let Some(name) = patch.name.0 else {
-            let user = self.get().await?;
-            self.matched(&user)?;
-            return Ok(user);
+            return self.matched(self.get().await?);
         };
         let (app, now) = (self.app(), self.app().now());
         let detail = json::object(vec![("name", name.clone().into())]);

@@ -17,7 +17,7 @@ use super::{
     repeat,
 };
 use crate::{
-    conditional::{Resource, Version},
+    conditional::{Placed, Resource, Version},
     cursor::{Cursor, Page, PageSize},
     dispatch::{Batch, Slot},
     input::{Clearable, Fault, FaultCode, Patch, input},
@@ -96,12 +96,14 @@ record! {
 }
 
 impl Resource for Task {
-    fn location(&self) -> String {
-        format!("/v1/tasks/{}", self.id)
-    }
-
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
+    }
+}
+
+impl Placed for Task {
+    fn location(&self) -> String {
+        format!("/v1/tasks/{}", self.id)
     }
 }
 
@@ -391,9 +393,7 @@ impl Tasks for Repository<'_> {
 
     async fn update(&self, id: TaskId, patch: TaskPatch) -> Result<Task> {
         let Some(detail) = changes(&patch) else {
-            let task = self.get(id).await?;
-            self.scope.matched(&task)?;
-            return Ok(task);
+            return self.scope.matched(self.get(id).await?);
         };
         repeat(|| self.try_update(id, patch.clone(), detail.clone())).await
     }
