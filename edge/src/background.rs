@@ -1,5 +1,6 @@
 //! What is done in the background, behind a response and by the cron trigger: deliveries are sent, and activity is
-//! sealed; by the cron trigger alone, what was there before searches were gets its words.
+//! sealed; by the cron trigger alone, what was there before searches were gets its
+//! words, and what is kept no longer is dropped.
 
 use bailiwick_core::{App, Round, problem::Problem};
 use serde_json::json;
