@@ -5,6 +5,7 @@ use bailiwick::isolation::matrix::description;
 use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::{
     actors::{Actor, Tenant, unique},
+    backdoor::Backdoor,
     client::Answer,
     targets::Target,
 };
@@ -36,6 +37,7 @@ crate::cases!(own_cases, "idempotency":
     who_lost_access_gets_no_answer,
     answers_are_kept_encrypted,
     answers_are_kept_for_a_day,
+    what_is_too_old_is_dropped_at_the_edge,
     malformed_keys_are_refused,
 );
 
@@ -265,6 +267,29 @@ async fn answers_are_kept_for_a_day(target: &'static Target) {
     let anew = create(&tenant, &tenant.owner, "old", "Old").await.expect(201);
     assert_eq!((anew.header("idempotency-replayed"), projects(&tenant).await), (None, 2));
     found().await.problem(409, "slug_taken");
+}
+
+/// By the cron trigger. (A native server does it when it starts, and every half an hour: see the tests of the binary.)
+async fn what_is_too_old_is_dropped_at_the_edge(target: &'static Target) {
+    if !matches!(target.backdoor, Backdoor::Edge(..)) {
+        return;
+    }
+    let tenant = Tenant::create(target).await;
+    create(&tenant, &tenant.owner, "old", "Old").await.expect(201);
+    create(&tenant, &tenant.member, "new", "New").await.expect(201);
+    let age = format!(
+        "UPDATE idempotency_keys SET created_at = '2026-01-01T00:00:00.000Z' WHERE tenant_id = '{}' AND user_id = '{}'",
+        tenant.id, tenant.owner.id
+    );
+    target.backdoor.sql(&age).await;
+    let left = format!("SELECT user_id FROM idempotency_keys WHERE tenant_id = '{}'", tenant.id);
+    let rows = target
+        .until("what is too old to be dropped", async || {
+            let rows = target.backdoor.sql(&left).await;
+            (rows.len() < 2).then_some(rows)
+        })
+        .await;
+    assert_eq!(rows, [[Some(tenant.member.id.clone())]]);
 }
 
 async fn malformed_keys_are_refused(target: &'static Target) {

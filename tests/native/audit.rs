@@ -1,14 +1,9 @@
 //! `bailiwick audit verify`; and what becomes of the chain when servers are killed, or share a database.
 
-use bailiwick_tests::{
-    backdoor::Backdoor,
-    targets::{Postgres, native},
-    until,
-};
+use bailiwick_tests::{backdoor::Backdoor, targets::native, until};
 use serde_json::json;
-use sqlx::{PgPool, SqlitePool};
 
-use crate::instance::{Instance, migrate};
+use crate::instance::{Instance, postgres, sqlite};
 
 const UNSEALED: &str = "SELECT count(*) FROM activity WHERE seq IS NULL";
 
@@ -182,22 +177,4 @@ async fn instances_that_share_a_tenant_keep_its_chain_whole_on_sqlite() {
 async fn instances_that_share_a_tenant_keep_its_chain_whole_on_postgres() {
     let (_postgres, database, backdoor) = postgres().await;
     instances_that_share_a_tenant_keep_its_chain_whole(&database, &backdoor).await;
-}
-
-async fn sqlite() -> (tempfile::TempDir, String, Backdoor) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let database = format!("sqlite://{}", directory.path().join("b.db").display());
-    // The file must be there to be connected to.
-    let made = native(&database).arg("migrate").output().await.expect("it runs");
-    assert!(made.status.success(), "{made:?}");
-    let pool = SqlitePool::connect(&database).await.expect("the server's file");
-    (directory, database, Backdoor::Sqlite(pool))
-}
-
-async fn postgres() -> (Postgres, String, Backdoor) {
-    let postgres = Postgres::start().await;
-    let database = postgres.url();
-    migrate(&database).await;
-    let pool = PgPool::connect(&database).await.expect("Postgres");
-    (postgres, database, Backdoor::Postgres(pool))
 }

@@ -3,12 +3,14 @@
 use std::{fs::File, path::PathBuf, process::Stdio};
 
 use bailiwick_tests::{
+    backdoor::Backdoor,
     client::{Answer, Ask},
-    targets::{address, client, native},
+    targets::{Postgres, address, client, native},
     until,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{PgPool, SqlitePool};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -93,8 +95,27 @@ impl Instance {
     }
 }
 
-/// Brings a Postgres up to date.
+/// Brings a database up to date.
 pub(crate) async fn migrate(database: &str) {
     let output = native(database).arg("migrate").output().await.expect("it runs");
     assert!(output.status.success(), "{output:?}");
+}
+
+/// An embedded database that is up to date: the folder that it is in, its URL, and the way in from behind.
+pub(crate) async fn sqlite() -> (TempDir, String, Backdoor) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = format!("sqlite://{}", directory.path().join("b.db").display());
+    // The file must be there to be connected to.
+    migrate(&database).await;
+    let pool = SqlitePool::connect(&database).await.expect("the server's file");
+    (directory, database, Backdoor::Sqlite(pool))
+}
+
+/// The same of a Postgres of its own.
+pub(crate) async fn postgres() -> (Postgres, String, Backdoor) {
+    let postgres = Postgres::start().await;
+    let database = postgres.url();
+    migrate(&database).await;
+    let pool = PgPool::connect(&database).await.expect("Postgres");
+    (postgres, database, Backdoor::Postgres(pool))
 }

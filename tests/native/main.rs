@@ -4,6 +4,7 @@
 
 mod audit;
 mod drivers;
+mod idempotency;
 mod instance;
 mod operator;
 mod outbox;

@@ -142,6 +142,18 @@ async fn sigterm_lets_requests_in_flight_finish() {
 }
 
 #[tokio::test]
+async fn what_a_request_cost_is_told_only_where_that_is_asked_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (wanted, told) in [(None, false), (Some("0"), false), (Some("1"), true)] {
+        let mut command = native(&url(&directory));
+        command.env_remove("DEBUG_TIMING").envs(wanted.map(|wanted| ("DEBUG_TIMING", wanted)));
+        let (_process, line) = start(&mut command, "listening on http").await;
+        let answer = client().get(format!("{}/readyz", address(&line))).send().await.expect("an answer");
+        assert_eq!(answer.headers().contains_key("server-timing"), told, "{wanted:?}");
+    }
+}
+
+#[tokio::test]
 async fn large_answers_are_compressed_for_those_who_can_read_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let (_process, line) = start(&mut native(&url(&directory)), "listening on http").await;

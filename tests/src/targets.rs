@@ -134,6 +134,8 @@ pub fn client() -> reqwest::Client {
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_mins(1))
+        // workerd closes a connection that was idle for 5 seconds, perhaps just when something is sent on it.
+        .pool_idle_timeout(Duration::from_secs(2))
         .build()
         .expect("a client")
 }

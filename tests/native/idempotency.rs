@@ -1,0 +1,57 @@
+//! What is kept under an `Idempotency-Key` is dropped after a day, by the server itself, which looks when it starts.
+
+use bailiwick_tests::{backdoor::Backdoor, client::Answer, targets::client, until};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::instance::{Instance, postgres, sqlite};
+
+const TABLES: [&str; 2] = ["idempotency_keys", "account_idempotency_keys"];
+
+async fn post(instance: &Instance, token: &str, key: &str, (path, body): (&str, Value)) -> Answer {
+    let ask = instance.ask(&client(), token, Method::POST, path).header("idempotency-key", key);
+    ask.json(&body).send().await.expect(201)
+}
+
+async fn what_is_too_old_is_dropped(database: &str, backdoor: &Backdoor) {
+    let project = |name: &str| ("/v1/projects", json!({ "name": name }));
+    let tenant = |slug: &str| ("/v1/tenants", json!({ "slug": slug, "name": "T" }));
+    let first = Instance::start(database, &[]).await;
+    let (_, owner) = first.register("owner@example.com", None).await;
+    for key in ["old", "new"] {
+        post(&first, &owner, key, project(key)).await;
+        post(&first, &owner, key, tenant(key)).await;
+    }
+    let count = async |table| backdoor.count(&format!("SELECT count(*) FROM {table}")).await;
+    for table in TABLES {
+        assert_eq!(count(table).await, 2);
+        let age = format!(
+            "UPDATE {table} SET created_at = '2026-01-01T00:00:00.000Z' \
+             WHERE created_at = (SELECT min(k.created_at) FROM {table} k)"
+        );
+        backdoor.sql(&age).await;
+    }
+    first.kill().await;
+    let second = Instance::start(database, &[]).await;
+    for table in TABLES {
+        until("what is too old to be dropped", async || (count(table).await == 1).then_some(())).await;
+    }
+    // And nothing else.
+    for asked in [project("new"), tenant("new")] {
+        let again = post(&second, &owner, "new", asked).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    }
+    second.kill().await;
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_dropped_on_sqlite() {
+    let (_directory, database, backdoor) = sqlite().await;
+    what_is_too_old_is_dropped(&database, &backdoor).await;
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_dropped_on_postgres() {
+    let (_postgres, database, backdoor) = postgres().await;
+    what_is_too_old_is_dropped(&database, &backdoor).await;
+}
