@@ -1,4 +1,4 @@
-//! The command line: `serve` (the default), `migrate`, `seed`, `tenant`, `audit`, `verify-isolation`.
+//! The command line, `bailiwick --help`.
 
 mod cli;
 
@@ -7,19 +7,15 @@ use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    let done = Runtime::new().map_err(|error| vec![error.to_string()]).and_then(|runtime| {
-        let done = runtime.block_on(cli::run());
-        // A name that the system is still looking up would hold up the end.
-        runtime.shutdown_background();
-        done
-    });
-    match done {
-        Ok(code) => code,
-        Err(sentences) => {
-            for sentence in sentences {
-                eprintln!("bailiwick: {sentence}");
-            }
-            ExitCode::from(2)
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("bailiwick: {error}");
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    let code = runtime.block_on(cli::run());
+    // A name that the system is still looking up would hold up the end.
+    runtime.shutdown_background();
+    code
 }

@@ -12,10 +12,15 @@ async fn verify(database: &str, arguments: &[&str]) -> (Vec<String>, Result<(), 
     let mut command = native(database);
     let output = command.args(["audit", "verify"]).args(arguments).output().await.expect("it runs");
     let said = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    let lines = said(output.stdout).lines().map(str::to_owned).collect();
+    let mut lines: Vec<_> = said(output.stdout).lines().map(str::to_owned).collect();
     match output.status.code() {
         Some(0) => (lines, Ok(())),
-        Some(2) => (lines, Err(said(output.stderr))),
+        // It has found what it looked for, and says so in the end.
+        Some(1) => {
+            let found = lines.pop().expect("a line");
+            (lines, Err(found))
+        }
+        Some(2 | 3) => (lines, Err(said(output.stderr))),
         other => panic!("{other:?}"),
     }
 }

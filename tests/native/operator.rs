@@ -15,7 +15,7 @@ async fn tenant(database: &str, arguments: &[&str]) -> Result<String, String> {
     let said = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     match output.status.code() {
         Some(0) => Ok(said(output.stdout)),
-        Some(2) => Err(said(output.stderr)),
+        Some(2 | 3) => Err(said(output.stderr)),
         other => panic!("{other:?}"),
     }
 }

@@ -24,7 +24,7 @@ async fn refused(url: &str) -> String {
     let output = command(url).output().await.expect("it runs");
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!((output.status.code(), &*said), (Some(2), ""), "{complained}");
+    assert_eq!((output.status.code(), &*said), (Some(4), ""), "{complained}");
     assert!(complained.lines().all(|line| line.starts_with("bailiwick: ")), "{complained}");
     complained.into_owned()
 }
@@ -90,7 +90,7 @@ async fn broken_off_it_removes_what_it_made() {
     Command::new("kill").args(["-INT", &id]).status().await.expect("it is told");
     let output = running.wait_with_output().await.expect("it ends");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("broken off") && said.contains("These accounts stay"), "{said}");
     assert_eq!(count(&pool, TENANTS).await, 0);
     // The others are still there.

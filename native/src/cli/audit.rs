@@ -1,13 +1,16 @@
 //! `bailiwick audit`: whether what happened still stands as it was written.
 
 use bailiwick_core::{
-    BreachKind, Config, Head, Operator, Verification,
-    problem::Problem,
+    BreachKind, Head, Operator, Verification,
     values::{Slug, TenantId},
 };
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, Command};
+use serde_json::json;
 
-use super::{Sentences, say, start};
+use super::{
+    call::Call,
+    report::{Failed, Outcome, Report, Sentences, progress},
+};
 
 pub(super) fn command() -> Command {
     let verify = Command::new("verify")
@@ -24,56 +27,54 @@ pub(super) fn command() -> Command {
                 .value_name("SEQ:HASH")
                 .requires("tenant")
                 .help("A head that was noted earlier, which the tenant's log must have still"),
+        )
+        .after_help(
+            "Each tenant has a line, which ends with its head: note it elsewhere. It shows later, by --head, that nothing \
+             up to it was changed, and that the log was not cut off before it.\n\n\
+             Example:\n  bailiwick audit verify\n  bailiwick audit verify --tenant acme --head 1204:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         );
     Command::new("audit")
         .about("Verify the activity log")
         .subcommand_required(true)
         .subcommand(verify)
-        .after_help(
-            "Each tenant has a line, which ends with its head: note it elsewhere. It shows later, by --head, that nothing \
-             up to it was changed, and that the log was not cut off before it.\n\n\
-             Example:\n  bailiwick audit verify\n  bailiwick audit verify --tenant acme --head 1204:9f86d081...",
-        )
+        .after_help("Example:\n  bailiwick audit verify")
 }
 
-/// Does what is asked for. A log that does not hold is an error, after all logs have had their line.
-pub(super) async fn run(matches: &ArgMatches, config: Config) -> Result<(), Sentences> {
-    let given = matches.subcommand_matches("verify");
-    let text = |name: &str| given.and_then(|given| given.get_one::<String>(name));
-    let (mut faults, mut slug, mut noted) = (Sentences::new(), None, None);
-    match text("tenant").map(|text| Slug::parse(text)).transpose() {
-        Ok(found) => slug = found,
-        Err(fault) => faults.push(format!("TENANT: {}", fault.detail)),
-    }
-    match text("head").map(|text| Head::parse(text)).transpose() {
-        Ok(found) => noted = found,
-        Err(fault) => faults.push(format!("HEAD: {}", fault.detail)),
-    }
+/// Verifies the logs; one that does not hold is not well.
+pub(super) async fn run(call: Call<'_>) -> Outcome {
+    let (_, call) = call.inner();
+    let mut faults = Sentences::new();
+    let slug = call.value("tenant", Slug::parse, &mut faults);
+    let noted = call.value("head", Head::parse, &mut faults);
     if !faults.is_empty() {
-        return Err(faults);
+        return Err(faults.into());
     }
-    let app = start(config).await?;
+    let app = call.app().await?;
     let operator = Operator::new(&app);
-    let told = |problem: Box<Problem>| vec![problem.sentence()];
     let mut tenants: Vec<(Slug, TenantId)> = Vec::new();
-    for tenant in operator.tenants().await.map_err(told)? {
+    for tenant in operator.tenants().await? {
         if slug.as_ref().is_none_or(|slug| *slug == tenant.slug) {
             tenants.push((tenant.slug, tenant.id));
         }
     }
     if let (Some(slug), true) = (slug, tenants.is_empty()) {
-        return Err(vec![format!("No tenant has the slug {}.", slug.as_str())]);
+        return Err(Failed::refused(format!("No tenant has the slug {}.", slug.as_str())));
     }
     let (mut broken, count) = (0, tenants.len());
+    let (mut lines, mut logs) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let bar = progress(count as u64, "Verifying");
     for (slug, id) in tenants {
-        let found = operator.verify_activity(id, noted.clone()).await.map_err(told)?;
+        let found = operator.verify_activity(id, noted.clone()).await?;
         broken += usize::from(!found.valid);
-        say(&line(slug.as_str(), &found));
+        lines.push(line(slug.as_str(), &found));
+        logs.push(json!({ "tenant": slug, "found": found }));
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     if broken > 0 {
-        return Err(vec![format!("Of {count} activity logs {broken} do not stand as they were written.")]);
+        lines.push(format!("Of {count} activity logs {broken} do not stand as they were written."));
     }
-    Ok(())
+    Ok(Report::found(broken == 0, json!({ "valid": broken == 0, "logs": logs }), lines).into())
 }
 
 fn line(slug: &str, found: &Verification) -> String {

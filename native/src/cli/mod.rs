@@ -1,60 +1,78 @@
-//! Reading the command line and doing what it says.
+//! The command line: what there is to be called, and calling it.
 
 mod audit;
+mod call;
+mod migrate;
+mod report;
+mod seed;
+mod serve;
 mod tenant;
 mod verify;
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::process::ExitCode;
 
-use bailiwick::{
-    assets::Embedded,
-    background::{self, Bell},
-    client_address::TrustedProxies,
-    database::{self, AnyDatabase},
-    hasher::HashPool,
-    http_client::WebClient,
-    limiter::Limiter,
-    mailer::AnyMailer,
-    ports::{SystemClock, SystemEntropy},
-    server,
-    verifier::Ring,
-};
-use bailiwick_core::{
-    App, Config, Ports,
-    config::{JwtSecret, LogFormat, Setting},
-    ports::Entropy,
-};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use bailiwick::assets::Embedded;
+use bailiwick_core::{Config, config::Setting};
 use clap::{Arg, ArgMatches, Command};
-use tokio::{net::TcpListener, signal::unix::SignalKind, sync::watch};
-use tracing_subscriber::EnvFilter;
+use clap_complete::Shell;
 
-/// One sentence for each thing that is wrong.
-type Sentences = Vec<String>;
+use self::{
+    call::Call,
+    report::{Outcome, Output, Voice},
+};
 
+/// All there is to be called.
 fn command() -> Command {
     Command::new("bailiwick")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Multi-tenant project management with an approval workflow")
         .long_about(
             "Multi-tenant project management with an approval workflow.\n\n\
-             Without a command it serves. Every option is an environment variable, too; the option wins.",
+             Without a command it serves. Every setting is an environment variable, too; the option wins.",
         )
+        .after_help(format!(
+            "Example:\n  bailiwick\n  bailiwick tenant list --output json\n\n{}",
+            report::ENDINGS
+        ))
         .args(Config::SETTINGS.iter().map(argument))
-        .subcommand(Command::new("serve").about("Answer requests (the default)"))
-        .subcommand(Command::new("migrate").about("Bring the database up to date"))
-        .subcommand(
-            Command::new("seed")
-                .about("Fill the tenant `default` with people and projects to try things with"),
-        )
+        .arg(Voice::argument())
+        .subcommand(serve::command())
+        .subcommand(migrate::command())
+        .subcommand(seed::command())
         .subcommand(tenant::command())
         .subcommand(audit::command())
         .subcommand(verify::command())
+        .subcommand(
+            Command::new("openapi")
+                .about("Print the description of the API, OpenAPI 3.1")
+                .after_help("Example:\n  bailiwick openapi > openapi.json"),
+        )
+        .subcommand(
+            Command::new("completions")
+                .about("Print a script that completes commands and options in a shell")
+                .arg(
+                    Arg::new("shell")
+                        .value_name("SHELL")
+                        .required(true)
+                        .value_parser(clap::value_parser!(Shell)),
+                )
+                .after_help("Example:\n  bailiwick completions bash > /etc/bash_completion.d/bailiwick"),
+        )
+}
+
+/// Calls what the command line names.
+async fn call(matches: &ArgMatches) -> Outcome {
+    let (name, call) = Call { matches }.inner();
+    match name {
+        "migrate" => migrate::run(call).await,
+        "seed" => seed::run(call).await,
+        "tenant" => tenant::run(call).await,
+        "audit" => audit::run(call).await,
+        "verify-isolation" => verify::run(call).await,
+        "openapi" => Ok(text(Embedded::file("openapi.json").unwrap_or_default())),
+        "completions" => Ok(completions(call)),
+        _ => serve::run(call).await,
+    }
 }
 
 fn flag(setting: &Setting) -> String {
@@ -71,178 +89,97 @@ fn argument(setting: &'static Setting) -> Arg {
         .hide_env_values(true)
         .value_name("VALUE")
         .global(true)
+        // With --help they are listed, after what the command itself has to say.
+        .hide_short_help(true)
+        .help_heading("Settings")
         .help(help)
 }
 
 /// Does what the command line says.
-///
-/// # Errors
-/// One sentence for each thing that is wrong.
-pub(crate) async fn run() -> Result<ExitCode, Sentences> {
+pub(crate) async fn run() -> ExitCode {
     let matches = command().get_matches();
-    // It asks a deployment that is configured elsewhere.
-    if let Some((verify::NAME, matches)) = matches.subcommand() {
-        return verify::run(matches).await;
-    }
-    let config = read_config(&matches)?;
-    start_log(&config)?;
-    match matches.subcommand() {
-        Some(("migrate", _)) => migrate(&config).await,
-        Some(("seed", _)) => seed(config).await,
-        Some(("tenant", matches)) => tenant::run(matches, config).await,
-        Some(("audit", matches)) => audit::run(matches, config).await,
-        _ => serve(config).await,
-    }
-    .map(|()| ExitCode::SUCCESS)
-}
-
-fn read_config(matches: &ArgMatches) -> Result<Config, Sentences> {
-    // Options may stand before or after the commands.
-    let mut innermost = matches;
+    let mut innermost = &matches;
     while let Some((_, inner)) = innermost.subcommand() {
         innermost = inner;
     }
-    Config::read(|name| innermost.get_one::<String>(name).cloned())
+    // Options may stand before or after the commands.
+    Voice::read(innermost).tell(call(&matches).await)
 }
 
-fn start_log(config: &Config) -> Result<(), Sentences> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .map_err(|_| vec!["LOG_LEVEL: expected a level such as info, or directives.".to_owned()])?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match config.log_format {
-        LogFormat::Pretty => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+fn completions(call: Call<'_>) -> Output {
+    let mut script = Vec::new();
+    if let Some(shell) = call.matches.get_one::<Shell>("shell") {
+        clap_complete::generate(*shell, &mut command(), "bailiwick", &mut script);
     }
-    Ok(())
+    text(&script)
 }
 
-async fn migrate(config: &Config) -> Result<(), Sentences> {
-    let database = AnyDatabase::connect_as_owner(config).await.map_err(|sentence| vec![sentence])?;
-    let applied = database.migrate().await.map_err(|sentence| vec![sentence])?;
-    if applied.is_empty() {
-        say("The database is up to date.");
-    }
-    for migration in applied {
-        say(&format!("Applied {migration}."));
-    }
-    Ok(())
+fn text(bytes: &[u8]) -> Output {
+    Output::Text(String::from_utf8_lossy(bytes).into_owned())
 }
 
-async fn seed(config: Config) -> Result<(), Sentences> {
-    let app = start(config).await?;
-    let lines = bailiwick_core::seed::run(&app).await.map_err(|sentence| vec![sentence])?;
-    for line in lines {
-        say(&line);
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn serve(config: Config) -> Result<(), Sentences> {
-    if config.fault_injection {
-        tracing::warn!("FAULT_INJECTION is on: any client can make a request panic");
-    }
-    let proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|sentence| vec![sentence])?;
-    let app = start(config.clone()).await?;
-    let listener = TcpListener::bind(config.bind)
-        .await
-        .map_err(|error| vec![format!("BIND: {} cannot be listened on: {error}.", config.bind)])?;
-    let address = listener.local_addr().map_err(|error| vec![error.to_string()])?;
-    let stopped = stop_signal()?;
-    tracing::info!("listening on http://{address}");
-    if config.log_format == LogFormat::Pretty {
-        say(&format!("\n  Bailiwick answers on http://{address}"));
-        say(&format!("  Read and try it at   http://{address}/docs"));
-        say(&format!("  Its description is   http://{address}/openapi.json"));
-        say(&format!("  Its health is        http://{address}/readyz\n"));
-    }
-    let bell = Bell::default();
-    let router = server::router(&app, &config, &bell);
-    tokio::join!(
-        server::serve(listener, router, proxies, config.shutdown_grace, stopped.clone()),
-        background::run(app, bell, &config, stopped),
-    );
-    tracing::info!("stopped");
-    Ok(())
-}
-
-/// Holds true from SIGTERM or SIGINT on.
-fn stop_signal() -> Result<watch::Receiver<bool>, Sentences> {
-    let listen = |kind| tokio::signal::unix::signal(kind).map_err(|error| vec![error.to_string()]);
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    /// A command and those within it, with the words that lead there.
+    fn all(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
+        let words = format!("{words} {}", command.get_name()).trim().to_owned();
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            all(inner, &words, found);
         }
-        stop.send_replace(true);
-    });
-    Ok(stopped)
-}
+        found.push((words, command.clone()));
+    }
 
-/// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond
-/// what was asked.
-async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
-    let database = AnyDatabase::connect(&config).await.map_err(|sentence| vec![sentence])?;
-    match &database {
-        AnyDatabase::Sqlite(_) => {
-            database.migrate().await.map_err(|sentence| vec![sentence])?;
-            if !config.has_key() {
-                config.jwt_secret =
-                    Some(own_secret(config.database_url.expose()).map_err(|sentence| vec![sentence])?);
-            }
-        }
-        AnyDatabase::Postgres(_) => {
-            let pending = database.pending().await.map_err(|sentence| vec![sentence])?;
-            if !pending.is_empty() {
-                return Err(vec![database::lacks(&pending)]);
+    fn commands() -> Vec<(String, Command)> {
+        let mut found = Vec::new();
+        let mut command = command();
+        command.build();
+        all(&command, "", &mut found);
+        found
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        command().debug_assert();
+        assert!(commands().len() > 10);
+    }
+
+    /// Every example can be called as it stands, and is one of its command or of those within it.
+    #[test]
+    fn each_has_examples_that_can_be_called() {
+        for (words, command) in commands() {
+            assert!(command.get_about().is_some(), "{words} does not say what it is for");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<_> = help
+                .lines()
+                .filter_map(|line| line.strip_prefix("  "))
+                .filter(|line| line.contains("bailiwick"))
+                .collect();
+            assert!(!examples.is_empty(), "{words} has no example");
+            for example in examples {
+                let line = example.split(['>', '|']).next().unwrap();
+                let start = line.find("bailiwick").unwrap();
+                let called = split(&line[start..]);
+                super::command()
+                    .try_get_matches_from(&called)
+                    .unwrap_or_else(|error| panic!("{example}: {error}"));
+                assert!(line[start..].starts_with(&words), "{example} is not about {words}");
             }
         }
     }
-    let hasher = HashPool::start(&config).map_err(|error| vec![error.to_string()])?;
-    let http = WebClient::new().map_err(|sentence| vec![sentence])?;
-    let mailer = AnyMailer::new(&config)?;
-    let limiter = Limiter::new(&config);
-    let (clock, entropy) = (SystemClock, SystemEntropy);
-    App::new(config, Ports::new(database, clock, entropy, hasher, Ring, http, mailer, limiter, Embedded))
-}
 
-/// The secret that is kept beside the database file, made when it is first needed.
-fn own_secret(database_url: &str) -> Result<JwtSecret, String> {
-    let path = database_url.trim_start_matches("sqlite:").trim_start_matches("//");
-    let path = path.split('?').next().unwrap_or(path);
-    if path.is_empty() || path.contains(":memory:") || database_url.contains("mode=memory") {
-        return JwtSecret::new(new_secret()?);
-    }
-    let file = PathBuf::from(format!("{path}.jwt-secret"));
-    let failed = |error: std::io::Error| format!("JWT_SECRET: {} cannot be used: {error}.", file.display());
-    match std::fs::read_to_string(&file) {
-        Ok(secret) => JwtSecret::new(secret.trim()).map_err(|fault| format!("{}: {fault}", file.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let secret = new_secret()?;
-            write_new(&file, &secret).map_err(failed)?;
-            JwtSecret::new(secret)
+    /// Words as a shell has them, as far as examples need it.
+    fn split(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for letter in line.trim().chars() {
+            match letter {
+                '"' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                letter => words.last_mut().unwrap().push(letter),
+            }
         }
-        Err(error) => Err(failed(error)),
+        words
     }
-}
-
-fn new_secret() -> Result<String, String> {
-    let mut random = [0; 48];
-    SystemEntropy.fill(&mut random).map_err(|_| "The system has no randomness.".to_owned())?;
-    Ok(STANDARD.encode(random))
-}
-
-/// Writes a file that must not exist yet and that nobody else may read.
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-/// Prints a line for a person; that nobody reads it is no failure.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

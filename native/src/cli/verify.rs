@@ -1,24 +1,22 @@
 //! `bailiwick verify-isolation`: the matrices of isolation against a deployment that is running somewhere.
 
-use std::process::ExitCode;
-
 use bailiwick::isolation;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, Command};
 
-use super::{Sentences, say, stop_signal};
-
-/// The name of the command.
-pub(super) const NAME: &str = "verify-isolation";
+use super::{
+    call::Call,
+    report::{Ending, Failed, Outcome, Report},
+    serve::stop_signal,
+};
 
 pub(super) fn command() -> Command {
-    Command::new(NAME)
+    Command::new("verify-isolation")
         .about("Try to get from one tenant to another, in a deployment of your own")
         .long_about(
             "Try to get from one tenant to another, in a deployment of your own.\n\n\
              It registers accounts, makes two tenants, and asks every route in the name of everybody (nobody, a \
              stranger, each role, a suspended and a removed owner) and with ids of the other tenant in every place \
-             that takes one. In the end it removes the tenants; the accounts stay. It needs no settings.\n\n\
-             It ends with 0 if all is well, with 1 if something is not as it must be, with 2 if it could not be run.",
+             that takes one. In the end it removes the tenants; the accounts stay. It needs no settings.",
         )
         .arg(
             Arg::new("url")
@@ -27,23 +25,13 @@ pub(super) fn command() -> Command {
                 .required(true)
                 .help("Where the deployment answers"),
         )
-        .arg(
-            Arg::new("output")
-                .long("output")
-                .value_name("FORM")
-                .value_parser(["text", "json"])
-                .default_value("text")
-                .help("How to report"),
-        )
         .after_help(
             "Example:\n  bailiwick verify-isolation --url https://api.example.com\n  \
              bailiwick verify-isolation --url http://127.0.0.1:8080 --output json",
         )
 }
 
-/// Runs it.
-pub(super) async fn run(matches: &ArgMatches) -> Result<ExitCode, Sentences> {
-    let argument = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
+pub(super) async fn run(call: Call<'_>) -> Outcome {
     let mut stopped = stop_signal()?;
     let stop = async move {
         // Without a sender there is no signal to come.
@@ -51,14 +39,7 @@ pub(super) async fn run(matches: &ArgMatches) -> Result<ExitCode, Sentences> {
             std::future::pending::<()>().await;
         }
     };
-    let report = isolation::verify(argument("url"), stop).await?;
-    if argument("output") == "json" {
-        say(&report.json().to_string());
-    } else {
-        for line in report.lines() {
-            say(&line);
-        }
-    }
-    let clean = report.violations.is_empty();
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let report = isolation::verify(call.text("url").unwrap_or_default(), stop).await;
+    let report = report.map_err(|sentences| Failed::all(Ending::Unavailable, sentences))?;
+    Ok(Report::found(report.violations.is_empty(), report.json(), report.lines()).into())
 }

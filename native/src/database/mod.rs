@@ -91,25 +91,36 @@ impl AnyDatabase {
     /// # Errors
     /// A sentence about why they could not be read.
     pub async fn pending(&self) -> Result<Vec<String>, String> {
-        let pending = match self {
+        let lacking = self.migrations().await?.into_iter().filter(|(_, applied)| !applied);
+        Ok(lacking.map(|(name, _)| name).collect())
+    }
+
+    /// The names of all migrations, and whether the database has them.
+    ///
+    /// # Errors
+    /// A sentence about why they could not be read.
+    pub async fn migrations(&self) -> Result<Vec<(String, bool)>, String> {
+        let found = match self {
             Self::Postgres(database) => {
                 let mut lease = database.lease().await.map_err(|error| error.to_string())?;
-                let missing =
-                    missing(&POSTGRES, lease.connection().map_err(|error| error.to_string())?).await;
+                let found = state(&POSTGRES, lease.connection().map_err(|error| error.to_string())?).await;
                 lease.give_back();
-                missing
+                found
             }
             Self::Sqlite(database) => {
                 let mut connection = database.writer().acquire().await.map_err(|error| error.to_string())?;
-                missing(&SQLITE, &mut *connection).await
+                state(&SQLITE, &mut *connection).await
             }
         };
-        pending.map_err(|error| format!("The state of the migrations cannot be read: {error}."))
+        found.map_err(|error| format!("The state of the migrations cannot be read: {error}."))
     }
 }
 
 /// Whether `DATABASE_URL` names a server.
-fn is_postgres(config: &Config) -> Result<bool, String> {
+///
+/// # Errors
+/// A sentence, if it names nothing that can be used.
+pub fn is_postgres(config: &Config) -> Result<bool, String> {
     match config.database_url.expose().split(':').next().unwrap_or_default() {
         "postgres" | "postgresql" => Ok(true),
         "sqlite" => Ok(false),
@@ -133,15 +144,17 @@ pub fn lacks(pending: &[String]) -> String {
     }
 }
 
-async fn missing(
+async fn state(
     migrator: &Migrator,
     connection: &mut impl Migrate,
-) -> Result<Vec<String>, sqlx::migrate::MigrateError> {
+) -> Result<Vec<(String, bool)>, sqlx::migrate::MigrateError> {
     // Before the first migration sqlx's own table is not there, which is no failure.
     let applied = connection.list_applied_migrations(&migrator.table_name).await.unwrap_or_default();
-    let lacks = |version| applied.iter().all(|done| done.version != version);
-    let missing = migrator.iter().filter(|migration| lacks(migration.version));
-    Ok(missing.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect())
+    let state = migrator.iter().map(|migration| {
+        let name = format!("{:04} {}", migration.version, migration.description);
+        (name, applied.iter().any(|done| done.version == migration.version))
+    });
+    Ok(state.collect())
 }
 
 impl Database for AnyDatabase {

@@ -1,0 +1,176 @@
+//! A command as it was called: its arguments, the settings, and the product made from them.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bailiwick::{
+    assets::Embedded,
+    database::{self, AnyDatabase},
+    hasher::HashPool,
+    http_client::WebClient,
+    limiter::Limiter,
+    mailer::AnyMailer,
+    ports::{SystemClock, SystemEntropy},
+    verifier::Ring,
+};
+use bailiwick_core::{
+    App, Config, Ports,
+    config::{JwtSecret, LogFormat},
+    input::Fault,
+    ports::Entropy,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use clap::ArgMatches;
+use tracing_subscriber::EnvFilter;
+
+use super::report::{Failed, Sentences};
+
+/// A command, called.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    /// Its arguments.
+    pub(super) matches: &'a ArgMatches,
+}
+
+impl<'a> Call<'a> {
+    /// The command within this one, and its call.
+    pub(super) fn inner(&self) -> (&'a str, Self) {
+        match self.matches.subcommand() {
+            Some((name, matches)) => (name, Self { matches }),
+            None => ("", *self),
+        }
+    }
+
+    /// An argument as it was given.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.matches.get_one::<String>(name).map(String::as_str)
+    }
+
+    /// Whether a flag was given.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.matches.get_flag(name)
+    }
+
+    /// The value of an argument, or `None` and one sentence more about what is wrong.
+    pub(super) fn value<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+        faults: &mut Sentences,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        parse(text).map_err(|fault| faults.push(format!("{}: {}", name.to_uppercase(), fault.detail))).ok()
+    }
+
+    /// The value of the only argument that can be wrong.
+    pub(super) fn only<T>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Result<T, Failed> {
+        let mut faults = Sentences::new();
+        self.value(name, parse, &mut faults).ok_or_else(|| faults.into())
+    }
+
+    /// The settings, without a look at anything that they name.
+    pub(super) fn settings(&self) -> Result<Config, Sentences> {
+        Config::read(|name| self.text(name).map(str::to_owned))
+    }
+
+    /// The settings, by which the log is begun as well.
+    pub(super) fn config(&self) -> Result<Config, Failed> {
+        let config = self.settings()?;
+        database::is_postgres(&config).map_err(|sentence| vec![sentence])?;
+        let filter = EnvFilter::try_new(&config.log_level)
+            .map_err(|_| vec!["LOG_LEVEL: expected a level such as info, or directives.".to_owned()])?;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match config.log_format {
+            LogFormat::Pretty => log.with_target(false).init(),
+            LogFormat::Json => log.json().flatten_event(true).init(),
+        }
+        Ok(config)
+    }
+
+    /// The product, made by the settings.
+    pub(super) async fn app(&self) -> Result<Arc<App>, Failed> {
+        start(self.config()?).await
+    }
+}
+
+/// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond
+/// what was asked.
+pub(super) async fn start(mut config: Config) -> Result<Arc<App>, Failed> {
+    let database = AnyDatabase::connect(&config).await.map_err(Failed::unavailable)?;
+    match &database {
+        AnyDatabase::Sqlite(_) => {
+            database.migrate().await.map_err(Failed::unavailable)?;
+            if !config.has_key() {
+                config.jwt_secret =
+                    Some(own_secret(config.database_url.expose()).map_err(|sentence| vec![sentence])?);
+            }
+        }
+        AnyDatabase::Postgres(_) => {
+            let pending = database.pending().await.map_err(Failed::unavailable)?;
+            if !pending.is_empty() {
+                return Err(Failed::unavailable(database::lacks(&pending)));
+            }
+        }
+    }
+    let hasher = HashPool::start(&config).map_err(|error| vec![error.to_string()])?;
+    let http = WebClient::new().map_err(|sentence| vec![sentence])?;
+    let mailer = AnyMailer::new(&config)?;
+    let limiter = Limiter::new(&config);
+    let (clock, entropy) = (SystemClock, SystemEntropy);
+    let ports = Ports::new(database, clock, entropy, hasher, Ring, http, mailer, limiter, Embedded);
+    Ok(App::new(config, ports)?)
+}
+
+/// The file that a `sqlite:` URL names, if it is not in memory.
+pub(super) fn sqlite_file(database_url: &str) -> Option<PathBuf> {
+    let path = database_url.strip_prefix("sqlite:")?.trim_start_matches("//");
+    let path = path.split('?').next().unwrap_or(path);
+    let in_memory = path.is_empty() || path.contains(":memory:") || database_url.contains("mode=memory");
+    (!in_memory).then(|| PathBuf::from(path))
+}
+
+/// Where the secret of a database file is kept.
+pub(super) fn secret_file(database: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.jwt-secret", database.display()))
+}
+
+/// The secret that is kept beside the database file, made when it is first needed.
+fn own_secret(database_url: &str) -> Result<JwtSecret, String> {
+    let Some(file) = sqlite_file(database_url) else {
+        return JwtSecret::new(new_secret()?);
+    };
+    let file = secret_file(&file);
+    let failed = |error: std::io::Error| format!("JWT_SECRET: {} cannot be used: {error}.", file.display());
+    match std::fs::read_to_string(&file) {
+        Ok(secret) => JwtSecret::new(secret.trim()).map_err(|fault| format!("{}: {fault}", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = new_secret()?;
+            write_new(&file, &secret).map_err(failed)?;
+            JwtSecret::new(secret)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A secret that nobody knows yet.
+pub(super) fn new_secret() -> Result<String, String> {
+    let mut random = [0; 48];
+    SystemEntropy.fill(&mut random).map_err(|_| "The system has no randomness.".to_owned())?;
+    Ok(STANDARD.encode(random))
+}
+
+/// Writes a file that must not exist yet and that nobody else may read.
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

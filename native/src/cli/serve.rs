@@ -1,0 +1,66 @@
+//! `bailiwick serve`: answers requests until it is told to stop.
+
+use bailiwick::{
+    background::{self, Bell},
+    client_address::TrustedProxies,
+    server,
+};
+use bailiwick_core::config::LogFormat;
+use clap::Command;
+use tokio::{net::TcpListener, signal::unix::SignalKind, sync::watch};
+
+use super::{
+    call::{Call, start},
+    report::{Outcome, Output, Sentences, say},
+};
+
+pub(super) fn command() -> Command {
+    Command::new("serve").about("Answer requests (the default)").after_help(
+        "On SIGTERM or SIGINT it answers what is under way and ends.\n\n\
+         Example:\n  bailiwick serve\n  bailiwick serve --bind 0.0.0.0:8080 --database-url postgres://bailiwick@localhost/bailiwick",
+    )
+}
+
+pub(super) async fn run(call: Call<'_>) -> Outcome {
+    let config = call.config()?;
+    if config.fault_injection {
+        tracing::warn!("FAULT_INJECTION is on: any client can make a request panic");
+    }
+    let proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|sentence| vec![sentence])?;
+    let app = start(config.clone()).await?;
+    let listener = TcpListener::bind(config.bind)
+        .await
+        .map_err(|error| vec![format!("BIND: {} cannot be listened on: {error}.", config.bind)])?;
+    let address = listener.local_addr().map_err(|error| vec![error.to_string()])?;
+    let stopped = stop_signal()?;
+    tracing::info!("listening on http://{address}");
+    if config.log_format == LogFormat::Pretty {
+        say(&format!("\n  Bailiwick answers on http://{address}"));
+        say(&format!("  Read and try it at   http://{address}/docs"));
+        say(&format!("  Its description is   http://{address}/openapi.json"));
+        say(&format!("  Its health is        http://{address}/readyz\n"));
+    }
+    let bell = Bell::default();
+    let router = server::router(&app, &config, &bell);
+    tokio::join!(
+        server::serve(listener, router, proxies, config.shutdown_grace, stopped.clone()),
+        background::run(app, bell, &config, stopped),
+    );
+    tracing::info!("stopped");
+    Ok(Output::Nothing)
+}
+
+/// Holds true from SIGTERM or SIGINT on.
+pub(super) fn stop_signal() -> Result<watch::Receiver<bool>, Sentences> {
+    let listen = |kind| tokio::signal::unix::signal(kind).map_err(|error| vec![error.to_string()]);
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.send_replace(true);
+    });
+    Ok(stopped)
+}
