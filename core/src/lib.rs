@@ -25,6 +25,7 @@ pub mod config;
 pub mod diagram;
 pub mod identity;
 pub mod input;
+pub mod inside;
 pub mod limits;
 #[cfg(feature = "openapi")]
 pub mod openapi;

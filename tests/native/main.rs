@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
 
 mod audit;
+mod cli;
 mod drivers;
 mod idempotency;
 mod instance;

@@ -281,7 +281,7 @@ impl Config {
     ///
     /// # Errors
     /// One sentence for each thing that does not fit.
-    pub(crate) fn check(&self) -> Result<(), Vec<String>> {
+    pub fn check(&self) -> Result<(), Vec<String>> {
         let mut faults = Vec::new();
         match (self.email_provider, &self.email_api_url) {
             (EmailProvider::Http, None) => {

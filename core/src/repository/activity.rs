@@ -35,7 +35,7 @@ statements! { "activity";
 
     /// In every tenant that the user is in: its members see the change too.
     spanning INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
-         SELECT m.tenant_id, ?2, ?1, ?3, 'user', ?1, ?4, ?5 FROM memberships m \
+         SELECT m.tenant_id, ?2, ?6, ?3, 'user', ?1, ?4, ?5 FROM memberships m \
          WHERE m.user_id = ?1 AND m.status = 'active'";
 
     /// In the tenant that a user has just joined by this membership, if they have.
@@ -88,6 +88,28 @@ pub(super) fn record(
             app.now().into(),
         ],
     );
+    Ok(())
+}
+
+/// Adds to the batch, for each tenant that a user is in, the entry that their account was changed. The operator's have no
+/// actor.
+pub(super) fn record_of_user(
+    batch: &mut Batch<'_>,
+    user: UserId,
+    actor: impl Into<Option<UserId>>,
+    action: &'static str,
+    detail: Json,
+) -> Result<()> {
+    let app = batch.app();
+    let arguments = [
+        user.into(),
+        app.new_id()?.into(),
+        action.into(),
+        detail.into(),
+        app.now().into(),
+        actor.into().into(),
+    ];
+    let _: Slot<()> = batch.add_global(&INSERT_FOR_USER, arguments);
     Ok(())
 }
 

@@ -183,9 +183,7 @@ impl Identities for Account {
         let _: Slot<()> = batch.add_global(&INSERT, arguments);
         batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::IdentityTaken));
         let detail = json::object(vec![("issuer", issuer.into()), ("subject", subject.as_str().into())]);
-        let entry =
-            [user.into(), app.new_id()?.into(), "user.identity_linked".into(), detail.into(), now.into()];
-        let _: Slot<()> = batch.add_global(&activity::INSERT_FOR_USER, entry);
+        activity::record_of_user(&mut batch, user, user, "user.identity_linked", detail)?;
         let identity = Identity { id, issuer: issuer.to_owned(), subject, created_at: now };
         self.keep(&mut batch, || Answer::created(&identity))?;
         self.commit(batch).await?;
@@ -193,13 +191,12 @@ impl Identities for Account {
     }
 
     async fn unlink(&self, id: IdentityId) -> Result<()> {
-        let (app, user) = (self.app(), self.user());
+        let user = self.user();
         let mut batch = self.batch();
         let only = Problem::new(Code::OnlyWayIn);
         let _: Slot<()> = batch.require_global(&DELETE, [user.into(), id.into()], only);
-        let (action, detail) = ("user.identity_unlinked", json::object(vec![("identity_id", id.into())]));
-        let entry = [user.into(), app.new_id()?.into(), action.into(), detail.into(), app.now().into()];
-        let _: Slot<()> = batch.add_global(&activity::INSERT_FOR_USER, entry);
+        let detail = json::object(vec![("identity_id", id.into())]);
+        activity::record_of_user(&mut batch, user, user, "user.identity_unlinked", detail)?;
         match self.commit(batch).await {
             Err(problem) if problem.code == Code::OnlyWayIn => {
                 let mut batch = self.batch();

@@ -1,7 +1,7 @@
 //! Memberships as access is decided by them. What members see of each other is in [`super::members`].
 
 use crate::{
-    dispatch::{Operator, Slot},
+    dispatch::{Batch, Operator, Slot},
     problem::Result,
     sql::{record, statements},
     time::Timestamp,
@@ -56,6 +56,11 @@ statements! { "memberships";
     tenant INSERT_MISSING = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1) ON CONFLICT (tenant_id, user_id) DO NOTHING";
 
+    /// The same, and whoever is a member already gets the role and is active.
+    tenant PUT = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+         VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1) ON CONFLICT (tenant_id, user_id) DO UPDATE \
+         SET role = excluded.role, status = 'active', updated_at = excluded.updated_at, version = memberships.version + 1";
+
     /// Members who could approve what another one submitted.
     tenant COUNT_MANAGERS = "SELECT count(*) AS managers ", MANAGERS;
 
@@ -93,6 +98,11 @@ impl Found {
         let role = key_role.map_or(role, |most| role.map(|role| role.min(most)))?;
         Some(Standing { name, role, slug: slug?, suspended_at, last_used_at })
     }
+}
+
+/// Adds to a batch that a user is an active member with this role, whatever they were before.
+pub(super) fn put(batch: &mut Batch<'_>, id: MembershipId, user: UserId, role: Role, now: Timestamp) {
+    let _: Slot<()> = batch.add(&PUT, [id.into(), user.into(), role.into(), now.into()]);
 }
 
 /// Makes a user a member, unless they are one already.

@@ -54,6 +54,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     members::ALL,
     notifications::ALL,
     operator::ALL,
+    operator::users::ALL,
     projects::ALL,
     search::ALL,
     service::ALL,

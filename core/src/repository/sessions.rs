@@ -101,6 +101,18 @@ pub(crate) struct Tokens {
     pub(crate) refresh: RefreshToken,
 }
 
+/// Adds a session that begins now to a batch.
+pub(super) fn add(batch: &mut Batch<'_>, user: UserId) -> Result<Tokens> {
+    let app = batch.app();
+    let (session, now) = (SessionId(app.new_id()?), app.now());
+    let refresh = new_refresh_token(app, session)?;
+    let _: Slot<()> = batch.add_global(&DELETE_EXPIRED, [user.into(), now.into()]);
+    let expires_at = now.plus(app.config.refresh_ttl);
+    let arguments = [session.into(), user.into(), refresh.digest().into(), now.into(), expires_at.into()];
+    let _: Slot<()> = batch.add_global(&INSERT, arguments);
+    Ok(Tokens { user, session, refresh })
+}
+
 /// Beginning and renewing sessions.
 pub(crate) trait SignIn {
     /// Begins a session.
@@ -112,18 +124,10 @@ pub(crate) trait SignIn {
 
 impl SignIn for Lobby {
     async fn begin(&self, user: UserId) -> Result<Tokens> {
-        let app = self.app();
-        let (session, now) = (SessionId(app.new_id()?), app.now());
-        let refresh = new_refresh_token(app, session)?;
         let mut batch = self.batch();
-        let _: Slot<()> = batch.add_global(&DELETE_EXPIRED, [user.into(), now.into()]);
-        let expires_at = now.plus(app.config.refresh_ttl);
-        let _: Slot<()> = batch.add_global(
-            &INSERT,
-            [session.into(), user.into(), refresh.digest().into(), now.into(), expires_at.into()],
-        );
+        let tokens = add(&mut batch, user)?;
         self.run(batch).await?;
-        Ok(Tokens { user, session, refresh })
+        Ok(tokens)
     }
 
     async fn refresh(&self, Refresh { refresh_token: old }: Refresh) -> Result<Tokens> {
@@ -234,16 +238,13 @@ impl Sessions for Account {
         let _: Slot<()> =
             batch.require_global(&users::SET_PASSWORD_HASH, arguments, Problem::new(Code::Conflict));
         revoke_all(&mut batch, user, self.session());
-        let (action, detail) = ("user.password_changed", json::object(Vec::new()));
-        let _: Slot<()> = batch.add_global(
-            &activity::INSERT_FOR_USER,
-            [user.into(), app.new_id()?.into(), action.into(), detail.into(), now.into()],
-        );
+        let detail = json::object(Vec::new());
+        activity::record_of_user(&mut batch, user, user, "user.password_changed", detail)?;
         self.commit(batch).await.map(drop)
     }
 }
 
-fn revoke_all(batch: &mut Batch<'_>, user: UserId, but: Option<SessionId>) {
+pub(super) fn revoke_all(batch: &mut Batch<'_>, user: UserId, but: Option<SessionId>) {
     let now = batch.app().now();
     let _: Slot<()> = batch.add_global(&REVOKE_ALL, [user.into(), now.into(), but.into()]);
 }

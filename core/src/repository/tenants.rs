@@ -88,6 +88,15 @@ const DELETE_ROWS: &[TenantSql] = &[
     DELETE_MEMBERSHIPS,
 ];
 
+/// Adds to a batch that the tenant is deleted with all its rows; the tenant `default` cannot be.
+pub(super) fn delete(batch: &mut Batch<'_>) {
+    let _: Slot<TenantId> = batch.require(&NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
+    for rows in DELETE_ROWS {
+        let _: Slot<()> = batch.add(rows, []);
+    }
+    let _: Slot<()> = batch.add(&DELETE, []);
+}
+
 record! {
     /// A tenant, with the role that the caller has in it.
     #[derive(Debug, Serialize)]
@@ -296,11 +305,7 @@ impl Settings for Repository<'_> {
         let fault = Fault::new(FaultCode::NotAllowed, "Expected the slug of this tenant.").within("confirm");
         let unconfirmed = Problem::faults(Code::InvalidParameter, vec![fault]);
         let _: Slot<TenantId> = batch.require(&CONFIRM, [confirm.into()], unconfirmed);
-        let _: Slot<TenantId> = batch.require(&NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
-        for rows in DELETE_ROWS {
-            let _: Slot<()> = batch.add(rows, []);
-        }
-        let _: Slot<()> = batch.add(&DELETE, []);
+        delete(&mut batch);
         self.scope.commit(batch, None).await.map(drop)
     }
 }

@@ -247,15 +247,12 @@ impl Profile for Account {
         let Some(name) = patch.name.0 else {
             return self.matched(self.get().await?);
         };
-        let (app, now) = (self.app(), self.app().now());
+        let (user, now) = (self.user(), self.app().now());
         let detail = json::object(vec![("name", name.clone().into())]);
         let mut batch = self.batch();
-        self.require_match(&mut batch, &UNCHANGED, self.user().0);
-        let user = batch.add_global::<User, _>(&UPDATE, [self.user().into(), name.into(), now.into()]);
-        let _: Slot<()> = batch.add_global(
-            &activity::INSERT_FOR_USER,
-            [self.user().into(), app.new_id()?.into(), "user.updated".into(), detail.into(), now.into()],
-        );
-        self.commit(batch).await?.one(user)
+        self.require_match(&mut batch, &UNCHANGED, user.0);
+        let updated = batch.add_global::<User, _>(&UPDATE, [user.into(), name.into(), now.into()]);
+        activity::record_of_user(&mut batch, user, user, "user.updated", detail)?;
+        self.commit(batch).await?.one(updated)
     }
 }

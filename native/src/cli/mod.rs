@@ -1,12 +1,17 @@
 //! The command line: what there is to be called, and calling it.
 
+mod api_key;
 mod audit;
+mod backup;
 mod call;
+mod doctor;
 mod migrate;
 mod report;
 mod seed;
 mod serve;
 mod tenant;
+mod token;
+mod user;
 mod verify;
 
 use std::process::ExitCode;
@@ -39,7 +44,12 @@ fn command() -> Command {
         .subcommand(serve::command())
         .subcommand(migrate::command())
         .subcommand(seed::command())
+        .subcommand(user::command())
         .subcommand(tenant::command())
+        .subcommand(token::command())
+        .subcommand(api_key::command())
+        .subcommand(doctor::command())
+        .subcommand(backup::command())
         .subcommand(audit::command())
         .subcommand(verify::command())
         .subcommand(
@@ -66,7 +76,12 @@ async fn call(matches: &ArgMatches) -> Outcome {
     match name {
         "migrate" => migrate::run(call).await,
         "seed" => seed::run(call).await,
+        "user" => user::run(call).await,
         "tenant" => tenant::run(call).await,
+        "token" => token::run(call).await,
+        "api-key" => api_key::run(call).await,
+        "doctor" => doctor::run(call).await,
+        "backup" => backup::run(call).await,
         "audit" => audit::run(call).await,
         "verify-isolation" => verify::run(call).await,
         "openapi" => Ok(text(Embedded::file("openapi.json").unwrap_or_default())),

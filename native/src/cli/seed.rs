@@ -1,21 +1,49 @@
 //! `bailiwick seed`: something to try things with.
 
-use clap::Command;
+use bailiwick_core::seed::{self, demo};
+use clap::{Arg, ArgAction, Command};
 use serde_json::json;
 
 use super::{
     call::Call,
-    report::{Failed, Outcome, Report},
+    report::{Failed, Outcome, Report, progress},
 };
 
 pub(super) fn command() -> Command {
     Command::new("seed")
-        .about("Fill the tenant `default` with people and projects to try things with")
-        .after_help("What is there already stays as it is.\n\nExample:\n  bailiwick seed")
+        .about("Fill the database with people and projects to try things with")
+        .arg(Arg::new("demo").long("demo").action(ArgAction::SetTrue).help(
+            "Three tenants with forty people and sixty projects, instead of a few in the tenant `default`",
+        ))
+        .after_help(
+            "What is there already stays as it is.\n\nExample:\n  bailiwick seed\n  bailiwick seed --demo",
+        )
 }
 
 pub(super) async fn run(call: Call<'_>) -> Outcome {
     let app = call.app().await?;
-    let lines = bailiwick_core::seed::run(&app).await.map_err(Failed::refused)?;
-    Ok(Report::done(json!({ "said": lines }), lines.clone()).into())
+    if !call.flag("demo") {
+        let lines = seed::run(&app).await.map_err(Failed::refused)?;
+        return Ok(Report::done(json!({ "lines": lines }), lines.clone()).into());
+    }
+    let (_, _, projects) = demo::size();
+    let bar = progress(projects as u64, "Adding projects");
+    let added = demo::run(&app, || bar.inc(1)).await.map_err(Failed::refused)?;
+    bar.finish_and_clear();
+    let mut lines = vec![format!(
+        "Added {} tenants with {} people, {} projects and {} tasks. Everybody has the password {}.",
+        added.tenants.len(),
+        added.people,
+        added.projects,
+        added.tasks,
+        demo::PASSWORD
+    )];
+    lines.extend(added.tenants.iter().map(|(slug, owner)| format!("  {slug}, owned by {owner}")));
+    let tenants: Vec<_> =
+        added.tenants.iter().map(|(slug, owner)| json!({ "slug": slug, "owner": owner })).collect();
+    let value = json!({
+        "tenants": tenants, "people": added.people, "projects": added.projects, "tasks": added.tasks,
+        "password": demo::PASSWORD,
+    });
+    Ok(Report::done(value, lines).into())
 }

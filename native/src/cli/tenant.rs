@@ -2,21 +2,22 @@
 
 use bailiwick_core::{
     Operator,
+    input::Leaf,
     repository::operator::TenantSummary,
-    values::{Email, Name, Slug},
+    values::{Email, Name, Role, Slug},
 };
 use clap::{Arg, Command};
 use serde_json::json;
 
 use super::{
     call::Call,
-    report::{Outcome, Report, Sentences, day, table},
+    report::{Outcome, Report, Sentences, confirm, day, table, yes},
 };
 
 pub(super) fn command() -> Command {
     let slug = || Arg::new("slug").value_name("SLUG").required(true).help("The tenant's name in headers");
     Command::new("tenant")
-        .about("List, create, suspend and resume tenants")
+        .about("List, create, suspend, resume and delete tenants, and admit members")
         .subcommand_required(true)
         .subcommand(Command::new("list").about("All tenants").after_help("Example:\n  bailiwick tenant list"))
         .subcommand(
@@ -40,6 +41,30 @@ pub(super) fn command() -> Command {
                 .about("Open a suspended tenant again")
                 .arg(slug())
                 .after_help("Example:\n  bailiwick tenant resume acme"),
+        )
+        .subcommand(
+            Command::new("admit")
+                .about("Make somebody who has registered an active member, whatever they were before")
+                .arg(slug())
+                .arg(
+                    Arg::new("email").value_name("EMAIL").required(true).help("The address of their account"),
+                )
+                .arg(
+                    Arg::new("role")
+                        .long("role")
+                        .value_name("ROLE")
+                        .value_parser(["viewer", "member", "manager", "owner"])
+                        .required(true)
+                        .help("Their role from now on"),
+                )
+                .after_help("Example:\n  bailiwick tenant admit acme ada@example.com --role owner"),
+        )
+        .subcommand(
+            Command::new("delete")
+                .about("Delete a tenant with all that is in it; accounts stay")
+                .arg(slug())
+                .arg(yes())
+                .after_help("Example:\n  bailiwick tenant delete acme\n  bailiwick tenant delete acme --yes"),
         )
         .after_help(
             "Example:\n  bailiwick tenant create acme --name \"Acme Ltd\" --owner ada@example.com\n  \
@@ -67,6 +92,14 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
             let line = format!("Resumed {}.", slug.as_str());
             Ok(Report::done(json!({ "resumed": slug }), [line]).into())
         }
+        "admit" => admit(call).await,
+        "delete" => {
+            let slug = call.only("slug", Slug::parse)?;
+            confirm(call.matches, &format!("All that is in {} will be gone.", slug.as_str()))?;
+            Operator::new(&call.app().await?).delete_tenant(&slug).await?;
+            Ok(Report::done(json!({ "deleted": slug }), [format!("Deleted {}.", slug.as_str())]).into())
+        }
+        // clap lets no other pass.
         _ => {
             let tenants = Operator::new(&call.app().await?).tenants().await?;
             let lines = list(&tenants);
@@ -84,6 +117,17 @@ async fn create(call: Call<'_>) -> Outcome {
     let id = Operator::new(&call.app().await?).create_tenant(slug.clone(), name, &owner).await?;
     let line = format!("Created {} ({id}); {} owns it.", slug.as_str(), owner.as_str());
     Ok(Report::done(json!({ "id": id, "slug": slug, "owner": owner }), [line]).into())
+}
+
+async fn admit(call: Call<'_>) -> Outcome {
+    let mut faults = Sentences::new();
+    let slug = call.value("slug", Slug::parse, &mut faults);
+    let email = call.value("email", Email::parse, &mut faults);
+    let role = call.value("role", |text| Role::from_value(text.into()), &mut faults);
+    let Some(((slug, email), role)) = slug.zip(email).zip(role) else { return Err(faults.into()) };
+    Operator::new(&call.app().await?).admit(&slug, &email, role).await?;
+    let line = format!("{} is {} of {} now.", email.as_str(), role.as_str(), slug.as_str());
+    Ok(Report::done(json!({ "tenant": slug, "email": email, "role": role }), [line]).into())
 }
 
 fn list(tenants: &[TenantSummary]) -> Vec<String> {

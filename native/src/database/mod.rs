@@ -1,9 +1,12 @@
 //! The `Database` port on sqlx: Postgres, or embedded SQLite.
 
+mod examine;
 mod held;
 mod postgres;
 mod roles;
 mod sqlite;
+
+use std::path::Path;
 
 use bailiwick_core::{
     Config,
@@ -12,7 +15,7 @@ use bailiwick_core::{
 };
 use sqlx::migrate::{Migrate, Migrator};
 
-pub use self::{postgres::Postgres, sqlite::Sqlite};
+pub use self::{examine::Condition, postgres::Postgres, sqlite::Sqlite};
 
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -84,6 +87,17 @@ impl AnyDatabase {
             Self::Sqlite(database) => SQLITE.run(database.writer()).await,
         };
         applied.map(|()| pending).map_err(|error| format!("The migrations failed: {error}."))
+    }
+
+    /// Copies an embedded database to a file that is not there yet, and returns its size in bytes.
+    ///
+    /// # Errors
+    /// A sentence about why there is no copy.
+    pub async fn copy_to(&self, file: &Path) -> Result<u64, String> {
+        match self {
+            Self::Postgres(_) => Err("Only an embedded database can be copied.".to_owned()),
+            Self::Sqlite(database) => database.copy_to(file).await,
+        }
     }
 
     /// The names of the migrations that the database lacks.

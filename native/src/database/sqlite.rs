@@ -61,6 +61,32 @@ impl Sqlite {
         Ok(Self { writer, readers })
     }
 
+    /// Copies the database as it is at this moment to a file that is not there yet, and checks the copy.
+    pub(super) async fn copy_to(&self, file: &Path) -> Result<u64, String> {
+        create(file).map_err(|error| format!("{} cannot be made: {error}.", file.display()))?;
+        let failed = |error: sqlx::Error| format!("The copy failed: {error}.");
+        // It only reads, but a connection that may not write refuses it.
+        let mut source = self.writer.acquire().await.map_err(failed)?;
+        let path = file.to_str().ok_or("The name of the file is no text.")?;
+        let copied = sqlx::query("VACUUM INTO ?1").bind(path).execute(&mut *source).await;
+        if let Err(error) = copied {
+            // What there is of it is no copy.
+            let _ = std::fs::remove_file(file);
+            return Err(failed(error));
+        }
+        let options = SqliteConnectOptions::new().filename(file).read_only(true);
+        let mut copy = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        let checked: String =
+            sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut copy).await.map_err(failed)?;
+        copy.close().await.map_err(failed)?;
+        if checked != "ok" {
+            return Err(format!("The copy is not whole: {checked}."));
+        }
+        let copied =
+            std::fs::File::open(file).and_then(|file| file.sync_all().and_then(|()| file.metadata()));
+        copied.map(|data| data.len()).map_err(|error| format!("The copy cannot be read: {error}."))
+    }
+
     pub(super) fn writer(&self) -> &SqlitePool {
         &self.writer
     }

@@ -92,6 +92,11 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("t", ANY_ROW)],
     },
     Global {
+        name: "operator_users::MEMBERSHIPS",
+        why: "The operator's command line tells where somebody is a member; no request reaches it.",
+        by: &[("m", "m.user_id = ?1")],
+    },
+    Global {
         name: "search::WAITING_PROJECTS",
         why: "Projects of all tenants are indexed by one task, which no request reaches; it learns only whose wait.",
         by: &[("p", "p.indexed = 0")],

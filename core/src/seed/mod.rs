@@ -3,15 +3,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{Method, Request, header};
+use http::Method;
 use serde_json::{Value, json};
+
+pub mod demo;
 
 use crate::{
     dispatch::{App, Operator},
+    inside::Inside,
     problem::Problem,
     repository::{memberships, tenants},
-    values::{Role, UserId},
+    values::{Email, Role, UserId},
 };
 
 /// The password of everybody who is seeded.
@@ -60,35 +62,34 @@ const COMMENT: &str = "@mia, ten questions are enough; nobody answers twenty.";
 /// # Errors
 /// A sentence about what failed.
 pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
-    let mut tokens = Vec::new();
+    let mut people = Vec::new();
     let mut mia = Value::Null;
+    let anybody = Inside::new(app, "", tenants::DEFAULT_SLUG);
     for (name, local, role) in PEOPLE {
         let email = format!("{local}@example.com");
         let account = json!({ "email": email, "name": name, "password": PASSWORD });
-        let (status, user) = ask(app, "", Method::POST, "/v1/auth/register", &account).await?;
+        let user = match anybody.ask(Method::POST, "/v1/auth/register", &account).await {
+            Ok(user) => user,
+            Err((409, _)) => return Ok(vec!["The people to try things with are there already.".to_owned()]),
+            Err((_, why)) => return Err(format!("{email} cannot be registered: {why}")),
+        };
+        let told = |problem: Box<Problem>| format!("{email}: {}", problem.sentence());
+        let address = Email::parse(&email).map_err(|fault| fault.detail)?;
+        let operator = Operator::new(app);
+        if let Some(id) = user["id"].as_str().and_then(UserId::parse) {
+            let tenant = operator.tenant(tenants::DEFAULT_SLUG).await.map_err(told)?;
+            memberships::admit(&operator, tenant, id, *role).await.map_err(told)?;
+        }
         if *role == Role::Member {
             mia = user["id"].clone();
         }
-        match (status, user["id"].as_str().and_then(UserId::parse)) {
-            (201, Some(user)) => {
-                admit(app, user, *role)
-                    .await
-                    .map_err(|problem| format!("{email} cannot be admitted: {problem:?}."))?;
-            }
-            (409, _) => return Ok(vec!["The people to try things with are there already.".to_owned()]),
-            _ => return Err(format!("{email} cannot be registered: {user}.")),
-        }
-        let credentials = json!({ "email": email, "password": PASSWORD });
-        let (_, session) = ask(app, "", Method::POST, "/v1/auth/login", &credentials).await?;
-        tokens.push((*role, session["access_token"].as_str().unwrap_or_default().to_owned()));
+        let token = operator.sign_in(&address).await.map_err(told)?.access_token;
+        people.push((*role, Inside::new(app, token, tenants::DEFAULT_SLUG)));
     }
-    let token =
-        |role: Role| tokens.iter().find(|(of, _)| *of == role).map_or("", |(_, token)| token.as_str());
     let make = async |role: Role, path: &str, body: Value| -> Result<Value, String> {
-        match ask(app, token(role), Method::POST, path, &body).await? {
-            (200..=299, answer) => Ok(answer),
-            (_, answer) => Err(format!("{path} does not take {body}: {answer}.")),
-        }
+        let Some((_, person)) = people.iter().find(|(of, _)| *of == role) else { return Ok(Value::Null) };
+        let made = person.ask(Method::POST, path, &body).await;
+        made.map_err(|(_, why)| format!("{path} does not take {body}: {why}"))
     };
     for (name, description, moves, tasks) in PROJECTS {
         let new = json!({ "name": name, "description": description, "visibility": "public" });
@@ -109,29 +110,4 @@ pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
     let people = PEOPLE.iter().map(|(_, local, role)| format!("  {local}@example.com ({})", role.as_str()));
     let first = format!("Added {} projects and, with the password {PASSWORD}:", PROJECTS.len());
     Ok(std::iter::once(first).chain(people).collect())
-}
-
-async fn admit(app: &Arc<App>, user: UserId, role: Role) -> Result<(), Box<Problem>> {
-    let operator = Operator::new(app);
-    let tenant = operator.tenant(tenants::DEFAULT_SLUG).await?;
-    memberships::admit(&operator, tenant, user, role).await
-}
-
-async fn ask(
-    app: &Arc<App>,
-    token: &str,
-    method: Method,
-    path: &str,
-    body: &Value,
-) -> Result<(u16, Value), String> {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::AUTHORIZATION, format!("Bearer {token}"))
-        .body(Bytes::from(body.to_string()))
-        .map_err(|error| error.to_string())?;
-    let response = app.handle(request).await;
-    let status = response.status().as_u16();
-    Ok((status, serde_json::from_slice(response.body()).unwrap_or_default()))
 }

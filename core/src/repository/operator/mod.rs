@@ -1,18 +1,20 @@
 //! Tenants as the operator of the service sees them, at the command line.
 
+pub mod users;
+
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
     activity::{self, Event},
-    tenants,
+    memberships, tenants,
 };
 use crate::{
     dispatch::{Operator, Slot},
     problem::{Code, Problem, Result},
     sql::{record, statements},
     time::Timestamp,
-    values::{Email, MembershipId, Name, Slug, TenantId},
+    values::{Email, MembershipId, Name, Role, Slug, TenantId},
 };
 
 statements! { "operator";
@@ -76,6 +78,26 @@ impl Operator {
         activity::record(&mut batch, app, None, Event::new("tenant.created", "tenant", id.0, detail))?;
         self.run(batch).await?;
         Ok(id)
+    }
+
+    /// Makes somebody who has registered an active member of a tenant, with this role, whatever they were in it before.
+    pub async fn admit(&self, slug: &Slug, email: &Email, role: Role) -> Result<()> {
+        let app = self.app();
+        let (id, user) = (self.tenant(slug.as_str()).await?, self.user(email).await?.id);
+        let (membership, now) = (MembershipId(app.new_id()?), app.now());
+        let mut batch = self.batch_in(id);
+        memberships::put(&mut batch, membership, user, role, now);
+        let detail = json!({ "role": role });
+        activity::record(&mut batch, app, None, Event::new("member.admitted", "member", user.0, detail))?;
+        self.run(batch).await.map(drop)
+    }
+
+    /// Deletes a tenant with all that is in it. Accounts stay.
+    pub async fn delete_tenant(&self, slug: &Slug) -> Result<()> {
+        let id = self.tenant(slug.as_str()).await?;
+        let mut batch = self.batch_in(id);
+        tenants::delete(&mut batch);
+        self.run(batch).await.map(drop)
     }
 
     /// Closes a tenant: every request that names it is answered 403 `tenant_suspended` until it is resumed.

@@ -1,0 +1,281 @@
+//! Accounts as the operator of the service sees them, at the command line.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    dispatch::{Operator, Slot},
+    password::NewPassword,
+    problem::{Code, Problem, Result},
+    repository::{activity, sessions, users},
+    sql::{record, statements},
+    time::Timestamp,
+    token::{Bearer, Credential},
+    values::{Email, Name, Role, SessionId, Slug, UserId},
+};
+
+const COLUMNS: &str = "u.id, u.email, u.name, CASE u.password_hash WHEN '' THEN 0 ELSE 1 END AS has_password, \
+     (SELECT count(*) FROM identities i WHERE i.user_id = u.id) AS identities, \
+     (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > ?2) AS sessions, \
+     u.disabled_at, u.created_at";
+
+statements! { "operator_users";
+    /// Accounts, by address, from one on.
+    global LIST = "SELECT ", COLUMNS, " FROM users u WHERE u.email > ?1 AND u.email LIKE ?3 ESCAPE '!' ORDER BY u.email LIMIT ?4";
+
+    global BY_EMAIL = "SELECT ", COLUMNS, " FROM users u WHERE u.email = ?1";
+
+    /// What a user is, and where: no request reaches it.
+    spanning MEMBERSHIPS = "SELECT t.slug, m.role, m.status FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
+         WHERE m.user_id = ?1 ORDER BY t.slug";
+
+    global SET_PASSWORD_HASH = "UPDATE users SET password_hash = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1";
+
+    global DISABLE = "UPDATE users SET disabled_at = ?2, updated_at = ?2, version = version + 1 \
+         WHERE id = ?1 AND disabled_at IS NULL";
+
+    global ENABLE = "UPDATE users SET disabled_at = NULL, updated_at = ?2, version = version + 1 \
+         WHERE id = ?1 AND disabled_at IS NOT NULL";
+
+    global SESSION = "SELECT u.email, s.revoked_at, u.disabled_at FROM sessions s JOIN users u ON u.id = s.user_id \
+         WHERE s.id = ?1 AND s.user_id = ?2";
+}
+
+record! {
+    /// An account, as the operator sees it.
+    #[derive(Debug, Serialize)]
+    pub struct AccountSummary {
+        /// Its id.
+        pub id: UserId,
+        /// The address to log in with.
+        pub email: Email,
+        /// The person's name.
+        pub name: Name,
+        /// 1 if there is a password to log in with.
+        pub has_password: i64,
+        /// How many identities of the identity provider lead to it.
+        pub identities: i64,
+        /// The sessions that are good.
+        pub sessions: i64,
+        /// Since when it cannot be used, if that is so.
+        pub disabled_at: Option<Timestamp>,
+        /// When it was made.
+        pub created_at: Timestamp,
+    }
+}
+
+record! {
+    /// What somebody is in a tenant.
+    #[derive(Debug, Serialize)]
+    pub struct Place {
+        /// The tenant.
+        pub tenant: Slug,
+        /// Their role there.
+        pub role: Role,
+        /// `active` or `suspended`.
+        pub status: String,
+    }
+}
+
+record! {
+    struct State {
+        email: Email,
+        revoked_at: Option<Timestamp>,
+        disabled_at: Option<Timestamp>,
+    }
+}
+
+/// The tokens of a session that the operator has begun for somebody.
+#[derive(Debug, Serialize)]
+pub struct Issued {
+    /// For `Authorization: Bearer`.
+    pub access_token: String,
+    /// Seconds for which it is valid.
+    pub expires_in: i64,
+    /// Renews both, at `POST /v1/auth/refresh`.
+    pub refresh_token: String,
+    /// The session, which ends when it is revoked or the user logged out.
+    pub session_id: SessionId,
+}
+
+/// What a token is, and whether it is good.
+#[derive(Debug, Serialize)]
+pub struct Inspected {
+    /// Whether a request with it would be let in.
+    pub good: bool,
+    /// `access_token` or `api_key`; `None` if it is neither, or was not made with a key of this service, or is too old.
+    pub kind: Option<&'static str>,
+    /// Whom it stands for.
+    pub user_id: Option<UserId>,
+    /// Their address, if it is known.
+    pub email: Option<Email>,
+    /// Why it is not good.
+    pub why_not: Option<&'static str>,
+}
+
+/// How many accounts are read at a time.
+const PAGE: i64 = 500;
+
+impl Operator {
+    /// Accounts whose address contains a text, by address.
+    pub async fn users(&self, containing: &str) -> Result<Vec<AccountSummary>> {
+        let escaped: String = containing
+            .chars()
+            .flat_map(|letter| matches!(letter, '%' | '_' | '!').then_some('!').into_iter().chain([letter]))
+            .collect();
+        let (pattern, now) = (format!("%{}%", escaped.to_lowercase()), self.app().now());
+        let mut found: Vec<AccountSummary> = Vec::new();
+        loop {
+            let after = found.last().map_or_else(String::new, |user| user.email.as_str().to_owned());
+            let mut batch = self.batch();
+            let rows =
+                batch.add_global(&LIST, [after.into(), now.into(), pattern.as_str().into(), PAGE.into()]);
+            let page = self.run(batch).await?.all(rows)?;
+            let last = page.len() < usize::try_from(PAGE).unwrap_or_default();
+            found.extend(page);
+            if last {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The account of an address.
+    pub async fn user(&self, email: &Email) -> Result<AccountSummary> {
+        let mut batch = self.batch();
+        let found = batch.add_global(&BY_EMAIL, [email.clone().into(), self.app().now().into()]);
+        let found = self.run(batch).await?.optional(found)?;
+        found.ok_or_else(|| {
+            Problem::with(Code::NotFound, format!("Nobody has registered {}.", email.as_str()))
+        })
+    }
+
+    /// What a user is, and where.
+    pub async fn places(&self, user: UserId) -> Result<Vec<Place>> {
+        let mut batch = self.batch();
+        let rows = batch.add_global(&MEMBERSHIPS, [user.into()]);
+        self.run(batch).await?.all(rows)
+    }
+
+    /// Makes an account, as registering does; without a password its owner comes by the identity provider, or gets one by
+    /// [`Self::set_password`].
+    pub async fn create_user(
+        &self,
+        email: &Email,
+        name: &Name,
+        password: Option<NewPassword>,
+    ) -> Result<UserId> {
+        let hash = self.hash(password).await?;
+        self.enrol(email, name, hash).await
+    }
+
+    /// The same with what is kept of a password.
+    pub(crate) async fn enrol(&self, email: &Email, name: &Name, hash: String) -> Result<UserId> {
+        let id = UserId(self.app().new_id()?);
+        let mut batch = self.batch();
+        users::enrol(&mut batch, id, email, name, hash)?;
+        batch.on_duplicate("users_email_key", Problem::new(Code::EmailTaken));
+        self.run(batch).await?;
+        Ok(id)
+    }
+
+    /// Gives an account another password, or none, and ends its sessions.
+    pub async fn set_password(&self, email: &Email, password: Option<NewPassword>) -> Result<()> {
+        let user = self.user(email).await?.id;
+        let hash = self.hash(password).await?;
+        let mut batch = self.batch();
+        let arguments = [user.into(), hash.into(), self.app().now().into()];
+        let _: Slot<()> = batch.add_global(&SET_PASSWORD_HASH, arguments);
+        sessions::revoke_all(&mut batch, user, None);
+        activity::record_of_user(&mut batch, user, None, "user.password_changed", json!({}))?;
+        self.run(batch).await.map(drop)
+    }
+
+    /// Closes an account: nobody gets in by it, until it is opened again. Its sessions end.
+    pub async fn disable_user(&self, email: &Email) -> Result<()> {
+        let user = self.user(email).await?.id;
+        let mut batch = self.batch();
+        let already = Problem::with(Code::Conflict, "The account is disabled already.");
+        let _: Slot<()> = batch.require_global(&DISABLE, [user.into(), self.app().now().into()], already);
+        sessions::revoke_all(&mut batch, user, None);
+        activity::record_of_user(&mut batch, user, None, "user.disabled", json!({}))?;
+        self.run(batch).await.map(drop)
+    }
+
+    /// Opens an account again.
+    pub async fn enable_user(&self, email: &Email) -> Result<()> {
+        let user = self.user(email).await?.id;
+        let mut batch = self.batch();
+        let not = Problem::with(Code::Conflict, "The account is not disabled.");
+        let _: Slot<()> = batch.require_global(&ENABLE, [user.into(), self.app().now().into()], not);
+        activity::record_of_user(&mut batch, user, None, "user.enabled", json!({}))?;
+        self.run(batch).await.map(drop)
+    }
+
+    /// Ends all sessions of an account.
+    pub async fn end_sessions(&self, email: &Email) -> Result<()> {
+        let user = self.user(email).await?.id;
+        let mut batch = self.batch();
+        sessions::revoke_all(&mut batch, user, None);
+        activity::record_of_user(&mut batch, user, None, "user.logged_out", json!({}))?;
+        self.run(batch).await.map(drop)
+    }
+
+    /// Begins a session for somebody, without their password. The tenants that they are in have it in their activity.
+    pub async fn sign_in(&self, email: &Email) -> Result<Issued> {
+        let (app, found) = (self.app(), self.user(email).await?);
+        if found.disabled_at.is_some() {
+            return Err(Problem::with(Code::Conflict, "The account is disabled."));
+        }
+        let mut batch = self.batch();
+        let tokens = sessions::add(&mut batch, found.id)?;
+        let detail = json!({ "session_id": tokens.session });
+        activity::record_of_user(&mut batch, found.id, None, "user.token_issued", detail)?;
+        self.run(batch).await?;
+        let access_token = app.tokens.issue(found.id, tokens.session, app.new_id()?, app.now());
+        Ok(Issued {
+            access_token: access_token.map_err(|error| Problem::internal(error.to_string()))?,
+            expires_in: app.tokens.ttl_seconds(),
+            refresh_token: tokens.refresh.expose().to_owned(),
+            session_id: tokens.session,
+        })
+    }
+
+    /// What a token is, and whether its session is good. Of API keys only the form is looked at: whether one is good is a
+    /// matter of its tenant.
+    pub async fn inspect(&self, token: &str) -> Result<Inspected> {
+        let app = self.app();
+        let bearer = Bearer::read(token, &app.tokens, app.now());
+        let mut found = Inspected { good: false, kind: None, user_id: None, email: None, why_not: None };
+        let Some(Bearer { user, credential }) = bearer else {
+            found.why_not = Some("It was not made with a key of this service, or has expired.");
+            return Ok(found);
+        };
+        found.user_id = Some(user);
+        let Credential::Session(session) = credential else {
+            (found.kind, found.why_not) =
+                (Some("api_key"), Some("Whether an API key is good, its tenant says."));
+            return Ok(found);
+        };
+        let mut batch = self.batch();
+        let state = batch.add_global::<State, _>(&SESSION, [session.into(), user.into()]);
+        let state = self.run(batch).await?.optional(state)?;
+        found.kind = Some("access_token");
+        found.why_not = match &state {
+            None => Some("Its session is not there."),
+            Some(State { disabled_at: Some(_), .. }) => Some("Its account is disabled."),
+            Some(State { revoked_at: Some(_), .. }) => Some("Its session has ended."),
+            Some(_) => None,
+        };
+        found.good = found.why_not.is_none();
+        found.email = state.map(|state| state.email);
+        Ok(found)
+    }
+
+    /// What is kept of a password, or of there being none.
+    pub(crate) async fn hash(&self, password: Option<NewPassword>) -> Result<String> {
+        match password {
+            Some(password) => users::hash(self.app(), password).await,
+            None => Ok(users::NO_PASSWORD.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `bailiwick backup`: a copy of an embedded database, made while the server goes on.
+
+use std::path::Path;
+
+use bailiwick::database::{AnyDatabase, is_postgres};
+use clap::{Arg, ArgAction, Command};
+use serde_json::json;
+
+use super::{
+    call::{Call, secret_file, sqlite_file},
+    report::{Failed, Outcome, Report},
+};
+
+pub(super) fn command() -> Command {
+    Command::new("backup")
+        .about("Copy an embedded SQLite database while the server goes on")
+        .arg(Arg::new("file").value_name("FILE").required(true).help("Where to; it must not be there yet"))
+        .arg(
+            Arg::new("with-secret")
+                .long("with-secret")
+                .action(ArgAction::SetTrue)
+                .help("Copy the secret that is kept beside the database, too: to FILE.jwt-secret"),
+        )
+        .after_help(
+            "The copy is the database as it was at one moment, whole and checked. Without the secret all have to log in \
+             again, and links of invitations that wait end. To restore, stop the server and put the copy in the place \
+             of the database (and remove what ends in -wal and -shm).\n\
+             For Postgres there is pg_dump: see docs/POSTGRES.md.\n\n\
+             Example:\n  bailiwick backup /var/backups/bailiwick-2026-11-25.db --with-secret",
+        )
+}
+
+pub(super) async fn run(call: Call<'_>) -> Outcome {
+    let config = call.config()?;
+    let file = Path::new(call.text("file").unwrap_or_default());
+    let source = sqlite_file(config.database_url.expose());
+    let source = match (is_postgres(&config), source) {
+        (Ok(false), Some(source)) => source,
+        (Ok(true), _) => {
+            return Err(Failed::from(vec![
+                "This is for SQLite. For Postgres use pg_dump (docs/POSTGRES.md).".to_owned(),
+            ]));
+        }
+        _ => return Err(Failed::from(vec!["A database in memory cannot be copied.".to_owned()])),
+    };
+    if !source.exists() {
+        return Err(Failed::refused(format!("There is no database at {}.", source.display())));
+    }
+    let secret = call.flag("with-secret").then(|| (secret_file(&source), secret_file(file)));
+    if let Some((secret, _)) = secret.iter().find(|(secret, _)| !secret.exists()) {
+        let why = format!("There is no secret at {}: it comes from the settings.", secret.display());
+        return Err(Failed::refused(why));
+    }
+    for target in std::iter::once(file).chain(secret.iter().map(|(_, target)| target.as_path())) {
+        if target.exists() {
+            return Err(Failed::refused(format!("{} is there already.", target.display())));
+        }
+    }
+    let database = AnyDatabase::connect_as_owner(&config).await.map_err(Failed::unavailable)?;
+    let bytes = database.copy_to(file).await.map_err(Failed::unavailable)?;
+    let mut lines = vec![format!("Copied {} to {} ({bytes} bytes).", source.display(), file.display())];
+    if let Some((secret, target)) = secret {
+        let failed = |error| Failed::unavailable(format!("{} cannot be copied: {error}.", secret.display()));
+        // Its permissions are copied with it.
+        std::fs::copy(&secret, &target).map_err(failed)?;
+        lines.push(format!("Copied its secret to {}.", target.display()));
+    }
+    Ok(Report::done(json!({ "file": file, "bytes": bytes }), lines).into())
+}

@@ -1,0 +1,74 @@
+//! `bailiwick token`: tokens to get in by, and the secret that they are made with.
+
+use std::io::BufRead;
+
+use bailiwick_core::{Operator, values::Email};
+use clap::{Arg, Command};
+use serde_json::json;
+
+use super::{
+    call::{Call, new_secret},
+    report::{Failed, Outcome, Output, Report},
+    user::email,
+};
+
+pub(super) fn command() -> Command {
+    Command::new("token")
+        .about("Issue and inspect access tokens, and make secrets for them")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("issue")
+                .about("Begin a session for somebody, without their password")
+                .arg(email())
+                .after_help(
+                    "The tenants that they are in have it in their activity. `bailiwick user logout` ends it.\n\n\
+                     Example:\n  bailiwick token issue ada@example.com\n  bailiwick token issue ada@example.com --output json",
+                ),
+        )
+        .subcommand(
+            Command::new("inspect")
+                .about("Tell whom an access token stands for, and whether it is good; ends with 1 if it is not")
+                .arg(Arg::new("token").value_name("TOKEN").help("The token; without it, the first line of the input"))
+                .after_help("Example:\n  bailiwick token inspect < token.txt"),
+        )
+        .subcommand(
+            Command::new("secret")
+                .about("Make a secret for JWT_SECRET or JWT_KEYS")
+                .after_help("Example:\n  bailiwick token secret > jwt-secret"),
+        )
+        .after_help("Example:\n  bailiwick token issue ada@example.com")
+}
+
+pub(super) async fn run(call: Call<'_>) -> Outcome {
+    let (name, call) = call.inner();
+    match name {
+        "issue" => {
+            let email = call.only("email", Email::parse)?;
+            let issued = Operator::new(&call.app().await?).sign_in(&email).await?;
+            let lines = [issued.access_token.clone()];
+            Ok(Report::done(issued, lines).into())
+        }
+        "inspect" => inspect(call).await,
+        // clap lets no other pass.
+        _ => Ok(Output::Text(new_secret().map_err(Failed::unavailable)?)),
+    }
+}
+
+async fn inspect(call: Call<'_>) -> Outcome {
+    let token = match call.text("token") {
+        Some(token) => token.to_owned(),
+        None => {
+            let mut line = String::new();
+            let read = std::io::stdin().lock().read_line(&mut line);
+            read.map_err(|error| vec![format!("The token cannot be read: {error}.")])?;
+            line.trim().to_owned()
+        }
+    };
+    let found = Operator::new(&call.app().await?).inspect(&token).await?;
+    let user = found.user_id.map_or_else(|| "nobody".to_owned(), |id| id.to_string());
+    let who = found.email.as_ref().map_or(user, |email| email.as_str().to_owned());
+    let state = found.why_not.unwrap_or("It is good.");
+    let kind = found.kind.unwrap_or("unknown");
+    let lines = [format!("Kind  {kind}"), format!("User  {who}"), format!("State {state}")];
+    Ok(Report::found(found.good, json!(found), lines).into())
+}

@@ -1,0 +1,204 @@
+//! `bailiwick user`: accounts, as the operator has to do with them.
+
+use std::io::{BufRead, IsTerminal};
+
+use bailiwick_core::{
+    Operator,
+    input::Leaf,
+    password::NewPassword,
+    repository::operator::users::AccountSummary,
+    values::{Email, Name},
+};
+use clap::{Arg, ArgAction, Command};
+use serde_json::json;
+
+use super::{
+    call::Call,
+    report::{Failed, Outcome, Report, Sentences, confirm, day, table, yes},
+};
+
+pub(super) fn email() -> Arg {
+    Arg::new("email").value_name("EMAIL").required(true).help("The address of the account")
+}
+
+pub(super) fn command() -> Command {
+    Command::new("user")
+        .about("List, create, disable and enable accounts, and change their passwords")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("list")
+                .about("All accounts")
+                .arg(
+                    Arg::new("containing")
+                        .long("containing")
+                        .value_name("TEXT")
+                        .help("Only those whose address contains this"),
+                )
+                .after_help("Example:\n  bailiwick user list --containing @example.com"),
+        )
+        .subcommand(
+            Command::new("show")
+                .about("An account, and the tenants that it is in")
+                .arg(email())
+                .after_help("Example:\n  bailiwick user show ada@example.com --output json"),
+        )
+        .subcommand(
+            Command::new("create")
+                .about("Make an account")
+                .arg(email())
+                .arg(Arg::new("name").long("name").value_name("NAME").required(true).help("The person's name"))
+                .arg(
+                    Arg::new("no-password")
+                        .long("no-password")
+                        .action(ArgAction::SetTrue)
+                        .help("Without a password: its owner gets one later, by `bailiwick user password`"),
+                )
+                .after_help(
+                    "The password is asked for on a terminal; otherwise it is the first line of the input.\n\n\
+                     Example:\n  bailiwick user create ada@example.com --name \"Ada Lovelace\"\n  \
+                     printf 'a long passphrase\\n' | bailiwick user create ada@example.com --name Ada",
+                ),
+        )
+        .subcommand(
+            Command::new("password")
+                .about("Give an account another password, and end its sessions")
+                .arg(email())
+                .arg(
+                    Arg::new("remove")
+                        .long("remove")
+                        .action(ArgAction::SetTrue)
+                        .help("Leave it without one: then it can be logged in to by the identity provider only"),
+                )
+                .after_help(
+                    "The password is asked for on a terminal; otherwise it is the first line of the input.\n\n\
+                     Example:\n  bailiwick user password ada@example.com",
+                ),
+        )
+        .subcommand(
+            Command::new("disable")
+                .about("Close an account: nobody gets in by it")
+                .arg(email())
+                .arg(yes())
+                .after_help("Its sessions end; what it has made stays.\n\nExample:\n  bailiwick user disable ada@example.com"),
+        )
+        .subcommand(
+            Command::new("enable")
+                .about("Open a disabled account again")
+                .arg(email())
+                .after_help("Example:\n  bailiwick user enable ada@example.com"),
+        )
+        .subcommand(
+            Command::new("logout")
+                .about("End all sessions of an account; its API keys stay")
+                .arg(email())
+                .after_help("Example:\n  bailiwick user logout ada@example.com"),
+        )
+        .after_help(
+            "What is done to an account is told in the activity of the tenants that it is in.\n\n\
+             Example:\n  bailiwick user list\n  bailiwick user password ada@example.com",
+        )
+}
+
+pub(super) async fn run(call: Call<'_>) -> Outcome {
+    let (name, call) = call.inner();
+    if name == "list" {
+        let app = call.app().await?;
+        let users = Operator::new(&app).users(call.text("containing").unwrap_or_default()).await?;
+        let lines = list(&users);
+        return Ok(Report::done(json!({ "users": users }), lines).into());
+    }
+    let email = call.only("email", Email::parse)?;
+    let address = email.as_str();
+    match name {
+        "show" => show(call, &email).await,
+        "create" => create(call, &email).await,
+        "password" => {
+            let password = if call.flag("remove") { None } else { Some(password()?) };
+            let removed = password.is_none();
+            Operator::new(&call.app().await?).set_password(&email, password).await?;
+            let has = if removed { "has no password" } else { "has another password" };
+            let line = format!("{address} {has} now; its sessions have ended.");
+            Ok(Report::done(json!({ "email": email, "has_password": !removed }), [line]).into())
+        }
+        "disable" => {
+            confirm(call.matches, &format!("Nobody will get in as {address}."))?;
+            Operator::new(&call.app().await?).disable_user(&email).await?;
+            Ok(Report::done(json!({ "disabled": email }), [format!("Disabled {address}.")]).into())
+        }
+        "enable" => {
+            Operator::new(&call.app().await?).enable_user(&email).await?;
+            Ok(Report::done(json!({ "enabled": email }), [format!("Enabled {address}.")]).into())
+        }
+        // clap lets no other pass.
+        _ => {
+            Operator::new(&call.app().await?).end_sessions(&email).await?;
+            let line = format!("The sessions of {address} have ended.");
+            Ok(Report::done(json!({ "logged_out": email }), [line]).into())
+        }
+    }
+}
+
+async fn show(call: Call<'_>, email: &Email) -> Outcome {
+    let app = call.app().await?;
+    let operator = Operator::new(&app);
+    let user = operator.user(email).await?;
+    let places = operator.places(user.id).await?;
+    let mut lines = list(std::slice::from_ref(&user));
+    lines.push(String::new());
+    lines.extend(table(
+        ["TENANT", "ROLE", "STATUS"],
+        places.iter().map(|place| {
+            [place.tenant.as_str().to_owned(), place.role.as_str().to_owned(), place.status.clone()]
+        }),
+    ));
+    Ok(Report::done(json!({ "user": user, "tenants": places }), lines).into())
+}
+
+async fn create(call: Call<'_>, email: &Email) -> Outcome {
+    let name = call.only("name", Name::parse)?;
+    let password = if call.flag("no-password") { None } else { Some(password()?) };
+    let id = Operator::new(&call.app().await?).create_user(email, &name, password).await?;
+    let line = format!("Created {} ({id}).", email.as_str());
+    Ok(Report::done(json!({ "id": id, "email": email }), [line]).into())
+}
+
+/// A new password, typed twice; or the first line of what is piped in.
+fn password() -> Result<NewPassword, Failed> {
+    let unread = |error: std::io::Error| Failed::from(vec![format!("The password cannot be read: {error}.")]);
+    let typed = if std::io::stdin().is_terminal() {
+        let typed = rpassword::prompt_password("New password: ").map_err(unread)?;
+        if rpassword::prompt_password("Once more: ").map_err(unread)? != typed {
+            return Err(Sentences::from(["The two are not the same.".to_owned()]).into());
+        }
+        typed
+    } else {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map_err(unread)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    NewPassword::from_value(typed.into())
+        .map_err(|fault| vec![format!("The password: {}", fault.detail)].into())
+}
+
+fn list(users: &[AccountSummary]) -> Vec<String> {
+    table(
+        ["EMAIL", "ID", "LOGS IN BY", "SESSIONS", "CREATED", "DISABLED", "NAME"],
+        users.iter().map(|user| {
+            let by = match (user.has_password, user.identities) {
+                (0, 0) => "-",
+                (0, _) => "provider",
+                (_, 0) => "password",
+                _ => "both",
+            };
+            [
+                user.email.as_str().to_owned(),
+                user.id.to_string(),
+                by.to_owned(),
+                user.sessions.to_string(),
+                day(Some(user.created_at)),
+                day(user.disabled_at),
+                user.name.as_str().to_owned(),
+            ]
+        }),
+    )
+}
