@@ -37,26 +37,26 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// The command within this one, and its call.
-    pub(super) fn inner(&self) -> (&'a str, Self) {
+    pub(super) fn inner(self) -> (&'a str, Self) {
         match self.matches.subcommand() {
             Some((name, matches)) => (name, Self { matches }),
-            None => ("", *self),
+            None => ("", self),
         }
     }
 
     /// An argument as it was given.
-    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.matches.get_one::<String>(name).map(String::as_str)
     }
 
     /// Whether a flag was given.
-    pub(super) fn flag(&self, name: &str) -> bool {
+    pub(super) fn flag(self, name: &str) -> bool {
         self.matches.get_flag(name)
     }
 
     /// The value of an argument, or `None` and one sentence more about what is wrong.
     pub(super) fn value<T>(
-        &self,
+        self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Fault>,
         faults: &mut Sentences,
@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
 
     /// The value of the only argument that can be wrong.
     pub(super) fn only<T>(
-        &self,
+        self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Result<T, Failed> {
@@ -76,12 +76,12 @@ impl<'a> Call<'a> {
     }
 
     /// The settings, without a look at anything that they name.
-    pub(super) fn settings(&self) -> Result<Config, Sentences> {
+    pub(super) fn settings(self) -> Result<Config, Sentences> {
         Config::read(|name| self.text(name).map(str::to_owned))
     }
 
     /// The settings, by which the log is begun as well.
-    pub(super) fn config(&self) -> Result<Config, Failed> {
+    pub(super) fn config(self) -> Result<Config, Failed> {
         let config = self.settings()?;
         database::is_postgres(&config).map_err(|sentence| vec![sentence])?;
         let filter = EnvFilter::try_new(&config.log_level)
@@ -95,7 +95,7 @@ impl<'a> Call<'a> {
     }
 
     /// The product, made by the settings.
-    pub(super) async fn app(&self) -> Result<Arc<App>, Failed> {
+    pub(super) async fn app(self) -> Result<Arc<App>, Failed> {
         start(self.config()?).await
     }
 }

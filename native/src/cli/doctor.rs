@@ -88,7 +88,11 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
                 outbound(&config, &mut findings).await;
             }
         }
-        Err(sentences) => sentences.into_iter().for_each(|sentence| findings.bad("settings", sentence)),
+        Err(sentences) => {
+            for sentence in sentences {
+                findings.bad("settings", sentence);
+            }
+        }
     }
     let Findings(findings) = findings;
     let bad = findings.iter().filter(|finding| finding.state == State::Bad).count();
@@ -114,7 +118,9 @@ fn settings(config: &Config, findings: &mut Findings) {
     let about = "settings";
     let before = findings.0.len();
     if let Err(sentences) = config.check() {
-        sentences.into_iter().for_each(|sentence| findings.bad(about, sentence));
+        for sentence in sentences {
+            findings.bad(about, sentence);
+        }
     }
     if let Err(sentence) = TrustedProxies::parse(&config.trusted_proxies) {
         findings.bad(about, sentence);
@@ -181,7 +187,7 @@ async fn database(config: &Config, findings: &mut Findings) {
         Ok(found) => {
             match found.damage {
                 Some(damage) => {
-                    findings.bad(about, format!("{} is damaged: {damage}. Restore a backup.", found.engine))
+                    findings.bad(about, format!("{} is damaged: {damage}. Restore a backup.", found.engine));
                 }
                 None => findings.good(about, format!("{} answers.", found.engine)),
             }
@@ -264,7 +270,7 @@ async fn reach(about: &'static str, url: &str, timeout: Duration, findings: &mut
         Ok(Ok(_)) => findings.good(about, format!("{host}:{port} can be connected to.")),
         Ok(Err(error)) => findings.bad(about, format!("{host}:{port} cannot be connected to: {error}.")),
         Err(_) => {
-            findings.bad(about, format!("{host}:{port} does not answer within {} s.", timeout.as_secs()))
+            findings.bad(about, format!("{host}:{port} does not answer within {} s.", timeout.as_secs()));
         }
     }
 }

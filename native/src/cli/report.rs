@@ -173,7 +173,9 @@ impl Voice {
                 if self.json {
                     say(&value.to_string());
                 } else {
-                    lines.iter().for_each(|line| say(line));
+                    for line in lines {
+                        say(&line);
+                    }
                 }
                 ending.into()
             }

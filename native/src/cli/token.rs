@@ -55,14 +55,13 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
 }
 
 async fn inspect(call: Call<'_>) -> Outcome {
-    let token = match call.text("token") {
-        Some(token) => token.to_owned(),
-        None => {
-            let mut line = String::new();
-            let read = std::io::stdin().lock().read_line(&mut line);
-            read.map_err(|error| vec![format!("The token cannot be read: {error}.")])?;
-            line.trim().to_owned()
-        }
+    let token = if let Some(token) = call.text("token") {
+        token.to_owned()
+    } else {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        read.map_err(|error| vec![format!("The token cannot be read: {error}.")])?;
+        line.trim().to_owned()
     };
     let found = Operator::new(&call.app().await?).inspect(&token).await?;
     let user = found.user_id.map_or_else(|| "nobody".to_owned(), |id| id.to_string());
