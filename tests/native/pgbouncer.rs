@@ -143,6 +143,6 @@ async fn without_what_replaces_the_options_of_a_connection_nothing_is_served() {
     let pgbouncer = PgBouncer::start(&postgres.install().await).await;
     let output = native(&pgbouncer.url).env("DATABASE_PREPARED", "false").output().await.expect("it runs");
     let said = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("may not drop its options"), "{said}");
 }
