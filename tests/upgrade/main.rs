@@ -1,7 +1,7 @@
 //! A database that the very first version made and filled goes through every migration since, on each engine; and the
 //! server of today serves what was in it.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so and ends there")]
 
 mod first;
 mod served;

@@ -61,8 +61,8 @@ pub(crate) async fn as_ever(target: &Target) {
     let moved = ada.post(&format!("{path}/transitions")).tenant(ACME).json(&json!({ "to": "submitted" }));
     moved.send().await.expect(200);
     assert_eq!(ok(get(&path)).await["status"], "submitted");
-    let tasks = ok(get(&format!("{path}/tasks"))).await;
-    let task = format!("/v1/tasks/{}", data(&tasks)[0]["id"].as_str().expect("an id"));
+    let list = ok(get(&format!("{path}/tasks"))).await;
+    let task = format!("/v1/tasks/{}", data(&list)[0]["id"].as_str().expect("an id"));
     assert_eq!(ok(get(&task)).await["priority"], "normal");
     let patch = json!({ "assignee_id": ADA, "due_on": "2027-02-28", "status": "blocked" });
     ada.patch(&task).tenant(ACME).json(&patch).send().await.expect(200);
