@@ -64,8 +64,8 @@ pub(crate) async fn as_ever(target: &Target) {
     let list = ok(get(&format!("{path}/tasks"))).await;
     let task = format!("/v1/tasks/{}", data(&list)[0]["id"].as_str().expect("an id"));
     assert_eq!(ok(get(&task)).await["priority"], "normal");
-    let patch = json!({ "assignee_id": ADA, "due_on": "2027-02-28", "status": "blocked" });
-    ada.patch(&task).tenant(ACME).json(&patch).send().await.expect(200);
+    let change = json!({ "assignee_id": ADA, "due_on": "2027-02-28", "status": "blocked" });
+    ada.patch(&task).tenant(ACME).json(&change).send().await.expect(200);
     ada.post(&format!("{task}/comments"))
         .tenant(ACME)
         .json(&json!({ "body": "At last" }))
