@@ -1,13 +1,30 @@
-// The Worker as it is deployed, with a switch in front of its D1 (while it is off, every batch fails) and a way around it.
+// The Worker as it is deployed, with a switch in front of its D1 (while it is off, every batch fails), a count of what its
+// batches cost there, and a way around it.
 import Bailiwick from "../../edge/entry.mjs";
 
 let outage = false;
+const cost = { batches: 0, statements: 0, rows_read: 0, rows_written: 0, size: 0 };
+
+async function counted(answer) {
+  const results = await answer;
+  cost.batches += 1;
+  for (const { meta } of results) {
+    cost.statements += 1;
+    cost.rows_read += meta.rows_read ?? 0;
+    cost.rows_written += meta.rows_written ?? 0;
+    cost.size = meta.size_after ?? cost.size;
+  }
+  return results;
+}
 
 function switched(database) {
   return new Proxy(database, {
     get(target, name) {
       if (name === "batch" && outage) {
         return () => Promise.reject(new Error("D1_ERROR: Network connection lost."));
+      }
+      if (name === "batch") {
+        return (statements) => counted(target.batch(statements));
       }
       const value = target[name];
       return typeof value === "function" && name !== "constructor" ? value.bind(target) : value;
@@ -26,6 +43,9 @@ export default class Switched extends Bailiwick {
     if (pathname.startsWith("/__outage/")) {
       outage = pathname.endsWith("/on");
       return new Response(null, { status: 204 });
+    }
+    if (pathname === "/__cost") {
+      return Response.json(cost);
     }
     if (pathname === "/__scheduled") {
       await this.scheduled({ cron: "* * * * *" });

@@ -1,5 +1,6 @@
 // Serves the built Worker in workerd, on a D1 of its own, for the tests:
-//   node tests/edge/serve.mjs --persist DIRECTORY [--vars JSON]
+//   node tests/edge/serve.mjs --persist DIRECTORY [--vars JSON] [--first FILE]
+// FILE has statements, as a JSON array, that are run when the first migration was and the others were not.
 // Prints one line of JSON when it is ready: where the Worker answers, and where its D1 can be asked directly
 // (POST /sql) and switched off and on (POST /outage), and its cron trigger set off (POST /scheduled, answered when the
 // handler is through). Ends when its standard input does.
@@ -10,7 +11,7 @@ import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { controlled } from "../control.mjs";
 
-const { values: options } = parseArgs({ options: { persist: { type: "string" }, vars: { type: "string", default: "{}" } } });
+const { values: options } = parseArgs({ options: { persist: { type: "string" }, vars: { type: "string", default: "{}" }, first: { type: "string" } } });
 const vars = JSON.parse(options.vars);
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const file = (path) => join(root, path);
@@ -60,6 +61,10 @@ for (const name of readdirSync(file("migrations/sqlite")).sort()) {
   const script = readFileSync(file(`migrations/sqlite/${name}`), "utf8").replace(/^--.*$/gm, "");
   const statements = script.split(/;\s*$/m).map((statement) => statement.trim()).filter(Boolean);
   await database.batch(statements.map((statement) => database.prepare(statement)));
+  if (options.first && name.startsWith("0001_")) {
+    const first = JSON.parse(readFileSync(options.first, "utf8"));
+    await database.batch(first.map((statement) => database.prepare(statement)));
+  }
 }
 
 async function control(path, body) {

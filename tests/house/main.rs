@@ -4,6 +4,7 @@
 
 mod budget;
 mod generated;
+mod migrations;
 mod plans;
 mod schema;
 mod statements;

@@ -84,6 +84,9 @@ settings! {
     Native database_wait: Duration = "DATABASE_WAIT" or "3s";
     /// How long one statement may run before the database gives it up.
     Native database_statement_timeout: Duration = "DATABASE_STATEMENT_TIMEOUT" or "5s";
+    /// Whether statements are prepared once for each connection to Postgres. Off behind a proxy that changes what is
+    /// behind a connection and knows nothing of statements, such as a PgBouncer before 1.21 that pools by transaction.
+    Native database_prepared: bool = "DATABASE_PREPARED" or "true";
     /// The key that signs tokens: at least 32 bytes, the same on all instances.
     /// On embedded SQLite one is made and kept beside the database if none is given.
     Everywhere jwt_secret: Option<JwtSecret> = "JWT_SECRET";

@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod call;
 mod doctor;
+mod health;
 mod migrate;
 mod report;
 mod seed;
@@ -51,6 +52,7 @@ fn command() -> Command {
         .subcommand(doctor::command())
         .subcommand(backup::command())
         .subcommand(audit::command())
+        .subcommand(health::command())
         .subcommand(verify::command())
         .subcommand(
             Command::new("openapi")
@@ -83,6 +85,7 @@ async fn call(matches: &ArgMatches) -> Outcome {
         "doctor" => doctor::run(call).await,
         "backup" => backup::run(call).await,
         "audit" => audit::run(call).await,
+        "healthcheck" => health::run(call).await,
         "verify-isolation" => verify::run(call).await,
         "openapi" => Ok(text(Embedded::file("openapi.json").unwrap_or_default())),
         "completions" => Ok(completions(call)),

@@ -8,8 +8,9 @@ use bailiwick_core::{
     sql::{Cell, Row, Rows, Statement, Value},
 };
 use sqlx::{
-    Column, Connection, Executor, Row as _, Sqlite as Engine, SqliteConnection, SqlitePool, TypeInfo,
-    ValueRef,
+    AssertSqlSafe, Column, Connection, Executor, Row as _, Sqlite as Engine, SqliteConnection, SqlitePool,
+    TypeInfo, ValueRef,
+    migrate::Migrator,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -17,10 +18,13 @@ use sqlx::{
     },
 };
 
-use super::check;
+use super::{State, check, failed, unusable};
 
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long whoever migrates waits for another process that does, which may have a large file to go through.
+const MIGRATING: Duration = Duration::from_mins(10);
 
 /// A database file, or one in memory.
 #[derive(Clone, Debug)]
@@ -90,6 +94,32 @@ impl Sqlite {
     pub(super) fn writer(&self) -> &SqlitePool {
         &self.writer
     }
+
+    /// Applies what is missing, all of it or nothing, and returns the names. sqlx has no lock for SQLite, so a
+    /// transaction around its own keeps others out until all is done.
+    pub(super) async fn migrate(&self, migrator: &Migrator) -> Result<Vec<String>, String> {
+        let mut connection = self.writer.acquire().await.map_err(unusable)?;
+        wait_for_others(&mut connection, MIGRATING).await.map_err(unusable)?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(unusable)?;
+        let found = State::of(migrator, &applied(&mut transaction).await);
+        if !found.is_newer() {
+            migrator.run_direct(None, &mut *transaction, false).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(unusable)?;
+        wait_for_others(&mut connection, BUSY).await.map_err(unusable)?;
+        Ok(found.pending())
+    }
+}
+
+/// The migrations that were applied. Before the first one sqlx's own table is not there, which is no failure.
+pub(super) async fn applied(connection: &mut SqliteConnection) -> Vec<i64> {
+    let applied = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version");
+    applied.fetch_all(connection).await.unwrap_or_default()
+}
+
+async fn wait_for_others(connection: &mut SqliteConnection, time: Duration) -> Result<(), sqlx::Error> {
+    let pragma = format!("PRAGMA busy_timeout = {}", time.as_millis());
+    connection.execute(AssertSqlSafe(pragma)).await.map(drop)
 }
 
 /// Creates the directory and the file so that only this user can read them.
