@@ -5,7 +5,6 @@
 mod audit;
 mod drivers;
 mod idempotency;
-mod instance;
 mod operator;
 mod outbox;
 mod process;
@@ -13,3 +12,5 @@ mod provider;
 mod row_security;
 mod tour;
 mod verify;
+
+use bailiwick_tests::instance;

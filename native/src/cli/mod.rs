@@ -22,6 +22,7 @@ use bailiwick::{
     mailer::AnyMailer,
     ports::{SystemClock, SystemEntropy},
     server,
+    shutdown::{self, Signals},
     verifier::Ring,
 };
 use bailiwick_core::{
@@ -31,7 +32,7 @@ use bailiwick_core::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::{Arg, ArgMatches, Command};
-use tokio::{net::TcpListener, signal::unix::SignalKind, sync::watch};
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 /// One sentence for each thing that is wrong.
@@ -147,7 +148,8 @@ async fn serve(config: Config) -> Result<(), Sentences> {
         .await
         .map_err(|error| vec![format!("BIND: {} cannot be listened on: {error}.", config.bind)])?;
     let address = listener.local_addr().map_err(|error| vec![error.to_string()])?;
-    let stopped = stop_signal()?;
+    let signals = Signals::listen().map_err(|error| vec![error.to_string()])?;
+    let stopped = shutdown::on_signal(signals, app.clone(), config.shutdown_delay);
     tracing::info!("listening on http://{address}");
     if config.log_format == LogFormat::Pretty {
         say(&format!("\n  Bailiwick answers on http://{address}"));
@@ -158,26 +160,11 @@ async fn serve(config: Config) -> Result<(), Sentences> {
     let bell = Bell::default();
     let router = server::router(&app, &config, &bell);
     tokio::join!(
-        server::serve(listener, router, proxies, config.shutdown_grace, stopped.clone()),
+        server::serve(listener, router, proxies, &config, stopped.clone()),
         background::run(app, bell, &config, stopped),
     );
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Holds true from SIGTERM or SIGINT on.
-fn stop_signal() -> Result<watch::Receiver<bool>, Sentences> {
-    let listen = |kind| tokio::signal::unix::signal(kind).map_err(|error| vec![error.to_string()]);
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        stop.send_replace(true);
-    });
-    Ok(stopped)
 }
 
 /// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond

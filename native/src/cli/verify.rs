@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use bailiwick::isolation;
+use bailiwick::{isolation, shutdown::Signals};
 use clap::{Arg, ArgMatches, Command};
 
-use super::{Sentences, say, stop_signal};
+use super::{Sentences, say};
 
 /// The name of the command.
 pub(super) const NAME: &str = "verify-isolation";
@@ -44,13 +44,8 @@ pub(super) fn command() -> Command {
 /// Runs it.
 pub(super) async fn run(matches: &ArgMatches) -> Result<ExitCode, Sentences> {
     let argument = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
-    let mut stopped = stop_signal()?;
-    let stop = async move {
-        // Without a sender there is no signal to come.
-        if stopped.wait_for(|stopped| *stopped).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+    let mut signals = Signals::listen().map_err(|error| vec![error.to_string()])?;
+    let stop = async move { signals.next().await };
     let report = isolation::verify(argument("url"), stop).await?;
     if argument("output") == "json" {
         say(&report.json().to_string());

@@ -128,7 +128,8 @@ fn failure(error: sqlx::Error) -> DatabaseError {
             // The primary result code is the lowest byte: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open.
             let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff;
             DatabaseError::from_sqlite_constraint(error.message()).unwrap_or(match code {
-                5 | 6 | 10 | 13 | 14 => DatabaseError::Unavailable(text),
+                13 => DatabaseError::Full(text),
+                5 | 6 | 10 | 14 => DatabaseError::Unavailable(text),
                 _ => DatabaseError::Internal(text),
             })
         }
