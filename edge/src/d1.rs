@@ -133,7 +133,10 @@ fn failure(error: &JsValue) -> DatabaseError {
     if text.contains("SQLITE_ERROR") || text.contains("SQLITE_MISMATCH") || text.contains("D1_TYPE_ERROR") {
         return DatabaseError::Internal(text);
     }
-    if ["maximum DB size", "maximum account storage limit", "SQLITE_FULL"].iter().any(|full| text.contains(full)) {
+    if ["maximum DB size", "maximum account storage limit", "SQLITE_FULL"]
+        .iter()
+        .any(|full| text.contains(full))
+    {
         return DatabaseError::Full(text);
     }
     DatabaseError::Unavailable(text)

@@ -63,11 +63,8 @@ pub(crate) async fn rolling_restarts_fail_no_request() {
     let (_postgres, database, backdoor) = postgres().await;
     let addresses = [free(), free()];
     let start = async |place: usize| {
-        let settings = [
-            setting("RATE_LIMIT", "0"),
-            ("BIND", addresses[place].clone()),
-            setting("SHUTDOWN_DELAY", "3s"),
-        ];
+        let settings =
+            [setting("RATE_LIMIT", "0"), ("BIND", addresses[place].clone()), setting("SHUTDOWN_DELAY", "3s")];
         Instance::start(&database, &settings).await
     };
     let mut instances = [start(0).await, start(1).await];

@@ -62,8 +62,13 @@ pub(crate) async fn tokens_and_answers_go_by_the_time_of_day() {
     let (owner, _) = office(&instance).await;
     let http = client();
     let login = async || {
-        let credentials = json!({ "email": "owner@example.com", "password": bailiwick_tests::actors::PASSWORD });
-        Ask::new(&http, Method::POST, &instance.url, "/v1/auth/login").json(&credentials).send().await.expect(200)
+        let credentials =
+            json!({ "email": "owner@example.com", "password": bailiwick_tests::actors::PASSWORD });
+        Ask::new(&http, Method::POST, &instance.url, "/v1/auth/login")
+            .json(&credentials)
+            .send()
+            .await
+            .expect(200)
     };
     let session = login().await;
     let write = async |token: &str, key: &str| {
@@ -76,7 +81,8 @@ pub(crate) async fn tokens_and_answers_go_by_the_time_of_day() {
     clock.set(HOUR);
     instance.get(&owner, "/v1/me").await.problem(401, "invalid_token");
     let renewal = json!({ "refresh_token": session.text_at("/refresh_token") });
-    let renewed = Ask::new(&http, Method::POST, &instance.url, "/v1/auth/refresh").json(&renewal).send().await;
+    let renewed =
+        Ask::new(&http, Method::POST, &instance.url, "/v1/auth/refresh").json(&renewal).send().await;
     let ahead = renewed.expect(200).text_at("/access_token");
     instance.get(&ahead, "/v1/me").await.expect(200);
     // What was done is still known to have been.
@@ -101,8 +107,12 @@ pub(crate) async fn tokens_and_answers_go_by_the_time_of_day() {
     }
     write(&back, "behind").await.expect(201);
     let listed = instance.get(&back, "/v1/projects").await.expect(200);
-    let mut names: Vec<_> =
-        listed.body["data"].as_array().expect("a list").iter().map(|project| project["name"].as_str()).collect();
+    let mut names: Vec<_> = listed.body["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|project| project["name"].as_str())
+        .collect();
     names.sort_unstable();
     assert_eq!(names, [Some("P"), Some("ahead"), Some("before"), Some("behind")]);
     // More than a day ahead, a key is free again, as it is after a day.
@@ -115,7 +125,9 @@ pub(crate) async fn tokens_and_answers_go_by_the_time_of_day() {
     crate::load::chain_is_whole(&instance, &owner).await;
     let places = backdoor.count("SELECT count(*) FROM activity WHERE seq IS NULL").await;
     assert_eq!(places, 0);
-    eprintln!("figures: a clock that went +1 h, 0, -1 d, +25 h, 0: no answer but 200, 201 and the 401 of expired tokens");
+    eprintln!(
+        "figures: a clock that went +1 h, 0, -1 d, +25 h, 0: no answer but 200, 201 and the 401 of expired tokens"
+    );
     instance.terminate().await;
 }
 
@@ -126,6 +138,8 @@ pub(crate) async fn limits_and_deliveries_do_not_wait_for_a_clock_that_went_back
     settings.extend([
         setting("RATE_LIMIT_ACCOUNT", "6"),
         setting("OUTBOX_LEASE", "3s"),
+        // The owner's is good ahead, too.
+        setting("TOKEN_TTL", "7d"),
         ("OUTBOUND_ALLOW", receiver.origin().to_owned()),
     ]);
     let instance = Instance::start(&database, &settings).await;
@@ -148,12 +162,16 @@ pub(crate) async fn limits_and_deliveries_do_not_wait_for_a_clock_that_went_back
     clock.set(-DAY);
     tokio::time::sleep(Duration::from_secs(wait)).await;
     attempt().await.problem(401, "invalid_credentials");
-    eprintln!("figures: refused for {wait} s, and let in after {:?}, a clock that went back a day or not", begun.elapsed());
+    eprintln!(
+        "figures: refused for {wait} s, and let in after {:?}, a clock that went back a day or not",
+        begun.elapsed()
+    );
     clock.set(0);
 
     // Somebody who is told by a webhook.
     let hook = "/services/T0/B0/clock";
-    let config = json!({ "slack_webhook_url": receiver.url(hook), "channels": { "task_assigned": ["slack"] } });
+    let config =
+        json!({ "slack_webhook_url": receiver.url(hook), "channels": { "task_assigned": ["slack"] } });
     instance.ask(&http, &owner, Method::PATCH, "/v1/tenant/config").json(&config).send().await.expect(200);
     let invited = json!({ "email": "member@example.com", "role": "member" });
     let token = instance.post(&owner, "/v1/invitations", &invited).await.expect(201).text_at("/token");
@@ -195,7 +213,10 @@ pub(crate) async fn limits_and_deliveries_do_not_wait_for_a_clock_that_went_back
         .map(|received| received.body["text"].as_str().map(str::to_owned))
         .map(Option::<String>::unwrap_or_default)
         .collect();
-    assert!(["ahead", "back", "new"].iter().all(|title| titles.iter().any(|text| text.contains(title))), "{titles:?}");
+    assert!(
+        ["ahead", "back", "new"].iter().all(|title| titles.iter().any(|text| text.contains(title))),
+        "{titles:?}"
+    );
     let chain: Value = instance.get(&owner, "/v1/admin/activity/verify").await.expect(200).body;
     assert_eq!(chain["valid"], true, "{chain}");
     instance.terminate().await;

@@ -97,9 +97,11 @@ pub(crate) async fn a_full_disk_refuses_writes_and_nothing_else() {
     let there: Vec<_> = there.into_iter().flatten().flatten().collect();
     acknowledged.sort_unstable();
     assert_eq!(there, acknowledged);
-    let half = "SELECT count(*) FROM tasks t WHERE NOT EXISTS (SELECT 1 FROM activity a WHERE a.entity_id = t.id)";
+    let half =
+        "SELECT count(*) FROM tasks t WHERE NOT EXISTS (SELECT 1 FROM activity a WHERE a.entity_id = t.id)";
     assert_eq!(backdoor.count(half).await, 0);
-    let told = instance.entries("request").into_iter().filter(|entry| entry["internal"] != Value::Null).count();
+    let told =
+        instance.entries("request").into_iter().filter(|entry| entry["internal"] != Value::Null).count();
     eprintln!(
         "figures: a full disk: {} of {next} writes acknowledged, and all of them there; {told} refusals in the log",
         acknowledged.len()

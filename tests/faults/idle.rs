@@ -61,7 +61,8 @@ pub(crate) async fn idle_connections_keep_nobody_from_being_served() {
     let (owner, _) = office(&instance).await;
     let before = (resident(instance.id()), reads(&instance, &owner).await);
     let address = instance.url.trim_start_matches("http://");
-    let connections: Vec<_> = stream::iter(0..count).map(|_| idle(address)).buffer_unordered(50).collect().await;
+    let connections: Vec<_> =
+        stream::iter(0..count).map(|_| idle(address)).buffer_unordered(50).collect().await;
     let beside = (resident(instance.id()), reads(&instance, &owner).await);
     // All are there still.
     let silent = connections.iter().all(|stream| {

@@ -45,8 +45,7 @@ pub(crate) async fn one_key_on_two_instances_is_done_once() {
                 ask.header("idempotency-key", &format!("key-{round}")).send()
             })
         });
-        let answers: Vec<_> =
-            join_all(asking).await.into_iter().map(|answer| answer.expect(201)).collect();
+        let answers: Vec<_> = join_all(asking).await.into_iter().map(|answer| answer.expect(201)).collect();
         let bodies: BTreeSet<_> = answers.iter().map(|answer| answer.text.as_str()).collect();
         assert_eq!(bodies.len(), 1, "{bodies:?}");
         let fresh = answers.iter().filter(|answer| answer.header("idempotency-replayed").is_none()).count();
@@ -55,7 +54,9 @@ pub(crate) async fn one_key_on_two_instances_is_done_once() {
     }
     let made = backdoor.count("SELECT count(*) FROM projects WHERE name LIKE 'project-%'").await;
     assert_eq!(made, i64::from(rounds));
-    eprintln!("figures: {rounds} keys, each on two instances 6 times at once: {made} made, {replayed} replayed");
+    eprintln!(
+        "figures: {rounds} keys, each on two instances 6 times at once: {made} made, {replayed} replayed"
+    );
 }
 
 pub(crate) async fn one_state_on_two_instances_is_changed_once() {

@@ -59,7 +59,10 @@ pub(crate) async fn on_postgres_nobody_waits_long_for_a_connection() {
          in {health:?}"
     );
     assert!(soon >= 17, "only {soon} were told soon");
-    assert!(longest < Duration::from_secs(4) && health < Duration::from_millis(500), "{longest:?} {health:?}");
+    assert!(
+        longest < Duration::from_secs(4) && health < Duration::from_millis(500),
+        "{longest:?} {health:?}"
+    );
     lock.rollback().await.expect("the end of it");
     for (answer, _) in join_all((0..20).map(|_| read())).await {
         answer.expect(200);
@@ -94,7 +97,10 @@ pub(crate) async fn on_sqlite_nobody_waits_long_for_the_writer() {
     );
     // Who has the connection waits for the other process for 5 seconds; all others do not wait for them.
     assert!(soon >= 18 && longest < Duration::from_secs(7), "{soon} {longest:?}");
-    assert!(reading < Duration::from_millis(500) && health < Duration::from_millis(500), "{reading:?} {health:?}");
+    assert!(
+        reading < Duration::from_millis(500) && health < Duration::from_millis(500),
+        "{reading:?} {health:?}"
+    );
     raw_sql("ROLLBACK").execute(&mut *other).await.expect("the end of it");
     for (answer, _) in join_all((0..5).map(|_| write())).await {
         answer.expect(201);

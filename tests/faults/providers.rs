@@ -1,14 +1,7 @@
 //! Those whom the service tells things, and the identity provider: when they hang, fail or are gone, no request waits for
 //! them, what is to be delivered is tried again, and what goes elsewhere is not kept waiting.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use bailiwick_tests::{
     instance::{Instance, sqlite},
@@ -26,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
+    sync::watch,
     time::Instant,
 };
 
@@ -39,20 +33,20 @@ const HANGS_UP: u8 = 2;
 /// The way to a server, which can be shut.
 struct Gate {
     address: SocketAddr,
-    state: Arc<AtomicU8>,
+    state: watch::Sender<u8>,
 }
 
 impl Gate {
     async fn before(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = Arc::new(AtomicU8::new(OPEN));
-        let shared = state.clone();
+        let (state, now) = watch::channel(OPEN);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let (state, server) = (shared.clone(), server.clone());
+                let (mut now, server) = (now.clone(), server.clone());
                 tokio::spawn(async move {
-                    match state.load(Ordering::Relaxed) {
+                    let state = *now.borrow_and_update();
+                    match state {
                         HANGS => {
                             // It takes what comes, and says nothing.
                             let mut heard = Vec::new();
@@ -61,7 +55,11 @@ impl Gate {
                         HANGS_UP => {}
                         _ => {
                             if let Ok(mut behind) = TcpStream::connect(&server).await {
-                                let _ = copy_bidirectional(&mut stream, &mut behind).await;
+                                // What is open when it is shut breaks off.
+                                tokio::select! {
+                                    _ = copy_bidirectional(&mut stream, &mut behind) => {}
+                                    _ = now.changed() => {}
+                                }
                             }
                         }
                     }
@@ -72,7 +70,7 @@ impl Gate {
     }
 
     fn now(&self, state: u8) {
-        self.state.store(state, Ordering::Relaxed);
+        self.state.send_replace(state);
     }
 }
 
@@ -106,9 +104,14 @@ async fn told_elsewhere(instance: &Instance, owner: &str, receiver: &Receiver, s
         instance.ask(&http, owner, method, path).slug(slug).json(&body).send()
     };
     let hook = format!("/services/T0/B0/{slug}");
-    let config = json!({ "slack_webhook_url": receiver.url(&hook), "channels": { "task_assigned": ["slack"] } });
+    let config =
+        json!({ "slack_webhook_url": receiver.url(&hook), "channels": { "task_assigned": ["slack"] } });
     ask(Method::PATCH, "/v1/tenant/config", config).await.expect(200);
-    let invited = ask(Method::POST, "/v1/invitations", json!({ "email": format!("{slug}@example.com"), "role": "member" }));
+    let invited = ask(
+        Method::POST,
+        "/v1/invitations",
+        json!({ "email": format!("{slug}@example.com"), "role": "member" }),
+    );
     let token = invited.await.expect(201).text_at("/token");
     let (member, _) = instance.register(&format!("{slug}@example.com"), Some(&token)).await;
     let project = ask(Method::POST, "/v1/projects", json!({ "name": "P" })).await.expect(201).text_at("/id");
@@ -135,10 +138,9 @@ pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
     ];
     let instance = Instance::start(&database, &settings).await;
     let (owner, _) = office(&instance).await;
-    for (state, name, said) in [
-        (HANGS, "hangs", "did not answer in time"),
-        (HANGS_UP, "hangs-up", "the mail server"),
-    ] {
+    for (state, name, said) in
+        [(HANGS, "hangs", "did not answer in time"), (HANGS_UP, "hangs-up", "the mail server")]
+    {
         gate.now(state);
         let addresses = addresses(name);
         let slowest = invite(&instance, &owner, &addresses).await;
@@ -192,7 +194,9 @@ pub(crate) async fn webhooks_that_hang_fail_or_are_gone_hold_up_nobody() {
     receiver.always("/services/T0/B0/silent", Behaviour::Silent);
     let failing = receiver.url("/services/T0/B0/failing");
     receiver.always("/services/T0/B0/failing", Behaviour::Status(500));
-    for (name, url) in [("hangs", silent), ("fails", failing), ("gone", format!("http://{gone}/services/T0/B0/x"))] {
+    for (name, url) in
+        [("hangs", silent), ("fails", failing), ("gone", format!("http://{gone}/services/T0/B0/x"))]
+    {
         let config = json!({ "slack_webhook_url": url, "channels": { "task_assigned": ["slack"] } });
         let ask = instance.ask(&http, &owner, Method::PATCH, "/v1/tenant/config").json(&config);
         ask.send().await.expect(200);
@@ -294,7 +298,10 @@ pub(crate) async fn an_identity_provider_that_hangs_holds_up_nobody() {
              with one of ours {ours:?}"
         );
         assert!(slowest < Duration::from_secs(2), "a request waited for the provider: {slowest:?}");
-        assert!(ours < Duration::from_millis(500), "a request that has nothing to do with it waited: {ours:?}");
+        assert!(
+            ours < Duration::from_millis(500),
+            "a request that has nothing to do with it waited: {ours:?}"
+        );
     }
     instance.terminate().await;
 }

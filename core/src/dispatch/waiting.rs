@@ -77,9 +77,15 @@ mod tests {
             waiting.entry(Some(tenant));
             waiting.tenants(Duration::from_secs(seconds)).is_empty()
         };
-        for (seconds, expected) in
-            [(1000, true), (1001, false), (1059, false), (1060, true), (1061, false), (500, true), (501, false)]
-        {
+        for (seconds, expected) in [
+            (1000, true),
+            (1001, false),
+            (1059, false),
+            (1060, true),
+            (1061, false),
+            (500, true),
+            (501, false),
+        ] {
             assert_eq!(asked(seconds), expected, "{seconds}");
         }
     }

@@ -58,13 +58,7 @@ pub(super) struct Keys {
 impl Keys {
     /// What to do about the key of this name, or the only one for this algorithm. [`Next::Fetch`] is to be followed by
     /// [`Self::took`] or [`Self::failed`].
-    pub(super) fn next(
-        &mut self,
-        algorithm: Algorithm,
-        id: Option<&str>,
-        now: Duration,
-        pace: Pace,
-    ) -> Next {
+    pub(super) fn next(&mut self, algorithm: Algorithm, id: Option<&str>, now: Duration, pace: Pace) -> Next {
         let age = self.fetched.as_ref().map(|(at, _)| since(*at, now));
         if age.is_some_and(|age| age >= pace.max_age.saturating_mul(GRACE)) {
             self.fetched = None;
