@@ -48,7 +48,7 @@ async fn reads(instance: &Instance, owner: &str) -> Duration {
 
 pub(crate) async fn idle_connections_keep_nobody_from_being_served() {
     let (_directory, database, _backdoor) = sqlite().await;
-    let count = times(1_000, 10_000);
+    let count: u32 = times(1_000, 10_000);
     let settings = [
         setting("RATE_LIMIT", "0"),
         // Longer than this lasts.
@@ -56,7 +56,7 @@ pub(crate) async fn idle_connections_keep_nobody_from_being_served() {
         ("MAX_CONNECTIONS", (count + 100).to_string()),
     ];
     let limit = rlimit();
-    assert!(limit > count as u64 + 500, "this test needs {count} open files, and may have {limit}");
+    assert!(limit > u64::from(count) + 500, "this test needs {count} open files, and may have {limit}");
     let instance = Instance::start(&database, &settings).await;
     let (owner, _) = office(&instance).await;
     let before = (resident(instance.id()), reads(&instance, &owner).await);
@@ -69,7 +69,7 @@ pub(crate) async fn idle_connections_keep_nobody_from_being_served() {
         stream.try_read(&mut [0; 1]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     });
     assert!(silent, "some were closed");
-    let each = (beside.0 - before.0) * 1024 / count as u64;
+    let each = (beside.0 - before.0) * 1024 / u64::from(count);
     eprintln!(
         "figures: {count} idle connections: {each} bytes each ({} to {} kB), a read takes {:?} beside them and {:?} \
          without",

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bailiwick_tests::{
+    backdoor::Backdoor,
     instance::{Instance, postgres},
     targets::client,
 };
 use reqwest::Method;
+use sqlx::PgPool;
 use tokio::time::Instant;
 
 use crate::{
@@ -19,6 +21,8 @@ pub(crate) async fn it_is_stopped_and_started_under_load() {
     let instance = Instance::start(&database, &[setting("RATE_LIMIT", "0")]).await;
     let load = Load::begin(&instance, 4).await;
     load.goes_on().await;
+    let a_while = Duration::from_millis(times(300, 5_000));
+    tokio::time::sleep(a_while).await;
     // As a crash would.
     postgres.halt().await;
     let (stopped, refused) = (Instant::now(), |load: &Load| load.tally().statuses.get(&503).copied());
@@ -39,16 +43,12 @@ pub(crate) async fn it_is_stopped_and_started_under_load() {
     load.goes_on().await;
     let recovered = resumed.elapsed();
     instance.get(load.owner(), "/v1/projects").await.expect(200);
+    tokio::time::sleep(a_while).await;
     let owner = load.owner().to_owned();
     let tally = load.end().await;
-    // The back door's own connections died, too.
-    let backdoor = match backdoor {
-        bailiwick_tests::backdoor::Backdoor::Postgres(_) => {
-            let pool = sqlx::PgPool::connect(&database).await.expect("Postgres");
-            bailiwick_tests::backdoor::Backdoor::Postgres(pool)
-        }
-        other => other,
-    };
+    // The connections of the back door died, too.
+    drop(backdoor);
+    let backdoor = Backdoor::Postgres(PgPool::connect(&database).await.expect("Postgres"));
     let there = tally.check(&backdoor).await;
     chain_is_whole(&instance, &owner).await;
     eprintln!(

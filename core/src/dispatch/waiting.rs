@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn the_database_is_asked_at_first_and_every_minute_and_after_a_clock_that_went_back() {
         let (waiting, tenant) = (Waiting::default(), Uuid::from_u128(7));
-        let mut asked = |seconds| {
+        let asked = |seconds| {
             waiting.entry(Some(tenant));
             waiting.tenants(Duration::from_secs(seconds)).is_empty()
         };
