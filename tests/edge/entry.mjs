@@ -1,5 +1,5 @@
-// The Worker as it is deployed, with a switch in front of its D1 (while it is off, every batch fails), a count of what its
-// batches cost there, and a way around it.
+// The Worker as it is deployed, with a switch in front of its D1 (while it is off, every batch fails), faults that befall
+// single batches, a count of what batches cost there, and a way around it.
 import Bailiwick from "../../edge/entry.mjs";
 
 let outage = false;
@@ -17,6 +17,10 @@ async function counted(answer) {
   return results;
 }
 
+// Each befalls one batch that has a statement with the text `like` in it: `error` is thrown, before the batch is run or,
+// with `after`, after it was.
+let faults = [];
+
 function switched(database) {
   return new Proxy(database, {
     get(target, name) {
@@ -24,7 +28,14 @@ function switched(database) {
         return () => Promise.reject(new Error("D1_ERROR: Network connection lost."));
       }
       if (name === "batch") {
-        return (statements) => counted(target.batch(statements));
+        return async (statements) => {
+          const place = faults.findIndex(({ like }) => statements.some(({ statement }) => statement.includes(like)));
+          const [fault] = place < 0 ? [] : faults.splice(place, 1);
+          if (fault && !fault.after) throw new Error(fault.error);
+          const results = await counted(target.batch(statements));
+          if (fault) throw new Error(fault.error);
+          return results;
+        };
       }
       const value = target[name];
       return typeof value === "function" && name !== "constructor" ? value.bind(target) : value;
@@ -46,6 +57,11 @@ export default class Switched extends Bailiwick {
     }
     if (pathname === "/__cost") {
       return Response.json(cost);
+    }
+    if (pathname === "/__faults") {
+      const left = faults.length;
+      ({ faults } = await request.json());
+      return Response.json({ left });
     }
     if (pathname === "/__scheduled") {
       await this.scheduled({ cron: "* * * * *" });

@@ -2,8 +2,9 @@
 //   node tests/edge/serve.mjs --persist DIRECTORY [--vars JSON] [--first FILE]
 // FILE has statements, as a JSON array, that are run when the first migration was and the others were not.
 // Prints one line of JSON when it is ready: where the Worker answers, and where its D1 can be asked directly
-// (POST /sql) and switched off and on (POST /outage), and its cron trigger set off (POST /scheduled, answered when the
-// handler is through). Ends when its standard input does.
+// (POST /sql), switched off and on (POST /outage) and made to fail now and then (POST /faults, answered with how many of
+// the faults before have not befallen anything), and its cron trigger set off (POST /scheduled, answered when the handler
+// is through). Ends when its standard input does.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -78,6 +79,10 @@ async function control(path, body) {
   if (path === "/outage") {
     await fetch(`${url}/__outage/${body.on ? "on" : "off"}`);
     return {};
+  }
+  if (path === "/faults") {
+    const answer = await fetch(`${url}/__faults`, { method: "POST", body: JSON.stringify(body) });
+    return answer.json();
   }
   if (path === "/scheduled") {
     const answer = await fetch(`${url}/__scheduled`);

@@ -6,7 +6,6 @@ mod audit;
 mod cli;
 mod drivers;
 mod idempotency;
-mod instance;
 mod migrations;
 mod operator;
 mod outbox;
@@ -16,3 +15,5 @@ mod provider;
 mod row_security;
 mod tour;
 mod verify;
+
+use bailiwick_tests::instance;

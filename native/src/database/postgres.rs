@@ -113,6 +113,7 @@ impl From<sqlx::Error> for Failure {
                     ("57P01" | "57P02" | "57P03" | "25P03", _) => {
                         Self::Dead(DatabaseError::Unavailable(text))
                     }
+                    ("53100", _) => Self::Final(DatabaseError::Full(text)),
                     // 08: connection, 53: resources, 57014: statement timeout, 55P03: lock timeout.
                     (code, _)
                         if code.starts_with("08")

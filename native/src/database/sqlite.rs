@@ -150,14 +150,45 @@ impl Database for Sqlite {
             return Ok(vec![run(&mut connection, 0, statement).await?]);
         }
         let begin = if reads { "BEGIN" } else { "BEGIN IMMEDIATE" };
-        let mut transaction = connection.begin_with(begin).await.map_err(failure)?;
-        let mut all = Vec::with_capacity(statements.len());
-        for (index, statement) in statements.iter().enumerate() {
-            all.push(run(&mut transaction, index, statement).await?);
+        match transact(&mut connection, begin, statements).await {
+            Ok(all) => Ok(all),
+            Err(Failed { error, sound }) => {
+                if !sound {
+                    let _ = connection.close().await;
+                }
+                Err(error)
+            }
         }
-        transaction.commit().await.map_err(failure)?;
-        Ok(all)
     }
+}
+
+/// What a transaction failed with, and whether its connection can be used again.
+struct Failed {
+    error: DatabaseError,
+    sound: bool,
+}
+
+/// When the disk is full, and after some other failures, SQLite has rolled back by itself, which sqlx does not see: it
+/// would take the transaction for open for ever. That shows when rolling back fails.
+async fn transact(
+    connection: &mut SqliteConnection,
+    begin: &'static str,
+    statements: &[Statement],
+) -> Result<Vec<Rows>, Failed> {
+    let mut transaction = connection.begin_with(begin).await.map_err(|error| {
+        let error = failure(error);
+        // That another one writes is no fault of the connection.
+        Failed { sound: matches!(error, DatabaseError::Unavailable(_)), error }
+    })?;
+    let mut all = Vec::with_capacity(statements.len());
+    for (index, statement) in statements.iter().enumerate() {
+        match run(&mut transaction, index, statement).await {
+            Ok(rows) => all.push(rows),
+            Err(error) => return Err(Failed { error, sound: transaction.rollback().await.is_ok() }),
+        }
+    }
+    transaction.commit().await.map_err(|error| Failed { error: failure(error), sound: false })?;
+    Ok(all)
 }
 
 async fn run(
@@ -184,7 +215,8 @@ fn failure(error: sqlx::Error) -> DatabaseError {
             // The primary result code is the lowest byte: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open.
             let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff;
             DatabaseError::from_sqlite_constraint(error.message()).unwrap_or(match code {
-                5 | 6 | 10 | 13 | 14 => DatabaseError::Unavailable(text),
+                13 => DatabaseError::Full(text),
+                5 | 6 | 10 | 14 => DatabaseError::Unavailable(text),
                 _ => DatabaseError::Internal(text),
             })
         }
