@@ -52,6 +52,14 @@ impl Instance {
         self.process.kill().await.expect("it ran");
     }
 
+    /// Ends it as an orchestrator does.
+    pub(crate) async fn stop(mut self) {
+        let id = self.process.id().expect("it runs").to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(told.is_ok_and(|status| status.success()));
+        assert!(self.process.wait().await.expect("it ends").success());
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

@@ -12,9 +12,11 @@
 pub mod actors;
 pub mod backdoor;
 pub mod client;
+pub mod log;
 pub mod outbox;
 pub mod provider;
 pub mod receivers;
+pub mod secrets;
 pub mod targets;
 
 use std::time::Duration;

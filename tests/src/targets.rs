@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     backdoor::Backdoor,
+    log::Log,
     provider::Provider,
     receivers::{Mail, Mailbox, Receivers},
     until,
@@ -49,6 +50,8 @@ pub struct Target {
     pub postgres: Option<Postgres>,
     /// Where its emails arrive.
     pub mailbox: Mailbox,
+    /// What it has logged so far.
+    pub log: Log,
     ticking: Arc<AtomicBool>,
     process: Mutex<Option<Child>>,
     directory: TempDir,
@@ -142,6 +145,11 @@ pub fn client() -> reqwest::Client {
 
 /// Starts a server and waits for the line that tells where it listens.
 pub async fn start(command: &mut Command, marker: &str) -> (Child, String) {
+    start_logged(command, marker, &Log::default()).await
+}
+
+/// The same, of a server whose log is kept.
+async fn start_logged(command: &mut Command, marker: &str, log: &Log) -> (Child, String) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -150,8 +158,8 @@ pub async fn start(command: &mut Command, marker: &str) -> (Child, String) {
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
-    forward(child.stdout.take().expect("piped"), marker, sender.clone());
-    forward(child.stderr.take().expect("piped"), marker, sender);
+    forward(child.stdout.take().expect("piped"), marker, sender.clone(), log);
+    forward(child.stderr.take().expect("piped"), marker, sender, log);
     match tokio::time::timeout(Duration::from_mins(1), receiver.recv()).await {
         Ok(Some(line)) => (child, line),
         _ => panic!("{command:?} did not start; its output is above"),
@@ -163,11 +171,13 @@ fn forward(
     output: impl AsyncRead + Unpin + Send + 'static,
     marker: &str,
     sender: tokio::sync::mpsc::Sender<String>,
+    log: &Log,
 ) {
-    let (marker, show) = (marker.to_owned(), std::env::var_os("SHOW_LOGS").is_some());
+    let (marker, log, show) = (marker.to_owned(), log.clone(), std::env::var_os("SHOW_LOGS").is_some());
     tokio::spawn(async move {
         let (mut lines, mut ready) = (BufReader::new(output).lines(), false);
         while let Ok(Some(line)) = lines.next_line().await {
+            log.add(&line);
             if show || !ready || line.contains("panicked") {
                 eprintln!("    | {line}");
             }
@@ -227,10 +237,11 @@ pub type More = [(&'static str, &'static str)];
 pub async fn native_sqlite(more: &More) -> Target {
     let directory = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite://{}", directory.path().join("bailiwick.db").display());
-    let receivers = Receivers::shared();
-    let (process, line) = start(
+    let (receivers, log) = (Receivers::shared(), Log::default());
+    let (process, line) = start_logged(
         native(&url).envs(receivers.by_smtp()).envs(Provider::shared().settings()).envs(more.iter().copied()),
         "listening on http",
+        &log,
     )
     .await;
     let pool = SqlitePool::connect(&url).await.expect("the server's file");
@@ -241,6 +252,7 @@ pub async fn native_sqlite(more: &More) -> Target {
         http: client(),
         postgres: None,
         mailbox: Mailbox::Smtp(receivers.smtp.clone()),
+        log,
         ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory,
@@ -251,10 +263,11 @@ pub async fn native_sqlite(more: &More) -> Target {
 pub async fn native_postgres(more: &More) -> Target {
     let postgres = Postgres::start().await;
     let url = postgres.install().await;
-    let receivers = Receivers::shared();
-    let (process, line) = start(
+    let (receivers, log) = (Receivers::shared(), Log::default());
+    let (process, line) = start_logged(
         native(&url).envs(receivers.by_api()).envs(Provider::shared().settings()).envs(more.iter().copied()),
         "listening on http",
+        &log,
     )
     .await;
     let pool = PgPool::connect(&postgres.login("bailiwick", "bailiwick")).await.expect("Postgres");
@@ -265,6 +278,7 @@ pub async fn native_postgres(more: &More) -> Target {
         http: client(),
         postgres: Some(postgres),
         mailbox: Mailbox::Api(receivers.http.clone()),
+        log,
         ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory: tempfile::tempdir().expect("a directory"),
@@ -289,7 +303,8 @@ pub async fn edge_d1(more: &More) -> Target {
         .arg("tests/edge/serve.mjs")
         .args(["--persist", &directory.path().display().to_string()])
         .args(["--vars", &json!(vars).to_string()]);
-    let (process, line) = start(&mut command, "\"control\"").await;
+    let log = Log::default();
+    let (process, line) = start_logged(&mut command, "\"control\"", &log).await;
     let ready: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
     let text = |name: &str| ready[name].as_str().expect("an address").to_owned();
     Target {
@@ -299,6 +314,7 @@ pub async fn edge_d1(more: &More) -> Target {
         http: client(),
         postgres: None,
         mailbox: Mailbox::Api(receivers.http.clone()),
+        log,
         ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory,

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,9 +14,12 @@ use crate::{
     conditional::{self, IfMatch, Version},
     dispatch::{App, Batch},
     idempotency::IdempotencyKey,
+    ports::{DatabaseError, Email, HttpFailure, HttpRequest, HttpResponse, SendFailure},
     problem::{Problem, Result},
     reply::Answer,
-    sql::Value,
+    sql::{Statement, Value},
+    trace::{self, Step, Trace, Work},
+    values::TenantId,
 };
 
 /// One request, as the doors that it comes through know it.
@@ -77,19 +80,117 @@ impl Context {
     }
 }
 
-/// What a request has cost.
+/// What a request has cost, or an attempt to deliver something: in which trace, and for which tenant.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     batches: AtomicU32,
     microseconds: AtomicU64,
+    trace: Option<Trace>,
+    /// The tenant that it is about, as soon as it is known.
+    pub(super) tenant: OnceLock<TenantId>,
+    /// What it consisted of, if that is to be told.
+    steps: Option<Steps>,
+}
+
+#[derive(Debug)]
+struct Steps {
+    /// When the first could begin, as the clock has it.
+    began: Duration,
+    /// How many have an id.
+    numbered: AtomicU64,
+    done: Mutex<Vec<Step>>,
 }
 
 impl Meter {
-    /// Adds a batch, and how long it took.
-    pub(super) fn add(&self, time: Duration) {
+    /// Begins now. Steps are noted where they are exported, and the trace is one that is recorded.
+    pub(crate) fn begin(app: &App, trace: Option<Trace>) -> Self {
+        let told = app.config.otlp_endpoint.is_some() && trace.is_some_and(|trace| trace.sampled);
+        let steps = told.then(|| Steps {
+            began: app.ports.clock.elapsed(),
+            numbered: AtomicU64::new(0),
+            done: Mutex::default(),
+        });
+        Self { trace, steps, ..Self::default() }
+    }
+
+    /// Adds a batch, and when it began and ended.
+    pub(super) fn add(
+        &self,
+        (begun, ended): (Duration, Duration),
+        statements: &[Statement],
+        failed: Option<&DatabaseError>,
+    ) {
         self.batches.fetch_add(1, Ordering::Relaxed);
-        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let microseconds = u64::try_from(ended.saturating_sub(begun).as_micros()).unwrap_or(u64::MAX);
         self.microseconds.fetch_add(microseconds, Ordering::Relaxed);
+        if self.steps.is_some() {
+            let names = statements.iter().map(|statement| statement.sql.name).collect();
+            let failed = failed.map(|error| format!("{error:?}"));
+            self.step(self.next_span(), Work::Batch(names), (begun, ended), failed);
+        }
+    }
+
+    fn step(&self, span: u64, work: Work, (begun, ended): (Duration, Duration), failed: Option<String>) {
+        let Some(steps) = &self.steps else { return };
+        let (begun, took) = (begun.saturating_sub(steps.began), ended.saturating_sub(begun));
+        let mut done = steps.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.push(Step { span, work, begun, took, failed });
+    }
+
+    /// An id for the next step. It follows on that of what it is a step of, which is random. Without steps, what it is
+    /// a step of stands for all of them.
+    fn next_span(&self) -> u64 {
+        let span = self.trace.map_or(1, |trace| trace.span);
+        match &self.steps {
+            Some(steps) => span.wrapping_add(1 + steps.numbered.fetch_add(1, Ordering::Relaxed)).max(1),
+            None => span,
+        }
+    }
+
+    /// Sends a request to another service, as a step of the trace.
+    pub(crate) async fn send(
+        &self,
+        app: &App,
+        mut request: HttpRequest,
+    ) -> std::result::Result<HttpResponse, HttpFailure> {
+        let Some(trace) = self.trace else { return app.ports.http.send(request).await };
+        let span = self.next_span();
+        request.headers.push((trace::NAME, trace.to_header(span)));
+        let (to, begun) = (request.to, self.steps.as_ref().map(|_| app.ports.clock.elapsed()));
+        let answer = app.ports.http.send(request).await;
+        if let Some(begun) = begun {
+            let (status, failed) = match &answer {
+                Ok(response) => (Some(response.status), None),
+                Err(failure) => (None, Some(failure.0.clone())),
+            };
+            self.step(span, Work::Call { to, status }, (begun, app.ports.clock.elapsed()), failed);
+        }
+        answer
+    }
+
+    /// Hands an email to the platform, as a step of the trace.
+    pub(crate) async fn mail(&self, app: &App, email: Email) -> std::result::Result<(), SendFailure> {
+        let begun = self.steps.as_ref().map(|_| app.ports.clock.elapsed());
+        let sent = app.ports.mailer.send(email).await;
+        if let Some(begun) = begun {
+            let failed = sent.as_ref().err().map(|failure| match failure {
+                SendFailure::Later(why, _) | SendFailure::Never(why) => why.clone(),
+            });
+            let work = Work::Call { to: "email", status: None };
+            self.step(self.next_span(), work, (begun, app.ports.clock.elapsed()), failed);
+        }
+        sent
+    }
+
+    /// The trace; `None` if there was no randomness to begin one with.
+    pub(crate) fn trace(&self) -> Option<Trace> {
+        self.trace
+    }
+
+    /// The steps that were noted.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let done = self.steps.as_ref().map(|steps| steps.done.lock().unwrap_or_else(PoisonError::into_inner));
+        done.map(|mut done| std::mem::take(&mut *done)).unwrap_or_default()
     }
 
     /// Batches.

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bailiwick::{
+    admin::Admin,
     assets::Embedded,
     background::{self, Bell},
     client_address::TrustedProxies,
@@ -20,8 +21,10 @@ use bailiwick::{
     http_client::WebClient,
     limiter::Limiter,
     mailer::AnyMailer,
+    metrics::{Measured, Metrics},
     ports::{SystemClock, SystemEntropy},
     server,
+    telemetry::Telemetry,
     verifier::Ring,
 };
 use bailiwick_core::{
@@ -142,7 +145,13 @@ async fn serve(config: Config) -> Result<(), Sentences> {
         tracing::warn!("FAULT_INJECTION is on: any client can make a request panic");
     }
     let proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|sentence| vec![sentence])?;
-    let app = start(config.clone()).await?;
+    let metrics = new_metrics()?;
+    let telemetry = Telemetry::start(&config, &metrics).map_err(|sentence| vec![sentence])?;
+    let (app, database) = start_measured(config.clone(), &metrics).await?;
+    if let Some(address) = config.admin_bind {
+        let admin = Admin { metrics, app: app.clone(), database };
+        admin.start(address).await.map_err(|sentence| vec![sentence])?;
+    }
     let listener = TcpListener::bind(config.bind)
         .await
         .map_err(|error| vec![format!("BIND: {} cannot be listened on: {error}.", config.bind)])?;
@@ -156,11 +165,12 @@ async fn serve(config: Config) -> Result<(), Sentences> {
         say(&format!("  Its health is        http://{address}/readyz\n"));
     }
     let bell = Bell::default();
-    let router = server::router(&app, &config, &bell);
+    let router = server::router(&app, &config, &bell, &telemetry);
     tokio::join!(
         server::serve(listener, router, proxies, config.shutdown_grace, stopped.clone()),
-        background::run(app, bell, &config, stopped),
+        background::run(app, bell, &telemetry, &config, stopped),
     );
+    telemetry.stop().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -182,7 +192,19 @@ fn stop_signal() -> Result<watch::Receiver<bool>, Sentences> {
 
 /// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond
 /// what was asked.
-async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
+async fn start(config: Config) -> Result<Arc<App>, Sentences> {
+    start_measured(config, &new_metrics()?).await.map(|(app, _)| app)
+}
+
+fn new_metrics() -> Result<Arc<Metrics>, Sentences> {
+    Metrics::new().map(Arc::new).map_err(|sentence| vec![sentence])
+}
+
+/// The same, with its database, and with where it is to be measured.
+async fn start_measured(
+    mut config: Config,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<App>, AnyDatabase), Sentences> {
     let database = AnyDatabase::connect(&config).await.map_err(|sentence| vec![sentence])?;
     match &database {
         AnyDatabase::Sqlite(_) => {
@@ -199,12 +221,14 @@ async fn start(mut config: Config) -> Result<Arc<App>, Sentences> {
             }
         }
     }
-    let hasher = HashPool::start(&config).map_err(|error| vec![error.to_string()])?;
+    let hasher = HashPool::start(&config, metrics).map_err(|error| vec![error.to_string()])?;
     let http = WebClient::new().map_err(|sentence| vec![sentence])?;
     let mailer = AnyMailer::new(&config)?;
-    let limiter = Limiter::new(&config);
+    let limiter = Measured::new(Limiter::new(&config), metrics);
     let (clock, entropy) = (SystemClock, SystemEntropy);
-    App::new(config, Ports::new(database, clock, entropy, hasher, Ring, http, mailer, limiter, Embedded))
+    let (measured, http) = (Measured::new(database.clone(), metrics), Measured::new(http, metrics));
+    let ports = Ports::new(measured, clock, entropy, hasher, Ring, http, mailer, limiter, Embedded);
+    App::new(config, ports).map(|app| (app, database))
 }
 
 /// The secret that is kept beside the database file, made when it is first needed.

@@ -109,7 +109,7 @@ impl AnyDatabase {
 }
 
 /// Whether `DATABASE_URL` names a server.
-fn is_postgres(config: &Config) -> Result<bool, String> {
+pub(crate) fn is_postgres(config: &Config) -> Result<bool, String> {
     match config.database_url.expose().split(':').next().unwrap_or_default() {
         "postgres" | "postgresql" => Ok(true),
         "sqlite" => Ok(false),
@@ -142,6 +142,39 @@ async fn missing(
     let lacks = |version| applied.iter().all(|done| done.version != version);
     let missing = migrator.iter().filter(|migration| lacks(migration.version));
     Ok(missing.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect())
+}
+
+/// The connections that there are of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// What they are for.
+    pub name: &'static str,
+    /// How many there may be.
+    pub limit: usize,
+    /// How many there are.
+    pub connections: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// Batches that wait for one.
+    pub waiting: usize,
+}
+
+impl AnyDatabase {
+    /// The connections, as they are now.
+    pub fn pools(&self) -> Vec<Pool> {
+        match self {
+            Self::Postgres(database) => vec![database.connections()],
+            Self::Sqlite(database) => database.connections(),
+        }
+    }
+
+    /// Which engine it is.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
 }
 
 impl Database for AnyDatabase {
