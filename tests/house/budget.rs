@@ -10,6 +10,7 @@ use bailiwick::{
     database::AnyDatabase,
     hasher::HashPool,
     limiter::Limiter,
+    metrics::Metrics,
     ports::{SystemClock, SystemEntropy},
     verifier::Ring,
 };

@@ -31,11 +31,13 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one with `deploy/prometheus`, only that it scrapes these addresses, and often.
+    /// Starts one with `deploy/prometheus`, only that it scrapes these addresses, and often; and waits until it has seen
+    /// them, which takes it 5 seconds.
     pub(crate) async fn start(targets: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let deployed = root().join("deploy/prometheus");
         let config = std::fs::read_to_string(deployed.join("prometheus.yml")).expect("the configuration");
+        let number = f64::from(u8::try_from(targets.len()).expect("a few"));
         let targets: Vec<_> =
             targets.iter().map(|target| format!("\"{}\"", target.trim_start_matches("http://"))).collect();
         let config = replaced(&config, "\"127.0.0.1:9464\"", &targets.join(", "));
@@ -64,13 +66,15 @@ impl Prometheus {
             ready.ok().filter(|answer| answer.status == 200)
         })
         .await;
+        // What is measured by its growth is to be seen before it grows.
+        this.until("sum(up{job=\"bailiwick\"})", number).await;
         this
     }
 
     /// Asks its API; `Err` with what it says of a query that is none.
     async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
-        let asking = self.http.post(format!("{}{path}", self.url)).form(query).send();
-        let body: Value = asking.await.expect("an answer").json().await.expect("JSON");
+        let url = reqwest::Url::parse_with_params(&format!("{}{path}", self.url), query).expect("a URL");
+        let body: Value = self.http.get(url).send().await.expect("an answer").json().await.expect("JSON");
         match &body["status"] {
             Value::String(status) if status == "success" => Ok(body["data"].clone()),
             _ => Err(body.to_string()),

@@ -146,8 +146,8 @@ async fn serve(config: Config) -> Result<(), Sentences> {
     }
     let proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|sentence| vec![sentence])?;
     let metrics = new_metrics()?;
-    let telemetry = Telemetry::start(&config, &metrics).map_err(|sentence| vec![sentence])?;
     let (app, database) = start_measured(config.clone(), &metrics).await?;
+    let telemetry = Telemetry::start(&config, &metrics).map_err(|sentence| vec![sentence])?;
     if let Some(address) = config.admin_bind {
         let admin = Admin { metrics, app: app.clone(), database };
         admin.start(address).await.map_err(|sentence| vec![sentence])?;
