@@ -16,8 +16,9 @@ pub(crate) const NAME: &str = "traceparent";
 /// The trace that something is done in, and its own place there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// What all of the trace have in common. Not 0.
-    pub id: u128,
+    /// What all of the trace have in common: 16 bytes, not all 0. (As two numbers: those of 128 bits take the edge more
+    /// bytes than all else here.)
+    pub id: [u64; 2],
     /// Who caused it, if it does not begin here.
     pub parent: Option<u64>,
     /// What it is itself. Not 0.
@@ -38,46 +39,51 @@ impl Trace {
     pub(crate) fn following(app: &App, parent: Option<&str>) -> Option<Self> {
         let mut random = [0; 24];
         app.ports.entropy.fill(&mut random).ok()?;
-        let (id, span) = random.split_at(16);
-        let (id, span) =
-            (u128::from_be_bytes(id.try_into().ok()?), u64::from_be_bytes(span.try_into().ok()?));
+        let [high, low, span] = [0, 8, 16].map(|from| {
+            let bytes = random[from..from + 8].iter();
+            bytes.fold(0, |number: u64, byte| (number << 8) | u64::from(*byte)).max(1)
+        });
         Some(match parent.and_then(parse) {
-            Some((id, parent, sampled)) => Self { id, parent: Some(parent), span: span.max(1), sampled },
-            None => {
-                Self { id: id.max(1), parent: None, span: span.max(1), sampled: app.config.samples(span) }
-            }
+            Some((id, parent, sampled)) => Self { id, parent: Some(parent), span, sampled },
+            None => Self { id: [high, low], parent: None, span, sampled: app.config.samples(span) },
         })
     }
 
     /// The `traceparent` of what one of its spans causes.
     pub(crate) fn to_header(self, span: u64) -> String {
-        format!("00-{:032x}-{span:016x}-0{}", self.id, u8::from(self.sampled))
+        format!("00-{self}-{span:016x}-0{}", u8::from(self.sampled))
     }
 }
 
 /// As logs tell it: the id, in hexadecimal.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.id)
+        write!(f, "{:016x}{:016x}", self.id[0], self.id[1])
     }
 }
 
 /// Reads a `traceparent` (section 3.2): the trace, who caused it, whether it is recorded. A version that is not known
 /// yet begins as the one that is, and may go on behind a hyphen.
-fn parse(text: &str) -> Option<(u128, u64, bool)> {
-    let part = |from: usize, to: usize| {
-        let part = text.get(from..to)?;
-        let hexadecimal = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        let ended = text.as_bytes().get(to).is_none_or(|b| *b == b'-');
-        part.bytes().all(hexadecimal).then_some(part).filter(|_| ended)
-    };
-    let (version, id, parent, flags) = (part(0, 2)?, part(3, 35)?, part(36, 52)?, part(53, 55)?);
-    if version == "ff" || (version == "00" && text.len() != 55) {
-        return None;
-    }
-    let id = u128::from_str_radix(id, 16).ok().filter(|id| *id != 0)?;
-    let parent = u64::from_str_radix(parent, 16).ok().filter(|parent| *parent != 0)?;
-    Some((id, parent, u8::from_str_radix(flags, 16).ok()? & 1 == 1))
+fn parse(text: &str) -> Option<([u64; 2], u64, bool)> {
+    let text = text.as_bytes();
+    let hyphens = [2, 35, 52, 55].iter().all(|at| text.get(*at).is_none_or(|b| *b == b'-'));
+    let (version, flags) = (number(text.get(..2)?)?, number(text.get(53..55)?)?);
+    let id = [number(text.get(3..19)?)?, number(text.get(19..35)?)?];
+    let parent = number(text.get(36..52)?)?;
+    let known = version != 0xff && (version != 0 || text.len() == 55);
+    (hyphens && known && id != [0, 0] && parent != 0).then_some((id, parent, flags & 1 == 1))
+}
+
+/// A number of up to 16 hexadecimal digits, in lower case.
+fn number(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some((number << 4) | u64::from(value))
+    })
 }
 
 /// A step of what was done in a trace.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use bailiwick_tests::{
     actors::{Actor, Tenant, unique},
-    outbox::Webhook,
     receivers::Receivers,
     secrets::spill,
     targets::Target,
@@ -171,8 +170,8 @@ async fn what_is_no_trace_begins_one(target: &'static Target) {
 
 async fn a_delivery_is_part_of_the_trace_of_its_cause(target: &'static Target) {
     let tenant = Tenant::create(target).await;
+    let webhook = tenant.webhook().await;
     tenant.send_by(&["submitted"], &["slack"]).await;
-    let webhook: Webhook = tenant.webhook().await;
     // A trace of its own, which nobody else has in the log.
     let trace = format!("{:032x}", uuid::Uuid::now_v7().as_u128());
     let project = tenant.project("draft", None).await;

@@ -129,7 +129,11 @@ impl App {
         let result = self.dispatch(request, &mut served, &meter).await;
         self.fail_if_asked(fault, "panic-after");
         (served.batches, served.database) = (meter.batches(), meter.time());
-        (served.tenant, served.steps) = (meter.tenant.get().copied(), meter.steps());
+        served.tenant = meter.tenant();
+        #[cfg(feature = "spans")]
+        {
+            served.steps = meter.steps();
+        }
         let timing = begun.and_then(|begun| served.timing(self.ports.clock.elapsed().saturating_sub(begun)));
         let mut response = self.seal(result, asked, served);
         response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
@@ -402,7 +406,7 @@ impl App {
             answer => answer,
         };
         // A request is about one.
-        let _ = context.meter.tenant.set(tenant);
+        context.meter.about(tenant);
         let answer = done_before(context, answer, async || match open(tenant) {
             Door::Tenant(scope) => scope.recall().await,
             _ => Ok(None),

@@ -11,7 +11,7 @@ use crate::{
     dispatch::{App, REQUEST_ID},
     problem::{Code, Result},
     routes::Route,
-    trace::{Step, Trace},
+    trace::Trace,
     values::TenantId,
 };
 
@@ -47,7 +47,8 @@ pub struct Served {
     /// How long it took for them.
     pub database: Duration,
     /// What it consisted of, where traces are exported.
-    pub steps: Vec<Step>,
+    #[cfg(feature = "spans")]
+    pub steps: Vec<crate::trace::Step>,
 }
 
 impl Served {

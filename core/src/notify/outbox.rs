@@ -14,7 +14,7 @@ use crate::{
     problem::{Problem, Result},
     repository::deliveries::{self, Claimed, Content, Settlement, Ticket},
     tenant_config::TenantConfig,
-    trace::{Step, Trace},
+    trace::Trace,
     values::{Channel, DeliveryId, DeliveryState, InvitationId, NotificationKind, TenantId},
 };
 
@@ -56,7 +56,8 @@ pub struct Attempt {
     /// How long it took.
     pub took: Duration,
     /// What it consisted of, where traces are exported.
-    pub steps: Vec<Step>,
+    #[cfg(feature = "spans")]
+    pub steps: Vec<crate::trace::Step>,
 }
 
 /// Sends what is due, up to a number.
@@ -113,6 +114,7 @@ async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) ->
         error: settlement.error,
         trace,
         took: app.ports.clock.elapsed().saturating_sub(begun),
+        #[cfg(feature = "spans")]
         steps: meter.steps(),
     })
 }

@@ -190,7 +190,8 @@ impl Traces {
         told: Told,
     ) {
         let id = |span: u64| SpanId::from_bytes(span.to_be_bytes());
-        let trace_id = TraceId::from_bytes(trace.id.to_be_bytes());
+        let [high, low] = trace.id.map(u128::from);
+        let trace_id = TraceId::from_bytes(((high << 64) | low).to_be_bytes());
         self.processor.on_end(SpanData {
             span_context: SpanContext::new(
                 trace_id,
