@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 /// Headers that a page may send, beside those that every page may.
 const SENT: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id, x-tenant-id, x-tenant-slug",
+    "authorization, content-type, idempotency-key, if-match, if-none-match, traceparent, x-request-id, x-tenant-id, x-tenant-slug",
 );
 /// Headers that a page may read, beside those that every page may.
 const READ: HeaderValue = HeaderValue::from_static(

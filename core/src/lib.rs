@@ -42,6 +42,7 @@ pub mod sql;
 pub mod tenant_config;
 pub mod throttle;
 pub mod time;
+pub mod trace;
 pub mod values;
 pub mod workflow;
 
@@ -49,9 +50,10 @@ pub use chain::{Breach, BreachKind, Head};
 pub use config::Config;
 pub use cursor::{Cursor, Page, PageSize};
 pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope, Visitor};
-pub use notify::outbox::Round;
+pub use notify::outbox::{Attempt, Round};
 pub use ports::Ports;
 pub use repository::{
     chain::{Sealed, Verification},
+    deliveries::Depth,
     search::Indexed,
 };

@@ -129,6 +129,8 @@ pub struct Overloaded;
 /// A request to another service. Neither its URL nor its headers print: they may hold secrets.
 #[derive(Clone)]
 pub struct HttpRequest {
+    /// Whom it is for, in a word that may be logged.
+    pub to: &'static str,
     /// The method.
     pub method: Method,
     /// Where to. It has passed the guard of [`crate::outbound`].
@@ -147,7 +149,7 @@ pub struct HttpRequest {
 
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HttpRequest({} ..)", self.method)
+        write!(f, "HttpRequest({} {} ..)", self.method, self.to)
     }
 }
 

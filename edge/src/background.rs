@@ -2,9 +2,11 @@
 //! sealed; by the cron trigger alone, what was there before searches were gets its
 //! words, and what is kept no longer is dropped.
 
-use bailiwick_core::{App, Round, problem::Problem};
+use std::time::Duration;
+
+use bailiwick_core::{App, Attempt, problem::Problem};
 use serde_json::json;
-use worker::console_error;
+use worker::{console_error, console_log};
 
 /// How much is done in one go.
 #[derive(Clone, Copy)]
@@ -48,8 +50,12 @@ pub(crate) async fn work(app: &App, share: Share, entries: bool, deliveries: boo
     }
     for _ in 0..share.rounds {
         match app.deliver(AT_ONCE).await {
-            Ok(Round { more: true, .. }) => {}
-            Ok(_) => return,
+            Ok(round) => {
+                round.attempts.iter().for_each(tell);
+                if !round.more {
+                    return;
+                }
+            }
             // What was claimed is due again when the claim ends.
             Err(problem) => return report("outbox", &problem),
         }
@@ -61,6 +67,26 @@ pub(crate) async fn prune(app: &App) {
     if let Err(problem) = app.prune().await {
         report("pruning", &problem);
     }
+}
+
+/// One line of JSON an attempt, for Workers Logs.
+fn tell(attempt: &Attempt) {
+    let Attempt { id, tenant, channel, state, error, trace, took, .. } = attempt;
+    let line = json!({
+        "message": "delivery",
+        "channel": channel.map_or("unknown", |channel| channel.as_str()),
+        "outcome": state.as_str(),
+        "duration_ms": millis(*took),
+        "tenant": tenant.to_string(),
+        "id": id.to_string(),
+        "trace_id": trace.map(|trace| trace.to_string()),
+        "error": error,
+    });
+    console_log!("{line}");
+}
+
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn report(what: &str, problem: &Problem) {

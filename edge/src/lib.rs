@@ -157,19 +157,22 @@ fn convert(response: http::Response<Bytes>) -> worker::Result<Response> {
 
 /// One line of JSON a request, for Workers Logs.
 fn log(method: &str, response: &http::Response<Bytes>, duration_ms: u64) {
-    let Some(Served { request_id, route, internal, batches, database }) =
-        response.extensions().get::<Served>()
-    else {
-        return;
-    };
+    let Some(served) = response.extensions().get::<Served>() else { return };
+    let Served { request_id, trace, route, tenant, principal, problem, internal, batches, database, .. } =
+        served;
     let line = json!({
+        "message": "request",
         "method": method,
         "route": route.unwrap_or("-"),
         "status": response.status().as_u16(),
+        "code": problem.map(|code| code.as_str()),
         "duration_ms": duration_ms,
         "batches": batches,
-        "database_ms": u64::try_from(database.as_millis()).unwrap_or(u64::MAX),
+        "database_ms": background::millis(*database),
+        "tenant": tenant.map(|id| id.to_string()),
+        "principal": principal,
         "request_id": request_id,
+        "trace_id": trace.map(|trace| trace.to_string()),
         "internal": internal,
     });
     if internal.is_some() {

@@ -4,12 +4,14 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use bailiwick_core::{App, Config, Indexed, Round, Sealed, problem::Problem};
+use bailiwick_core::{App, Config, Indexed, Sealed, problem::Problem};
 use tokio::{
     sync::{Notify, watch},
     task::{JoinError, JoinSet},
     time::Instant,
 };
+
+use crate::telemetry::Telemetry;
 
 /// Deliveries of one round, which are sent at the same time.
 const AT_ONCE: u32 = 20;
@@ -30,6 +32,13 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often that is dropped which is kept no longer. It is kept for a day.
 const PRUNE: Duration = Duration::from_mins(30);
+
+const DELIVERING: &str = "sending deliveries";
+const SEALING: &str = "sealing activity";
+const PRUNING: &str = "pruning";
+const INDEXING: &str = "indexing";
+/// What is done.
+pub(crate) const ALL: [&str; 4] = [DELIVERING, SEALING, PRUNING, INDEXING];
 
 /// Rung when there is something to do. Rung while a round is under way, it leads to another one.
 #[derive(Clone, Debug, Default)]
@@ -52,12 +61,22 @@ impl Bell {
 
 /// Sends and seals until `stopped` holds true. Then nothing more is begun, and what is under way has `SHUTDOWN_GRACE` to
 /// end. What has not ended by then is due again when its claim ends, or found by the next that looks.
-pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Receiver<bool>) {
+pub async fn run(
+    app: Arc<App>,
+    bell: Bell,
+    telemetry: &Telemetry,
+    config: &Config,
+    stopped: watch::Receiver<bool>,
+) {
     let deliver = {
-        let app = app.clone();
+        let (app, telemetry) = (app.clone(), telemetry.clone());
         move || {
-            let app = app.clone();
-            async move { app.deliver(AT_ONCE).await.map(report) }
+            let (app, telemetry) = (app.clone(), telemetry.clone());
+            async move {
+                let round = app.deliver(AT_ONCE).await?;
+                telemetry.deliveries(&round);
+                Ok(round.more)
+            }
         }
     };
     let prune = {
@@ -94,14 +113,14 @@ pub async fn run(app: Arc<App>, bell: Bell, config: &Config, stopped: watch::Rec
     };
     let of =
         |what, rounds| Times { what, rounds, interval: config.outbox_interval, grace: config.shutdown_grace };
-    let pruning = Times { interval: PRUNE, ..of("pruning", 1) };
+    let pruning = Times { interval: PRUNE, ..of(PRUNING, 1) };
     tokio::join!(
-        cycle(deliver, bell.deliveries, of("sending deliveries", ROUNDS), stopped.clone()),
+        cycle(deliver, bell.deliveries, of(DELIVERING, ROUNDS), telemetry.clone(), stopped.clone()),
         // Of two at the same time one would find its numbers taken.
-        cycle(seal, bell.entries, of("sealing activity", 1), stopped.clone()),
-        cycle(prune, Arc::default(), pruning, stopped.clone()),
+        cycle(seal, bell.entries, of(SEALING, 1), telemetry.clone(), stopped.clone()),
+        cycle(prune, Arc::default(), pruning, telemetry.clone(), stopped.clone()),
         // Nobody rings: requests leave nothing of this behind.
-        cycle(index, Arc::default(), of("indexing", 1), stopped),
+        cycle(index, Arc::default(), of(INDEXING, 1), telemetry.clone(), stopped),
     );
 }
 
@@ -115,8 +134,13 @@ struct Times {
 }
 
 /// Begins rounds when the bell rings, regularly, and after those that say that there is more to do.
-async fn cycle<F>(round: impl Fn() -> F, bell: Arc<Notify>, times: Times, mut stopped: watch::Receiver<bool>)
-where
+async fn cycle<F>(
+    round: impl Fn() -> F,
+    bell: Arc<Notify>,
+    times: Times,
+    telemetry: Telemetry,
+    mut stopped: watch::Receiver<bool>,
+) where
     F: Future<Output = Result<bool, Box<Problem>>> + Send + 'static,
 {
     let mut rounds = JoinSet::new();
@@ -126,7 +150,7 @@ where
             biased;
             _ = stopped.wait_for(|stopped| *stopped) => break,
             Some(ended) = rounds.join_next() => {
-                if more(ended, times.what) {
+                if more(ended, times.what, &telemetry) {
                     rounds.spawn(round());
                 }
             }
@@ -141,7 +165,7 @@ where
     }
     let all = async {
         while let Some(ended) = rounds.join_next().await {
-            more(ended, times.what);
+            more(ended, times.what, &telemetry);
         }
     };
     if tokio::time::timeout(times.grace, all).await.is_err() {
@@ -153,27 +177,20 @@ where
     }
 }
 
-/// Logs what came of a round of deliveries, and says whether there is more to do.
-fn report(Round { sent, postponed, dead, more }: Round) -> bool {
-    if dead > 0 {
-        tracing::warn!(sent, postponed, dead, "deliveries were given up");
-    } else if sent + postponed > 0 {
-        tracing::info!(sent, postponed, dead, "deliveries");
-    }
-    more
-}
-
 /// Whether there is more to do after a round. A panic ends the round, not the rounds.
-fn more(ended: Result<Result<bool, Box<Problem>>, JoinError>, what: &str) -> bool {
+fn more(
+    ended: Result<Result<bool, Box<Problem>>, JoinError>,
+    what: &'static str,
+    telemetry: &Telemetry,
+) -> bool {
     match ended {
         Ok(Ok(more)) => more,
         Ok(Err(problem)) => {
-            let reason = problem.internal_text().unwrap_or_else(|| problem.code.as_str());
-            tracing::error!(what, reason, "a round in the background failed");
+            telemetry.background_failed(what, &problem);
             false
         }
         Err(panic) => {
-            tracing::error!(what, %panic, "a round in the background panicked");
+            telemetry.background_panicked(what, &panic);
             false
         }
     }
@@ -197,6 +214,11 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
     const SOON: Duration = Duration::from_secs(5);
 
+    fn telemetry() -> Telemetry {
+        let metrics = Arc::new(crate::metrics::Metrics::new().unwrap());
+        Telemetry::start(&Config::read(|_| None).unwrap(), &metrics).unwrap()
+    }
+
     fn times(interval: Duration, grace: Duration) -> Times {
         Times { what: "testing", rounds: ROUNDS, interval, grace }
     }
@@ -218,7 +240,7 @@ mod tests {
             }
         };
         let (bell, (stop, stopped)) = (Arc::new(Notify::new()), watch::channel(false));
-        let cycle = tokio::spawn(cycle(deliver, bell.clone(), times(LONG, LONG), stopped));
+        let cycle = tokio::spawn(cycle(deliver, bell.clone(), times(LONG, LONG), telemetry(), stopped));
         // The second follows by itself, because there was more; those after it when the bell rings.
         assert_eq!((rounds.recv().await, rounds.recv().await), (Some(0), Some(1)));
         for number in 2..5 {
@@ -238,7 +260,7 @@ mod tests {
         };
         let (_stop, stopped) = watch::channel(false);
         let often = times(Duration::from_millis(5), LONG);
-        let cycle = tokio::spawn(cycle(deliver, Arc::default(), often, stopped));
+        let cycle = tokio::spawn(cycle(deliver, Arc::default(), often, telemetry(), stopped));
         for _ in 0..3 {
             timeout(SOON, rounds.recv()).await.unwrap().unwrap();
         }
@@ -262,7 +284,7 @@ mod tests {
             }
         };
         let (stop, stopped) = watch::channel(false);
-        let cycle = tokio::spawn(cycle(deliver, Arc::default(), times(LONG, LONG), stopped));
+        let cycle = tokio::spawn(cycle(deliver, Arc::default(), times(LONG, LONG), telemetry(), stopped));
         assert_eq!(rounds.recv().await, Some("began"));
         stop.send(true).unwrap();
         tokio::task::yield_now().await;
@@ -279,7 +301,7 @@ mod tests {
             Ok(false)
         };
         let short = times(LONG, Duration::from_millis(10));
-        let cycle = tokio::spawn(cycle(deliver, Arc::default(), short, stopped));
+        let cycle = tokio::spawn(cycle(deliver, Arc::default(), short, telemetry(), stopped));
         tokio::task::yield_now().await;
         stop.send(true).unwrap();
         timeout(SOON, cycle).await.unwrap().unwrap();

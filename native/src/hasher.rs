@@ -14,7 +14,9 @@ use bailiwick_core::{
     password::{HashJob, HashOutcome},
     ports::{Hasher, Overloaded},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::metrics::Metrics;
 
 struct Task {
     job: HashJob,
@@ -25,6 +27,7 @@ struct Task {
 #[derive(Debug)]
 pub struct HashPool {
     queue: SyncSender<Task>,
+    metrics: Arc<Metrics>,
 }
 
 impl HashPool {
@@ -32,7 +35,7 @@ impl HashPool {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn start(config: &Config) -> std::io::Result<Self> {
+    pub fn start(config: &Config, metrics: &Arc<Metrics>) -> std::io::Result<Self> {
         let threads = match config.hash_concurrency {
             0 => thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2)),
             given => given,
@@ -40,18 +43,21 @@ impl HashPool {
         let (queue, tasks) = sync_channel(config.hash_queue);
         let tasks = Arc::new(Mutex::new(tasks));
         for index in 0..threads {
-            let tasks = tasks.clone();
-            thread::Builder::new().name(format!("hash-{index}")).spawn(move || work(&tasks))?;
+            let (tasks, metrics) = (tasks.clone(), metrics.clone());
+            thread::Builder::new().name(format!("hash-{index}")).spawn(move || work(&tasks, &metrics))?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, metrics: metrics.clone() })
     }
 }
 
-fn work(tasks: &Mutex<Receiver<Task>>) {
+fn work(tasks: &Mutex<Receiver<Task>>, metrics: &Metrics) {
     // Where the system does not allow it, hashing is slower on the others, not wrong.
     let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        if next.is_ok() {
+            metrics.hashing_begins();
+        }
         match next {
             // Whoever asked may have gone away while this waited.
             Ok(task) if task.answer.is_closed() => {}
@@ -64,9 +70,18 @@ fn work(tasks: &Mutex<Receiver<Task>>) {
 impl Hasher for HashPool {
     async fn run(&self, job: HashJob) -> Result<HashOutcome, Overloaded> {
         let (answer, outcome) = oneshot::channel();
+        let begun = Instant::now();
+        self.metrics.hashing_waits();
         match self.queue.try_send(Task { job, answer }) {
-            Ok(()) => outcome.await.map_err(|_| Overloaded),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Overloaded),
+            Ok(()) => {
+                let outcome = outcome.await.map_err(|_| Overloaded);
+                self.metrics.hashed(begun.elapsed());
+                outcome
+            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.metrics.hashing_rejected();
+                Err(Overloaded)
+            }
         }
     }
 }

@@ -42,22 +42,27 @@ impl WebClient {
     /// # Errors
     /// A sentence about what the system lacks.
     pub fn new() -> Result<Self, String> {
-        let failed = |error: &dyn fmt::Display| format!("The HTTP client cannot be made: {error}.");
-        let tls = tls::client_config().map_err(|error| failed(&error))?;
-        let builder = || {
-            ClientBuilder::new()
-                .tls_backend_preconfigured(tls.clone())
-                .redirect(Policy::none())
-                .no_proxy()
-                .pool_idle_timeout(IDLE)
-                .user_agent(concat!("bailiwick/", env!("CARGO_PKG_VERSION")))
-        };
-        let guarded = builder().https_only(true).dns_resolver(PublicOnly).build();
-        Ok(Self {
-            guarded: guarded.map_err(|error| failed(&error))?,
-            trusted: builder().build().map_err(|error| failed(&error))?,
-        })
+        let guarded = builder()?.https_only(true).dns_resolver(PublicOnly).build();
+        Ok(Self { guarded: guarded.map_err(|error| failed(&error))?, trusted: plain()? })
     }
+}
+
+fn failed(error: &dyn fmt::Display) -> String {
+    format!("The HTTP client cannot be made: {error}.")
+}
+
+fn builder() -> Result<ClientBuilder, String> {
+    Ok(ClientBuilder::new()
+        .tls_backend_preconfigured(tls::client_config().map_err(|error| failed(&error))?)
+        .redirect(Policy::none())
+        .no_proxy()
+        .pool_idle_timeout(IDLE)
+        .user_agent(concat!("bailiwick/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// A client for origins that the operator named.
+pub(crate) fn plain() -> Result<Client, String> {
+    builder()?.build().map_err(|error| failed(&error))
 }
 
 impl HttpClient for WebClient {
@@ -92,7 +97,7 @@ impl HttpClient for WebClient {
 }
 
 /// The body, if it is no longer than this.
-async fn whole_body(mut response: Response, at_most: usize) -> Result<Bytes, HttpFailure> {
+pub(crate) async fn whole_body(mut response: Response, at_most: usize) -> Result<Bytes, HttpFailure> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(failure)? {
         if body.len() + chunk.len() > at_most {
@@ -218,6 +223,7 @@ mod tests {
 
     fn request(url: String, trusted: bool) -> HttpRequest {
         HttpRequest {
+            to: "slack",
             method: Method::POST,
             url,
             headers: vec![("content-type", "application/json".to_owned())],

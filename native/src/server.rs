@@ -18,7 +18,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use tokio::{net::TcpListener, sync::watch, time::Instant};
+use tokio::{net::TcpListener, sync::watch};
 use tower::{Service, ServiceExt};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -32,6 +32,7 @@ use crate::{
     background::Bell,
     client_address::TrustedProxies,
     connections::{HEAD_BYTES, Room, begins, impatient},
+    telemetry::Telemetry,
 };
 
 /// Of a body that is too large, this much is read to be polite; what announces more is refused unread.
@@ -40,14 +41,14 @@ const READ_AT_MOST_BYTES: usize = 8 * limits::BODY_BYTES;
 const COMPRESS_FROM_BYTES: u64 = 1024;
 
 /// The service with its layers; the first one listed is the outermost.
-pub fn router(app: &Arc<App>, config: &Config, bell: &Bell) -> Router {
+pub fn router(app: &Arc<App>, config: &Config, bell: &Bell, telemetry: &Telemetry) -> Router {
     Router::new()
         .fallback(answer)
         .with_state(app.clone())
         .layer(RequestBodyLimitLayer::new(READ_AT_MOST_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, config.request_timeout))
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn_with_state((app.clone(), bell.clone()), finish))
+        .layer(middleware::from_fn_with_state((app.clone(), bell.clone(), telemetry.clone()), finish))
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
@@ -83,9 +84,13 @@ async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
 
 /// Turns what a layer answered into a problem, as the core's own answers are, and writes the log. What is left
 /// to be done is begun also after a request that was given up: it may have been written before.
-async fn finish(State((app, bell)): State<(Arc<App>, Bell)>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let (method, version, headers) = (request.method().clone(), request.version(), request.headers().clone());
+async fn finish(
+    State((app, bell, telemetry)): State<(Arc<App>, Bell, Telemetry)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let watch = telemetry.watch(request.method());
+    let (uri, version, headers) = (request.uri().clone(), request.version(), request.headers().clone());
     let mut response = next.run(request).await;
     bell.ring_if_needed(&app);
     if response.extensions().get::<Served>().is_none() {
@@ -94,24 +99,17 @@ async fn finish(State((app, bell)): State<(Arc<App>, Bell)>, request: Request, n
             status => Code::for_status(status),
         };
         response = app.refuse(&headers, code).map(Body::from);
+        if let Some(served) = response.extensions_mut().get_mut::<Served>() {
+            served.route = app.route(uri.path());
+        }
     }
     if app.is_draining() && version < Version::HTTP_2 {
         // The next request may find nobody here.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    let status = response.status().as_u16();
     if let Some(served) = response.extensions().get::<Served>() {
-        let (status, duration_ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1000.0);
-        let Served { request_id, route, internal, batches, database } = served;
-        let database_ms = database.as_secs_f64() * 1000.0;
-        let route = route.unwrap_or("-");
-        match internal {
-            None => {
-                tracing::info!(%method, route, status, duration_ms, batches, database_ms, request_id, "request");
-            }
-            Some(internal) => {
-                tracing::error!(%method, route, status, duration_ms, batches, database_ms, request_id, internal, "request");
-            }
-        }
+        watch.end(served, status);
     }
     response
 }

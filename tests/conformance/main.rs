@@ -26,6 +26,7 @@ mod identities;
 mod input;
 mod invitations;
 mod lists;
+mod logs;
 mod matrix;
 mod members;
 mod notifications;
@@ -117,6 +118,7 @@ fn main() -> ExitCode {
         identities::cases(),
         tenants::cases(),
         throttle::cases(),
+        logs::cases(),
         members::cases(),
         invitations::cases(),
         config::cases(),

@@ -10,6 +10,7 @@ use bailiwick::{
     database::AnyDatabase,
     hasher::HashPool,
     limiter::Limiter,
+    metrics::Metrics,
     ports::{SystemClock, SystemEntropy},
     verifier::Ring,
 };
@@ -287,7 +288,7 @@ async fn client() -> (Client, SqlitePool, TempDir) {
     let pool = SqlitePool::connect(&url).await.expect("the file");
     let counting = Counting { database, batches: Arc::default(), statements: Arc::default() };
     let (batches, statements) = (counting.batches.clone(), counting.statements.clone());
-    let hasher = HashPool::start(&config).expect("threads");
+    let hasher = HashPool::start(&config, &Arc::new(Metrics::new().expect("metrics"))).expect("threads");
     let limiter = Limiter::new(&config);
     let ports = Ports::new(
         counting,

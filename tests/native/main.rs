@@ -1,4 +1,5 @@
-//! What only the native binary has: its drivers, its start and its end, its command line; and the tour of the README.
+//! What only the native binary has: its drivers, its start and its end, its command line, what it tells of itself; and the
+//! tour of the README.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
 
@@ -6,14 +7,18 @@ mod audit;
 mod cli;
 mod drivers;
 mod idempotency;
+mod logs;
+mod metrics;
 mod migrations;
 mod operator;
 mod outbox;
 mod pgbouncer;
 mod process;
+mod prometheus;
 mod provider;
 mod row_security;
 mod tour;
+mod traces;
 mod verify;
 
 use bailiwick_tests::instance;

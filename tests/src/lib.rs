@@ -13,10 +13,12 @@ pub mod actors;
 pub mod backdoor;
 pub mod client;
 pub mod instance;
+pub mod log;
 pub mod outbox;
 pub mod provider;
 pub mod random;
 pub mod receivers;
+pub mod secrets;
 pub mod targets;
 
 use std::time::Duration;

@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     backdoor::Backdoor,
+    log::Log,
     provider::Provider,
     receivers::{Mail, Mailbox, Receivers},
     until,
@@ -49,6 +50,8 @@ pub struct Target {
     pub postgres: Option<Postgres>,
     /// Where its emails arrive.
     pub mailbox: Mailbox,
+    /// What it has logged so far.
+    pub log: Log,
     ticking: Arc<AtomicBool>,
     process: Mutex<Option<Child>>,
     directory: TempDir,
@@ -142,6 +145,11 @@ pub fn client() -> reqwest::Client {
 
 /// Starts a server and waits for the line that tells where it listens.
 pub async fn start(command: &mut Command, marker: &str) -> (Child, String) {
+    start_logged(command, marker, &Log::default()).await
+}
+
+/// The same, of a server whose log is kept.
+async fn start_logged(command: &mut Command, marker: &str, log: &Log) -> (Child, String) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -150,8 +158,8 @@ pub async fn start(command: &mut Command, marker: &str) -> (Child, String) {
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
-    forward(child.stdout.take().expect("piped"), marker, sender.clone());
-    forward(child.stderr.take().expect("piped"), marker, sender);
+    forward(child.stdout.take().expect("piped"), marker, sender.clone(), log);
+    forward(child.stderr.take().expect("piped"), marker, sender, log);
     match tokio::time::timeout(Duration::from_mins(1), receiver.recv()).await {
         Ok(Some(line)) => (child, line),
         _ => panic!("{command:?} did not start; its output is above"),
@@ -163,11 +171,13 @@ fn forward(
     output: impl AsyncRead + Unpin + Send + 'static,
     marker: &str,
     sender: tokio::sync::mpsc::Sender<String>,
+    log: &Log,
 ) {
-    let (marker, show) = (marker.to_owned(), std::env::var_os("SHOW_LOGS").is_some());
+    let (marker, log, show) = (marker.to_owned(), log.clone(), std::env::var_os("SHOW_LOGS").is_some());
     tokio::spawn(async move {
         let (mut lines, mut ready) = (BufReader::new(output).lines(), false);
         while let Ok(Some(line)) = lines.next_line().await {
+            log.add(&line);
             if show || !ready || line.contains("panicked") {
                 eprintln!("    | {line}");
             }
@@ -236,10 +246,11 @@ pub async fn native_sqlite(more: &More) -> Target {
 /// The native binary on the SQLite file in this directory, which it makes if it is not there.
 pub async fn serve_sqlite(directory: TempDir, more: &More) -> Target {
     let url = sqlite_url(&directory);
-    let receivers = Receivers::shared();
-    let (process, line) = start(
+    let (receivers, log) = (Receivers::shared(), Log::default());
+    let (process, line) = start_logged(
         native(&url).envs(receivers.by_smtp()).envs(Provider::shared().settings()).envs(more.iter().copied()),
         "listening on http",
+        &log,
     )
     .await;
     let pool = SqlitePool::connect(&url).await.expect("the server's file");
@@ -250,6 +261,7 @@ pub async fn serve_sqlite(directory: TempDir, more: &More) -> Target {
         http: client(),
         postgres: None,
         mailbox: Mailbox::Smtp(receivers.smtp.clone()),
+        log,
         ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory,
@@ -266,10 +278,11 @@ pub async fn native_postgres(more: &More) -> Target {
 /// The native binary on a Postgres that is installed.
 pub async fn serve_postgres(postgres: Postgres, more: &More) -> Target {
     let url = postgres.login("bailiwick_server", "bailiwick");
-    let receivers = Receivers::shared();
-    let (process, line) = start(
+    let (receivers, log) = (Receivers::shared(), Log::default());
+    let (process, line) = start_logged(
         native(&url).envs(receivers.by_api()).envs(Provider::shared().settings()).envs(more.iter().copied()),
         "listening on http",
+        &log,
     )
     .await;
     let pool = PgPool::connect(&postgres.login("bailiwick", "bailiwick")).await.expect("Postgres");
@@ -280,6 +293,7 @@ pub async fn serve_postgres(postgres: Postgres, more: &More) -> Target {
         http: client(),
         postgres: Some(postgres),
         mailbox: Mailbox::Api(receivers.http.clone()),
+        log,
         ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory: tempfile::tempdir().expect("a directory"),
@@ -314,7 +328,8 @@ pub async fn edge_d1_after(first: &[String], more: &More) -> Target {
         std::fs::write(&file, json!(first).to_string()).expect("a file");
         command.arg("--first").arg(file);
     }
-    let (process, line) = start(&mut command, "\"control\"").await;
+    let log = Log::default();
+    let (process, line) = start_logged(&mut command, "\"control\"", &log).await;
     let ready: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
     let text = |name: &str| ready[name].as_str().expect("an address").to_owned();
     Target {
@@ -324,6 +339,7 @@ pub async fn edge_d1_after(first: &[String], more: &More) -> Target {
         http: client(),
         postgres: None,
         mailbox: Mailbox::Api(receivers.http.clone()),
+        log,
         ticking: Arc::default(),
         process: Mutex::new(Some(process)),
         directory,

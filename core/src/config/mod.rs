@@ -76,6 +76,9 @@ macro_rules! settings {
 settings! {
     /// The address and port to listen on.
     Native bind: SocketAddr = "BIND" or "127.0.0.1:8080";
+    /// The address and port of a second listener, for Prometheus and for orchestrators: `/metrics`, `/healthz`, `/readyz`.
+    /// Nothing keeps anybody from reading them, so it is no address that the public reaches. Off if it is not set.
+    Native admin_bind: Option<SocketAddr> = "ADMIN_BIND";
     /// `sqlite://PATH` (created if missing) or `postgres://USER:PASSWORD@HOST/DATABASE`.
     Native database_url: Secret = "DATABASE_URL" or "sqlite://data/bailiwick.db";
     /// Connections to the database at the most.
@@ -180,6 +183,14 @@ settings! {
     Native log_format: LogFormat = "LOG_FORMAT" or "pretty";
     /// What is logged: `error`, `warn`, `info`, `debug`, or directives such as `info,bailiwick=debug`.
     Native log_level: String = "LOG_LEVEL" or "info";
+    /// Where traces are exported to, by OTLP over HTTP: `http://collector:4318`, to which `/v1/traces` is added. Off if it
+    /// is not set.
+    Native otlp_endpoint: Option<Secret> = "OTLP_ENDPOINT";
+    /// Headers that the export wants: `authorization=Bearer KEY,x-team=blue`.
+    Native otlp_headers: Option<Secret> = "OTLP_HEADERS";
+    /// Of the traces that begin here, one in so many is exported; of those that begin elsewhere, those that are marked by
+    /// their `traceparent`. 0 exports only the latter.
+    Native otlp_one_in: u32 = "OTLP_ONE_IN" or "1";
     /// Tell with each answer what it cost, in the header `Server-Timing`: time, and batches of the database.
     Everywhere debug_timing: bool = "DEBUG_TIMING" or "false";
     /// For tests of the service itself: obey the header `X-Fault: panic`, or `panic-after` all was done. Never in
@@ -289,6 +300,11 @@ impl Config {
         self.jwt_keys.0.iter().cloned().chain(unnamed)
     }
 
+    /// Whether a trace that begins here, whose first span has this random id, is recorded.
+    pub(crate) fn samples(&self, span: u64) -> bool {
+        self.otlp_endpoint.is_some() && span.checked_rem(self.otlp_one_in.into()) == Some(0)
+    }
+
     /// What settings say only together.
     ///
     /// # Errors
@@ -321,6 +337,9 @@ impl Config {
         }
         if self.jwks_url.as_ref().is_some_and(|url| !outbound::is_private_way(url)) {
             faults.push("JWKS_URL: expected an https URL, or one of http://127.0.0.1.".to_owned());
+        }
+        if self.otlp_endpoint.as_ref().is_some_and(|url| !outbound::is_plain(url.expose())) {
+            faults.push("OTLP_ENDPOINT: expected a URL such as http://collector:4318.".to_owned());
         }
         if self.outbox_lease <= self.outbound_timeout {
             faults.push("OUTBOX_LEASE: expected more than OUTBOUND_TIMEOUT.".to_owned());

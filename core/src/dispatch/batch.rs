@@ -133,6 +133,12 @@ impl<'a> Batch<'a> {
         self.duplicates.push((key, problem));
     }
 
+    /// The trace that it is part of, as what it causes later is to name it.
+    pub(crate) fn traceparent(&self) -> Option<String> {
+        let trace = self.meter.and_then(Meter::trace)?;
+        Some(trace.to_header(trace.span))
+    }
+
     /// Notes that it writes deliveries, which are to be sent as soon as it is committed.
     pub(crate) fn delivers(&mut self) {
         self.delivers = true;
@@ -145,7 +151,7 @@ impl<'a> Batch<'a> {
         let begun = meter.map(|_| clock.elapsed());
         let done = app.ports.database.batch(&statements).await;
         if let (Some(meter), Some(begun)) = (meter, begun) {
-            meter.add(clock.elapsed().saturating_sub(begun));
+            meter.add((begun, clock.elapsed()), &statements, done.as_ref().err());
         }
         let problem = match done {
             Ok(rows) => {

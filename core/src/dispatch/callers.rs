@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, header};
 
 use crate::{
-    dispatch::{App, Context, Lobby, NamedTenant, Pass},
+    dispatch::{App, Context, Lobby, Meter, NamedTenant, Pass},
     identity::{Provider, Subject, is_external},
     problem::{Code, Problem, Result},
     repository::identities::{self, Known},
@@ -21,9 +21,20 @@ pub(crate) enum Caller {
     External(Subject),
 }
 
+impl Caller {
+    /// By what they have shown who they are.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Ours(Bearer { credential: Credential::Key(_), .. }) => "api_key",
+            Self::Ours(_) => "session",
+            Self::External(_) => "identity",
+        }
+    }
+}
+
 impl App {
     /// Reads who calls (RFC 6750, section 2.1).
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
+    pub(super) async fn caller(&self, headers: &HeaderMap, meter: &Meter) -> Result<Caller> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else {
             return Err(Problem::new(Code::AuthenticationRequired));
@@ -36,7 +47,7 @@ impl App {
             .map(|(_, token)| token.trim_start());
         let Some(token) = token else { return Err(Problem::new(Code::InvalidToken)) };
         match self.provider.as_ref().filter(|_| is_external(token)) {
-            Some(provider) => provider.verify(self, token).await.map(Caller::External),
+            Some(provider) => provider.verify(self, meter, token).await.map(Caller::External),
             None => Bearer::read(token, &self.tokens, self.now())
                 .map(Caller::Ours)
                 .ok_or_else(|| Problem::new(Code::InvalidToken)),

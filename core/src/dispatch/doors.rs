@@ -14,7 +14,7 @@ use crate::{
     dispatch::{
         App,
         batch::{Batch, Outcome, Slot},
-        context::Context,
+        context::{Context, Meter},
         named::NamedSlug,
     },
     idempotency::{IdempotencyKey, Owned},
@@ -289,6 +289,11 @@ impl Account {
         self.user
     }
 
+    /// What it is a part of.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.context.meter
+    }
+
     /// The session that asks, if it is one.
     pub(crate) fn session(&self) -> Option<SessionId> {
         match self.login {
@@ -438,11 +443,18 @@ impl Operator {
 /// makes the last in the background.
 pub(crate) struct Courier<'a> {
     app: &'a App,
+    /// Of what it carries, if it is one thing.
+    meter: Option<&'a Meter>,
 }
 
 impl<'a> Courier<'a> {
     pub(super) fn new(app: &'a App) -> Self {
-        Self { app }
+        Self { app, meter: None }
+    }
+
+    /// The same, for one delivery.
+    pub(crate) fn with(&self, meter: &'a Meter) -> Self {
+        Self { meter: Some(meter), ..*self }
     }
 
     pub(crate) fn app(&self) -> &'a App {
@@ -451,7 +463,7 @@ impl<'a> Courier<'a> {
 
     /// A batch about outbox, activity or words, of one tenant where it says so.
     pub(crate) fn batch(&self, tenant: Option<TenantId>) -> Batch<'a> {
-        Batch::new(self.app, None, tenant.map(|tenant| tenant.0))
+        Batch::new(self.app, self.meter, tenant.map(|tenant| tenant.0))
     }
 
     /// Runs a batch.

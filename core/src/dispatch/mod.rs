@@ -22,19 +22,18 @@ use uuid::Uuid;
 pub(crate) use self::{
     batch::{Batch, Outcome, Slot},
     callers::Caller,
-    context::Context,
+    context::{Context, Meter},
     doors::{Courier, Login, Pass},
     named::NamedTenant,
-};
-use self::{
-    context::Meter,
-    memory::Memory,
-    waiting::Waiting,
-    way_out::{allow, options, unless_known},
 };
 pub use self::{
     doors::{Account, Lobby, Operator, TenantScope, Visitor},
     way_out::Served,
+};
+use self::{
+    memory::Memory,
+    waiting::Waiting,
+    way_out::{allow, options, unless_known},
 };
 use crate::{
     conditional::IfMatch,
@@ -47,10 +46,11 @@ use crate::{
     ports::Ports,
     problem::{Code, Problem, Result},
     reply::Answer,
-    repository::{self, chain, identities::Known, search, tenants},
+    repository::{self, chain, deliveries, identities::Known, search, tenants},
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::{Bearer, Credential, Tokens},
+    trace::{TRACEPARENT, Trace},
     values::TenantId,
 };
 
@@ -59,7 +59,7 @@ const FAULT: HeaderName = HeaderName::from_static("x-fault");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The only request headers that are read here; an adapter needs to pass on no other.
-pub static REQUEST_HEADERS: [HeaderName; 12] = [
+pub static REQUEST_HEADERS: [HeaderName; 13] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::ACCEPT,
@@ -72,6 +72,7 @@ pub static REQUEST_HEADERS: [HeaderName; 12] = [
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     idempotency::KEY,
+    TRACEPARENT,
 ];
 
 /// The product, on the ports of one adapter. Made once, then shared by all requests.
@@ -133,17 +134,22 @@ impl App {
 
     /// Answers a request. Every failure is a response too.
     pub async fn handle(self: &Arc<Self>, request: Request<Bytes>) -> Response<Bytes> {
-        let mut served = Served { request_id: self.request_id(request.headers()), ..Served::default() };
+        let mut served = self.serve(request.headers());
         let begun = self.config.debug_timing.then(|| self.ports.clock.elapsed());
         let fault = request.headers().get(FAULT).cloned();
         let fault = fault.as_ref().map(HeaderValue::as_bytes);
         self.fail_if_asked(fault, "panic");
         let head = request.method() == Method::HEAD;
         let asked = self.config.cors_origins.ask(request.method(), request.headers());
-        let meter = Arc::<Meter>::default();
+        let meter = Arc::new(Meter::begin(self, served.trace));
         let result = self.dispatch(request, &mut served, &meter).await;
         self.fail_if_asked(fault, "panic-after");
         (served.batches, served.database) = (meter.batches(), meter.time());
+        served.tenant = meter.tenant();
+        #[cfg(feature = "spans")]
+        {
+            served.steps = meter.steps();
+        }
         let timing = begun.and_then(|begun| served.timing(self.ports.clock.elapsed().saturating_sub(begun)));
         let mut response = self.seal(result, asked, served);
         response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
@@ -158,8 +164,20 @@ impl App {
 
     /// Answers a request that an adapter does not even pass on.
     pub fn refuse(&self, headers: &HeaderMap, code: Code) -> Response<Bytes> {
-        let served = Served { request_id: self.request_id(headers), ..Served::default() };
-        self.seal(Err(Problem::new(code)), self.config.cors_origins.ask(&Method::GET, headers), served)
+        let asked = self.config.cors_origins.ask(&Method::GET, headers);
+        self.seal(Err(Problem::new(code)), asked, self.serve(headers))
+    }
+
+    /// What is known of a request before it is looked at.
+    fn serve(&self, headers: &HeaderMap) -> Served {
+        let (request_id, trace) = (self.request_id(headers), Trace::of_request(self, headers));
+        Served { request_id, trace, principal: "nobody", ..Served::default() }
+    }
+
+    /// The path of the route that answers a path, with its placeholders: what a log may say of a request that was given
+    /// up before it was answered here.
+    pub fn route(&self, path: &str) -> Option<&'static str> {
+        self.router.at(path).ok()?.value.first().map(|route| route.path)
     }
 
     /// Whether a request wrote deliveries since this was last asked: time for [`Self::deliver`].
@@ -175,6 +193,14 @@ impl App {
     /// The database cannot be asked. What was claimed is due again when the claim ends.
     pub async fn deliver(&self, at_once: u32) -> Result<outbox::Round> {
         outbox::round(&Courier::new(self), at_once).await
+    }
+
+    /// How much is in all tenants' outboxes.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn outbox(&self) -> Result<deliveries::Depth> {
+        deliveries::depth(&Courier::new(self)).await
     }
 
     /// Whether a request wrote activity since this was last asked: time for [`Self::seal_activity`].
@@ -275,9 +301,10 @@ impl App {
         let caller = match route.access {
             Access::Public | Access::AnyoneInTenant => None,
             Access::SignedIn | Access::Member(_) | Access::InPerson(_) => {
-                Some(self.caller(&parts.headers).await?)
+                Some(self.caller(&parts.headers, meter).await?)
             }
         };
+        served.principal = caller.as_ref().map_or(served.principal, Caller::kind);
         let named = match &caller {
             Some(Caller::Ours(Bearer { credential: Credential::Key(_), .. }))
                 if route.access == Access::SignedIn =>
@@ -401,6 +428,8 @@ impl App {
             }
             answer => answer,
         };
+        // A request is about one.
+        context.meter.about(tenant);
         let ask = || {
             let asked = call(open(tenant));
             async move { asked?.await }

@@ -9,8 +9,10 @@ use crate::{
     conditional,
     cors::Asked,
     dispatch::{App, REQUEST_ID},
-    problem::Result,
+    problem::{Code, Result},
     routes::Route,
+    trace::Trace,
+    values::TenantId,
 };
 
 /// What every answer that says nothing else says to browsers, in which it may end up: that it is data, not a page, and
@@ -28,14 +30,25 @@ static TO_BROWSERS: [(HeaderName, HeaderValue); 5] = [
 pub struct Served {
     /// The id under which the client can ask about it.
     pub request_id: String,
+    /// The trace that it is part of; `None` if there was no randomness to begin one with.
+    pub trace: Option<Trace>,
     /// The path of the route, with its placeholders.
     pub route: Option<&'static str>,
+    /// The tenant that it named, if there is one of that slug or it gave an id.
+    pub tenant: Option<TenantId>,
+    /// By what whoever asks has shown who they are: `session`, `api_key`, `identity`. `nobody` where nobody asked.
+    pub principal: &'static str,
+    /// The problem that it was answered with, if it was one.
+    pub problem: Option<Code>,
     /// What went wrong inside. It never leaves.
     pub internal: Option<String>,
     /// Batches that the database was asked for.
     pub batches: u32,
     /// How long it took for them.
     pub database: Duration,
+    /// What it consisted of, where traces are exported.
+    #[cfg(feature = "spans")]
+    pub steps: Vec<crate::trace::Step>,
 }
 
 impl Served {
@@ -59,6 +72,7 @@ impl App {
         mut served: Served,
     ) -> Response<Bytes> {
         let mut response = result.unwrap_or_else(|problem| {
+            served.problem = Some(problem.code);
             served.internal = problem.internal_text().map(str::to_owned);
             problem.into_response(&served.request_id)
         });

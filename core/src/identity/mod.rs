@@ -21,7 +21,7 @@ use self::{
 };
 use crate::{
     config::Config,
-    dispatch::App,
+    dispatch::{App, Meter},
     input::{Fault, FaultCode, Leaf},
     limits,
     ports::{BoxFuture, HttpRequest},
@@ -111,12 +111,17 @@ impl Provider {
     ///
     /// # Errors
     /// It is refused (`invalid_token`), or the provider's keys cannot be had.
-    pub(crate) fn verify<'a>(&'a self, app: &'a App, token: &'a str) -> BoxFuture<'a, Result<Subject>> {
+    pub(crate) fn verify<'a>(
+        &'a self,
+        app: &'a App,
+        meter: &'a Meter,
+        token: &'a str,
+    ) -> BoxFuture<'a, Result<Subject>> {
         // Two places ask, and neither carries a copy of it.
-        Box::pin(self.verified(app, token))
+        Box::pin(self.verified(app, meter, token))
     }
 
-    async fn verified(&self, app: &App, token: &str) -> Result<Subject> {
+    async fn verified(&self, app: &App, meter: &Meter, token: &str) -> Result<Subject> {
         let refuse = |why| Problem::with(Code::InvalidToken, why);
         let token = jwt::read(token).map_err(refuse)?;
         // Before anything is fetched for its sake.
@@ -126,7 +131,7 @@ impl Provider {
         if next == Next::Fetch {
             let old = self.keys().find(token.algorithm, id).is_some();
             let timeout = if old { self.pace.timeout.min(FOR_NEWER) } else { self.pace.timeout };
-            let failure = match self.fetch(app, timeout).await {
+            let failure = match self.fetch(app, timeout, meter).await {
                 Ok(keys) => {
                     self.keys().took(keys, app.ports.clock.elapsed());
                     None
@@ -155,8 +160,9 @@ impl Provider {
     }
 
     /// Asks the provider for its keys.
-    async fn fetch(&self, app: &App, timeout: Duration) -> Result<Vec<Jwk>, String> {
+    async fn fetch(&self, app: &App, timeout: Duration, meter: &Meter) -> Result<Vec<Jwk>, String> {
         let request = HttpRequest {
+            to: "jwks",
             method: Method::GET,
             url: self.url.clone(),
             headers: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
@@ -167,7 +173,7 @@ impl Provider {
             read: limits::JWKS_BYTES,
         };
         let failed = |why: String| format!("the keys at JWKS_URL cannot be had: {why}");
-        let response = app.ports.http.send(request).await.map_err(|failure| failed(failure.0))?;
+        let response = meter.send(app, request).await.map_err(|failure| failed(failure.0))?;
         if response.status != 200 {
             return Err(failed(format!("it was answered {}", response.status)));
         }

@@ -9,12 +9,13 @@ use futures_util::{FutureExt, future::join_all};
 
 use super::providers::{Message, provider};
 use crate::{
-    dispatch::{App, Courier},
+    dispatch::{App, Courier, Meter},
     ports::SendFailure,
     problem::{Problem, Result},
-    repository::deliveries::{self, Claimed, Content, Settlement},
+    repository::deliveries::{self, Claimed, Content, Settlement, Ticket},
     tenant_config::TenantConfig,
-    values::{DeliveryId, DeliveryState, InvitationId, NotificationKind, TenantId},
+    trace::Trace,
+    values::{Channel, DeliveryId, DeliveryState, InvitationId, NotificationKind, TenantId},
 };
 
 /// Attempts beyond `OUTBOX_ATTEMPTS` that a delivery gets if they are never settled: each ended with the process that
@@ -22,16 +23,41 @@ use crate::{
 const UNSETTLED_AT_MOST: i64 = 20;
 
 /// What came of looking through the outbox once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Round {
-    /// Deliveries that were sent.
-    pub sent: usize,
-    /// Deliveries that are to be tried again.
-    pub postponed: usize,
-    /// Deliveries that were given up.
-    pub dead: usize,
+    /// What was tried.
+    pub attempts: Vec<Attempt>,
     /// Whether there was anything to send: then more may be due.
     pub more: bool,
+}
+
+impl Round {
+    /// How many attempts ended so.
+    pub fn count(&self, state: DeliveryState) -> usize {
+        self.attempts.iter().filter(|attempt| attempt.state == state).count()
+    }
+}
+
+/// An attempt to send a delivery, as an adapter may want to log it.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The tenant whose it is.
+    pub tenant: TenantId,
+    /// By which way; `None` if that could not be read.
+    pub channel: Option<Channel>,
+    /// What became of it: sent, to be tried again, or given up.
+    pub state: DeliveryState,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+    /// The trace of what caused it; one of its own if that is not known.
+    pub trace: Option<Trace>,
+    /// How long it took.
+    pub took: Duration,
+    /// What it consisted of, where traces are exported.
+    #[cfg(feature = "spans")]
+    pub steps: Vec<crate::trace::Step>,
 }
 
 /// Sends what is due, up to a number.
@@ -41,19 +67,21 @@ pub(crate) async fn round(courier: &Courier<'_>, at_once: u32) -> Result<Round> 
     // One that panics takes no other one with it, where the platform allows it.
     let attempts =
         claimed.into_iter().map(|delivery| AssertUnwindSafe(attempt(courier, delivery)).catch_unwind());
-    for state in join_all(attempts).await {
-        match state.unwrap_or_else(|_| Err(Problem::internal("an attempt to send something panicked")))? {
-            DeliveryState::Sent => round.sent += 1,
-            DeliveryState::Pending => round.postponed += 1,
-            DeliveryState::Dead => round.dead += 1,
-        }
+    for attempt in join_all(attempts).await {
+        let panicked = |_| Err(Problem::internal("an attempt to send something panicked"));
+        round.attempts.push(attempt.unwrap_or_else(panicked)?);
     }
     Ok(round)
 }
 
 /// Tries to send one, and notes what came of it.
-async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) -> Result<DeliveryState> {
+async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) -> Result<Attempt> {
     let app = courier.app();
+    let (begun, cause) = (app.ports.clock.elapsed(), content.as_ref().ok());
+    let channel = cause.map(|content| content.channel);
+    let trace = Trace::following(app, cause.and_then(|content| content.trace.as_deref()));
+    let meter = Meter::begin(app, trace);
+    let courier = courier.with(&meter);
     let most = i64::from(app.config.outbox_attempts);
     let outcome = match content {
         _ if ticket.attempts > most + UNSETTLED_AT_MOST => {
@@ -61,7 +89,7 @@ async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) ->
         }
         // Another version wrote it; one that can read it may be on its way.
         Err(error) => Err(SendFailure::Later(format!("it cannot be read here: {}", error.0), None)),
-        Ok(content) => send(app, ticket.tenant_id, ticket.id, content).await,
+        Ok(content) => send(app, &meter, &ticket, content).await,
     };
     let now = app.now();
     let settlement = match outcome {
@@ -75,13 +103,23 @@ async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) ->
         }
     };
     // What was sent and not settled is sent again, so a database that is away for a moment is asked once more.
-    if deliveries::settle(courier, &ticket, &settlement).await.is_err() {
-        deliveries::settle(courier, &ticket, &settlement).await?;
+    if deliveries::settle(&courier, &ticket, &settlement).await.is_err() {
+        deliveries::settle(&courier, &ticket, &settlement).await?;
     }
-    Ok(settlement.state)
+    Ok(Attempt {
+        id: ticket.id,
+        tenant: ticket.tenant_id,
+        channel,
+        state: settlement.state,
+        error: settlement.error,
+        trace,
+        took: app.ports.clock.elapsed().saturating_sub(begun),
+        #[cfg(feature = "spans")]
+        steps: meter.steps(),
+    })
 }
 
-async fn send(app: &App, tenant: TenantId, id: DeliveryId, content: Content) -> Result<(), SendFailure> {
+async fn send(app: &App, meter: &Meter, ticket: &Ticket, content: Content) -> Result<(), SendFailure> {
     // Who is no longer in the tenant is told nothing more of it.
     if content.recipient_id.is_some() && content.recipient_status.is_none() {
         return Err(SendFailure::Never("the recipient is no longer an active member".to_owned()));
@@ -91,21 +129,21 @@ async fn send(app: &App, tenant: TenantId, id: DeliveryId, content: Content) -> 
     };
     let mut body = content.body;
     if content.kind == NotificationKind::Invitation {
-        let id = InvitationId(content.subject_id);
+        let (tenant, id) = (ticket.tenant_id, InvitationId(content.subject_id));
         let token = content.token_hash.and_then(|digest| app.tokens.invitation_again(tenant, id, &digest));
         let gone = || SendFailure::Never("the invitation is no longer open".to_owned());
         let token = token.ok_or_else(gone)?;
         body = format!("{body}\n\nThis is the token of the invitation:\n\n{}\n", token.expose());
     }
     let message = Message {
-        id: id.0,
+        id: ticket.id.0,
         tenant_name: content.tenant_name.as_str().to_owned(),
         config: TenantConfig::read(content.config),
         address: content.address,
         title: content.title,
         body,
     };
-    provider.send(app, message).await
+    provider.send(app, meter, message).await
 }
 
 /// How long to wait before the next attempt; not less than the receiver asks for, within a day.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     config::EmailProvider,
-    dispatch::App,
+    dispatch::{App, Meter},
     json,
     outbound::Permit,
     ports::{BoxFuture, Email, HttpRequest, SendFailure},
@@ -34,7 +34,12 @@ pub(super) struct Message {
 /// A way to send messages.
 pub(super) trait NotificationProvider: Send + Sync {
     /// Hands a message to whoever carries it on.
-    fn send<'a>(&'a self, app: &'a App, message: Message) -> BoxFuture<'a, Result<(), SendFailure>>;
+    fn send<'a>(
+        &'a self,
+        app: &'a App,
+        meter: &'a Meter,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), SendFailure>>;
 }
 
 /// The provider of a channel; `None` for the one that needs none, because its rows are the notifications.
@@ -51,7 +56,12 @@ pub(super) fn provider(app: &App, channel: Channel) -> Option<&'static dyn Notif
 struct Slack;
 
 impl NotificationProvider for Slack {
-    fn send<'a>(&'a self, app: &'a App, message: Message) -> BoxFuture<'a, Result<(), SendFailure>> {
+    fn send<'a>(
+        &'a self,
+        app: &'a App,
+        meter: &'a Meter,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), SendFailure>> {
         Box::pin(async move {
             let Some(url) = &message.config.slack_webhook_url else {
                 return Err(SendFailure::Never("the tenant has no Slack webhook".to_owned()));
@@ -63,7 +73,7 @@ impl NotificationProvider for Slack {
             // It was let through when it was configured; what the operator allows may have changed.
             let permit =
                 permit.map_err(|refusal| SendFailure::Never(format!("the URL was refused: {refusal}")))?;
-            post(app, url.expose(), Whose::Tenants(permit), Vec::new(), body).await
+            post((app, meter), "slack", url.expose(), Whose::Tenants(permit), Vec::new(), body).await
         })
     }
 }
@@ -77,7 +87,12 @@ fn escape(text: &str) -> String {
 struct EmailApi;
 
 impl NotificationProvider for EmailApi {
-    fn send<'a>(&'a self, app: &'a App, message: Message) -> BoxFuture<'a, Result<(), SendFailure>> {
+    fn send<'a>(
+        &'a self,
+        app: &'a App,
+        meter: &'a Meter,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), SendFailure>> {
         Box::pin(async move {
             let Some(url) = &app.config.email_api_url else {
                 return Err(SendFailure::Later("EMAIL_API_URL is not set".to_owned(), None));
@@ -94,7 +109,7 @@ impl NotificationProvider for EmailApi {
             if let Some(key) = &app.config.email_api_key {
                 headers.push(("authorization", format!("Bearer {}", key.expose())));
             }
-            post(app, url.expose(), Whose::Operators, headers, body.to_string()).await
+            post((app, meter), "email", url.expose(), Whose::Operators, headers, body.to_string()).await
         })
     }
 }
@@ -108,8 +123,13 @@ fn quoted(name: &str) -> String {
 struct PlatformEmail;
 
 impl NotificationProvider for PlatformEmail {
-    fn send<'a>(&'a self, app: &'a App, message: Message) -> BoxFuture<'a, Result<(), SendFailure>> {
-        Box::pin(async move { app.ports.mailer.send(compose(app, message)?).await })
+    fn send<'a>(
+        &'a self,
+        app: &'a App,
+        meter: &'a Meter,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), SendFailure>> {
+        Box::pin(async move { meter.mail(app, compose(app, message)?).await })
     }
 }
 
@@ -138,7 +158,8 @@ enum Whose {
 }
 
 async fn post(
-    app: &App,
+    (app, meter): (&App, &Meter),
+    to: &'static str,
     url: &str,
     whose: Whose,
     mut headers: Vec<(&'static str, String)>,
@@ -147,6 +168,7 @@ async fn post(
     headers.push(("content-type", "application/json".to_owned()));
     let timeout: Duration = app.config.outbound_timeout;
     let request = HttpRequest {
+        to,
         method: Method::POST,
         url: url.to_owned(),
         headers,
@@ -158,8 +180,7 @@ async fn post(
         },
         read: 0,
     };
-    let response =
-        app.ports.http.send(request).await.map_err(|failure| SendFailure::Later(failure.0, None))?;
+    let response = meter.send(app, request).await.map_err(|failure| SendFailure::Later(failure.0, None))?;
     let answered = format!("it was answered {}", response.status);
     match (response.status, whose) {
         (200..=299, _) => Ok(()),

@@ -32,9 +32,9 @@ items!(ITEMS, OWN_ITEMS: "?2", id uuid, channel text, kind text, recipient_id uu
     subject_type text, subject_id uuid);
 
 const INSERT_ITEMS: &str = "INSERT INTO deliveries (tenant_id, id, channel, kind, recipient_id, address, title, body, \
-     subject_type, subject_id, state, attempts, next_attempt_at, created_at) \
+     subject_type, subject_id, state, attempts, next_attempt_at, created_at, trace) \
      SELECT ?1, i.id, i.channel, i.kind, i.recipient_id, i.address, i.title, i.body, i.subject_type, i.subject_id, \
-     'pending', 0, ?3, ?3 FROM ";
+     'pending', 0, ?3, ?3, ?4 FROM ";
 
 statements! { "deliveries";
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
@@ -54,13 +54,19 @@ statements! { "deliveries";
 
     /// What was claimed, with what it takes to send it. An invitation must be open still.
     spanning CLAIMED = "SELECT d.tenant_id, d.id, d.attempts, d.claim, d.channel, d.kind, d.recipient_id, d.address, d.title, \
-         d.body, d.subject_id, m.status, i.token_hash, t.name, t.config \
+         d.body, d.subject_id, m.status, i.token_hash, t.name, t.config, d.trace \
          FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
          LEFT JOIN memberships m ON m.tenant_id = d.tenant_id AND m.user_id = d.recipient_id AND m.status = 'active' \
          AND EXISTS (SELECT 1 FROM users u WHERE u.id = m.user_id AND u.disabled_at IS NULL) \
          LEFT JOIN invitations i ON i.tenant_id = d.tenant_id AND i.id = d.subject_id AND d.kind = 'invitation' \
          AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > ?2 \
          WHERE d.claim = ?1 AND d.state = 'pending' ORDER BY d.id";
+
+    /// How much waits in all outboxes, and since when; what suspended tenants have waits for them. It is asked whenever
+    /// the service is measured, so it reads no more rows than wait.
+    spanning DEPTH = "SELECT count(*) AS pending, min(d.created_at) AS oldest, min(d.next_attempt_at) AS due, \
+         (SELECT count(*) FROM deliveries e WHERE e.state = 'dead') AS dead \
+         FROM deliveries d JOIN tenants t ON t.id = d.tenant_id WHERE d.state = 'pending' AND t.suspended_at IS NULL";
 
     /// Notes what came of an attempt, if the claim still holds.
     tenant SETTLE = "UPDATE deliveries SET state = ?3, next_attempt_at = ?4, last_error = ?5, sent_at = ?6, claim = NULL \
@@ -157,7 +163,31 @@ record! {
         pub(crate) token_hash: Option<String>,
         pub(crate) tenant_name: Name,
         pub(crate) config: Json,
+        /// The trace of what caused it.
+        pub(crate) trace: Option<String>,
     }
+}
+
+record! {
+    struct Waiting {
+        pending: i64,
+        oldest: Option<Timestamp>,
+        due: Option<Timestamp>,
+        dead: i64,
+    }
+}
+
+/// How much is in all outboxes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Deliveries that wait, not counting those of suspended tenants.
+    pub pending: i64,
+    /// Deliveries that were given up.
+    pub dead: i64,
+    /// How long the oldest that waits has been waiting; zero if none does.
+    pub oldest: Duration,
+    /// How long the next attempt has been due that nobody has made; zero if none is.
+    pub overdue: Duration,
 }
 
 impl FromRow for Claimed {
@@ -207,6 +237,19 @@ pub(crate) async fn settle(courier: &Courier<'_>, ticket: &Ticket, settlement: &
     ];
     let _: Slot<()> = batch.add(&SETTLE, arguments);
     courier.run(batch).await.map(drop)
+}
+
+/// How much is in all outboxes.
+pub(crate) async fn depth(courier: &Courier<'_>) -> Result<Depth> {
+    let now = courier.app().now();
+    let mut batch = courier.batch(None);
+    let row = batch.add_global::<Waiting, _>(&DEPTH, []);
+    let Waiting { pending, oldest, due, dead } = courier.run(batch).await?.one(row)?;
+    let since = |time: Option<Timestamp>| {
+        let millis = time.map_or(0, |time| now.unix_millis().saturating_sub(time.unix_millis()));
+        Duration::from_millis(millis.try_into().unwrap_or_default())
+    };
+    Ok(Depth { pending, dead, oldest: since(oldest), overdue: since(due) })
 }
 
 /// A tenant's deliveries, as its owners see them.

@@ -173,7 +173,7 @@ impl Identities for Account {
         let Some(provider) = &app.provider else {
             return Err(refuse("There is no identity provider here.".to_owned()));
         };
-        let subject = match provider.verify(app, token.expose()).await {
+        let subject = match provider.verify(app, self.meter(), token.expose()).await {
             Err(problem) if problem.code == Code::InvalidToken => return Err(refuse(problem.sentence())),
             subject => subject?.subject,
         };

@@ -397,7 +397,8 @@ fn delivery(
 /// Adds deliveries to the batch.
 fn deliver(batch: &mut Batch<'_>, app: &App, deliveries: Vec<Json>) -> Result<()> {
     for array in numbered(app, deliveries)? {
-        let _: Slot<()> = batch.add(&deliveries::INSERT_EACH, [array.into(), app.now().into()]);
+        let trace = batch.traceparent().into();
+        let _: Slot<()> = batch.add(&deliveries::INSERT_EACH, [array.into(), app.now().into(), trace]);
         batch.delivers();
     }
     Ok(())

@@ -13,6 +13,7 @@ use bailiwick::{
     http_client::WebClient,
     limiter::Limiter,
     mailer::AnyMailer,
+    metrics::{Measured, Metrics},
     ports::{SystemClock, SystemEntropy},
     verifier::Ring,
 };
@@ -102,7 +103,19 @@ impl<'a> Call<'a> {
 
 /// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond
 /// what was asked.
-pub(super) async fn start(mut config: Config) -> Result<Arc<App>, Failed> {
+async fn start(config: Config) -> Result<Arc<App>, Failed> {
+    start_measured(config, &new_metrics()?).await.map(|(app, _)| app)
+}
+
+pub(super) fn new_metrics() -> Result<Arc<Metrics>, Failed> {
+    Ok(Metrics::new().map(Arc::new).map_err(|sentence| vec![sentence])?)
+}
+
+/// The same, with its database, and with where it is to be measured.
+pub(super) async fn start_measured(
+    mut config: Config,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<App>, AnyDatabase), Failed> {
     let database = AnyDatabase::connect(&config).await.map_err(Failed::unavailable)?;
     match &database {
         AnyDatabase::Sqlite(_) => {
@@ -119,13 +132,14 @@ pub(super) async fn start(mut config: Config) -> Result<Arc<App>, Failed> {
             }
         }
     }
-    let hasher = HashPool::start(&config).map_err(|error| vec![error.to_string()])?;
+    let hasher = HashPool::start(&config, metrics).map_err(|error| vec![error.to_string()])?;
     let http = WebClient::new().map_err(|sentence| vec![sentence])?;
     let mailer = AnyMailer::new(&config)?;
-    let limiter = Limiter::new(&config);
+    let limiter = Measured::new(Limiter::new(&config), metrics);
     let (clock, entropy) = (SystemClock, SystemEntropy);
-    let ports = Ports::new(database, clock, entropy, hasher, Ring, http, mailer, limiter, Embedded);
-    Ok(App::new(config, ports)?)
+    let (measured, http) = (Measured::new(database.clone(), metrics), Measured::new(http, metrics));
+    let ports = Ports::new(measured, clock, entropy, hasher, Ring, http, mailer, limiter, Embedded);
+    Ok((App::new(config, ports)?, database))
 }
 
 /// The file that a `sqlite:` URL names, if it is not in memory.

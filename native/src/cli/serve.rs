@@ -1,17 +1,19 @@
 //! `bailiwick serve`: answers requests until it is told to stop.
 
 use bailiwick::{
+    admin::Admin,
     background::{self, Bell},
     client_address::TrustedProxies,
     server,
     shutdown::{self, Signals},
+    telemetry::Telemetry,
 };
 use bailiwick_core::config::LogFormat;
 use clap::Command;
 use tokio::net::TcpListener;
 
 use super::{
-    call::{Call, start},
+    call::{Call, new_metrics, start_measured},
     report::{Outcome, Output, say},
 };
 
@@ -28,7 +30,13 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         tracing::warn!("FAULT_INJECTION is on: any client can make a request panic");
     }
     let proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|sentence| vec![sentence])?;
-    let app = start(config.clone()).await?;
+    let metrics = new_metrics()?;
+    let (app, database) = start_measured(config.clone(), &metrics).await?;
+    let telemetry = Telemetry::start(&config, &metrics).map_err(|sentence| vec![sentence])?;
+    if let Some(address) = config.admin_bind {
+        let admin = Admin { metrics, app: app.clone(), database };
+        admin.start(address).await.map_err(|sentence| vec![sentence])?;
+    }
     let listener = TcpListener::bind(config.bind)
         .await
         .map_err(|error| vec![format!("BIND: {} cannot be listened on: {error}.", config.bind)])?;
@@ -43,11 +51,12 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         say(&format!("  Its health is        http://{address}/readyz\n"));
     }
     let bell = Bell::default();
-    let router = server::router(&app, &config, &bell);
+    let router = server::router(&app, &config, &bell, &telemetry);
     tokio::join!(
         server::serve(listener, router, proxies, &config, stopped.clone()),
-        background::run(app, bell, &config, stopped),
+        background::run(app, bell, &telemetry, &config, stopped),
     );
+    telemetry.stop().await;
     tracing::info!("stopped");
     Ok(Output::Nothing)
 }

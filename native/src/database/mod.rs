@@ -203,6 +203,39 @@ impl State {
     }
 }
 
+/// The connections that there are of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// What they are for.
+    pub name: &'static str,
+    /// How many there may be.
+    pub limit: usize,
+    /// How many there are.
+    pub connections: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// Batches that wait for one.
+    pub waiting: usize,
+}
+
+impl AnyDatabase {
+    /// The connections, as they are now.
+    pub fn pools(&self) -> Vec<Pool> {
+        match self {
+            Self::Postgres(database) => vec![database.connections()],
+            Self::Sqlite(database) => database.connections(),
+        }
+    }
+
+    /// Which engine it is.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+}
+
 impl Database for AnyDatabase {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
         match self {

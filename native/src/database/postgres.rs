@@ -167,6 +167,17 @@ impl Postgres {
         Ok(this)
     }
 
+    pub(super) fn connections(&self) -> super::Pool {
+        let status = self.pool.status();
+        super::Pool {
+            name: "all",
+            limit: status.max_size,
+            connections: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+        }
+    }
+
     pub(super) async fn lease(&self) -> Result<Lease, PoolError<sqlx::Error>> {
         self.pool.get().await.map(|object| Lease(Some(object)))
     }

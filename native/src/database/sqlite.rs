@@ -1,6 +1,14 @@
 //! Embedded SQLite: one connection that writes, some that read beside it.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    path::Path,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bailiwick_core::{
     Config,
@@ -11,6 +19,7 @@ use sqlx::{
     AssertSqlSafe, Column, Connection, Executor, Row as _, Sqlite as Engine, SqliteConnection, SqlitePool,
     TypeInfo, ValueRef,
     migrate::Migrator,
+    pool::PoolConnection,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -18,7 +27,7 @@ use sqlx::{
     },
 };
 
-use super::{State, check, failed, unusable};
+use super::{Pool, State, check, failed, unusable};
 
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -31,6 +40,8 @@ const MIGRATING: Duration = Duration::from_mins(10);
 pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Batches that wait for a connection, to write and to read: the pool itself does not tell.
+    waiting: Arc<[AtomicUsize; 2]>,
 }
 
 impl Sqlite {
@@ -62,7 +73,29 @@ impl Sqlite {
             let options = options.pragma("query_only", "ON");
             pool().max_connections(config.database_connections).connect_with(options).await?
         };
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, waiting: Arc::default() })
+    }
+
+    pub(super) fn connections(&self) -> Vec<Pool> {
+        let pools = [("writer", &self.writer), ("readers", &self.readers)];
+        let told = pools.into_iter().zip(self.waiting.iter()).map(|((name, pool), waiting)| Pool {
+            name,
+            limit: pool.options().get_max_connections() as usize,
+            connections: pool.size() as usize,
+            idle: pool.num_idle(),
+            waiting: waiting.load(Ordering::Relaxed),
+        });
+        told.collect()
+    }
+
+    /// Waits for a connection.
+    async fn acquire(&self, reads: bool) -> Result<PoolConnection<Engine>, sqlx::Error> {
+        let (pool, waiting) =
+            if reads { (&self.readers, &self.waiting[1]) } else { (&self.writer, &self.waiting[0]) };
+        waiting.fetch_add(1, Ordering::Relaxed);
+        // Also of one that is given up.
+        let _waits_no_longer = Guard(waiting);
+        pool.acquire().await
     }
 
     /// Copies the database as it is at this moment to a file that is not there yet, and checks the copy.
@@ -122,6 +155,15 @@ async fn wait_for_others(connection: &mut SqliteConnection, time: Duration) -> R
     connection.execute(AssertSqlSafe(pragma)).await.map(drop)
 }
 
+/// Counts down when it is dropped.
+struct Guard<'a>(&'a AtomicUsize);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Creates the directory and the file so that only this user can read them.
 fn create(file: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
@@ -144,8 +186,7 @@ fn create(file: &Path) -> std::io::Result<()> {
 impl Database for Sqlite {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
         let reads = statements.iter().all(|statement| statement.sql.reads);
-        let pool = if reads { &self.readers } else { &self.writer };
-        let mut connection = pool.acquire().await.map_err(failure)?;
+        let mut connection = self.acquire(reads).await.map_err(failure)?;
         if let ([statement], true) = (statements, reads) {
             return Ok(vec![run(&mut connection, 0, statement).await?]);
         }

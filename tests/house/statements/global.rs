@@ -69,6 +69,11 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("d", "d.claim = ?1")],
     },
     Global {
+        name: "deliveries::DEPTH",
+        why: "Whoever operates the service sees how much waits and was given up in all; it learns numbers and times only.",
+        by: &[("d", "d.state = 'pending'"), ("e", "e.state = 'dead'")],
+    },
+    Global {
         name: "idempotency::PRUNE",
         why: "Answers of all tenants are dropped after a day by one task, which no request reaches; it learns nothing of them.",
         by: &[("idempotency_keys", "created_at <= ?1")],

@@ -49,6 +49,8 @@ pub struct Received {
     pub headers: HeaderMap,
     /// Its body; `null` if it is no JSON.
     pub body: Value,
+    /// Its body as it came.
+    pub bytes: Bytes,
     /// What is done with it.
     pub behaviour: Behaviour,
     /// Whether it was answered, and whoever asked was still there.
@@ -197,6 +199,7 @@ impl Receiver {
             path: parts.uri.path().to_owned(),
             headers: parts.headers,
             body: serde_json::from_slice(&body).unwrap_or_default(),
+            bytes: body,
             behaviour: Behaviour::Ok,
             answered: false,
         };

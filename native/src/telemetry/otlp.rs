@@ -1,0 +1,283 @@
+//! Traces, exported by OTLP over HTTP in batches, by a thread of their own. Nobody waits for it: what the queue has no
+//! room for is dropped, which the log tells.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    time::{Duration, SystemTime},
+};
+
+use bailiwick_core::{
+    Attempt, Config, Served,
+    trace::{Step, Trace, Work},
+    values::DeliveryState,
+};
+use bytes::Bytes;
+use http::Method;
+use opentelemetry::{
+    InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId,
+    trace::{SpanContext, SpanKind, Status, TraceState},
+};
+use opentelemetry_http::{HttpClient, HttpError};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{
+    Resource,
+    trace::{BatchConfigBuilder, BatchSpanProcessor, SpanData, SpanEvents, SpanLinks, SpanProcessor},
+};
+use tokio::runtime::Handle;
+
+use crate::{database, http_client};
+
+/// Spans that may wait to be exported; more are dropped.
+const QUEUE: usize = 8192;
+/// How long the collector may take to take some.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long what is left may take at the end.
+const AT_THE_END: Duration = Duration::from_secs(5);
+/// What is read of what the collector says.
+const ANSWER_BYTES: usize = 64 * 1024;
+
+/// The way out of traces.
+pub(super) struct Traces {
+    processor: BatchSpanProcessor,
+    scope: InstrumentationScope,
+    /// The database, as the conventions of OpenTelemetry name it.
+    engine: &'static str,
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Traces")
+    }
+}
+
+/// A span, without what all have.
+struct Told {
+    name: String,
+    kind: SpanKind,
+    took: Duration,
+    failed: Option<String>,
+    attributes: Vec<KeyValue>,
+}
+
+impl Traces {
+    /// Starts the thread; `None` if nothing is to be exported.
+    ///
+    /// # Errors
+    /// A sentence about the setting that is wrong.
+    pub(super) fn start(config: &Config) -> Result<Option<Self>, String> {
+        let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
+        let headers = headers(config.otlp_headers.as_ref().map_or("", |headers| headers.expose()))
+            .ok_or("OTLP_HEADERS: expected NAME=VALUE,NAME=VALUE.")?;
+        let endpoint = format!("{}/v1/traces", endpoint.expose().trim_end_matches('/'));
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(Collector { client: http_client::plain()?, runtime: Handle::current() })
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(endpoint)
+            .with_headers(headers)
+            .with_timeout(TIMEOUT)
+            .build()
+            .map_err(|error| format!("OTLP_ENDPOINT: it cannot be exported to: {error}."))?;
+        let queue = BatchConfigBuilder::default().with_max_queue_size(QUEUE).build();
+        let mut processor = BatchSpanProcessor::builder(exporter).with_batch_config(queue).build();
+        let version = env!("CARGO_PKG_VERSION");
+        processor.set_resource(
+            &Resource::builder()
+                .with_service_name("bailiwick")
+                .with_attribute(KeyValue::new("service.version", version))
+                .build(),
+        );
+        let scope = InstrumentationScope::builder("bailiwick").with_version(version).build();
+        let engine = if database::is_postgres(config)? { "postgresql" } else { "sqlite" };
+        Ok(Some(Self { processor, scope, engine }))
+    }
+
+    /// Exports what is left. To be called where it may block.
+    pub(super) fn stop(&self) {
+        if let Err(error) = self.processor.shutdown_with_timeout(AT_THE_END) {
+            tracing::warn!(%error, "the last traces could not be exported");
+        }
+    }
+
+    /// A request was answered.
+    pub(super) fn request(&self, method: &Method, served: &Served, status: u16, took: Duration) {
+        let Some(trace) = served.trace.filter(|trace| trace.sampled) else { return };
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", method.to_string()),
+            KeyValue::new("http.response.status_code", i64::from(status)),
+            KeyValue::new("bailiwick.request_id", served.request_id.clone()),
+            KeyValue::new("bailiwick.principal", served.principal),
+        ];
+        attributes.extend(served.route.map(|route| KeyValue::new("http.route", route)));
+        attributes.extend(served.tenant.map(|id| KeyValue::new("bailiwick.tenant", id.to_string())));
+        attributes.extend(served.problem.map(|code| KeyValue::new("error.type", code.as_str())));
+        let told = Told {
+            name: served.route.map_or_else(|| method.to_string(), |route| format!("{method} {route}")),
+            kind: SpanKind::Server,
+            took,
+            failed: (status >= 500).then(|| served.internal.clone().unwrap_or_default()),
+            attributes,
+        };
+        self.with_steps(trace, told, &served.steps);
+    }
+
+    /// An attempt to deliver something was made.
+    pub(super) fn delivery(&self, attempt: &Attempt, channel: &'static str) {
+        let Some(trace) = attempt.trace.filter(|trace| trace.sampled) else { return };
+        let told = Told {
+            name: format!("deliver {channel}"),
+            kind: SpanKind::Consumer,
+            took: attempt.took,
+            failed: attempt.error.clone().filter(|_| attempt.state != DeliveryState::Sent),
+            attributes: vec![
+                KeyValue::new("bailiwick.delivery", attempt.id.to_string()),
+                KeyValue::new("bailiwick.tenant", attempt.tenant.to_string()),
+                KeyValue::new("bailiwick.outcome", attempt.state.as_str()),
+            ],
+        };
+        self.with_steps(trace, told, &attempt.steps);
+    }
+
+    fn with_steps(&self, trace: Trace, told: Told, steps: &[Step]) {
+        #[expect(clippy::disallowed_methods, reason = "spans are told in the system's time, and just ended")]
+        let ended = SystemTime::now();
+        let began = ended.checked_sub(told.took).unwrap_or(ended);
+        for step in steps {
+            let (name, attributes) = self.step(&step.work);
+            let told = Told {
+                name,
+                kind: SpanKind::Client,
+                took: step.took,
+                failed: step.failed.clone(),
+                attributes,
+            };
+            self.export(trace, (step.span, Some(trace.span), false), began + step.begun, told);
+        }
+        self.export(trace, (trace.span, trace.parent, true), began, told);
+    }
+
+    fn step(&self, work: &Work) -> (String, Vec<KeyValue>) {
+        match work {
+            Work::Batch(statements) => {
+                let attributes = vec![
+                    KeyValue::new("db.system.name", self.engine),
+                    KeyValue::new(
+                        "db.operation.batch.size",
+                        i64::try_from(statements.len()).unwrap_or(i64::MAX),
+                    ),
+                    KeyValue::new("db.query.summary", statements.join(" ")),
+                ];
+                ("batch".to_owned(), attributes)
+            }
+            Work::Call { to, status } => {
+                let mut attributes = vec![KeyValue::new("bailiwick.to", *to)];
+                attributes.extend(
+                    status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))),
+                );
+                (format!("call {to}"), attributes)
+            }
+        }
+    }
+
+    fn export(
+        &self,
+        trace: Trace,
+        (span, parent, remote): (u64, Option<u64>, bool),
+        began: SystemTime,
+        told: Told,
+    ) {
+        let id = |span: u64| SpanId::from_bytes(span.to_be_bytes());
+        let [high, low] = trace.id.map(u128::from);
+        let trace_id = TraceId::from_bytes(((high << 64) | low).to_be_bytes());
+        self.processor.on_end(SpanData {
+            span_context: SpanContext::new(
+                trace_id,
+                id(span),
+                TraceFlags::SAMPLED,
+                false,
+                TraceState::default(),
+            ),
+            parent_span_id: parent.map_or(SpanId::INVALID, id),
+            parent_span_is_remote: remote && parent.is_some(),
+            span_kind: told.kind,
+            name: told.name.into(),
+            start_time: began,
+            end_time: began + told.took,
+            attributes: told.attributes,
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: told.failed.map_or(Status::Unset, Status::error),
+            instrumentation_scope: self.scope.clone(),
+        });
+    }
+}
+
+/// Reads `NAME=VALUE,NAME=VALUE`.
+fn headers(text: &str) -> Option<HashMap<String, String>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let (name, value) = part.split_once('=')?;
+            http::HeaderName::try_from(name.trim()).ok()?;
+            http::HeaderValue::try_from(value.trim()).ok()?;
+            Some((name.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}
+
+/// Asks the collector on the server's own runtime: the thread that exports has none.
+#[derive(Debug)]
+struct Collector {
+    client: reqwest::Client,
+    runtime: Handle,
+}
+
+impl HttpClient for Collector {
+    fn send_bytes<'a, 'async_trait>(
+        &'a self,
+        request: http::Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + 'async_trait>>
+    where
+        'a: 'async_trait,
+        Self: 'async_trait,
+    {
+        let asking = ask(self.client.clone(), request);
+        Box::pin(async move { self.runtime.spawn(asking).await? })
+    }
+}
+
+async fn ask(
+    client: reqwest::Client,
+    request: http::Request<Bytes>,
+) -> Result<http::Response<Bytes>, HttpError> {
+    let (parts, body) = request.into_parts();
+    let asking = client.request(parts.method, parts.uri.to_string()).headers(parts.headers).timeout(TIMEOUT);
+    // The URL may hold a secret.
+    let mut response = asking.body(body).send().await.map_err(reqwest::Error::without_url)?;
+    let mut answer = http::Response::new(Bytes::new());
+    *answer.status_mut() = response.status();
+    std::mem::swap(answer.headers_mut(), response.headers_mut());
+    *answer.body_mut() =
+        http_client::whole_body(response, ANSWER_BYTES).await.map_err(|failure| failure.0)?;
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_pairs() {
+        let read = headers("authorization=Basic dXNlcg==, x-team = blue,").unwrap();
+        assert_eq!(read["authorization"], "Basic dXNlcg==");
+        assert_eq!((read["x-team"].as_str(), read.len()), ("blue", 2));
+        assert_eq!(headers("").unwrap(), HashMap::new());
+        for bad in ["authorization", "a b=c", "=c", "a=\u{7f}"] {
+            assert_eq!(headers(bad), None, "{bad}");
+        }
+    }
+}
