@@ -165,7 +165,7 @@ fn log(method: &str, response: &http::Response<Bytes>, duration_ms: u64) {
         "method": method,
         "route": route.unwrap_or("-"),
         "status": response.status().as_u16(),
-        "code": problem.map(|code| code.as_str()),
+        "code": problem.map(Code::as_str),
         "duration_ms": duration_ms,
         "batches": batches,
         "database_ms": background::millis(*database),

@@ -183,10 +183,10 @@ async fn a_collector_that_does_not_answer_holds_up_nobody() {
             instance.ask(&http, "", Method::GET, "/healthz").send().await.expect(200);
         }
     });
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     futures::future::join_all(asking).await;
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(took < Duration::from_mins(1), "{took:?}");
     assert!(collector.count(TRACES) > 0);
     let begun = std::time::Instant::now();
     instance.terminate().await;

@@ -14,7 +14,7 @@ use super::Metrics;
 /// What a batch can be.
 pub(super) const KINDS: [&str; 2] = ["read", "write"];
 /// How a batch can end.
-pub(super) const OUTCOMES: [&str; 7] =
+pub(super) const OUTCOMES: [&str; 8] =
     ["done", "unmet", "unique", "constraint", "contention", "unavailable", "full", "internal"];
 
 /// A port, and where what it does is counted.
@@ -83,15 +83,17 @@ impl<C: HttpClient> HttpClient for Measured<C> {
 mod tests {
     use super::*;
 
+    struct Failing(DatabaseError);
+
+    impl Database for Failing {
+        async fn batch(&self, _: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
+            Err(self.0.clone())
+        }
+    }
+
     #[test]
     fn every_outcome_of_a_batch_is_one_that_is_told_from_the_start() {
         let metrics = Arc::new(Metrics::new().unwrap());
-        struct Failing(DatabaseError);
-        impl Database for Failing {
-            async fn batch(&self, _: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
-                Err(self.0.clone())
-            }
-        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         for error in [
             DatabaseError::Unmet(0),

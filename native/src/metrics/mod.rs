@@ -174,27 +174,31 @@ impl Metrics {
             )?,
             registry: make.0,
         };
-        // What has not happened yet is there, at zero: an increase from nothing is none to Prometheus.
+        this.zero();
+        Ok(this)
+    }
+
+    /// What has not happened yet is there, at zero: an increase from nothing is none to Prometheus.
+    fn zero(&self) {
         for code in Code::ALL {
-            this.problems.with_label_values(&[code.as_str()]);
+            self.problems.with_label_values(&[code.as_str()]);
         }
         for limit in Limit::ALL {
-            this.throttled.with_label_values(&[limit.as_str()]);
+            self.throttled.with_label_values(&[limit.as_str()]);
         }
         for channel in ["email", "slack"] {
             for outcome in ["sent", "pending", "dead"] {
-                this.attempts.with_label_values(&[channel, outcome]);
+                self.attempts.with_label_values(&[channel, outcome]);
             }
         }
         for kind in measured::KINDS {
             for outcome in measured::OUTCOMES {
-                this.batches.with_label_values(&[kind, outcome]);
+                self.batches.with_label_values(&[kind, outcome]);
             }
         }
         for what in background::ALL {
-            this.background_failures.with_label_values(&[what]);
+            self.background_failures.with_label_values(&[what]);
         }
-        Ok(this)
     }
 
     /// Notes a request that came; it has been answered, or given up, when what this returns is dropped.

@@ -4,7 +4,11 @@ mod otlp;
 
 use std::{sync::Arc, time::Duration};
 
-use bailiwick_core::{Attempt, Round, Served, problem::Problem, values::DeliveryState};
+use bailiwick_core::{
+    Attempt, Round, Served,
+    problem::{Code, Problem},
+    values::DeliveryState,
+};
 use http::Method;
 use tokio::time::Instant;
 
@@ -101,7 +105,7 @@ impl Watch<'_> {
             request_id, trace, route, tenant, principal, problem, internal, batches, database, ..
         } = served;
         let (duration_ms, database_ms) = (milliseconds(took), milliseconds(*database));
-        let (route, code) = (route.unwrap_or("-"), problem.map(|code| code.as_str()));
+        let (route, code) = (route.unwrap_or("-"), problem.map(Code::as_str));
         let trace_id = trace.map(tracing::field::display);
         let tenant = tenant.map(tracing::field::display);
         match internal {
