@@ -42,6 +42,7 @@ pub mod sql;
 pub mod tenant_config;
 pub mod throttle;
 pub mod time;
+pub mod transfer;
 pub mod values;
 pub mod workflow;
 

@@ -12,4 +12,5 @@ pub mod mailer;
 pub mod ports;
 pub mod server;
 pub mod tls;
+pub mod transfer;
 pub mod verifier;

@@ -142,7 +142,7 @@ record! {
 }
 
 record! {
-    struct Bare {
+    pub(super) struct Bare {
         id: TenantId,
         slug: Slug,
         name: Name,
@@ -154,7 +154,7 @@ record! {
 }
 
 impl Bare {
-    fn seen_as(self, role: Role) -> Tenant {
+    pub(super) fn seen_as(self, role: Role) -> Tenant {
         let Self { id, slug, name, suspended_at, created_at, updated_at, version } = self;
         Tenant { id, slug, name, role, suspended_at, created_at, updated_at, version }
     }
