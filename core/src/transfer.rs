@@ -84,7 +84,8 @@ impl Leaf for Digest {
         let text = string(value)?;
         let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         let fits = text.len() == 64 && text.bytes().all(hexadecimal);
-        fits.then_some(Self(text)).ok_or_else(|| Fault::new(FaultCode::Format, "Expected 64 hexadecimal digits."))
+        fits.then_some(Self(text))
+            .ok_or_else(|| Fault::new(FaultCode::Format, "Expected 64 hexadecimal digits."))
     }
 }
 

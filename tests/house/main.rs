@@ -4,6 +4,7 @@
 
 mod budget;
 mod generated;
+mod moved;
 mod plans;
 mod schema;
 mod statements;

@@ -19,7 +19,10 @@ use super::{Failure, Progress, Side};
 /// A line of a file: bytes. More than any row can have.
 const LINE_BYTES: u64 = limits::BODY_BYTES as u64;
 /// Rows that are sent together: bytes, less than a body may have.
-const PART_BYTES: usize = limits::BODY_BYTES / 4 * 3;
+const PART_BYTES: usize = limits::BODY_BYTES / 4;
+
+/// How often somebody else may send the same at the same time.
+const CONFLICTS: u32 = 20;
 
 /// What is to become of the file.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +60,12 @@ struct Checked {
 /// # Errors
 /// Why it was not; then nothing of it is to be seen. What was sent stays for a day, for the next run to go on with,
 /// unless it was refused.
-pub async fn import(side: &Side, path: &Path, wanted: &Wanted, progress: Progress<'_>) -> Result<Brought, Failure> {
+pub async fn import(
+    side: &Side,
+    path: &Path,
+    wanted: &Wanted,
+    progress: Progress<'_>,
+) -> Result<Brought, Failure> {
     let Checked { head, rows, sha256 } = check(path)?;
     let mut begin = head;
     if let Some(slug) = &wanted.slug {
@@ -65,7 +73,7 @@ pub async fn import(side: &Side, path: &Path, wanted: &Wanted, progress: Progres
     }
     begin.insert("new_ids".to_owned(), wanted.new_ids.into());
     let begin = Value::Object(begin);
-    let mut begun = side.begin(begin.clone()).await?;
+    let mut begun = side.begin(begin.clone()).await.map_err(|failure| told(failure, |_| 1))?;
     if wanted.anew && begun["next"] != 0 {
         side.abort(begun["tenant_id"].as_str().unwrap_or_default()).await?;
         begun = side.begin(begin).await?;
@@ -73,7 +81,7 @@ pub async fn import(side: &Side, path: &Path, wanted: &Wanted, progress: Progres
     let text = |name: &str| begun[name].as_str().unwrap_or_default().to_owned();
     let (tenant, slug) = (text("tenant_id"), text("slug"));
     let before = begun["next"].as_u64().unwrap_or_default();
-    let mut next = before;
+    let (mut next, mut conflicts) = (before, 0);
     while next < rows {
         let mut lines = Lines::open(path)?;
         lines.skip(next)?;
@@ -88,7 +96,7 @@ pub async fn import(side: &Side, path: &Path, wanted: &Wanted, progress: Progres
             match sent {
                 Ok(answer) => next = answer["next"].as_u64().unwrap_or_default(),
                 // Somebody else sends the same: look how far it is.
-                Err(failure) if failure.code == "conflict" => {}
+                Err(failure) if failure.code == "conflict" && conflicts < CONFLICTS => conflicts += 1,
                 Err(failure) if failure.faults.is_empty() => return Err(failure),
                 Err(failure) => return Err(refused(side, &tenant, first, failure).await),
             }
@@ -112,18 +120,30 @@ pub async fn import(side: &Side, path: &Path, wanted: &Wanted, progress: Progres
 }
 
 /// What is wrong, with the numbers of the lines. Nothing of it is left.
-async fn refused(side: &Side, tenant: &str, first: u64, mut failure: Failure) -> Failure {
+async fn refused(side: &Side, tenant: &str, first: u64, failure: Failure) -> Failure {
     // The head is line 1.
-    let line = |row: usize| first + 2 + row as u64;
-    let mut said: Vec<_> =
-        failure.faults.iter().take(10).map(|(row, detail)| format!("line {}: {detail}", line(*row))).collect();
+    let mut failure = told(failure, |row| first + 2 + row as u64);
+    if let Err(other) = side.abort(tenant).await {
+        failure.sentence.push_str(&format!(" (What was sent could not be removed: {})", other.sentence));
+    }
+    failure
+}
+
+/// Says what is wrong with which line.
+fn told(mut failure: Failure, line: impl Fn(usize) -> u64) -> Failure {
+    if failure.faults.is_empty() {
+        return failure;
+    }
+    let mut said: Vec<_> = failure
+        .faults
+        .iter()
+        .take(10)
+        .map(|(row, detail)| format!("line {}: {detail}", line(*row)))
+        .collect();
     if failure.faults.len() > said.len() {
         said.push(format!("and {} more", failure.faults.len() - said.len()));
     }
     failure.sentence = format!("The file is refused: {}", said.join(" / "));
-    if let Err(other) = side.abort(tenant).await {
-        failure.sentence.push_str(&format!(" (What was sent could not be removed: {})", other.sentence));
-    }
     failure
 }
 
@@ -131,7 +151,9 @@ async fn refused(side: &Side, tenant: &str, first: u64, mut failure: Failure) ->
 fn check(path: &Path) -> Result<Checked, Failure> {
     let mut lines = Lines::open(path)?;
     let head = lines.next()?.ok_or_else(|| Failure::new("The file is empty."))?;
-    let Value::Object(members) = &head else { return Err(Failure::new("Line 1 is not the head of an export.")) };
+    let Value::Object(members) = &head else {
+        return Err(Failure::new("Line 1 is not the head of an export."));
+    };
     if !members.contains_key("bailiwick_export") {
         return Err(Failure::new("Line 1 is not the head of an export."));
     }
@@ -144,10 +166,14 @@ fn check(path: &Path) -> Result<Checked, Failure> {
                 return Err(Failure::new(format!("Line {}: nothing comes after the totals.", lines.number)));
             }
             if totals["rows"] != rows || totals["tables"] != json!(tables) {
-                return Err(Failure::new(format!("The file has {rows} rows ({tables:?}), and should have {totals}.")));
+                return Err(Failure::new(format!(
+                    "The file has {rows} rows ({tables:?}), and should have {totals}."
+                )));
             }
             if totals["sha256"] != digest.as_str() {
-                return Err(Failure::new("The file was altered: its lines have another digest than its totals say."));
+                return Err(Failure::new(
+                    "The file was altered: its lines have another digest than its totals say.",
+                ));
             }
             return Ok(Checked { head, rows, sha256: digest.as_str().to_owned() });
         }
@@ -169,7 +195,8 @@ struct Lines {
 impl Lines {
     fn open(path: &Path) -> Result<Self, Failure> {
         let file = File::open(path);
-        let file = file.map_err(|error| Failure::new(format!("{} cannot be read: {error}.", path.display())))?;
+        let file =
+            file.map_err(|error| Failure::new(format!("{} cannot be read: {error}.", path.display())))?;
         Ok(Self { file: BufReader::new(file), number: 0, kept: None })
     }
 
@@ -179,7 +206,10 @@ impl Lines {
         let read = (&mut self.file).take(LINE_BYTES + 1).read_until(b'\n', &mut line).map_err(unread)?;
         self.number += 1;
         if read as u64 > LINE_BYTES {
-            return Err(Failure::new(format!("Line {}: a line has at most {LINE_BYTES} bytes.", self.number)));
+            return Err(Failure::new(format!(
+                "Line {}: a line has at most {LINE_BYTES} bytes.",
+                self.number
+            )));
         }
         Ok((read > 0).then_some(line))
     }
@@ -190,7 +220,8 @@ impl Lines {
         }
         let Some(line) = self.raw()? else { return Ok(None) };
         let read = serde_json::from_slice(&line);
-        read.map(Some).map_err(|error| Failure::new(format!("Line {}: it is not JSON: {error}.", self.number)))
+        read.map(Some)
+            .map_err(|error| Failure::new(format!("Line {}: it is not JSON: {error}.", self.number)))
     }
 
     /// Leaves the head and so many rows behind.

@@ -24,7 +24,7 @@ const BATCHES: u32 = 50;
 /// Why something was not done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
-    /// The code of the problem; empty if there was no answer, or none is needed.
+    /// The code of the problem; empty if there was no answer.
     pub code: String,
     /// What is wrong, in a sentence.
     pub sentence: String,
@@ -35,7 +35,7 @@ pub struct Failure {
 impl Failure {
     /// One of ours.
     pub(super) fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into(), ..Self::default() }
+        Self { code: "refused".to_owned(), sentence: sentence.into(), faults: Vec::new() }
     }
 }
 
@@ -56,7 +56,11 @@ impl Failure {
             let mut parts = pointer.splitn(4, '/').skip(2);
             let row = parts.next().and_then(|row| row.parse().ok()).unwrap_or_default();
             let place = parts.next().unwrap_or_default().trim_start_matches("row/").to_owned();
-            let place = if pointer.starts_with("/rows/") { place } else { pointer.trim_start_matches('/').to_owned() };
+            let place = if pointer.starts_with("/rows/") {
+                place
+            } else {
+                pointer.trim_start_matches('/').to_owned()
+            };
             (row, if place.is_empty() { detail } else { format!("{place}: {detail}") })
         };
         let faults = problem["errors"].as_array().into_iter().flatten().map(fault).collect();
@@ -126,7 +130,7 @@ impl Side {
                     }
                     return Err(failure);
                 }
-                Err(sentence) if left == 0 => return Err(Failure::new(sentence)),
+                Err(sentence) if left == 0 => return Err(Failure { sentence, ..Failure::default() }),
                 // Nothing is done twice, whether it was done or not.
                 Err(_) => {
                     left -= 1;

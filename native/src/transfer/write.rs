@@ -86,7 +86,8 @@ async fn attempt<F: Write>(
 ) -> Result<Option<Written>, Failure> {
     let first = sealed(side, slug, secrets).await?;
     let mut file = BufWriter::new(file);
-    let mut line = |text: &str| file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(unwritten);
+    let mut line =
+        |text: &str| file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(unwritten);
     let head = &first["head"];
     let mut digest = Digest::of_head(head);
     line(&canonical(head))?;

@@ -60,7 +60,7 @@ impl Arguments {
             "id": ID, "user_id": ID, "entity_id": ID, "assignee_id": ID, "recipient_id": ID, "subject_id": ID,
             "task": ID, "title": "x", "body": "x", "description": "x", "status": "todo", "priority": "normal",
             "channel": "email", "kind": "x", "action": "x", "entity_type": "x", "subject_type": "x", "detail": {},
-            "new_title": "y", "assigns": 0, "dates": 0,
+            "new_title": "y", "assigns": 0, "dates": 0, "line": 5, "name": "x", "content": {}, "email": "x",
         })
     }
 
@@ -248,6 +248,8 @@ async fn a_statement_without_its_tenant_reaches_no_other() {
         tried > 400 && bitten * 10 > tried * 6,
         "only {bitten} of {tried} would have reached another tenant"
     );
+    // What has arrived here is of no kind that these make rows of.
+    blunt.retain(|name| !name.starts_with("moved_"));
     assert!(blunt.len() <= 6, "nothing shows whatever is taken from them: {blunt:?}");
 }
 

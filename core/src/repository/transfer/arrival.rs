@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) head: String,
     /// The table that is under way.
     table: usize,
+    /// Whether any id is another one than in the file. Then the chain, which is over them, is made anew.
+    pub(super) changed: bool,
     /// By their ids in the file, those who have another id here or whose account is not made by this import.
     people: Map<String, Json>,
     /// The last entry of the activity, as the file has it and as it is here.
@@ -45,7 +47,7 @@ impl State {
     pub(super) fn new(source: TenantId, target: TenantId, slug: &str, new_ids: bool, head: &str) -> Self {
         let chain = [source, target].map(|tenant| Head::start(&tenant.to_string()));
         let (slug, head) = (slug.to_owned(), head.to_owned());
-        Self { source, target, slug, new_ids, head, table: 0, people: Map::new(), chain }
+        Self { source, target, slug, new_ids, head, table: 0, changed: new_ids, people: Map::new(), chain }
     }
 
     pub(super) fn store(&self) -> Json {
@@ -56,6 +58,7 @@ impl State {
             ("new_ids", self.new_ids.into()),
             ("head", self.head.as_str().into()),
             ("table", self.table.into()),
+            ("changed", self.changed.into()),
             ("people", self.people.clone().into()),
             ("from", from.into()),
             ("here", here.into()),
@@ -77,14 +80,10 @@ impl State {
             new_ids: stored.get("new_ids")?.as_bool()?,
             head: text("head")?.to_owned(),
             table: usize::try_from(stored.get("table")?.as_u64()?).ok()?,
+            changed: stored.get("changed")?.as_bool()?,
             people: stored.get("people")?.as_object()?.clone(),
             chain: [place("from", source)?, place("here", target)?],
         })
-    }
-
-    /// Whether any id is another one than in the file. Then the chain, which is over them, is made anew.
-    pub(super) fn changed(&self) -> bool {
-        self.new_ids || self.people.iter().any(|(old, person)| person.get(0).and_then(Json::as_str) != Some(old))
     }
 
     /// The place of the chain that the file has, if it has any.
@@ -109,9 +108,11 @@ impl State {
             }
             None => Person { id: id.to_owned(), known: false },
         };
+        self.changed |= person.id != id;
         // With new ids, what is not among these is no person.
         if self.new_ids || person.known || person.id != id {
-            self.people.insert(id.to_owned(), Json::Array(vec![person.id.as_str().into(), person.known.into()]));
+            self.people
+                .insert(id.to_owned(), Json::Array(vec![person.id.as_str().into(), person.known.into()]));
         }
         person
     }
@@ -163,7 +164,8 @@ pub(super) struct Arrival {
 impl Arrival {
     /// Reads and checks one, which is to be of a table not before this one.
     pub(super) fn read(mut record: Map<String, Json>, operator: bool) -> Result<Self, Vec<Fault>> {
-        let unknown = |name: &str| Fault::new(FaultCode::Unknown, "Nothing of this name is known here.").within(name);
+        let unknown =
+            |name: &str| Fault::new(FaultCode::Unknown, "Nothing of this name is known here.").within(name);
         let fault = |fault: Fault, name: &str| vec![fault.within(name)];
         let required = || Fault::new(FaultCode::Required, "This value is required.");
         let name = record.remove("table").ok_or_else(|| fault(required(), "table"))?;
@@ -173,7 +175,9 @@ impl Arrival {
             fault(Fault::new(FaultCode::NotAllowed, "Rows of this table are not taken here."), "table")
         })?;
         let row = record.remove("row").ok_or_else(|| fault(required(), "row"))?;
-        let Json::Object(mut given) = row else { return Err(fault(Fault::wrong_type("an object", &row), "row")) };
+        let Json::Object(mut given) = row else {
+            return Err(fault(Fault::wrong_type("an object", &row), "row"));
+        };
         let mut faults: Vec<_> = record.keys().map(|name| unknown(name)).collect();
         let mut this = Self { table, name: String::new(), refers: Vec::new(), row: Map::new() };
         for column in TABLES[table].columns.iter().filter(|column| !matches!(column.kind, Kind::Made)) {
@@ -200,9 +204,12 @@ impl Arrival {
         match kind {
             Kind::Value(check) | Kind::Document(check) => check(value),
             Kind::Operators { check, .. } if operator => check(value),
-            Kind::Operators { .. } | Kind::Made => Err(Fault::new(FaultCode::NotAllowed, "Expected null: this is not taken here.")),
+            Kind::Operators { .. } | Kind::Made => {
+                Err(Fault::new(FaultCode::NotAllowed, "Expected null: this is not taken here."))
+            }
             Kind::Own | Kind::Any | Kind::Of(_) => {
-                let id = uuid(&string(value)?).ok_or_else(|| Fault::new(FaultCode::Format, "Expected a UUID."))?;
+                let id =
+                    uuid(&string(value)?).ok_or_else(|| Fault::new(FaultCode::Format, "Expected a UUID."))?;
                 if let Kind::Of(table) = kind {
                     self.refers.push((table, format!("{table}:{id}")));
                 }
@@ -232,10 +239,16 @@ impl Arrival {
     }
 
     /// Puts it in its place after those before: what is written down of it.
-    pub(super) fn settle(self, state: &mut State, accounts: &[(String, String)], importer: Option<&str>) -> Result<Map<String, Json>, Fault> {
+    pub(super) fn settle(
+        self,
+        state: &mut State,
+        accounts: &[(String, String)],
+        importer: Option<&str>,
+    ) -> Result<Map<String, Json>, Fault> {
         let Self { table, row, .. } = self;
         if table < state.table {
-            let detail = format!("Rows of {} come before those of {}.", TABLES[table].name, TABLES[state.table].name);
+            let detail =
+                format!("Rows of {} come before those of {}.", TABLES[table].name, TABLES[state.table].name);
             return Err(Fault::new(FaultCode::NotAllowed, detail).within("table"));
         }
         state.table = table;
@@ -260,7 +273,9 @@ impl Arrival {
         match TABLES[table].name {
             "tenants" => {
                 if row.get("id").and_then(Json::as_str) != Some(&state.source.to_string()) {
-                    return Err(Fault::new(FaultCode::NotAllowed, "This is not the tenant of the file.").within("id").within("row"));
+                    return Err(Fault::new(FaultCode::NotAllowed, "This is not the tenant of the file.")
+                        .within("id")
+                        .within("row"));
                 }
                 here.insert("slug".to_owned(), state.slug.as_str().into());
             }
@@ -292,17 +307,22 @@ fn admitted(row: &Map<String, Json>, here: &mut Map<String, Json>, state: &State
 /// The place of an entry in the chain. As long as no id is another one, it is what it was, and if somebody has tampered
 /// with it that shows here as there. Else the chain is made anew, but only of one that holds.
 fn chained(row: &Map<String, Json>, here: &mut Map<String, Json>, state: &mut State) -> Result<(), Fault> {
-    let (source, target, changed) = (state.source.to_string(), state.target.to_string(), state.changed());
+    let (source, target, changed) = (state.source.to_string(), state.target.to_string(), state.changed);
     let [from, to] = &mut state.chain;
     let seq = from.seq + 1;
-    let fault = |detail: &str, column| Fault::new(FaultCode::NotAllowed, detail.to_owned()).within(column).within("row");
+    let fault = |detail: &str, column| {
+        Fault::new(FaultCode::NotAllowed, detail.to_owned()).within(column).within("row")
+    };
     if row.get("seq").and_then(Json::as_i64) != Some(seq) {
         return Err(fault("The numbers of the entries have no gaps.", "seq"));
     }
     let given = row.get("hash").and_then(Json::as_str).unwrap_or_default().to_owned();
     let hash = if changed {
         if Entry::of_members(row).hash(&source, seq, &from.hash) != given {
-            return Err(fault("The chain of the activity does not hold here, and cannot be made anew with other ids.", "hash"));
+            return Err(fault(
+                "The chain of the activity does not hold here, and cannot be made anew with other ids.",
+                "hash",
+            ));
         }
         Entry::of_members(here).hash(&target, seq, &to.hash)
     } else {
@@ -316,7 +336,11 @@ fn chained(row: &Map<String, Json>, here: &mut Map<String, Json>, state: &mut St
 /// Names that rows of this part give themselves more than once.
 pub(super) fn repeated(arrivals: &[(usize, Arrival)]) -> Vec<usize> {
     let mut seen = HashSet::new();
-    arrivals.iter().filter(|(_, arrival)| !seen.insert(arrival.name.as_str())).map(|(index, _)| *index).collect()
+    arrivals
+        .iter()
+        .filter(|(_, arrival)| !seen.insert(arrival.name.as_str()))
+        .map(|(index, _)| *index)
+        .collect()
 }
 
 /// The id of a tenant that gets a new one: the same each time that the same is asked for.
@@ -330,4 +354,56 @@ pub(super) fn new_tenant(source: TenantId, user: Uuid, slug: &str, head: &str) -
     let mut seed = [0; 16];
     seed.copy_from_slice(&hash[..16]);
     TenantId(uuid(&derived(TenantId(Uuid::from_bytes(seed)), &source.to_string())).unwrap_or(source.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn id(number: u128) -> TenantId {
+        TenantId(Uuid::from_u128((number << 80) | (7 << 76) | (1 << 63) | number))
+    }
+
+    #[test]
+    fn derived_ids_keep_the_time_and_nothing_else() {
+        let (one, other, old) = (id(1), id(2), id(900).to_string());
+        let new = derived(one, &old);
+        assert_eq!((&new[..15], new.as_bytes()[14]), (&old[..15], b'7'));
+        assert_ne!(new, old);
+        assert_eq!(new, derived(one, &old));
+        assert_ne!(new, derived(other, &old));
+        assert!(derived(one, &id(899).to_string()) < new && new < derived(one, &id(901).to_string()));
+        let tenant = |user, slug, head| new_tenant(one, id(user).0, slug, head);
+        assert_eq!(tenant(5, "a", "h"), tenant(5, "a", "h"));
+        for another in [tenant(6, "a", "h"), tenant(5, "b", "h"), tenant(5, "a", "i")] {
+            assert_ne!(another, tenant(5, "a", "h"));
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_an_import_is_read_as_it_was_stored() {
+        let mut state = State::new(id(1), id(2), "acme", true, "head");
+        let stored = |state: &State| State::read(id(2), &state.store()).unwrap().store();
+        assert_eq!(stored(&state), state.store());
+        let row = |id: TenantId, email: &str| match json!({ "id": id.to_string(), "email": email }) {
+            Json::Object(row) => row,
+            _ => Map::new(),
+        };
+        let accounts = [(id(7).to_string(), "a@example.com".to_owned()), (id(4).to_string(), "x@example.com".to_owned())];
+        let found = state.meet(&row(id(3), "a@example.com"), &accounts);
+        assert_eq!((found.id, found.known), (id(7).to_string(), true));
+        // Somebody else's id.
+        let made = state.meet(&row(id(4), "b@example.com"), &accounts);
+        assert_eq!((made.id == id(4).to_string(), made.known), (false, false));
+        let made = state.meet(&row(id(5), "c@example.com"), &accounts);
+        assert_eq!((made.id, made.known), (id(5).to_string(), false));
+        state.chain[0] = Head { seq: 3, hash: "0".repeat(64) };
+        assert_eq!(stored(&state), state.store());
+        // People, the tenant, and all else.
+        let mapped = [id(3), id(5), id(1), id(9)].map(|id| state.mapped(&id.to_string()));
+        assert_eq!(mapped[..3], [id(7), id(5), id(2)].map(|id| id.to_string()));
+        assert_ne!(mapped[3], id(9).to_string());
+    }
 }

@@ -13,6 +13,8 @@ use crate::{
 
 /// The largest number that all engines have exactly.
 const EXACT: i64 = (1 << 53) - 1;
+/// More changes of one thing than there will ever be.
+const VERSION_MAX: i64 = 100_000_000;
 
 /// A value of a type that requests have.
 pub(super) fn leaf<T: Leaf>(value: Json) -> Result<Json, Fault>
@@ -32,11 +34,20 @@ pub(super) fn date(value: Json) -> Result<Json, Fault> {
     Date::from_value(value).map(|date| date.to_string().into())
 }
 
-/// A number from 1 on.
-pub(super) fn number(value: Json) -> Result<Json, Fault> {
+/// How often something was changed. Their sum must be a number that all engines have exactly.
+pub(super) fn version(value: Json) -> Result<Json, Fault> {
+    within(value, VERSION_MAX)
+}
+
+/// The number of an entry.
+pub(super) fn seq(value: Json) -> Result<Json, Fault> {
+    within(value, EXACT)
+}
+
+fn within(value: Json, most: i64) -> Result<Json, Fault> {
     match value.as_i64() {
-        Some(1..=EXACT) => Ok(value),
-        _ => Err(Fault::new(FaultCode::Format, "Expected a whole number from 1 on.")),
+        Some(number) if (1..=most).contains(&number) => Ok(value),
+        _ => Err(Fault::new(FaultCode::Format, format!("Expected a whole number from 1 to {most}."))),
     }
 }
 
@@ -52,7 +63,11 @@ pub(super) fn lines(value: Json) -> Result<Json, Fault> {
 
 fn matching(value: Json, wanted: &str, fits: impl Fn(&str) -> bool) -> Result<Json, Fault> {
     let text = string(value)?;
-    if fits(&text) { Ok(text.into()) } else { Err(Fault::new(FaultCode::Format, format!("Expected {wanted}."))) }
+    if fits(&text) {
+        Ok(text.into())
+    } else {
+        Err(Fault::new(FaultCode::Format, format!("Expected {wanted}.")))
+    }
 }
 
 /// SHA-256, in lower-case hexadecimal.
@@ -63,12 +78,15 @@ pub(super) fn digest(value: Json) -> Result<Json, Fault> {
 
 /// How an API key begins.
 pub(super) fn prefix(value: Json) -> Result<Json, Fault> {
-    matching(value, "how an API key begins", |text| text.starts_with("bwk_") && text.len() == 12 && text.is_ascii())
+    matching(value, "how an API key begins", |text| {
+        text.starts_with("bwk_") && text.len() == 12 && text.is_ascii()
+    })
 }
 
 /// What bcrypt makes of a password; nothing, of who has none.
 pub(super) fn hash_of_password(value: Json) -> Result<Json, Fault> {
-    let fits = |text: &str| text.is_empty() || (text.starts_with("$2") && text.len() == 60 && text.is_ascii());
+    let fits =
+        |text: &str| text.is_empty() || (text.starts_with("$2") && text.len() == 60 && text.is_ascii());
     matching(value, "what bcrypt makes of a password", fits)
 }
 
@@ -106,8 +124,8 @@ fn plain(value: &Json) -> bool {
         Json::Number(number) => number.as_i64().is_some_and(|number| number.abs() <= EXACT),
         Json::String(text) => !text.contains('\0'),
         Json::Array(items) => items.iter().all(plain),
-        Json::Object(members) => {
-            members.iter().all(|(name, value)| name.bytes().all(|b| (b' '..=b'~').contains(&b)) && plain(value))
-        }
+        Json::Object(members) => members
+            .iter()
+            .all(|(name, value)| name.bytes().all(|b| (b' '..=b'~').contains(&b)) && plain(value)),
     }
 }

@@ -73,7 +73,8 @@ impl schemars::JsonSchema for Place {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let id = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-        let names: Vec<_> = TABLES.iter().filter(|table| table.key != "seq").map(|table| table.name).collect();
+        let names: Vec<_> =
+            TABLES.iter().filter(|table| table.key != "seq").map(|table| table.name).collect();
         schemars::json_schema!({
             "type": "string", "maxLength": 64,
             "pattern": format!("^(({})(:{id})?|activity(:[0-9]{{1,15}})?)$", names.join("|")),
@@ -125,7 +126,13 @@ pub(super) fn ask(batch: &mut Batch<'_>, from: Option<Place>) -> Asked {
 
 impl Asked {
     /// Makes the part out of what came.
-    pub(super) fn take(self, outcome: &mut Outcome, tenant: TenantId, reach: Reach, app: &crate::App) -> Result<Export> {
+    pub(super) fn take(
+        self,
+        outcome: &mut Outcome,
+        tenant: TenantId,
+        reach: Reach,
+        app: &crate::App,
+    ) -> Result<Export> {
         match self {
             Self::First(presence, changes) => {
                 let presence = outcome.optional(presence)?.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -164,7 +171,9 @@ impl Asked {
                             members.insert(column.name.to_owned(), value(column, cell, reach)?);
                         }
                     }
-                    last = members.get(table.key).map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
+                    last = members
+                        .get(table.key)
+                        .map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
                     rows.push(Record { table: table.name.to_owned(), row: Json::Object(members) });
                 }
                 let full = u32::try_from(rows.len()).is_ok_and(|count| count == limits::MOVED_ROWS);

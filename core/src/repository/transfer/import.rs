@@ -157,7 +157,9 @@ impl<'a> By<'a> {
             return refuse("bailiwick_export", format!("Expected a file of the form {FORM}."));
         }
         if new.schema_version.0 != NEEDED_SCHEMA_VERSION {
-            let detail = format!("Expected a file of the schema {NEEDED_SCHEMA_VERSION}: bring the older side up to date.");
+            let detail = format!(
+                "Expected a file of the schema {NEEDED_SCHEMA_VERSION}: bring the older side up to date."
+            );
             return refuse("schema_version", detail);
         }
         let digest = Digest::of_head(&new.head());
@@ -175,7 +177,10 @@ impl<'a> By<'a> {
         if let Some(stored) = outcome.optional(stored)? {
             let (state, next, _) = stored.read(target)?;
             if (state.head.as_str(), state.slug.as_str()) != (digest.as_str(), slug.as_str()) {
-                return Err(Problem::with(Code::Conflict, "Another import of this tenant is under way: end it first."));
+                return Err(Problem::with(
+                    Code::Conflict,
+                    "Another import of this tenant is under way: end it first.",
+                ));
             }
             return Ok(Import { tenant_id: target, slug, next: Count(next) });
         }
@@ -187,7 +192,8 @@ impl<'a> By<'a> {
         }
         let state = State::new(source, target, slug.as_str(), new_ids, digest.as_str());
         let mut batch = self.batch(target);
-        let arguments = [self.user().into(), state.store().into(), digest.as_str().into(), self.app().now().into()];
+        let arguments =
+            [self.user().into(), state.store().into(), digest.as_str().into(), self.app().now().into()];
         let _: Slot<()> = batch.add(&INSERT, arguments);
         for key in ["imports_pkey", "imports_tenant_id_user_id_key"] {
             batch.on_duplicate(key, Problem::new(Code::Conflict));
@@ -291,7 +297,10 @@ impl<'a> By<'a> {
             for (table, name) in &arrival.refers {
                 let here = before.iter().any(|(_, other)| other.name == *name);
                 if !here && !arrived.contains(name) {
-                    let detail = format!("{} is none of the {table} that came before.", name.split(':').next_back().unwrap_or_default());
+                    let detail = format!(
+                        "{} is none of the {table} that came before.",
+                        name.split(':').next_back().unwrap_or_default()
+                    );
                     faults.push(within(Fault::new(FaultCode::NotAllowed, detail).within("row"), *index));
                 }
             }
@@ -312,7 +321,8 @@ impl<'a> By<'a> {
         let stored = batch.add::<Stored, _>(&STATE, [self.user().into()]);
         let stored = self.read(batch).await?.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let (state, next, digest) = stored.read(tenant)?;
-        let mismatch = || Problem::new(Code::ImportMismatch).member("rows", next).member("sha256", digest.as_str());
+        let mismatch =
+            || Problem::new(Code::ImportMismatch).member("rows", next).member("sha256", digest.as_str());
         if (next, &digest) != (rows.0, &sha256) {
             return Err(mismatch());
         }
@@ -347,7 +357,7 @@ impl<'a> By<'a> {
             ("from", state.source.into()),
             ("head", state.file_head().into()),
             ("rows", next.into()),
-            ("sealed_anew", state.changed().into()),
+            ("sealed_anew", state.changed.into()),
             ("sha256", digest.as_str().into()),
         ]);
         let actor = match self {

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::checks::{
-    config, date, detail, digest, hash_of_password, leaf, line, lines, muted, number, prefix, time,
+    config, date, detail, digest, hash_of_password, leaf, line, lines, muted, prefix, seq, time, version,
 };
 use crate::{
     sql::{TenantSql, statements},
@@ -168,7 +168,7 @@ pub(super) mod users {
             Column { name: "disabled_at", kind: Operators { secret: false, check: time }, nullable: true },
             Column { name: "created_at", kind: Value(time), nullable: false },
             Column { name: "updated_at", kind: Value(time), nullable: false },
-            Column { name: "version", kind: Value(number), nullable: false },
+            Column { name: "version", kind: Value(version), nullable: false },
         ],
         key: "id",
         secret: false,
@@ -210,7 +210,7 @@ pub(super) mod tenants {
             Column { name: "config", kind: Document(config), nullable: false },
             Column { name: "created_at", kind: Value(time), nullable: false },
             Column { name: "updated_at", kind: Value(time), nullable: false },
-            Column { name: "version", kind: Value(number), nullable: false },
+            Column { name: "version", kind: Value(version), nullable: false },
         ],
         key: "id",
         secret: false,
@@ -229,7 +229,7 @@ moved! {
     muted jsonb = Document(muted);
     created_at timestamptz = Value(time);
     updated_at timestamptz = Value(time);
-    version bigint = Value(number);
+    version bigint = Value(version);
 }
 
 moved! {
@@ -243,7 +243,7 @@ moved! {
     submitted_by uuid = Of("users"), null;
     created_at timestamptz = Value(time);
     updated_at timestamptz = Value(time);
-    version bigint = Value(number);
+    version bigint = Value(version);
 }
 
 moved! {
@@ -258,7 +258,7 @@ moved! {
     created_by uuid = Of("users"), null;
     created_at timestamptz = Value(time);
     updated_at timestamptz = Value(time);
-    version bigint = Value(number);
+    version bigint = Value(version);
 }
 
 moved! {
@@ -269,7 +269,7 @@ moved! {
     edited_at timestamptz = Value(time), null;
     created_at timestamptz = Value(time);
     updated_at timestamptz = Value(time);
-    version bigint = Value(number);
+    version bigint = Value(version);
 }
 
 moved! {
@@ -302,7 +302,7 @@ moved! {
 moved! {
     /// In the order of the chain, and only what has its place there: what has none yet is waited for.
     activity "moved_activity" by seq, unique ["activity_tenant_id_seq_key"], secret false, changes "count(seq)";
-    seq bigint = Value(number);
+    seq bigint = Value(seq);
     hash text = Value(digest);
     actor_id uuid = Any, null;
     action text = Value(leaf::<Term>);
@@ -341,8 +341,14 @@ pub(super) static TABLES: [Table; 10] = [
 /// What of a tenant is not moved, and why.
 #[cfg(feature = "openapi")]
 pub const LEFT: &[(&str, &str)] = &[
-    ("deliveries", "What is to be sent, the place that it comes from sends; brought in, it would let anybody send anything."),
-    ("idempotency_keys", "Answers are encrypted by the keys of the place that gave them, and good for a day."),
+    (
+        "deliveries",
+        "What is to be sent, the place that it comes from sends; brought in, it would let anybody send anything.",
+    ),
+    (
+        "idempotency_keys",
+        "Answers are encrypted by the keys of the place that gave them, and good for a day.",
+    ),
     ("imports", "What is on its way in is no tenant yet."),
     ("import_rows", "What is on its way in is no tenant yet."),
     ("project_search", "The index of words is made where projects come to."),
@@ -359,6 +365,7 @@ pub const LEFT: &[(&str, &str)] = &[
 /// The columns that are moved, as `table.column`.
 #[cfg(feature = "openapi")]
 pub fn moved() -> Vec<String> {
-    let columns = |table: &'static Table| table.columns.iter().map(|column| format!("{}.{}", table.name, column.name));
+    let columns =
+        |table: &'static Table| table.columns.iter().map(|column| format!("{}.{}", table.name, column.name));
     TABLES.iter().flat_map(columns).collect()
 }
