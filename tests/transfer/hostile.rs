@@ -83,7 +83,7 @@ const FAULTS: &[Fault] = &[
         |row| row["config"] = json!({ "slack_webhook_url": "https://127.0.0.1/x" }),
         "line #: config/slack_webhook_url: This URL is not taken",
     ),
-    ("activity", 3, |row| row["seq"] = json!(9), "line #: seq: The numbers of the entries have no gaps"),
+    ("activity", 3, |row| row["seq"] = json!(900), "line #: seq: The numbers of the entries have no gaps"),
     ("activity", 3, |row| row["hash"] = json!("x"), "line #: hash: Expected 64 hexadecimal digits"),
     ("activity", 3, |row| row["detail"] = json!({ "n": 1.5 }), "line #: detail: Expected whole numbers"),
     ("activity", 3, |row| row["action"] = json!("Ha!"), "line #: action"),

@@ -46,7 +46,8 @@ async fn a_copy_shares_nothing_with_its_original_but_people() {
         assert_eq!(shared, allowed);
         // In the order of the originals, one for one, everywhere that an id stands.
         let mut known = std::collections::BTreeMap::new();
-        for (before, after) in one.rows.iter().zip(&two.rows) {
+        let told = |row: &&Value| row["row"]["action"] != "tenant.imported";
+        for (before, after) in one.rows.iter().filter(told).zip(two.rows.iter().filter(told)) {
             pair(before, after, &mut known);
         }
         for slug in ["original", "copy"] {
