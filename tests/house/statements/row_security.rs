@@ -231,8 +231,10 @@ async fn a_statement_without_its_tenant_reaches_no_other() {
                 }
                 bit = bit || worlds.differ(Asker::Free, sql.returns, ask).await;
             }
-            tried += 1;
-            bitten += usize::from(bit);
+            // What has arrived here is of no kind that these make rows of.
+            let makes = sql.name.starts_with("moved_") && !sql.reads;
+            tried += usize::from(!makes);
+            bitten += usize::from(bit && !makes);
             bites |= bit;
         }
         if is_tenants(sql) && !bites {
@@ -248,7 +250,6 @@ async fn a_statement_without_its_tenant_reaches_no_other() {
         tried > 400 && bitten * 10 > tried * 6,
         "only {bitten} of {tried} would have reached another tenant"
     );
-    // What has arrived here is of no kind that these make rows of.
     blunt.retain(|name| !name.starts_with("moved_"));
     assert!(blunt.len() <= 6, "nothing shows whatever is taken from them: {blunt:?}");
 }
