@@ -156,8 +156,17 @@ impl schemars::JsonSchema for RawRows {
         "RawRows".into()
     }
 
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let item = generator.subschema_for::<Record>();
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let tables = crate::repository::transfer::tables();
+        let item = schemars::json_schema!({
+            "type": "object",
+            "properties": {
+                "table": { "type": "string", "enum": tables, "description": "What it is a row of." },
+                "row": { "type": "object", "description": "Its columns, all of them." },
+            },
+            "required": ["table", "row"],
+            "additionalProperties": false,
+        });
         schemars::json_schema!({
             "type": "array", "items": item, "minItems": 1, "maxItems": crate::limits::MOVED_ROWS
         })

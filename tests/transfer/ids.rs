@@ -73,7 +73,7 @@ fn pair(before: &Value, after: &Value, known: &mut std::collections::BTreeMap<St
             assert_eq!(known.entry(one.clone()).or_insert_with(|| two.clone()), two);
         }
         (Value::Array(one), Value::Array(two)) => {
-            one.iter().zip(two).for_each(|(one, two)| pair(one, two, known))
+            one.iter().zip(two).for_each(|(one, two)| pair(one, two, known));
         }
         (Value::Object(one), Value::Object(two)) => {
             for (name, value) in

@@ -23,7 +23,7 @@ pub(crate) enum Place {
         _directory: Option<TempDir>,
     },
     Remote {
-        target: Target,
+        target: Box<Target>,
         token: String,
     },
 }
@@ -70,7 +70,7 @@ impl Place {
     }
 
     pub(crate) fn remote(target: Target) -> Self {
-        Self::Remote { target, token: String::new() }
+        Self::Remote { target: Box::new(target), token: String::new() }
     }
 
     pub(crate) fn name(&self) -> &'static str {

@@ -65,6 +65,11 @@ fn of_type(name: &str) -> Option<Value> {
     })
 }
 
+/// A row of a tenant that is moved.
+fn of_type_record() -> Value {
+    json!({ "table": "comments", "row": of_member("Record", "row") })
+}
+
 /// What a member is in the story, where its type does not say it.
 #[expect(clippy::match_same_arms, reason = "a table, in the order of what it tells")]
 fn of_member(of: &str, member: &str) -> Option<Value> {
@@ -138,6 +143,7 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
             "author_id": "019ab3f2-6c00-7a10-8e4d-3b5c9d7e2101", "body": "The engine needs another test.", "edited_at": null,
             "created_at": MADE_AT, "updated_at": MADE_AT, "version": 1
         }),
+        ("Rows", "rows") => json!([of_type_record()]),
         ("Import", "next") => json!(0),
         ("SessionTokens", "access_token") => json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"),
         ("SessionTokens", "expires_in") => json!(900),

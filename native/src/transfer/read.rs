@@ -67,16 +67,16 @@ pub async fn import(
     progress: Progress<'_>,
 ) -> Result<Brought, Failure> {
     let Checked { head, rows, sha256 } = check(path)?;
-    let mut begin = head;
+    let mut wish = head;
     if let Some(slug) = &wanted.slug {
-        begin.insert("as_slug".to_owned(), slug.as_str().into());
+        wish.insert("as_slug".to_owned(), slug.as_str().into());
     }
-    begin.insert("new_ids".to_owned(), wanted.new_ids.into());
-    let begin = Value::Object(begin);
-    let mut begun = side.begin(begin.clone()).await.map_err(|failure| told(failure, |_| 1))?;
+    wish.insert("new_ids".to_owned(), wanted.new_ids.into());
+    let wish = Value::Object(wish);
+    let mut begun = side.begin(wish.clone()).await.map_err(|failure| told(failure, |_| 1))?;
     if wanted.anew && begun["next"] != 0 {
         side.abort(begun["tenant_id"].as_str().unwrap_or_default()).await?;
-        begun = side.begin(begin).await?;
+        begun = side.begin(wish).await?;
     }
     let text = |name: &str| begun[name].as_str().unwrap_or_default().to_owned();
     let (tenant, slug) = (text("tenant_id"), text("slug"));
@@ -124,7 +124,9 @@ async fn refused(side: &Side, tenant: &str, first: u64, failure: Failure) -> Fai
     // The head is line 1.
     let mut failure = told(failure, |row| first + 2 + row as u64);
     if let Err(other) = side.abort(tenant).await {
-        failure.sentence.push_str(&format!(" (What was sent could not be removed: {})", other.sentence));
+        let sentence =
+            format!("{} (What was sent could not be removed: {})", failure.sentence, other.sentence);
+        failure.sentence = sentence;
     }
     failure
 }

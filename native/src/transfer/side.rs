@@ -124,9 +124,9 @@ impl Side {
                         failure.sentence = format!("{method} {path} was answered {}.", reply.summary());
                     }
                     if failure.code == "invalid_token" {
-                        failure.sentence = "The token in BAILIWICK_TOKEN is not valid, or not any more (that of a \
+                        "The token in BAILIWICK_TOKEN is not valid, or not any more (that of a \
                              login is good for 15 minutes). With another one, the same command goes on where it was."
-                            .to_owned();
+                            .clone_into(&mut failure.sentence);
                     }
                     return Err(failure);
                 }

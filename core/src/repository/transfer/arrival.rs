@@ -391,7 +391,10 @@ mod tests {
             Json::Object(row) => row,
             _ => Map::new(),
         };
-        let accounts = [(id(7).to_string(), "a@example.com".to_owned()), (id(4).to_string(), "x@example.com".to_owned())];
+        let accounts = [
+            (id(7).to_string(), "a@example.com".to_owned()),
+            (id(4).to_string(), "x@example.com".to_owned()),
+        ];
         let found = state.meet(&row(id(3), "a@example.com"), &accounts);
         assert_eq!((found.id, found.known), (id(7).to_string(), true));
         // Somebody else's id.

@@ -136,13 +136,13 @@ impl Asked {
         match self {
             Self::First(presence, changes) => {
                 let presence = outcome.optional(presence)?.ok_or_else(|| Problem::new(Code::NotFound))?;
-                let (mut mark, mut pending) = (String::new(), 0);
+                let (mut mark, mut pending) = (Vec::new(), 0);
                 for (table, slot) in TABLES.iter().zip(changes) {
                     let Changes { amount, changes } = outcome.one(slot)?;
                     if table.key == "seq" {
                         pending = amount - changes;
                     }
-                    mark.push_str(&format!("{amount} {changes} "));
+                    mark.push(format!("{amount} {changes}"));
                 }
                 let head = Head {
                     bailiwick_export: Count(FORM),
@@ -155,7 +155,7 @@ impl Asked {
                 let next = reach.from(0).map(|table| Place { table, after: None }.to_string());
                 Ok(Export {
                     head: Some(head),
-                    mark: Some(sha256_hex(&mark)),
+                    mark: Some(sha256_hex(&mark.join(" "))),
                     pending: Some(Count(pending)),
                     rows: Vec::new(),
                     next,

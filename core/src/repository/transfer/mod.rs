@@ -10,7 +10,7 @@ mod tables;
 use crate::sql::Sql;
 
 #[cfg(feature = "openapi")]
-pub use self::tables::{LEFT, moved};
+pub use self::tables::{LEFT, moved, tables};
 
 /// The statements of each table.
 pub(super) const ALL: [&[&Sql]; 11] = [

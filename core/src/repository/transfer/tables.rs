@@ -123,6 +123,7 @@ macro_rules! moved {
 /// The accounts that the tenant's rows name: its members, and those who left something behind. They belong to no tenant;
 /// what is known of them goes along, so that the same people can be found or made where it comes to.
 pub(super) mod users {
+    #[expect(clippy::wildcard_imports, reason = "a part of the table, as the others are")]
     use super::*;
 
     const COLUMNS: &str = "id, email, name, password_hash, disabled_at, created_at, updated_at, version";
@@ -181,6 +182,7 @@ pub(super) mod users {
 
 /// The tenant itself. Whether the operator keeps it closed is the operator's of each place.
 pub(super) mod tenants {
+    #[expect(clippy::wildcard_imports, reason = "a part of the table, as the others are")]
     use super::*;
 
     const COLUMNS: &str = "id, slug, name, created_by, config, created_at, updated_at, version";
@@ -368,4 +370,10 @@ pub fn moved() -> Vec<String> {
     let columns =
         |table: &'static Table| table.columns.iter().map(|column| format!("{}.{}", table.name, column.name));
     TABLES.iter().flat_map(columns).collect()
+}
+
+/// The tables whose rows are taken over HTTP.
+#[cfg(feature = "openapi")]
+pub fn tables() -> Vec<&'static str> {
+    TABLES.iter().filter(|table| !table.secret).map(|table| table.name).collect()
 }
