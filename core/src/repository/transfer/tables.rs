@@ -123,8 +123,10 @@ macro_rules! moved {
 /// The accounts that the tenant's rows name: its members, and those who left something behind. They belong to no tenant;
 /// what is known of them goes along, so that the same people can be found or made where it comes to.
 pub(super) mod users {
-    #[expect(clippy::wildcard_imports, reason = "a part of the table, as the others are")]
-    use super::*;
+    use super::{
+        ARRIVED, Column, Email, Name, Operators, Own, Table, Value, hash_of_password, leaf, statements, time,
+        version,
+    };
 
     const COLUMNS: &str = "id, email, name, password_hash, disabled_at, created_at, updated_at, version";
     const VALUES: &str = "r.content ->> 'id', r.content ->> 'email', r.content ->> 'name', \
@@ -182,8 +184,9 @@ pub(super) mod users {
 
 /// The tenant itself. Whether the operator keeps it closed is the operator's of each place.
 pub(super) mod tenants {
-    #[expect(clippy::wildcard_imports, reason = "a part of the table, as the others are")]
-    use super::*;
+    use super::{
+        ARRIVED, Column, Document, Name, Of, Own, Slug, Table, Value, config, leaf, statements, time, version,
+    };
 
     const COLUMNS: &str = "id, slug, name, created_by, config, created_at, updated_at, version";
     const VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', r.content ->> 'created_by', \
