@@ -2,6 +2,7 @@
 
 use bailiwick_tests::{
     actors::{Actor, PASSWORD},
+    provider::{Person, Provider},
     targets,
 };
 use serde_json::{Value, json};
@@ -72,6 +73,49 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
         members.iter().all(|member| member["user_id"] != anybody.id && member["email"] != email),
         "{members:?}"
     );
+    target.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_no_account_comes_by_the_identity_provider_or_by_an_invitation() {
+    let target = targets::native_sqlite(&[]).await;
+    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let directory = tempfile::tempdir().expect("a directory");
+    let importer = Actor::register(target, "importer").await;
+    let (person, other) = (Person::new("moved"), Person { verified: false, ..Person::new("unverified") });
+    let mut file = Export::make("waiting", SMALL);
+    file.row("users", 1)["email"] = json!(person.email);
+    file.row("users", 2)["email"] = json!(other.email);
+    for index in 1..3 {
+        file.row("memberships", index)["role"] = json!("manager");
+        file.row("memberships", index)["status"] = json!("active");
+    }
+    let path = directory.path().join("waiting.ndjson");
+    file.write(&path);
+    let side = bailiwick::transfer::Side::remote(&target.url, importer.token.clone().expect("a token"))
+        .expect("a URL");
+    let wanted = bailiwick::transfer::Wanted::default();
+    bailiwick::transfer::import(&side, &path, &wanted, &mut |_| {}).await.expect("it is taken");
+    // The provider has verified the address, so all that waited for it is theirs.
+    let token = Provider::shared().access_token("EdDSA", &person).await;
+    let moved = Actor { token: Some(token), ..Actor::anonymous(target) };
+    assert_eq!(moved.get("/v1/me").send().await.expect(200).body["id"], file.of("users")[1]["id"]);
+    let tenant = moved.get("/v1/tenant").tenant(file.tenant()).send().await.expect(200);
+    assert_eq!(tenant.body["role"], "manager");
+    let token = Provider::shared().access_token("EdDSA", &other).await;
+    let nobody = Actor { token: Some(token), ..Actor::anonymous(target) };
+    nobody.get("/v1/me").send().await.problem(403, "email_not_verified");
+    // Who is invited gets what the invitation says, and nothing that waited.
+    let new = json!({ "email": other.email, "role": "viewer" });
+    let made = importer.post("/v1/invitations").tenant(file.tenant()).json(&new).send().await.expect(201);
+    let account = json!({
+        "email": other.email, "name": "Invited", "password": PASSWORD, "invitation_token": made.text_at("/token")
+    });
+    let invited = nobody.post("/v1/auth/register").json(&account).send().await.expect(201);
+    assert_ne!(invited.body["id"], file.of("users")[2]["id"]);
+    let members = rows(&importer, file.tenant()).await;
+    let found = members.iter().find(|member| member["email"] == other.email).expect("a member");
+    assert_eq!((&found["user_id"], &found["role"]), (&invited.body["id"], &json!("viewer")));
     target.stop().await;
 }
 
