@@ -73,8 +73,9 @@ impl schemars::JsonSchema for Place {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let id = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-        let names: Vec<_> =
-            TABLES.iter().filter(|table| table.key != "seq").map(|table| table.name).collect();
+        // Keys are not shown to anybody over HTTP.
+        let shown = TABLES.iter().filter(|table| table.key != "seq" && !table.secret);
+        let names: Vec<_> = shown.map(|table| table.name).collect();
         schemars::json_schema!({
             "type": "string", "maxLength": 64,
             "pattern": format!("^(({})(:{id})?|activity(:[0-9]{{1,15}})?)$", names.join("|")),
