@@ -50,6 +50,8 @@ pub enum DatabaseError {
     Contention,
     /// The engine cannot be reached, has no free connection, or did not answer in time.
     Unavailable(String),
+    /// There is no room left to write in. Nothing was written; reading may well go on.
+    Full(String),
     /// Anything else: a bug, or a schema that does not fit.
     Internal(String),
 }

@@ -15,6 +15,12 @@ use crate::{
     sql::DecodeError,
 };
 
+/// What is said where the database is full.
+const NO_ROOM: &str =
+    "The database has no room left: nothing can be written until the operator makes some. Reading goes on.";
+/// After so many seconds it is worth looking whether there is room again.
+const NO_ROOM_RETRY_SECONDS: &str = "30";
+
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $code:ident = $text:literal $status:literal $title:literal;)+) => {
         /// What kind of problem it is. Clients may rely on the text and the status; both never change.
@@ -380,6 +386,10 @@ impl From<DatabaseError> for Box<Problem> {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Unavailable(text) => Problem::new(Code::Unavailable).because(text),
+            // It is for the operator to mend, so it is of no use to come again at once.
+            DatabaseError::Full(text) => Problem::with(Code::Unavailable, NO_ROOM)
+                .header(header::RETRY_AFTER, NO_ROOM_RETRY_SECONDS.to_owned())
+                .because(text),
             DatabaseError::Contention => {
                 Problem::new(Code::Unavailable).because("serialisation failed repeatedly")
             }

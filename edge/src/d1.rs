@@ -38,14 +38,23 @@ impl D1 {
 impl Database for D1 {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
         let first = SendFuture::new(self.attempt(statements)).await;
+        let reads = statements.iter().all(|statement| statement.sql.reads);
         match first {
-            // A write may have been committed although no answer came; a read can be asked again.
-            Err(DatabaseError::Unavailable(_)) if statements.iter().all(|statement| statement.sql.reads) => {
+            Err(DatabaseError::Unavailable(text)) if is_worth_another(&text, reads) => {
                 SendFuture::new(self.attempt(statements)).await
             }
             result => result,
         }
     }
+}
+
+/// Whether it is worth asking once more, by D1's list of errors
+/// (<https://developers.cloudflare.com/d1/observability/debug-d1/#error-list>). A read is asked again when D1 was restarted,
+/// moved or cut off; a write only when it surely did not get there, for else it may have been committed although no answer
+/// came. Where there is too much to do, nobody is helped by more of it.
+fn is_worth_another(text: &str, reads: bool) -> bool {
+    let too_much = ["overloaded", "exceeded"].iter().any(|word| text.contains(word));
+    text.contains("Cannot resolve D1 DB") || (reads && !too_much)
 }
 
 impl D1 {
@@ -123,6 +132,12 @@ fn failure(error: &JsValue) -> DatabaseError {
     // restarted, took too long, or cannot be reached.
     if text.contains("SQLITE_ERROR") || text.contains("SQLITE_MISMATCH") || text.contains("D1_TYPE_ERROR") {
         return DatabaseError::Internal(text);
+    }
+    if ["maximum DB size", "maximum account storage limit", "SQLITE_FULL"]
+        .iter()
+        .any(|full| text.contains(full))
+    {
+        return DatabaseError::Full(text);
     }
     DatabaseError::Unavailable(text)
 }

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod background;
 pub mod client_address;
+pub mod connections;
 pub mod database;
 pub mod hasher;
 pub mod http_client;
@@ -11,6 +12,7 @@ pub mod limiter;
 pub mod mailer;
 pub mod ports;
 pub mod server;
+pub mod shutdown;
 pub mod tls;
 pub mod transfer;
 pub mod verifier;

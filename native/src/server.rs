@@ -11,7 +11,7 @@ use axum::{
 };
 use bailiwick_core::{App, Config, Served, limits, problem::Code};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -28,10 +28,12 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 
-use crate::{background::Bell, client_address::TrustedProxies};
+use crate::{
+    background::Bell,
+    client_address::TrustedProxies,
+    connections::{HEAD_BYTES, Room, begins, impatient},
+};
 
-/// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Of a body that is too large, this much is read to be polite; what announces more is refused unread.
 const READ_AT_MOST_BYTES: usize = 8 * limits::BODY_BYTES;
 /// Smaller bodies are not worth compressing: they fit into one packet.
@@ -83,7 +85,7 @@ async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
 /// to be done is begun also after a request that was given up: it may have been written before.
 async fn finish(State((app, bell)): State<(Arc<App>, Bell)>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let (method, headers) = (request.method().clone(), request.headers().clone());
+    let (method, version, headers) = (request.method().clone(), request.version(), request.headers().clone());
     let mut response = next.run(request).await;
     bell.ring_if_needed(&app);
     if response.extensions().get::<Served>().is_none() {
@@ -92,6 +94,10 @@ async fn finish(State((app, bell)): State<(Arc<App>, Bell)>, request: Request, n
             status => Code::for_status(status),
         };
         response = app.refuse(&headers, code).map(Body::from);
+    }
+    if app.is_draining() && version < Version::HTTP_2 {
+        // The next request may find nobody here.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(served) = response.extensions().get::<Served>() {
         let (status, duration_ms) = (response.status().as_u16(), started.elapsed().as_secs_f64() * 1000.0);
@@ -126,16 +132,21 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     proxies: TrustedProxies,
-    grace: Duration,
+    config: &Config,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let (room, timeout) = (Room::new(config.max_connections), config.client_timeout);
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(timeout).max_buf_size(HEAD_BYTES);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
     let graceful = GracefulShutdown::new();
     loop {
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
+        let accepting = async {
+            let place = room.place().await;
+            listener.accept().await.map(|(stream, peer)| (stream, peer, place))
+        };
+        let (stream, peer, place) = tokio::select! {
+            accepted = accepting => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Usually the file descriptors have run out; some will be given back.
@@ -146,8 +157,6 @@ pub async fn serve(
             },
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
-        // Answers are written at once; waiting to fill a packet only delays them.
-        let _ = stream.set_nodelay(true);
         let (router, proxies) = (router.clone(), proxies.clone());
         let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
             let mut router = router.clone();
@@ -158,15 +167,23 @@ pub async fn serve(
                 service.call(request.map(Body::new)).await
             }
         });
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service).into_owned());
+        let (server, watcher, mut stopped) = (server.clone(), graceful.watcher(), stopped.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended");
+            let begun = tokio::select! {
+                begun = begins(&stream, timeout) => begun,
+                _ = stopped.wait_for(|stopped| *stopped) => false,
+            };
+            if begun && let Ok(stream) = impatient(stream, timeout) {
+                let connection = watcher.watch(server.serve_connection(TokioIo::new(stream), service));
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection ended");
+                }
             }
+            drop(place);
         });
     }
     drop(listener);
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(config.shutdown_grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests still in flight after SHUTDOWN_GRACE were given up");
     }
 }

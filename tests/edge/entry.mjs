@@ -1,13 +1,41 @@
-// The Worker as it is deployed, with a switch in front of its D1 (while it is off, every batch fails) and a way around it.
+// The Worker as it is deployed, with a switch in front of its D1 (while it is off, every batch fails), faults that befall
+// single batches, a count of what batches cost there, and a way around it.
 import Bailiwick from "../../edge/entry.mjs";
 
 let outage = false;
+const cost = { batches: 0, statements: 0, rows_read: 0, rows_written: 0, size: 0 };
+
+async function counted(answer) {
+  const results = await answer;
+  cost.batches += 1;
+  for (const { meta } of results) {
+    cost.statements += 1;
+    cost.rows_read += meta.rows_read ?? 0;
+    cost.rows_written += meta.rows_written ?? 0;
+    cost.size = meta.size_after ?? cost.size;
+  }
+  return results;
+}
+
+// Each befalls one batch that has a statement with the text `like` in it: `error` is thrown, before the batch is run or,
+// with `after`, after it was.
+let faults = [];
 
 function switched(database) {
   return new Proxy(database, {
     get(target, name) {
       if (name === "batch" && outage) {
         return () => Promise.reject(new Error("D1_ERROR: Network connection lost."));
+      }
+      if (name === "batch") {
+        return async (statements) => {
+          const place = faults.findIndex(({ like }) => statements.some(({ statement }) => statement.includes(like)));
+          const [fault] = place < 0 ? [] : faults.splice(place, 1);
+          if (fault && !fault.after) throw new Error(fault.error);
+          const results = await counted(target.batch(statements));
+          if (fault) throw new Error(fault.error);
+          return results;
+        };
       }
       const value = target[name];
       return typeof value === "function" && name !== "constructor" ? value.bind(target) : value;
@@ -26,6 +54,14 @@ export default class Switched extends Bailiwick {
     if (pathname.startsWith("/__outage/")) {
       outage = pathname.endsWith("/on");
       return new Response(null, { status: 204 });
+    }
+    if (pathname === "/__cost") {
+      return Response.json(cost);
+    }
+    if (pathname === "/__faults") {
+      const left = faults.length;
+      ({ faults } = await request.json());
+      return Response.json({ left });
     }
     if (pathname === "/__scheduled") {
       await this.scheduled({ cron: "* * * * *" });

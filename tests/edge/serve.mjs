@@ -1,8 +1,10 @@
 // Serves the built Worker in workerd, on a D1 of its own, for the tests:
-//   node tests/edge/serve.mjs --persist DIRECTORY [--vars JSON]
+//   node tests/edge/serve.mjs --persist DIRECTORY [--vars JSON] [--first FILE]
+// FILE has statements, as a JSON array, that are run when the first migration was and the others were not.
 // Prints one line of JSON when it is ready: where the Worker answers, and where its D1 can be asked directly
-// (POST /sql) and switched off and on (POST /outage), and its cron trigger set off (POST /scheduled, answered when the
-// handler is through). Ends when its standard input does.
+// (POST /sql), switched off and on (POST /outage) and made to fail now and then (POST /faults, answered with how many of
+// the faults before have not befallen anything), and its cron trigger set off (POST /scheduled, answered when the handler
+// is through). Ends when its standard input does.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +12,7 @@ import { parseArgs } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { controlled } from "../control.mjs";
 
-const { values: options } = parseArgs({ options: { persist: { type: "string" }, vars: { type: "string", default: "{}" } } });
+const { values: options } = parseArgs({ options: { persist: { type: "string" }, vars: { type: "string", default: "{}" }, first: { type: "string" } } });
 const vars = JSON.parse(options.vars);
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const file = (path) => join(root, path);
@@ -60,6 +62,10 @@ for (const name of readdirSync(file("migrations/sqlite")).sort()) {
   const script = readFileSync(file(`migrations/sqlite/${name}`), "utf8").replace(/^--.*$/gm, "");
   const statements = script.split(/;\s*$/m).map((statement) => statement.trim()).filter(Boolean);
   await database.batch(statements.map((statement) => database.prepare(statement)));
+  if (options.first && name.startsWith("0001_")) {
+    const first = JSON.parse(readFileSync(options.first, "utf8"));
+    await database.batch(first.map((statement) => database.prepare(statement)));
+  }
 }
 
 async function control(path, body) {
@@ -73,6 +79,10 @@ async function control(path, body) {
   if (path === "/outage") {
     await fetch(`${url}/__outage/${body.on ? "on" : "off"}`);
     return {};
+  }
+  if (path === "/faults") {
+    const answer = await fetch(`${url}/__faults`, { method: "POST", body: JSON.stringify(body) });
+    return answer.json();
   }
   if (path === "/scheduled") {
     const answer = await fetch(`${url}/__scheduled`);

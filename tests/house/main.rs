@@ -4,6 +4,7 @@
 
 mod budget;
 mod generated;
+mod migrations;
 mod moved;
 mod plans;
 mod schema;

@@ -6,11 +6,14 @@ mod audit;
 mod cli;
 mod drivers;
 mod idempotency;
-mod instance;
+mod migrations;
 mod operator;
 mod outbox;
+mod pgbouncer;
 mod process;
 mod provider;
 mod row_security;
 mod tour;
 mod verify;
+
+use bailiwick_tests::instance;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -12,6 +11,7 @@ use std::{
 
 use bailiwick_tests::{
     backdoor::Backdoor,
+    random::Random,
     receivers::{
         Receivers,
         http::{Behaviour, Received, Receiver},
@@ -32,27 +32,6 @@ const CHANGES: usize = 200;
 const KILLS: u64 = 8;
 /// The webhook's path.
 const HOOK: &str = "/services/T0/B0/outbox";
-
-/// Numbers that follow from a seed (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    /// The seed is `SEED`, or another one each time; it is printed.
-    fn seeded(what: &str) -> Self {
-        let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = given.unwrap_or_else(|| RandomState::new().hash_one(what));
-        eprintln!("{what}: SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 fn setting(name: &'static str, value: &str) -> (&'static str, String) {
     (name, value.to_owned())

@@ -26,8 +26,11 @@ impl Backdoor {
                     .unwrap_or_else(|error| panic!("{sql}: {error}"));
                 let cell = |row: &sqlx::sqlite::SqliteRow, index| {
                     let value = row.try_get_raw(index).expect("a value");
+                    // Of a column it says the column's type, whatever is in it.
+                    if value.is_null() {
+                        return None;
+                    }
                     match value.type_info().name() {
-                        "NULL" => None,
                         "INTEGER" => Some(row.get::<i64, _>(index).to_string()),
                         "REAL" => Some(row.get::<f64, _>(index).to_string()),
                         _ => Some(row.get::<String, _>(index)),

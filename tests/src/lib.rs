@@ -12,8 +12,10 @@
 pub mod actors;
 pub mod backdoor;
 pub mod client;
+pub mod instance;
 pub mod outbox;
 pub mod provider;
+pub mod random;
 pub mod receivers;
 pub mod targets;
 

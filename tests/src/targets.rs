@@ -223,10 +223,19 @@ pub fn address(line: &str) -> String {
 /// Settings that a suite wants for its targets, beside or in place of those of all.
 pub type More = [(&'static str, &'static str)];
 
+/// Where a target's SQLite file is, in the target's own directory.
+pub fn sqlite_url(directory: &TempDir) -> String {
+    format!("sqlite://{}", directory.path().join("bailiwick.db").display())
+}
+
 /// The native binary on a fresh SQLite file.
 pub async fn native_sqlite(more: &More) -> Target {
-    let directory = tempfile::tempdir().expect("a directory");
-    let url = format!("sqlite://{}", directory.path().join("bailiwick.db").display());
+    serve_sqlite(tempfile::tempdir().expect("a directory"), more).await
+}
+
+/// The native binary on the SQLite file in this directory, which it makes if it is not there.
+pub async fn serve_sqlite(directory: TempDir, more: &More) -> Target {
+    let url = sqlite_url(&directory);
     let receivers = Receivers::shared();
     let (process, line) = start(
         native(&url).envs(receivers.by_smtp()).envs(Provider::shared().settings()).envs(more.iter().copied()),
@@ -250,7 +259,13 @@ pub async fn native_sqlite(more: &More) -> Target {
 /// The native binary on a fresh Postgres.
 pub async fn native_postgres(more: &More) -> Target {
     let postgres = Postgres::start().await;
-    let url = postgres.install().await;
+    postgres.install().await;
+    serve_postgres(postgres, more).await
+}
+
+/// The native binary on a Postgres that is installed.
+pub async fn serve_postgres(postgres: Postgres, more: &More) -> Target {
+    let url = postgres.login("bailiwick_server", "bailiwick");
     let receivers = Receivers::shared();
     let (process, line) = start(
         native(&url).envs(receivers.by_api()).envs(Provider::shared().settings()).envs(more.iter().copied()),
@@ -273,6 +288,11 @@ pub async fn native_postgres(more: &More) -> Target {
 
 /// The Worker, as it was built last, in workerd with a fresh D1.
 pub async fn edge_d1(more: &More) -> Target {
+    edge_d1_after(&[], more).await
+}
+
+/// The same with a D1 in which these statements were run when it had its first migration and no other.
+pub async fn edge_d1_after(first: &[String], more: &More) -> Target {
     let directory = tempfile::tempdir().expect("a directory");
     let receivers = Receivers::shared();
     let settings = settings().map(|(name, value)| (name, value.to_owned()));
@@ -289,6 +309,11 @@ pub async fn edge_d1(more: &More) -> Target {
         .arg("tests/edge/serve.mjs")
         .args(["--persist", &directory.path().display().to_string()])
         .args(["--vars", &json!(vars).to_string()]);
+    if !first.is_empty() {
+        let file = directory.path().join("first.json");
+        std::fs::write(&file, json!(first).to_string()).expect("a file");
+        command.arg("--first").arg(file);
+    }
     let (process, line) = start(&mut command, "\"control\"").await;
     let ready: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
     let text = |name: &str| ready[name].as_str().expect("an address").to_owned();
@@ -354,6 +379,13 @@ impl Postgres {
 
     /// Makes a database as docs/POSTGRES.md says, with least privilege, and returns where the server reaches it.
     pub async fn install(&self) -> String {
+        self.prepare().await;
+        self.migrate().await;
+        self.login("bailiwick_server", "bailiwick")
+    }
+
+    /// Makes that database, with nothing in it, and its logins.
+    pub async fn prepare(&self) {
         let page = std::fs::read_to_string(root().join("docs/POSTGRES.md")).expect("the page");
         let script = page.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next());
         let pool = PgPool::connect(&self.url()).await.expect("Postgres");
@@ -361,10 +393,20 @@ impl Postgres {
             let done = raw_sql(AssertSqlSafe(statement)).execute(&pool).await;
             done.unwrap_or_else(|error| panic!("{statement}: {error}"));
         }
+    }
+
+    /// Brings that database up to date, as its owner.
+    pub async fn migrate(&self) {
         let owner = self.login("bailiwick_owner", "bailiwick");
         let migrated = native(&owner).arg("migrate").output().await.expect("bailiwick migrate");
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        self.login("bailiwick_server", "bailiwick")
+    }
+
+    /// Lets nobody in without their password any more but the superuser.
+    pub async fn ask_for_passwords(&self) {
+        let rules = "host all bailiwick 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(Path::new(&self.data()).join("pg_hba.conf"), rules).expect("a file");
+        run(Self::tool("pg_ctl").args(["-D", &self.data(), "reload"])).await;
     }
 
     /// Starts it (again).

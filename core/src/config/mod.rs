@@ -84,6 +84,9 @@ settings! {
     Native database_wait: Duration = "DATABASE_WAIT" or "3s";
     /// How long one statement may run before the database gives it up.
     Native database_statement_timeout: Duration = "DATABASE_STATEMENT_TIMEOUT" or "5s";
+    /// Whether statements are prepared once for each connection to Postgres. Off behind a proxy that changes what is
+    /// behind a connection and knows nothing of statements, such as a PgBouncer before 1.21 that pools by transaction.
+    Native database_prepared: bool = "DATABASE_PREPARED" or "true";
     /// The key that signs tokens: at least 32 bytes, the same on all instances.
     /// On embedded SQLite one is made and kept beside the database if none is given.
     Everywhere jwt_secret: Option<JwtSecret> = "JWT_SECRET";
@@ -162,7 +165,16 @@ settings! {
     Native outbox_interval: Duration = "OUTBOX_INTERVAL" or "5s";
     /// How long a request may take before it is given up with 503.
     Native request_timeout: Duration = "REQUEST_TIMEOUT" or "30s";
-    /// How long requests in flight may take to finish after SIGTERM.
+    /// How long a client may take to send the head of a request, to begin another one on a connection that it keeps, and to
+    /// take some more of an answer. Then the connection is closed.
+    Native client_timeout: Duration = "CLIENT_TIMEOUT" or "15s";
+    /// Connections of clients at the most, as far as the limit of open files allows; more wait until others end. 0 takes
+    /// any number.
+    Native max_connections: usize = "MAX_CONNECTIONS" or "10000";
+    /// How long after SIGTERM `/readyz` answers 503 while all else is served as before, so that a balancer has the time
+    /// to send requests elsewhere. Without it the server stops at once.
+    Native shutdown_delay: Option<Duration> = "SHUTDOWN_DELAY";
+    /// How long requests in flight may take to finish after SIGTERM, and after `SHUTDOWN_DELAY`.
     Native shutdown_grace: Duration = "SHUTDOWN_GRACE" or "30s";
     /// `pretty` for people, `json` for machines.
     Native log_format: LogFormat = "LOG_FORMAT" or "pretty";

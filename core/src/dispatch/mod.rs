@@ -10,7 +10,10 @@ mod named;
 mod waiting;
 mod way_out;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
@@ -84,6 +87,7 @@ pub struct App {
     slugs: Memory<TenantId>,
     /// By subject.
     identities: Memory<Known>,
+    draining: AtomicBool,
 }
 
 impl App {
@@ -112,7 +116,19 @@ impl App {
         }
         let (provider, waiting) = (Provider::new(&config), Waiting::default());
         let (slugs, identities) = (Memory::default(), Memory::default());
-        Ok(Arc::new(Self { config, ports, tokens, waiting, provider, router, slugs, identities }))
+        let draining = AtomicBool::new(false);
+        Ok(Arc::new(Self { config, ports, tokens, waiting, provider, router, slugs, identities, draining }))
+    }
+
+    /// From now on `/readyz` answers 503, so that whoever shares out requests sends no more of them here. All else is
+    /// served as before: until they have noticed, some still come.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Self::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Answers a request. Every failure is a response too.
@@ -172,7 +188,7 @@ impl App {
     /// # Errors
     /// The database cannot be asked. What was not sealed is found the next time.
     pub async fn seal_activity(&self, batches: u32) -> Result<chain::Sealed> {
-        chain::seal(&Courier::new(self), self.waiting.tenants(self.now()), batches).await
+        chain::seal(&Courier::new(self), self.waiting.tenants(self.ports.clock.elapsed()), batches).await
     }
 
     /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, and
@@ -358,8 +374,15 @@ impl App {
                     return call(Door::Lobby(Lobby::open(Pass(()), context.clone())))?.await;
                 };
                 let open = || Account::open(Pass(()), context.clone(), user, login);
-                let answer = call(Door::Account(open()))?.await;
-                return done_before(context, answer, async || open().recall().await).await;
+                let ask = || {
+                    let asked = call(Door::Account(open()));
+                    async move { asked?.await }
+                };
+                let recall = || {
+                    let account = open();
+                    async move { account.recall().await }
+                };
+                return once(context, ask().await, ask, recall).await;
             }
         };
         let open = |tenant| {
@@ -381,11 +404,20 @@ impl App {
             }
             answer => answer,
         };
-        let answer = done_before(context, answer, async || match open(tenant) {
-            Door::Tenant(scope) => scope.recall().await,
-            _ => Ok(None),
-        })
-        .await;
+        let ask = || {
+            let asked = call(open(tenant));
+            async move { asked?.await }
+        };
+        let recall = || {
+            let door = open(tenant);
+            async move {
+                match door {
+                    Door::Tenant(scope) => scope.recall().await,
+                    _ => Ok(None),
+                }
+            }
+        };
+        let answer = once(context, answer, ask, recall).await;
         match (answer, who) {
             (Err(problem), Some(who)) if denied::is_told(route, &problem) => {
                 Err(denied::tell(context, route, tenant, who, &incoming.path, problem).await)
@@ -422,19 +454,34 @@ impl App {
     }
 }
 
-/// What could not be done may have been done before, under the same `Idempotency-Key`: then the answer is that of then.
-async fn done_before<F: Future<Output = Result<Option<Answer>>>>(
+/// What could not be done may have been done before, under the same `Idempotency-Key`: then the answer is that of then. If
+/// it was not, and it was the database that failed and answers again, it is tried once more: should it have been done
+/// after all, the key's row keeps it from being done twice.
+async fn once<A, R>(
     context: &Context,
-    answer: Result<Answer>,
-    recall: impl FnOnce() -> F,
-) -> Result<Answer> {
-    match answer {
-        Err(problem) if context.key.is_some() => match recall().await {
-            Ok(Some(answer)) => Ok(answer),
-            Err(reused) if reused.code == Code::IdempotencyKeyReused => Err(reused),
+    mut answer: Result<Answer>,
+    again: impl Fn() -> A,
+    recall: impl Fn() -> R,
+) -> Result<Answer>
+where
+    A: Future<Output = Result<Answer>>,
+    R: Future<Output = Result<Option<Answer>>>,
+{
+    let mut tried_again = false;
+    loop {
+        let problem = match answer {
+            Err(problem) if context.key.is_some() => problem,
+            answer => return answer,
+        };
+        match recall().await {
+            Ok(Some(answer)) => return Ok(answer),
+            Err(reused) if reused.code == Code::IdempotencyKeyReused => return Err(reused),
+            Ok(None) if problem.code == Code::Unavailable && !tried_again => {
+                tried_again = true;
+                answer = again().await;
+            }
             // What cannot be looked up was refused for the same reason, which the first problem tells.
-            Ok(None) | Err(_) => Err(problem),
-        },
-        answer => answer,
+            Ok(None) | Err(_) => return Err(problem),
+        }
     }
 }

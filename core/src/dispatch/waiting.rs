@@ -1,17 +1,18 @@
 //! What requests have left to be done in the background, as far as this process knows. The database knows all of it: a
 //! memory that is lost costs time, and nothing else.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use uuid::Uuid;
 
-use crate::time::Timestamp;
-
-/// After so many milliseconds the database is asked, however much this process knows: others may have left something.
-const LOOK: i64 = 60_000;
+/// After so long the database is asked, however much this process knows: others may have left something.
+const LOOK: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -19,8 +20,8 @@ pub(super) struct Waiting {
     entries: AtomicBool,
     /// Whose entries, each once; of those written into tenants that only the database knows, nobody's.
     tenants: Mutex<Vec<Uuid>>,
-    /// When the database was last to be asked whose entries wait: milliseconds since the Unix epoch.
-    looked: AtomicI64,
+    /// When the database was last to be asked whose entries wait, by the clock's time that has elapsed.
+    looked: Mutex<Option<Duration>>,
 }
 
 impl Waiting {
@@ -51,14 +52,41 @@ impl Waiting {
     }
 
     /// Takes the tenants that entries were written into. None, if it is time to ask the database, which knows them all.
-    pub(super) fn tenants(&self, now: Timestamp) -> Vec<Uuid> {
+    pub(super) fn tenants(&self, now: Duration) -> Vec<Uuid> {
         let tenants = std::mem::take(&mut *self.tenants.lock().unwrap_or_else(PoisonError::into_inner));
-        let now = now.unix_millis();
-        let due = now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK;
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where the platform's clock went back, nobody knows how long ago it was.
+        let since = looked.and_then(|looked| now.checked_sub(looked));
+        let due = since.is_none_or(|since| since >= LOOK);
         if due || tenants.is_empty() || tenants.contains(&Uuid::nil()) {
-            self.looked.store(now, Ordering::Relaxed);
+            *looked = Some(now);
             return Vec::new();
         }
         tenants
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_is_asked_at_first_and_every_minute_and_after_a_clock_that_went_back() {
+        let (waiting, tenant) = (Waiting::default(), Uuid::from_u128(7));
+        let asked = |seconds| {
+            waiting.entry(Some(tenant));
+            waiting.tenants(Duration::from_secs(seconds)).is_empty()
+        };
+        for (seconds, expected) in [
+            (1000, true),
+            (1001, false),
+            (1059, false),
+            (1060, true),
+            (1061, false),
+            (500, true),
+            (501, false),
+        ] {
+            assert_eq!(asked(seconds), expected, "{seconds}");
+        }
     }
 }

@@ -10,7 +10,6 @@ use super::{
     jwk::{Jwk, PublicKey},
     jwt::Algorithm,
 };
-use crate::time::Timestamp;
 
 /// Fetches for the sake of unknown keys within one cooldown: room for requests that come together when keys have
 /// changed.
@@ -44,27 +43,22 @@ pub(super) enum Next {
     Later,
 }
 
-/// The keys, and what was done to have them.
+/// The keys, and what was done to have them. Times are those that the clock says have elapsed, so that whoever sets the
+/// time of day neither makes keys old nor keeps them young.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    fetched: Option<(Timestamp, Vec<Jwk>)>,
+    fetched: Option<(Duration, Vec<Jwk>)>,
     /// When the present cooldown began, and how many fetches with it.
-    window: Option<(Timestamp, u32)>,
+    window: Option<(Duration, u32)>,
     /// When the last fetch began that has not ended.
-    under_way: Option<Timestamp>,
-    last: Option<Timestamp>,
+    under_way: Option<Duration>,
+    last: Option<Duration>,
 }
 
 impl Keys {
     /// What to do about the key of this name, or the only one for this algorithm. [`Next::Fetch`] is to be followed by
     /// [`Self::took`] or [`Self::failed`].
-    pub(super) fn next(
-        &mut self,
-        algorithm: Algorithm,
-        id: Option<&str>,
-        now: Timestamp,
-        pace: Pace,
-    ) -> Next {
+    pub(super) fn next(&mut self, algorithm: Algorithm, id: Option<&str>, now: Duration, pace: Pace) -> Next {
         let age = self.fetched.as_ref().map(|(at, _)| since(*at, now));
         if age.is_some_and(|age| age >= pace.max_age.saturating_mul(GRACE)) {
             self.fetched = None;
@@ -103,7 +97,7 @@ impl Keys {
     }
 
     /// Takes what was fetched.
-    pub(super) fn took(&mut self, keys: Vec<Jwk>, now: Timestamp) {
+    pub(super) fn took(&mut self, keys: Vec<Jwk>, now: Duration) {
         self.fetched = Some((now, keys));
         self.under_way = None;
     }
@@ -125,11 +119,9 @@ impl Keys {
     }
 }
 
-/// A clock that was set back makes it zero.
-fn since(start: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_millis(
-        now.unix_millis().saturating_sub(start.unix_millis()).try_into().unwrap_or_default(),
-    )
+/// A platform that has only the time of day may have been set back; that makes it zero.
+fn since(start: Duration, now: Duration) -> Duration {
+    now.saturating_sub(start)
 }
 
 #[cfg(test)]
@@ -142,8 +134,8 @@ mod tests {
         timeout: Duration::from_secs(10),
     };
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_unix_millis(1_795_512_600_000 + seconds * 1000)
+    fn at(seconds: i64) -> Duration {
+        Duration::from_secs(1_795_512_600_u64.saturating_add_signed(seconds))
     }
 
     fn key(id: &str) -> PublicKey {
@@ -236,7 +228,7 @@ mod tests {
         let mut keys = Keys::default();
         let mut begun = 0;
         for tenths in 0..100 {
-            let now = Timestamp::from_unix_millis(at(0).unix_millis() + tenths * 100);
+            let now = at(0) + Duration::from_millis(tenths * 100);
             match keys.next(Algorithm::EdDsa, Some("a"), now, PACE) {
                 Next::Fetch => {
                     begun += 1;

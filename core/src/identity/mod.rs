@@ -5,7 +5,10 @@ mod jwk;
 mod jwt;
 mod keys;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::Method;
@@ -25,6 +28,10 @@ use crate::{
     problem::{Code, Problem, Result},
     values::string,
 };
+
+/// How long a request waits for newer keys whose token's key is there, only old: a provider that hangs holds up one in a
+/// cooldown, and not for longer than this.
+const FOR_NEWER: Duration = Duration::from_secs(1);
 
 /// A token as somebody sent it in a body. Does not print.
 #[derive(Clone)]
@@ -115,11 +122,13 @@ impl Provider {
         // Before anything is fetched for its sake.
         let subject = token.subject(&self.issuer, &self.audience, app.now()).map_err(refuse)?;
         let id = token.key.as_deref();
-        let mut next = self.keys().next(token.algorithm, id, app.now(), self.pace);
+        let mut next = self.keys().next(token.algorithm, id, app.ports.clock.elapsed(), self.pace);
         if next == Next::Fetch {
-            let failure = match self.fetch(app).await {
+            let old = self.keys().find(token.algorithm, id).is_some();
+            let timeout = if old { self.pace.timeout.min(FOR_NEWER) } else { self.pace.timeout };
+            let failure = match self.fetch(app, timeout).await {
                 Ok(keys) => {
-                    self.keys().took(keys, app.now());
+                    self.keys().took(keys, app.ports.clock.elapsed());
                     None
                 }
                 Err(failure) => {
@@ -146,13 +155,13 @@ impl Provider {
     }
 
     /// Asks the provider for its keys.
-    async fn fetch(&self, app: &App) -> Result<Vec<Jwk>, String> {
+    async fn fetch(&self, app: &App, timeout: Duration) -> Result<Vec<Jwk>, String> {
         let request = HttpRequest {
             method: Method::GET,
             url: self.url.clone(),
             headers: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
             body: Bytes::new(),
-            timeout: self.pace.timeout,
+            timeout,
             // It is the operator's choice.
             trusted: true,
             read: limits::JWKS_BYTES,

@@ -15,6 +15,12 @@ pub const NEEDED_SCHEMA_VERSION: i64 = 10;
 
 /// Whether the database can be reached and has all migrations.
 pub(crate) async fn ready(lobby: &Lobby) -> Result<()> {
+    if lobby.app().is_draining() {
+        return Err(Problem::with(
+            Code::Unavailable,
+            "The service is about to stop here: ask another instance.",
+        ));
+    }
     let mut batch = lobby.batch();
     let version = batch.add_global::<i64, _>(&SCHEMA_VERSION, []);
     match lobby.run(batch).await?.optional(version)? {

@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod call;
 mod doctor;
+mod health;
 mod migrate;
 mod report;
 mod seed;
@@ -54,6 +55,7 @@ fn command() -> Command {
         .subcommand(audit::command())
         .subcommand(transfer::export_command())
         .subcommand(transfer::import_command())
+        .subcommand(health::command())
         .subcommand(verify::command())
         .subcommand(
             Command::new("openapi")
@@ -88,6 +90,7 @@ async fn call(matches: &ArgMatches) -> Outcome {
         "audit" => audit::run(call).await,
         "export" => transfer::export(call).await,
         "import" => transfer::import(call).await,
+        "healthcheck" => health::run(call).await,
         "verify-isolation" => verify::run(call).await,
         "openapi" => Ok(text(Embedded::file("openapi.json").unwrap_or_default())),
         "completions" => Ok(completions(call)),

@@ -4,14 +4,15 @@ use bailiwick::{
     background::{self, Bell},
     client_address::TrustedProxies,
     server,
+    shutdown::{self, Signals},
 };
 use bailiwick_core::config::LogFormat;
 use clap::Command;
-use tokio::{net::TcpListener, signal::unix::SignalKind, sync::watch};
+use tokio::net::TcpListener;
 
 use super::{
     call::{Call, start},
-    report::{Outcome, Output, Sentences, say},
+    report::{Outcome, Output, say},
 };
 
 pub(super) fn command() -> Command {
@@ -32,7 +33,8 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         .await
         .map_err(|error| vec![format!("BIND: {} cannot be listened on: {error}.", config.bind)])?;
     let address = listener.local_addr().map_err(|error| vec![error.to_string()])?;
-    let stopped = stop_signal()?;
+    let signals = Signals::listen().map_err(|error| vec![error.to_string()])?;
+    let stopped = shutdown::on_signal(signals, app.clone(), config.shutdown_delay);
     tracing::info!("listening on http://{address}");
     if config.log_format == LogFormat::Pretty {
         say(&format!("\n  Bailiwick answers on http://{address}"));
@@ -43,24 +45,9 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     let bell = Bell::default();
     let router = server::router(&app, &config, &bell);
     tokio::join!(
-        server::serve(listener, router, proxies, config.shutdown_grace, stopped.clone()),
+        server::serve(listener, router, proxies, &config, stopped.clone()),
         background::run(app, bell, &config, stopped),
     );
     tracing::info!("stopped");
     Ok(Output::Nothing)
-}
-
-/// Holds true from SIGTERM or SIGINT on.
-pub(super) fn stop_signal() -> Result<watch::Receiver<bool>, Sentences> {
-    let listen = |kind| tokio::signal::unix::signal(kind).map_err(|error| vec![error.to_string()]);
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        stop.send_replace(true);
-    });
-    Ok(stopped)
 }

@@ -1,12 +1,11 @@
 //! `bailiwick verify-isolation`: the matrices of isolation against a deployment that is running somewhere.
 
-use bailiwick::isolation;
+use bailiwick::{isolation, shutdown::Signals};
 use clap::{Arg, Command};
 
 use super::{
     call::Call,
     report::{Ending, Failed, Outcome, Report},
-    serve::stop_signal,
 };
 
 pub(super) fn command() -> Command {
@@ -32,13 +31,8 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(call: Call<'_>) -> Outcome {
-    let mut stopped = stop_signal()?;
-    let stop = async move {
-        // Without a sender there is no signal to come.
-        if stopped.wait_for(|stopped| *stopped).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+    let mut signals = Signals::listen().map_err(|error| vec![error.to_string()])?;
+    let stop = async move { signals.next().await };
     let report = isolation::verify(call.text("url").unwrap_or_default(), stop).await;
     let report = report.map_err(|sentences| Failed::all(Ending::Unavailable, sentences))?;
     Ok(Report::found(report.violations.is_empty(), report.json(), report.lines()).into())

@@ -27,7 +27,8 @@ impl AnyDatabase {
                     "SELECT current_setting('server_version'), (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
                 );
                 let connection = lease.connection().map_err(failed)?;
-                let (version, millis): (String, i64) = asked.fetch_one(connection).await.map_err(failed)?;
+                let (version, millis): (String, i64) =
+                    asked.persistent(false).fetch_one(connection).await.map_err(failed)?;
                 lease.give_back();
                 Ok(Condition {
                     engine: format!("PostgreSQL {version}"),

@@ -13,7 +13,10 @@ use bailiwick_core::{
     ports::{Database, DatabaseError},
     sql::{Rows, Statement},
 };
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::{
+    Connection,
+    migrate::{MigrateError, Migrator},
+};
 
 pub use self::{examine::Condition, postgres::Postgres, sqlite::Sqlite};
 
@@ -48,7 +51,11 @@ impl AnyDatabase {
             Err(error) => return Err(unusable(error)),
         };
         let mut lease = database.lease().await.map_err(|error| error.to_string())?;
-        roles::check(lease.connection().map_err(unusable)?).await?;
+        let connection = lease.connection().map_err(unusable)?;
+        // In a transaction, as all that is asked in more than one message: a proxy may pool by transaction.
+        let mut transaction = connection.begin().await.map_err(unusable)?;
+        roles::check(&mut transaction).await?;
+        transaction.commit().await.map_err(unusable)?;
         lease.give_back();
         Ok(Self::Postgres(database))
     }
@@ -65,28 +72,30 @@ impl AnyDatabase {
         }
     }
 
-    /// Applies the migrations that the database lacks, and returns their names. Several instances may try at once.
-    /// On Postgres it also makes the roles that row-level security is about.
+    /// Applies the migrations that the database lacks, and returns their names. Several instances may try at once: all
+    /// but one wait, and find nothing to do. Where a newer version was before, nothing is done: this one can serve what
+    /// that one made (docs/UPGRADING.md), and knows nothing of what its roles need. On Postgres it also makes the roles that row-level security is about.
     ///
     /// # Errors
     /// A sentence about the migration that failed, or about what an administrator must do first.
     pub async fn migrate(&self) -> Result<Vec<String>, String> {
-        let pending = self.pending().await?;
-        let applied = match self {
+        match self {
             Self::Postgres(database) => {
                 let mut lease = database.lease().await.map_err(|error| error.to_string())?;
                 let connection = lease.connection().map_err(unusable)?;
+                // From here to the end of the connection others wait.
                 roles::make(connection).await?;
-                let applied = POSTGRES.run(&mut *connection).await;
-                if applied.is_ok() {
-                    let granted = roles::grant(connection).await;
-                    granted.map_err(|error| format!("The roles cannot be given what they need: {error}."))?;
+                let found = State::of(&POSTGRES, &postgres::applied(connection).await);
+                if found.is_newer() {
+                    return Ok(Vec::new());
                 }
-                applied
+                POSTGRES.run_direct(None, &mut *connection, false).await.map_err(failed)?;
+                let granted = roles::grant(connection).await;
+                granted.map_err(|error| format!("The roles cannot be given what they need: {error}."))?;
+                Ok(found.pending())
             }
-            Self::Sqlite(database) => SQLITE.run(database.writer()).await,
-        };
-        applied.map(|()| pending).map_err(|error| format!("The migrations failed: {error}."))
+            Self::Sqlite(database) => database.migrate(&SQLITE).await,
+        }
     }
 
     /// Copies an embedded database to a file that is not there yet, and returns its size in bytes.
@@ -105,8 +114,7 @@ impl AnyDatabase {
     /// # Errors
     /// A sentence about why they could not be read.
     pub async fn pending(&self) -> Result<Vec<String>, String> {
-        let lacking = self.migrations().await?.into_iter().filter(|(_, applied)| !applied);
-        Ok(lacking.map(|(name, _)| name).collect())
+        Ok(self.state().await?.pending())
     }
 
     /// The names of all migrations, and whether the database has them.
@@ -114,19 +122,22 @@ impl AnyDatabase {
     /// # Errors
     /// A sentence about why they could not be read.
     pub async fn migrations(&self) -> Result<Vec<(String, bool)>, String> {
-        let found = match self {
+        Ok(self.state().await?.migrations)
+    }
+
+    async fn state(&self) -> Result<State, String> {
+        match self {
             Self::Postgres(database) => {
                 let mut lease = database.lease().await.map_err(|error| error.to_string())?;
-                let found = state(&POSTGRES, lease.connection().map_err(|error| error.to_string())?).await;
+                let applied = postgres::applied(lease.connection().map_err(unusable)?).await;
                 lease.give_back();
-                found
+                Ok(State::of(&POSTGRES, &applied))
             }
             Self::Sqlite(database) => {
-                let mut connection = database.writer().acquire().await.map_err(|error| error.to_string())?;
-                state(&SQLITE, &mut *connection).await
+                let mut connection = database.writer().acquire().await.map_err(unusable)?;
+                Ok(State::of(&SQLITE, &sqlite::applied(&mut connection).await))
             }
-        };
-        found.map_err(|error| format!("The state of the migrations cannot be read: {error}."))
+        }
     }
 }
 
@@ -149,6 +160,11 @@ fn unusable(error: sqlx::Error) -> String {
     format!("DATABASE_URL: the database cannot be used: {error}.")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
+fn failed(error: MigrateError) -> String {
+    format!("The migrations failed: {error}.")
+}
+
 /// What is to be done about a database that is not up to date.
 #[must_use]
 pub fn lacks(pending: &[String]) -> String {
@@ -158,17 +174,33 @@ pub fn lacks(pending: &[String]) -> String {
     }
 }
 
-async fn state(
-    migrator: &Migrator,
-    connection: &mut impl Migrate,
-) -> Result<Vec<(String, bool)>, sqlx::migrate::MigrateError> {
-    // Before the first migration sqlx's own table is not there, which is no failure.
-    let applied = connection.list_applied_migrations(&migrator.table_name).await.unwrap_or_default();
-    let state = migrator.iter().map(|migration| {
-        let name = format!("{:04} {}", migration.version, migration.description);
-        (name, applied.iter().any(|done| done.version == migration.version))
-    });
-    Ok(state.collect())
+/// How a database stands to this version's migrations.
+struct State {
+    /// Their names, and whether the database has them.
+    migrations: Vec<(String, bool)>,
+    /// Whether it has some that this version does not know.
+    ahead: bool,
+}
+
+impl State {
+    fn of(migrator: &Migrator, applied: &[i64]) -> Self {
+        let migrations = migrator.iter().map(|migration| {
+            let name = format!("{:04} {}", migration.version, migration.description);
+            (name, applied.contains(&migration.version))
+        });
+        let ahead = applied.iter().any(|version| !migrator.version_exists(*version));
+        Self { migrations: migrations.collect(), ahead }
+    }
+
+    /// The names of those that the database lacks.
+    fn pending(self) -> Vec<String> {
+        self.migrations.into_iter().filter(|(_, applied)| !applied).map(|(name, _)| name).collect()
+    }
+
+    /// Whether a newer version has migrated it.
+    fn is_newer(&self) -> bool {
+        self.ahead && self.migrations.iter().all(|(_, applied)| *applied)
+    }
 }
 
 impl Database for AnyDatabase {

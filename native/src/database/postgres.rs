@@ -6,6 +6,9 @@
 //! it, it is closed, which makes the server roll back.
 //!
 //! A transaction tells row-level security whose it is, in the message that begins it.
+//!
+//! Nothing relies on what a connection had before a transaction, or has after it: a proxy may have put another server's
+//! connection behind it (`DATABASE_PREPARED`).
 
 use std::time::Duration;
 
@@ -36,6 +39,8 @@ const ATTEMPTS: u32 = 12;
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool<Connector>,
+    /// Whether a statement that was prepared is still there later.
+    prepared: bool,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -108,6 +113,7 @@ impl From<sqlx::Error> for Failure {
                     ("57P01" | "57P02" | "57P03" | "25P03", _) => {
                         Self::Dead(DatabaseError::Unavailable(text))
                     }
+                    ("53100", _) => Self::Final(DatabaseError::Full(text)),
                     // 08: connection, 53: resources, 57014: statement timeout, 55P03: lock timeout.
                     (code, _)
                         if code.starts_with("08")
@@ -144,6 +150,7 @@ impl Postgres {
         ]);
         let options = options.options(role.map(|role| ("role", role)));
         let options = options.disable_statement_logging();
+        let prepared = config.database_prepared;
         let pool = Pool::builder(Connector { options })
             .max_size(config.database_connections as usize)
             .runtime(deadpool::Runtime::Tokio1)
@@ -151,7 +158,7 @@ impl Postgres {
             .create_timeout(Some(config.database_wait))
             .build()
             .map_err(|error| sqlx::Error::Configuration(error.into()))?;
-        let this = Self { pool };
+        let this = Self { pool, prepared };
         // To fail at the start rather than with the first request.
         this.lease().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
@@ -169,7 +176,7 @@ impl Postgres {
             // That is no pooled connection which turned out dead: none could be had.
             Failure::Final(DatabaseError::Unavailable(error.to_string()))
         })?;
-        let done = transact(lease.connection()?, statements).await;
+        let done = transact(lease.connection()?, statements, self.prepared).await;
         match &done {
             Ok(_) => lease.give_back(),
             Err(Failure::Dead(_)) => {}
@@ -183,11 +190,23 @@ impl Postgres {
     }
 }
 
-async fn transact(connection: &mut PgConnection, statements: &[Statement]) -> Result<Vec<Rows>, Failure> {
+/// The migrations that were applied. Before the first one sqlx's own table is not there, which is no failure. In one
+/// message, behind which a proxy may change what it likes.
+pub(super) async fn applied(connection: &mut PgConnection) -> Vec<i64> {
+    let rows = connection.fetch_all(raw_sql("SELECT version FROM _sqlx_migrations ORDER BY version")).await;
+    rows.unwrap_or_default().iter().filter_map(|row| row.try_get(0).ok()).collect()
+}
+
+async fn transact(
+    connection: &mut PgConnection,
+    statements: &[Statement],
+    prepared: bool,
+) -> Result<Vec<Rows>, Failure> {
     let reads = statements.iter().all(|statement| statement.sql.reads);
     let first = statements.iter().find_map(Held::needed);
-    if let ([statement], true, None) = (statements, reads, first) {
-        return Ok(vec![run(connection, 0, statement).await?]);
+    // Between preparing and running one, only a transaction keeps what is behind the connection.
+    if let ([statement], true, None, true) = (statements, reads, first, prepared) {
+        return Ok(vec![run(connection, 0, statement, prepared).await?]);
     }
     let begin = if reads {
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -203,7 +222,7 @@ async fn transact(connection: &mut PgConnection, statements: &[Statement]) -> Re
             connection.execute(raw_sql(AssertSqlSafe(held.turned_into(needed)))).await?;
             held = needed;
         }
-        all.push(run(connection, index, statement).await?);
+        all.push(run(connection, index, statement, prepared).await?);
     }
     connection.execute("COMMIT").await.map_err(|error| match Failure::from(error) {
         // Whether it was committed is unknown.
@@ -241,8 +260,14 @@ fn backoff(attempt: u32) -> Duration {
     Duration::from_micros(u64::from(getrandom::u32().unwrap_or_default()) % most)
 }
 
-async fn run(connection: &mut PgConnection, index: usize, statement: &Statement) -> Result<Rows, Failure> {
-    let query = bind(sqlx::query(statement.sql.postgres), &statement.arguments);
+async fn run(
+    connection: &mut PgConnection,
+    index: usize,
+    statement: &Statement,
+    prepared: bool,
+) -> Result<Rows, Failure> {
+    // One that does not persist has no name, which would be taken behind a proxy: names are counted for each client.
+    let query = bind(sqlx::query(statement.sql.postgres), &statement.arguments).persistent(prepared);
     let rows = if statement.sql.returns {
         let rows: Result<Rows, _> = query.fetch_all(&mut *connection).await?.iter().map(read).collect();
         let rows = rows?;

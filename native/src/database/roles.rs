@@ -177,7 +177,8 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), String> {
         "SELECT current_user::text, pg_has_role(session_user, $1, 'MEMBER'), \
          (SELECT string_agg(c.relname, ', ' ORDER BY c.relname) {OWNED} AND NOT row_security_active(c.oid))"
     )));
-    let found: Result<(String, bool, Option<String>), _> = asked.bind(SPANNING).fetch_one(connection).await;
+    let found: Result<(String, bool, Option<String>), _> =
+        asked.bind(SPANNING).persistent(false).fetch_one(connection).await;
     match found.map_err(|error| format!("Whether row-level security holds cannot be asked: {error}."))? {
         // A proxy that drops the options of a connection would leave it as who it logged in as.
         (role, ..) if role != APP => {

@@ -8,8 +8,9 @@ use bailiwick_core::{
     sql::{Cell, Row, Rows, Statement, Value},
 };
 use sqlx::{
-    Column, Connection, Executor, Row as _, Sqlite as Engine, SqliteConnection, SqlitePool, TypeInfo,
-    ValueRef,
+    AssertSqlSafe, Column, Connection, Executor, Row as _, Sqlite as Engine, SqliteConnection, SqlitePool,
+    TypeInfo, ValueRef,
+    migrate::Migrator,
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -17,10 +18,13 @@ use sqlx::{
     },
 };
 
-use super::check;
+use super::{State, check, failed, unusable};
 
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long whoever migrates waits for another process that does, which may have a large file to go through.
+const MIGRATING: Duration = Duration::from_mins(10);
 
 /// A database file, or one in memory.
 #[derive(Clone, Debug)]
@@ -90,6 +94,32 @@ impl Sqlite {
     pub(super) fn writer(&self) -> &SqlitePool {
         &self.writer
     }
+
+    /// Applies what is missing, all of it or nothing, and returns the names. sqlx has no lock for SQLite, so a
+    /// transaction around its own keeps others out until all is done.
+    pub(super) async fn migrate(&self, migrator: &Migrator) -> Result<Vec<String>, String> {
+        let mut connection = self.writer.acquire().await.map_err(unusable)?;
+        wait_for_others(&mut connection, MIGRATING).await.map_err(unusable)?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(unusable)?;
+        let found = State::of(migrator, &applied(&mut transaction).await);
+        if !found.is_newer() {
+            migrator.run_direct(None, &mut *transaction, false).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(unusable)?;
+        wait_for_others(&mut connection, BUSY).await.map_err(unusable)?;
+        Ok(found.pending())
+    }
+}
+
+/// The migrations that were applied. Before the first one sqlx's own table is not there, which is no failure.
+pub(super) async fn applied(connection: &mut SqliteConnection) -> Vec<i64> {
+    let applied = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version");
+    applied.fetch_all(connection).await.unwrap_or_default()
+}
+
+async fn wait_for_others(connection: &mut SqliteConnection, time: Duration) -> Result<(), sqlx::Error> {
+    let pragma = format!("PRAGMA busy_timeout = {}", time.as_millis());
+    connection.execute(AssertSqlSafe(pragma)).await.map(drop)
 }
 
 /// Creates the directory and the file so that only this user can read them.
@@ -120,14 +150,45 @@ impl Database for Sqlite {
             return Ok(vec![run(&mut connection, 0, statement).await?]);
         }
         let begin = if reads { "BEGIN" } else { "BEGIN IMMEDIATE" };
-        let mut transaction = connection.begin_with(begin).await.map_err(failure)?;
-        let mut all = Vec::with_capacity(statements.len());
-        for (index, statement) in statements.iter().enumerate() {
-            all.push(run(&mut transaction, index, statement).await?);
+        match transact(&mut connection, begin, statements).await {
+            Ok(all) => Ok(all),
+            Err(Failed { error, sound }) => {
+                if !sound {
+                    let _ = connection.close().await;
+                }
+                Err(error)
+            }
         }
-        transaction.commit().await.map_err(failure)?;
-        Ok(all)
     }
+}
+
+/// What a transaction failed with, and whether its connection can be used again.
+struct Failed {
+    error: DatabaseError,
+    sound: bool,
+}
+
+/// When the disk is full, and after some other failures, SQLite has rolled back by itself, which sqlx does not see: it
+/// would take the transaction for open for ever. That shows when rolling back fails.
+async fn transact(
+    connection: &mut SqliteConnection,
+    begin: &'static str,
+    statements: &[Statement],
+) -> Result<Vec<Rows>, Failed> {
+    let mut transaction = connection.begin_with(begin).await.map_err(|error| {
+        let error = failure(error);
+        // That another one writes is no fault of the connection.
+        Failed { sound: matches!(error, DatabaseError::Unavailable(_)), error }
+    })?;
+    let mut all = Vec::with_capacity(statements.len());
+    for (index, statement) in statements.iter().enumerate() {
+        match run(&mut transaction, index, statement).await {
+            Ok(rows) => all.push(rows),
+            Err(error) => return Err(Failed { error, sound: transaction.rollback().await.is_ok() }),
+        }
+    }
+    transaction.commit().await.map_err(|error| Failed { error: failure(error), sound: false })?;
+    Ok(all)
 }
 
 async fn run(
@@ -154,7 +215,8 @@ fn failure(error: sqlx::Error) -> DatabaseError {
             // The primary result code is the lowest byte: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open.
             let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff;
             DatabaseError::from_sqlite_constraint(error.message()).unwrap_or(match code {
-                5 | 6 | 10 | 13 | 14 => DatabaseError::Unavailable(text),
+                13 => DatabaseError::Full(text),
+                5 | 6 | 10 | 14 => DatabaseError::Unavailable(text),
                 _ => DatabaseError::Internal(text),
             })
         }

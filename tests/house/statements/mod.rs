@@ -5,6 +5,7 @@ mod global;
 mod mutants;
 mod proof;
 mod row_security;
+mod shards;
 mod tables;
 mod terms;
 mod trials;

@@ -1,25 +1,26 @@
 //! Running instances of the binary whose end is up to the test, and whose logs can be read.
 
-use std::{fs::File, path::PathBuf, process::Stdio};
+use std::{fs::File, path::PathBuf, process::Stdio, time::Duration};
 
-use bailiwick_tests::{
-    backdoor::Backdoor,
-    client::{Answer, Ask},
-    targets::{Postgres, address, client, native},
-    until,
-};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{PgPool, SqlitePool};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-const PASSWORD: &str = "correct horse battery";
+use crate::{
+    actors::PASSWORD,
+    backdoor::Backdoor,
+    client::{Answer, Ask},
+    targets::{Postgres, address, client, native},
+    until,
+};
 
 /// An instance.
-pub(crate) struct Instance {
+#[derive(Debug)]
+pub struct Instance {
     /// Where it answers.
-    pub(crate) url: String,
+    pub url: String,
     process: Child,
     log: PathBuf,
     _directory: TempDir,
@@ -27,7 +28,7 @@ pub(crate) struct Instance {
 
 impl Instance {
     /// Starts one on a database, and waits until it answers.
-    pub(crate) async fn start(database: &str, settings: &[(&'static str, String)]) -> Self {
+    pub async fn start(database: &str, settings: &[(&'static str, String)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let log = directory.path().join("log");
         let mut command: Command = native(database);
@@ -48,29 +49,48 @@ impl Instance {
     }
 
     /// Ends it as a power failure would.
-    pub(crate) async fn kill(mut self) {
+    pub async fn kill(mut self) {
         self.process.kill().await.expect("it ran");
     }
 
+    /// Sends it a signal: `TERM`, `STOP`, ...
+    pub async fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().await;
+        assert!(sent.as_ref().is_ok_and(std::process::ExitStatus::success), "{sent:?}");
+    }
+
+    /// Tells it to end, and waits until it has; it must have ended well.
+    pub async fn terminate(mut self) {
+        self.signal("TERM").await;
+        let ended = tokio::time::timeout(Duration::from_secs(40), self.process.wait()).await;
+        let status = ended.expect("it ends in time").expect("an end");
+        assert!(status.success(), "{status}: {}", self.log());
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("it runs")
+    }
+
     /// What it has logged so far.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// The entries of its log with this message.
-    pub(crate) fn entries(&self, message: &str) -> Vec<Value> {
+    pub fn entries(&self, message: &str) -> Vec<Value> {
         let log = self.log();
         let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         entries.filter(|entry| entry["message"] == message).collect()
     }
 
     /// A request to it, by whoever has the token.
-    pub(crate) fn ask(&self, http: &reqwest::Client, token: &str, method: Method, path: &str) -> Ask {
+    pub fn ask(&self, http: &reqwest::Client, token: &str, method: Method, path: &str) -> Ask {
         Ask::new(http, method, &self.url, path).header("authorization", &format!("Bearer {token}"))
     }
 
     /// Registers somebody, who accepts an invitation if there is one, and logs them in: their id and their token.
-    pub(crate) async fn register(&self, email: &str, invitation: Option<&str>) -> (String, String) {
+    pub async fn register(&self, email: &str, invitation: Option<&str>) -> (String, String) {
         let http = client();
         let post =
             |path: &str, body: Value| Ask::new(&http, Method::POST, &self.url, path).json(&body).send();
@@ -85,24 +105,24 @@ impl Instance {
     }
 
     /// Posts in the default tenant, or in the one that is named.
-    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
         self.ask(&client(), token, Method::POST, path).json(body).send().await
     }
 
     /// Reads in the default tenant.
-    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
+    pub async fn get(&self, token: &str, path: &str) -> Answer {
         self.ask(&client(), token, Method::GET, path).send().await
     }
 }
 
 /// Brings a database up to date.
-pub(crate) async fn migrate(database: &str) {
+pub async fn migrate(database: &str) {
     let output = native(database).arg("migrate").output().await.expect("it runs");
     assert!(output.status.success(), "{output:?}");
 }
 
 /// An embedded database that is up to date: the folder that it is in, its URL, and the way in from behind.
-pub(crate) async fn sqlite() -> (TempDir, String, Backdoor) {
+pub async fn sqlite() -> (TempDir, String, Backdoor) {
     let directory = tempfile::tempdir().expect("a directory");
     let database = format!("sqlite://{}", directory.path().join("b.db").display());
     // The file must be there to be connected to.
@@ -112,7 +132,7 @@ pub(crate) async fn sqlite() -> (TempDir, String, Backdoor) {
 }
 
 /// The same of a Postgres of its own.
-pub(crate) async fn postgres() -> (Postgres, String, Backdoor) {
+pub async fn postgres() -> (Postgres, String, Backdoor) {
     let postgres = Postgres::start().await;
     let database = postgres.url();
     migrate(&database).await;

@@ -1,0 +1,85 @@
+//! Connections of clients: how many there are at the most, and how long one may keep the server waiting.
+
+use std::{io, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_io_timeout::TimeoutStream;
+
+/// A request's head: bytes. hyper answers 431 to a longer one.
+pub(crate) const HEAD_BYTES: usize = 64 * 1024;
+/// How HTTP/2 begins (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Files that are open besides connections of clients: of the database, to other services, the log.
+const OTHER_FILES: u64 = 256;
+
+/// Room for connections.
+#[derive(Clone, Debug)]
+pub struct Room {
+    free: Arc<Semaphore>,
+    all: usize,
+}
+
+impl Room {
+    /// For so many connections, or as many as the system allows; 0 takes as many as that. The limit of open files is raised
+    /// as far as it can be.
+    pub fn new(wanted: usize) -> Self {
+        let files = open_files();
+        let possible = files.map_or(Semaphore::MAX_PERMITS, |files| {
+            usize::try_from(files.saturating_sub(OTHER_FILES).max(1)).unwrap_or(Semaphore::MAX_PERMITS)
+        });
+        if wanted > possible {
+            tracing::warn!(wanted, possible, "the limit of open files is too low for MAX_CONNECTIONS");
+        }
+        let all = if wanted == 0 { possible } else { wanted.min(possible) }.min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(all)), all }
+    }
+
+    /// A place for one more connection, which is free again when it is dropped; waits until there is one. Who connects
+    /// meanwhile waits, too, in the system's queue.
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = self.free.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        tracing::warn!(connections = self.all, "there is no room for more connections; others must end");
+        // It is never closed.
+        self.free.clone().acquire_owned().await.ok()
+    }
+}
+
+/// So many files may be open, after the limit was raised as far as it can be; `None` if nobody knows.
+fn open_files() -> Option<u64> {
+    rlimit::increase_nofile_limit(u64::MAX).ok()
+}
+
+/// Waits until enough has come to tell the version of HTTP; `false` if it does not come in time. hyper would wait for it
+/// without end: its time limit for heads begins after it.
+pub async fn begins(stream: &TcpStream, timeout: Duration) -> bool {
+    let begun = async {
+        let mut first = [0; PREFACE.len()];
+        loop {
+            match stream.peek(&mut first).await {
+                Ok(0) | Err(_) => return false,
+                Ok(count) if count == PREFACE.len() || !PREFACE.starts_with(&first[..count]) => return true,
+                // There is no event for more of it: what is there stays readable.
+                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(timeout, begun).await.unwrap_or(false)
+}
+
+/// A stream that fails when nothing can be written for so long, because nobody reads: what is to be written waits in
+/// memory.
+///
+/// # Errors
+/// It is closed already.
+pub fn impatient(stream: TcpStream, timeout: Duration) -> io::Result<Pin<Box<TimeoutStream<TcpStream>>>> {
+    // Answers are written at once; waiting to fill a packet only delays them.
+    stream.set_nodelay(true)?;
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(timeout));
+    Ok(Box::pin(stream))
+}

@@ -1,0 +1,307 @@
+//! Those whom the service tells things, and the identity provider: when they hang, fail or are gone, no request waits for
+//! them, what is to be delivered is tried again, and what goes elsewhere is not kept waiting.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bailiwick_tests::{
+    instance::{Instance, sqlite},
+    receivers::{
+        http::{Behaviour, Receiver},
+        smtp::SmtpSink,
+    },
+    targets::client,
+    until,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::Method;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::Instant,
+};
+
+use crate::{load::office, setting};
+
+/// What a gate does with connections.
+const OPEN: u8 = 0;
+const HANGS: u8 = 1;
+const HANGS_UP: u8 = 2;
+
+/// The way to a server, which can be shut.
+struct Gate {
+    address: SocketAddr,
+    state: watch::Sender<u8>,
+}
+
+impl Gate {
+    async fn before(server: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (state, now) = watch::channel(OPEN);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (mut now, server) = (now.clone(), server.clone());
+                tokio::spawn(async move {
+                    let state = *now.borrow_and_update();
+                    match state {
+                        HANGS => {
+                            // It takes what comes, and says nothing.
+                            let mut heard = Vec::new();
+                            let _ = stream.read_to_end(&mut heard).await;
+                        }
+                        HANGS_UP => {}
+                        _ => {
+                            if let Ok(mut behind) = TcpStream::connect(&server).await {
+                                // What is open when it is shut breaks off.
+                                tokio::select! {
+                                    _ = copy_bidirectional(&mut stream, &mut behind) => {}
+                                    _ = now.changed() => {}
+                                }
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, state }
+    }
+
+    fn now(&self, state: u8) {
+        self.state.send_replace(state);
+    }
+}
+
+/// Makes changes that somebody outside is told of, one after the other, and returns how long the slowest took.
+async fn invite(instance: &Instance, owner: &str, addresses: &[String]) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for email in addresses {
+        let begun = Instant::now();
+        let invitation = json!({ "email": email, "role": "viewer" });
+        instance.post(owner, "/v1/invitations", &invitation).await.expect(201);
+        slowest = slowest.max(begun.elapsed());
+    }
+    slowest
+}
+
+fn addresses(of: &str) -> Vec<String> {
+    (0..30).map(|number| format!("{of}-{number}@example.com")).collect()
+}
+
+async fn deliveries(instance: &Instance, owner: &str) -> Vec<Value> {
+    let listed = instance.get(owner, "/v1/admin/deliveries?limit=100").await.expect(200);
+    listed.body["data"].as_array().expect("a list").clone()
+}
+
+/// A tenant of its own whose notices go to a webhook; a change in it, and how long it took until it was told.
+async fn told_elsewhere(instance: &Instance, owner: &str, receiver: &Receiver, slug: &str) -> Duration {
+    let http = client();
+    let tenant = json!({ "slug": slug, "name": "Elsewhere" });
+    instance.post(owner, "/v1/tenants", &tenant).await.expect(201);
+    let ask = |method, path: &str, body: Value| {
+        instance.ask(&http, owner, method, path).slug(slug).json(&body).send()
+    };
+    let hook = format!("/services/T0/B0/{slug}");
+    let config =
+        json!({ "slack_webhook_url": receiver.url(&hook), "channels": { "task_assigned": ["slack"] } });
+    ask(Method::PATCH, "/v1/tenant/config", config).await.expect(200);
+    let invited = ask(
+        Method::POST,
+        "/v1/invitations",
+        json!({ "email": format!("{slug}@example.com"), "role": "member" }),
+    );
+    let token = invited.await.expect(201).text_at("/token");
+    let (member, _) = instance.register(&format!("{slug}@example.com"), Some(&token)).await;
+    let project = ask(Method::POST, "/v1/projects", json!({ "name": "P" })).await.expect(201).text_at("/id");
+    let begun = Instant::now();
+    let task = json!({ "title": "T", "assignee_id": member });
+    ask(Method::POST, &format!("/v1/projects/{project}/tasks"), task).await.expect(201);
+    receiver.wait_for(&hook, 1).await;
+    begun.elapsed()
+}
+
+pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
+    let (_directory, database, _backdoor) = sqlite().await;
+    let (sink, receiver) = (SmtpSink::start(), Receiver::start().await);
+    let gate = Gate::before(sink.url().trim_start_matches("smtp://").to_owned()).await;
+    let settings = [
+        setting("RATE_LIMIT", "0"),
+        setting("EMAIL_PROVIDER", "smtp"),
+        setting("EMAIL_FROM", "bailiwick@service.example"),
+        ("SMTP_URL", format!("smtp://{}", gate.address)),
+        ("OUTBOUND_ALLOW", receiver.origin().to_owned()),
+        setting("OUTBOUND_TIMEOUT", "1s"),
+        setting("OUTBOX_LEASE", "3s"),
+        setting("OUTBOX_ATTEMPTS", "1000"),
+    ];
+    let instance = Instance::start(&database, &settings).await;
+    let (owner, _) = office(&instance).await;
+    for (state, name, said) in
+        [(HANGS, "hangs", "did not answer in time"), (HANGS_UP, "hangs-up", "the mail server")]
+    {
+        gate.now(state);
+        let addresses = addresses(name);
+        let slowest = invite(&instance, &owner, &addresses).await;
+        let tried = |delivery: &Value| {
+            delivery["attempts"].as_u64().is_some_and(|attempts| attempts > 1)
+                && delivery["last_error"].as_str().is_some_and(|error| error.contains(said))
+        };
+        until("it was tried more than once", || async {
+            deliveries(&instance, &owner).await.iter().any(tried).then_some(())
+        })
+        .await;
+        let elsewhere = told_elsewhere(&instance, &owner, &receiver, &format!("by-{name}")).await;
+        gate.now(OPEN);
+        let opened = Instant::now();
+        until("all are sent", || async {
+            let all = deliveries(&instance, &owner).await;
+            all.iter().all(|delivery| delivery["state"] == "sent").then_some(())
+        })
+        .await;
+        eprintln!(
+            "figures: a mail server that {name}: the slowest of {} requests took {slowest:?}, another tenant's \
+             webhook was told after {elsewhere:?}, all was sent {:?} after it came back",
+            addresses.len(),
+            opened.elapsed()
+        );
+        assert!(addresses.iter().all(|address| !sink.letters(address).is_empty()));
+        assert!(slowest < Duration::from_secs(1), "a request waited for the mail server: {slowest:?}");
+        assert!(elsewhere < Duration::from_secs(5), "another tenant waited: {elsewhere:?}");
+    }
+    instance.terminate().await;
+}
+
+pub(crate) async fn webhooks_that_hang_fail_or_are_gone_hold_up_nobody() {
+    let (_directory, database, _backdoor) = sqlite().await;
+    let receiver = Receiver::start().await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.and_then(|socket| socket.local_addr()).expect("a port");
+    let settings = [
+        setting("RATE_LIMIT", "0"),
+        ("OUTBOUND_ALLOW", format!("{},http://{gone}", receiver.origin())),
+        setting("OUTBOUND_TIMEOUT", "1s"),
+        setting("OUTBOX_LEASE", "3s"),
+        setting("OUTBOX_ATTEMPTS", "1000"),
+    ];
+    let instance = Instance::start(&database, &settings).await;
+    let (owner, project) = office(&instance).await;
+    let invited = json!({ "email": "member@example.com", "role": "member" });
+    let token = instance.post(&owner, "/v1/invitations", &invited).await.expect(201).text_at("/token");
+    let (member, _) = instance.register("member@example.com", Some(&token)).await;
+    let http = client();
+    let silent = receiver.url("/services/T0/B0/silent");
+    receiver.always("/services/T0/B0/silent", Behaviour::Silent);
+    let failing = receiver.url("/services/T0/B0/failing");
+    receiver.always("/services/T0/B0/failing", Behaviour::Status(500));
+    for (name, url) in
+        [("hangs", silent), ("fails", failing), ("gone", format!("http://{gone}/services/T0/B0/x"))]
+    {
+        let config = json!({ "slack_webhook_url": url, "channels": { "task_assigned": ["slack"] } });
+        let ask = instance.ask(&http, &owner, Method::PATCH, "/v1/tenant/config").json(&config);
+        ask.send().await.expect(200);
+        let mut slowest = Duration::ZERO;
+        for number in 0..30 {
+            let begun = Instant::now();
+            let task = json!({ "title": format!("{name}-{number}"), "assignee_id": member });
+            instance.post(&owner, &format!("/v1/projects/{project}/tasks"), &task).await.expect(201);
+            slowest = slowest.max(begun.elapsed());
+        }
+        let tried = |delivery: &Value| delivery["attempts"].as_u64().is_some_and(|attempts| attempts > 1);
+        until("it was tried more than once", || async {
+            deliveries(&instance, &owner).await.iter().any(tried).then_some(())
+        })
+        .await;
+        let elsewhere = told_elsewhere(&instance, &owner, &receiver, &format!("by-{name}")).await;
+        eprintln!(
+            "figures: a webhook that {name}: the slowest of 30 requests took {slowest:?}, another tenant's was told \
+             after {elsewhere:?}"
+        );
+        assert!(slowest < Duration::from_secs(1), "a request waited for the webhook: {slowest:?}");
+        assert!(elsewhere < Duration::from_secs(5), "another tenant waited: {elsewhere:?}");
+        // It comes back, at another address.
+        let back = format!("/services/T0/B0/back-{name}");
+        let config = json!({ "slack_webhook_url": receiver.url(&back) });
+        let ask = instance.ask(&http, &owner, Method::PATCH, "/v1/tenant/config").json(&config);
+        ask.send().await.expect(200);
+        receiver.wait_for(&back, 30).await;
+    }
+    instance.terminate().await;
+}
+
+/// An identity provider that has one key.
+async fn provider(key: &Ed25519KeyPair) -> String {
+    let x = URL_SAFE_NO_PAD.encode(key.public_key());
+    let set = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "k", "x": x }] });
+    let (set, listener) = (set.to_string(), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+    let address = listener.local_addr().expect("an address");
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{set}",
+        set.len()
+    );
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address.to_string()
+}
+
+pub(crate) async fn an_identity_provider_that_hangs_holds_up_nobody() {
+    let (_directory, database, _backdoor) = sqlite().await;
+    let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
+    let gate = Gate::before(provider(&key).await).await;
+    let settings = [
+        setting("RATE_LIMIT", "0"),
+        ("JWKS_URL", format!("http://{}/jwks", gate.address)),
+        setting("JWT_ISSUER", "https://id.example"),
+        setting("JWT_AUDIENCE", "bailiwick"),
+        setting("JWKS_MAX_AGE", "1s"),
+        setting("JWKS_COOLDOWN", "1s"),
+        setting("OUTBOUND_TIMEOUT", "10s"),
+        setting("OUTBOX_LEASE", "1m"),
+    ];
+    let instance = Instance::start(&database, &settings).await;
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({
+        "iss": "https://id.example", "aud": "bailiwick", "sub": "7", "exp": 4_102_444_800_i64,
+        "email": "ada@example.com", "email_verified": true, "name": "Ada",
+    });
+    let message = format!("{}.{}", part(json!({ "alg": "EdDSA", "kid": "k" })), part(claims));
+    let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes())));
+    let me = async || {
+        let begun = Instant::now();
+        instance.get(&token, "/v1/me").await.expect(200);
+        begun.elapsed()
+    };
+    me().await;
+    let (_, own) = instance.register("own@example.com", None).await;
+    for (state, name) in [(HANGS, "hangs"), (HANGS_UP, "hangs up")] {
+        gate.now(state);
+        // Its keys are old by now, and good for a while yet.
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        let (mut slowest, mut ours) = (Duration::ZERO, Duration::ZERO);
+        let mut waited = 0;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(4) {
+            let took = me().await;
+            waited += usize::from(took > Duration::from_millis(300));
+            slowest = slowest.max(took);
+            let asked = Instant::now();
+            instance.get(&own, "/v1/me").await.expect(200);
+            ours = ours.max(asked.elapsed());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        eprintln!(
+            "figures: an identity provider that {name}: the slowest with its token took {slowest:?} ({waited} waited), \
+             with one of ours {ours:?}"
+        );
+        assert!(slowest < Duration::from_secs(2), "a request waited for the provider: {slowest:?}");
+        assert!(
+            ours < Duration::from_millis(500),
+            "a request that has nothing to do with it waited: {ours:?}"
+        );
+    }
+    instance.terminate().await;
+}
