@@ -133,6 +133,12 @@ impl Entry {
         sha256_hex(&text)
     }
 
+    /// An entry as it is in a file, or has become on its way in.
+    pub(crate) fn of_members(row: &Map<String, Value>) -> Self {
+        let take = |name: &str| (name.to_owned(), row.get(name).cloned().unwrap_or_default());
+        Self(COLUMNS.split(", ").map(take).collect())
+    }
+
     /// Its id, if that is one as it is written here.
     pub(crate) fn id(&self) -> Option<ActivityId> {
         let text = self.0.get("id").and_then(Value::as_str)?;
@@ -227,6 +233,13 @@ pub(crate) fn find(noted: &Head, links: &[Link]) -> Option<Breach> {
         Some(_) => None,
         None => Some(Breach { kind: BreachKind::Missing, seq: noted.seq, activity_id: None }),
     }
+}
+
+/// A value in that form.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut text = String::with_capacity(512);
+    write(value, &mut text);
+    text
 }
 
 /// JSON in one form only, as RFC 8785 has it, for what stands in entries: names are sorted, whole numbers have no

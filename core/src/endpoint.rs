@@ -19,7 +19,7 @@ use crate::{
     routes::Access,
     values::{
         ApiKeyId, CommentId, DeliveryId, IdentityId, InvitationId, NotificationId, ProjectId, SessionId,
-        TaskId, UserId, uuid,
+        TaskId, TenantId, UserId, uuid,
     },
 };
 
@@ -313,3 +313,4 @@ path_id!(DeliveryId, "delivery_id");
 path_id!(SessionId, "session_id");
 path_id!(ApiKeyId, "api_key_id");
 path_id!(IdentityId, "identity_id");
+path_id!(TenantId, "tenant_id");

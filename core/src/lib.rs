@@ -43,6 +43,7 @@ pub mod tenant_config;
 pub mod throttle;
 pub mod time;
 pub mod trace;
+pub mod transfer;
 pub mod values;
 pub mod workflow;
 

@@ -72,3 +72,11 @@ pub const SEARCH_WORDS: usize = 10;
 pub const SEARCH_WORD: usize = 64;
 /// Entries of the activity log that one request verifies at the most.
 pub const VERIFIED_ENTRIES: u32 = 500;
+/// Rows of a tenant that is moved, in one answer or body.
+pub const MOVED_ROWS: u32 = 200;
+/// A line of text that the service wrote, of a tenant that is moved: characters.
+pub const MOVED_LINE: usize = 1_000;
+/// Text that the service wrote, of a tenant that is moved: characters.
+pub const MOVED_TEXT: usize = 30_000;
+/// Hours after which an import is dropped to which nothing was added.
+pub const IMPORT_HOURS: u64 = 24;

@@ -7,14 +7,14 @@ use crate::{
     endpoint::{Endpoint, ErasedEndpoint},
     handlers::{
         admin, api_keys, auth, catalogue, comments, invitations, me, members, notifications, pages, projects,
-        service, tasks, tenants,
+        service, tasks, tenants, transfer,
     },
     problem::Code::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
-        EmailTaken, FourEyes, IdentityTaken, InvalidCredentials, InvalidCursor, InvalidRefreshToken,
-        InvitationNotFound, InvitationUnusable, LastOwner, NoPassword, NotTheAuthor, NotTheSubmitter,
-        OnlyWayIn, Overloaded, ProjectArchived, SlugTaken, TasksOpen, TenantConflict, TenantSuspended,
-        TooManyAttempts, TransitionNotAllowed, Unavailable,
+        EmailTaken, FourEyes, IdentityTaken, ImportMismatch, InvalidCredentials, InvalidCursor,
+        InvalidRefreshToken, InvitationNotFound, InvitationUnusable, LastOwner, NoPassword, NotTheAuthor,
+        NotTheSubmitter, OnlyWayIn, Overloaded, ProjectArchived, SlugTaken, TasksOpen, TenantConflict,
+        TenantExists, TenantSuspended, TooManyAttempts, TransitionNotAllowed, Unavailable,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -253,6 +253,17 @@ routes! {
     GET    "/v1/admin/deliveries",              Member(Owner),     1, [InvalidCursor],                   admin::deliveries;
     /// Have a delivery tried anew that was given up.
     POST   "/v1/admin/deliveries/{delivery_id}/retry", Member(Owner), 2, [DeliveryNotDead],              admin::retry_delivery;
+
+    /// Read a part of all that the tenant consists of, to move it to another deployment.
+    GET    "/v1/admin/export",                  InPerson(Owner),   1, [],                                transfer::export;
+    /// Begin to bring a tenant in from another deployment, or find how far that is. Nobody sees anything of it until it is finished.
+    POST   "/v1/imports",                       SignedIn,          2, [SlugTaken, TenantExists, Conflict], transfer::begin;
+    /// Add rows to a tenant that is brought in. Rows that were added before are left out.
+    POST   "/v1/imports/{tenant_id}/rows",      SignedIn,          2, [Conflict],                        transfer::add;
+    /// Make the tenant of all that was brought in. Who does it owns it.
+    POST   "/v1/imports/{tenant_id}/finish",    SignedIn,          2, [SlugTaken, TenantExists, ImportMismatch, Conflict], transfer::finish;
+    /// End bringing a tenant in; nothing of it is left.
+    DELETE "/v1/imports/{tenant_id}",           SignedIn,          1, [],                                transfer::abort;
 
     /// Read the approval workflow.
     GET    "/v1/workflow",                      Public,            0, [],                                service::workflow;

@@ -17,4 +17,5 @@ pub mod server;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
+pub mod transfer;
 pub mod verifier;

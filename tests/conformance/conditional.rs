@@ -52,7 +52,8 @@ fn reader(route: &Route) -> Option<&'static Route> {
 
 /// What is done in the background, or what the request itself does, may change these between two requests.
 pub(crate) fn is_restless(route: &Route) -> bool {
-    ["me::sessions", "admin::deliveries", "admin::activity", "admin::verify_activity"].contains(&route.name)
+    ["me::sessions", "admin::deliveries", "admin::activity", "admin::verify_activity", "transfer::export"]
+        .contains(&route.name)
 }
 
 async fn read_twice(target: &'static Target, route: &'static Route) {

@@ -182,6 +182,21 @@ async fn fill(tenant: &Tenant<'_>) {
     tenant.api_key(&tenant.member.id).await;
     tenant.notification(&tenant.member.id).await;
     tenant.dead_delivery().await;
+    // Somebody else brings in a tenant of the same id, which comes to nothing as long as this one is there.
+    for sql in [
+        format!(
+            "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) VALUES ('{}', '{}', \
+             '{{}}', 1, 'none', '2026-01-01T00:00:00.000Z', '2100-01-01T00:00:00.000Z')",
+            tenant.id, tenant.viewer.id
+        ),
+        format!(
+            "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, content) VALUES ('{}', '{}', 0, 'users', \
+             'users:none', '{{}}')",
+            tenant.id, tenant.viewer.id
+        ),
+    ] {
+        tenant.owner.target.backdoor.sql(&sql).await;
+    }
     let assign = json!({ "assignee_id": tenant.member.id });
     let path = format!("/v1/tasks/{task}");
     tenant.owner.patch(&path).tenant(&tenant.id).json(&assign).send().await.expect(200);

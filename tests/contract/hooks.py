@@ -7,12 +7,14 @@ case is answered the same each time, or what is played again to be made shorter 
 `CONTRACT_STAGE` is JSON that tests/contract/fuzz.rs writes.
 """
 
+import hashlib
 import itertools
 import json
 import os
 import re
 import threading
 import time
+import uuid
 import zlib
 
 import requests
@@ -127,6 +129,43 @@ def session(stage):
     return next(session["id"] for session in listed if session["current"])
 
 
+def head(tenant):
+    """What a file with a tenant begins with."""
+    return {
+        "bailiwick_export": 1, "schema_version": STAGE["schema_version"], "tenant_id": tenant, "slug": f"i-{tenant}",
+        "exported_at": "2026-01-01T00:00:00.000Z", "secrets": False,
+    }
+
+
+def row(tenant):
+    """The only row of it."""
+    now = "2026-01-01T00:00:00.000Z"
+    columns = {
+        "id": tenant, "slug": f"i-{tenant}", "name": "Fuzz", "created_by": None, "config": {}, "created_at": now,
+        "updated_at": now, "version": 1,
+    }
+    return {"table": "tenants", "row": columns}
+
+
+def canonical(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def totals(tenant):
+    """What it ends with."""
+    digest = hashlib.sha256(canonical(head(tenant)).encode()).hexdigest()
+    return {"rows": 1, "sha256": hashlib.sha256((digest + canonical(row(tenant))).encode()).hexdigest()}
+
+
+def imported(stage, whole):
+    """A tenant that is brought in."""
+    tenant = str(uuid.uuid4())
+    ask("POST", "/v1/imports", stage.person.token(), body=head(tenant))
+    if whole:
+        ask("POST", f"/v1/imports/{tenant}/rows", stage.person.token(), body={"first": 0, "rows": [row(tenant)]})
+    return tenant
+
+
 THINGS = {
     "project_id": project,
     "task_id": task,
@@ -136,6 +175,7 @@ THINGS = {
     "notification_id": lambda _: STAGE["notification"],
     "delivery_id": lambda _: next(DELIVERIES),
     "session_id": session,
+    "tenant_id": lambda stage: imported(stage, False),
     "identity_id": identity,
 }
 
@@ -144,6 +184,8 @@ def ids(operation, stage, names):
     """What the placeholders of a path mean, made for this one case."""
     if operation == "catalogue_get":
         return {"project_id": STAGE["public_project"]}
+    if operation == "transfer_finish":
+        return {"tenant_id": imported(stage, True)}
     found = {name: THINGS[name](stage) for name in names if name in THINGS}
     if "comment_id" in names:
         found["comment_id"] = stage.make(f"/v1/tasks/{found['task_id']}/comments", {"body": "Fuzz"})["id"]
@@ -158,7 +200,7 @@ KEPT = {}
 
 
 def ids_for(operation, method, stage, names, right):
-    used_up = method == "DELETE" or operation in ("projects_transition", "admin_retry_delivery", "members_update")
+    used_up = method == "DELETE" or operation in ("projects_transition", "admin_retry_delivery", "members_update", "transfer_add", "transfer_finish")
     if used_up and right:
         return ids(operation, stage, names)
     with LOCK:
@@ -299,7 +341,15 @@ def before_call(context, case, kwargs):
         case.query.pop("cursor", None)
         if "confirm" in case.query:
             case.query["confirm"] = stage.slug
-    if right[ParameterLocation.BODY] and isinstance(case.body, dict):
+    if operation.startswith("transfer_") and right[ParameterLocation.BODY] and isinstance(case.body, dict):
+        tenant = case.path_parameters.get("tenant_id")
+        if operation == "transfer_begin":
+            case.body = head(str(uuid.uuid4()))
+        elif operation == "transfer_add":
+            case.body = {"first": 0, "rows": [row(tenant)]}
+        elif operation == "transfer_finish":
+            case.body = totals(tenant)
+    elif right[ParameterLocation.BODY] and isinstance(case.body, dict):
         case.body = body_for(operation, stage, case.body, stateful)
         if operation == "tasks_apply":
             operations = case.body["operations"][:5]

@@ -9,6 +9,7 @@ use bailiwick::{
     assets::Embedded,
     database::AnyDatabase,
     hasher::HashPool,
+    isolation::samples::{import_head, import_rows, import_totals},
     limiter::Limiter,
     metrics::Metrics,
     ports::{SystemClock, SystemEntropy},
@@ -198,6 +199,13 @@ impl Things {
         ] {
             raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("rows");
         }
+        let imported = new_id();
+        client.made("POST", "/v1/imports", import_head(&imported)).await;
+        // What is to be finished has arrived.
+        if ROUTES.get(round).is_some_and(|route| route.name == "transfer::finish") {
+            let rows = json!({ "first": 0, "rows": import_rows(&imported) });
+            client.made("POST", &format!("/v1/imports/{imported}/rows"), rows).await;
+        }
         let key = json!({ "name": "K", "role": "viewer" });
         let key = client.made("POST", "/v1/api-keys", key).await;
         let ids = vec![
@@ -211,10 +219,15 @@ impl Things {
             ("invitation_id", text(&open, "id")),
             ("notification_id", notification),
             ("delivery_id", delivery),
+            ("tenant_id", imported),
             ("code", "not_found".to_owned()),
             ("file", "style.css".to_owned()),
         ];
         Self { me, slug, invitation_token: text(&invitation, "token"), refresh_token, ids }
+    }
+
+    fn id(&self, name: &str) -> &str {
+        self.ids.iter().find(|(known, _)| *known == name).map_or("", |(_, id)| id)
     }
 
     fn path(&self, route: &Route) -> String {
@@ -256,6 +269,9 @@ impl Things {
                 );
                 Some(json!({ "operations": [one, two] }))
             }
+            "transfer::begin" => Some(import_head(&new_id())),
+            "transfer::add" => Some(json!({ "first": 0, "rows": import_rows(self.id("tenant_id")) })),
+            "transfer::finish" => Some(import_totals(self.id("tenant_id"))),
             "comments::create" | "comments::update" => Some(json!({ "body": format!("@{me}, look") })),
             "notifications::set_preferences" => Some(json!({ "muted": ["approved"] })),
             "auth::logout"

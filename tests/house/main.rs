@@ -5,6 +5,7 @@
 mod budget;
 mod generated;
 mod migrations;
+mod moved;
 mod plans;
 mod schema;
 mod statements;

@@ -54,7 +54,7 @@ async fn postgres_is_migrated_only_when_asked_and_needs_a_secret() {
         "Applied 0001 foundation.\nApplied 0002 product.\nApplied 0003 sessions.\nApplied 0004 api keys.\n\
          Applied 0005 activity chain.\nApplied 0006 identities.\n\
          Applied 0007 row level security.\nApplied 0008 idempotency.\nApplied 0009 search.\n\
-         Applied 0010 operation.\n",
+         Applied 0010 operation.\nApplied 0011 moving.\n",
         "The database is up to date.\n",
     ] {
         let output = native(&server.url()).arg("migrate").output().await.expect("it runs");

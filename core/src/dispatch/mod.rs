@@ -217,13 +217,16 @@ impl App {
         chain::seal(&Courier::new(self), self.waiting.tenants(self.ports.clock.elapsed()), batches).await
     }
 
-    /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`. To be called in the
+    /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, and
+    /// imports that nobody goes on with. To be called in the
     /// background, now and then.
     ///
     /// # Errors
     /// The database cannot be asked. It is dropped the next time.
     pub async fn prune(&self) -> Result<()> {
-        repository::idempotency::prune(&Courier::new(self)).await
+        let courier = Courier::new(self);
+        repository::idempotency::prune(&courier).await?;
+        repository::transfer::import::prune(&courier).await
     }
 
     /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To

@@ -14,6 +14,7 @@ pub(crate) mod projects;
 pub(crate) mod service;
 pub(crate) mod tasks;
 pub(crate) mod tenants;
+pub(crate) mod transfer;
 
 use crate::{
     cursor::{Cursor, PageSize},

@@ -49,6 +49,9 @@ fn of_type(name: &str) -> Option<Value> {
         "Term" => json!("project.created"),
         "Timestamp" => json!(MADE_AT),
         "Date" => json!("2026-12-24"),
+        "Count" => json!(0),
+        "Digest" => json!(HASH),
+        "Place" => json!("users"),
         "Cursor" => json!("Zm9ydHkgdHdvIGJ5dGVzIGJ5IHdoaWNoIHRoZSBwYWdlIGdvZXMgb24"),
         "PageSize" => json!(20),
         "Search" => json!("moon"),
@@ -60,6 +63,11 @@ fn of_type(name: &str) -> Option<Value> {
         "ProblemCode" => json!("not_a_member"),
         _ => return None,
     })
+}
+
+/// A row of a tenant that is moved.
+fn of_type_record() -> Value {
+    json!({ "table": "comments", "row": of_member("Record", "row") })
 }
 
 /// What a member is in the story, where its type does not say it.
@@ -121,6 +129,22 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("Explanation", "type" | "code" | "title" | "status" | "meaning" | "advice") => {
             json!(Code::NotAMember.explained())[member].clone()
         }
+        ("Head" | "NewImport", "bailiwick_export") => json!(1),
+        ("Head" | "NewImport", "schema_version") => json!(crate::repository::NEEDED_SCHEMA_VERSION),
+        ("Head" | "NewImport", "secrets") => json!(false),
+        ("NewImport", "as_slug" | "new_ids") => Value::Null,
+        ("Export", "mark") => json!(HASH),
+        ("Export", "pending") => json!(0),
+        ("Export", "rows") => json!([]),
+        ("Export", "next") => json!("users"),
+        ("Record", "table") => json!("comments"),
+        ("Record", "row") => json!({
+            "id": "019ab3f2-6c00-7a10-8e4d-3b5c9d7e2106", "task_id": "019ab3f2-6c00-7a10-8e4d-3b5c9d7e2105",
+            "author_id": "019ab3f2-6c00-7a10-8e4d-3b5c9d7e2101", "body": "The engine needs another test.", "edited_at": null,
+            "created_at": MADE_AT, "updated_at": MADE_AT, "version": 1
+        }),
+        ("Rows", "rows") => json!([of_type_record()]),
+        ("Import", "next") => json!(0),
         ("SessionTokens", "access_token") => json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"),
         ("SessionTokens", "expires_in") => json!(900),
         ("SessionTokens", "refresh_expires_in") => json!(2_592_000),

@@ -23,6 +23,7 @@ const TAGS: &[(&str, &str)] = &[
     ("auth", "Registering, logging in, renewing a session's tokens, logging out."),
     ("me", "One's own account: its name and password, its sessions, the identities that lead to it."),
     ("tenants", "The tenants that one is in, and the settings of one."),
+    ("transfer", "Moving a tenant from one deployment to another."),
     ("members", "Who is in the tenant, and what they may do."),
     ("invitations", "Asking somebody to join the tenant."),
     ("api_keys", "Keys by which machines act for a member."),

@@ -57,7 +57,8 @@ statements! { "deliveries";
          d.body, d.subject_id, m.status, i.token_hash, t.name, t.config, d.trace \
          FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
          LEFT JOIN memberships m ON m.tenant_id = d.tenant_id AND m.user_id = d.recipient_id AND m.status = 'active' \
-         AND EXISTS (SELECT 1 FROM users u WHERE u.id = m.user_id AND u.disabled_at IS NULL) \
+         AND EXISTS (SELECT 1 FROM users u WHERE u.id = m.user_id AND u.disabled_at IS NULL \
+         AND (u.password_hash <> '' OR EXISTS (SELECT 1 FROM identities k WHERE k.user_id = u.id))) \
          LEFT JOIN invitations i ON i.tenant_id = d.tenant_id AND i.id = d.subject_id AND d.kind = 'invitation' \
          AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > ?2 \
          WHERE d.claim = ?1 AND d.state = 'pending' ORDER BY d.id";

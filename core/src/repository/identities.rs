@@ -32,6 +32,12 @@ statements! { "identities";
 
     global INSERT = "INSERT INTO identities (id, user_id, issuer, subject, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
+    /// Links an identity to the account that has its verified address and that nobody can log in to: it came with a tenant
+    /// that was moved here, and waits for them.
+    global CLAIM = "INSERT INTO identities (id, user_id, issuer, subject, created_at) \
+         SELECT ?1, u.id, ?3, ?4, ?5 FROM users u WHERE u.email = ?2 AND u.password_hash = '' AND u.disabled_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)";
+
     global LIST = "SELECT id, issuer, subject, created_at FROM identities \
          WHERE user_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
@@ -122,8 +128,19 @@ pub(crate) async fn admit(
     batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::IdentityNotLinked));
     match lobby.run(batch).await {
         Ok(_) => Ok(known),
-        // The address is an account's that may be this identity's since: another request of theirs was faster.
+        // The address is an account's that may be this identity's since (another request of theirs was faster), or waits
+        // for them.
         Err(problem) if problem.code == Code::IdentityNotLinked => {
+            let mut batch = lobby.batch();
+            let subject_of = subject.subject.as_str();
+            let arguments =
+                [known.id.into(), email.clone().into(), issuer.into(), subject_of.into(), now.into()];
+            let _: Slot<()> = batch.add_global(&CLAIM, arguments);
+            batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::Conflict));
+            match lobby.run(batch).await {
+                Err(other) if other.code != Code::Conflict => return Err(other),
+                _ => {}
+            }
             find(lobby, issuer, subject).await?.ok_or(problem)
         }
         Err(problem) => Err(problem),

@@ -54,9 +54,10 @@ statements! { "invitations";
          WHERE tenant_id = ?1 AND accepted_at IS NULL AND revoked_at IS NULL \
          AND email = (SELECT u.email FROM users u WHERE u.id = ?2)";
 
-    /// A row if nobody with this address is a member.
+    /// A row if nobody with this address is a member who can log in.
     tenant NO_MEMBER = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
-         WHERE m.tenant_id = ?1 AND u.email = ?2)";
+         WHERE m.tenant_id = ?1 AND u.email = ?2 \
+         AND (u.password_hash <> '' OR EXISTS (SELECT 1 FROM identities k WHERE k.user_id = u.id)))";
 
     tenant REVOKE = "UPDATE invitations SET revoked_at = ?2 \
          WHERE tenant_id = ?1 AND id = ?3 AND accepted_at IS NULL AND revoked_at IS NULL";

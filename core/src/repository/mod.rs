@@ -24,6 +24,7 @@ pub(crate) mod service;
 pub(crate) mod sessions;
 pub mod tasks;
 pub mod tenants;
+pub mod transfer;
 pub mod users;
 
 use serde_json::Value as Json;
@@ -64,6 +65,17 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     tasks::lists::ALL,
     tenants::ALL,
     users::ALL,
+    transfer::ALL[0],
+    transfer::ALL[1],
+    transfer::ALL[2],
+    transfer::ALL[3],
+    transfer::ALL[4],
+    transfer::ALL[5],
+    transfer::ALL[6],
+    transfer::ALL[7],
+    transfer::ALL[8],
+    transfer::ALL[9],
+    transfer::ALL[10],
 ];
 
 /// Decides and writes anew, a few times, when somebody else has changed in between what was decided on. What fails with
@@ -156,4 +168,6 @@ repositories! {
     settings: tenants::Settings;
     /// The tasks.
     tasks: tasks::Tasks;
+    /// All that the tenant consists of.
+    transfer: transfer::export::Exporting;
 }

@@ -72,6 +72,7 @@ statements! { "tenants";
     tenant DELETE_DELIVERIES = "DELETE FROM deliveries WHERE tenant_id = ?1";
     tenant DELETE_INVITATIONS = "DELETE FROM invitations WHERE tenant_id = ?1";
     tenant DELETE_ACTIVITY = "DELETE FROM activity WHERE tenant_id = ?1";
+    tenant DELETE_IMPORTS = "DELETE FROM imports WHERE tenant_id = ?1";
     tenant DELETE_MEMBERSHIPS = "DELETE FROM memberships WHERE tenant_id = ?1";
     tenant DELETE = "DELETE FROM tenants WHERE id = ?1";
 }
@@ -85,6 +86,7 @@ const DELETE_ROWS: &[TenantSql] = &[
     DELETE_DELIVERIES,
     DELETE_INVITATIONS,
     DELETE_ACTIVITY,
+    DELETE_IMPORTS,
     DELETE_MEMBERSHIPS,
 ];
 
@@ -142,7 +144,7 @@ record! {
 }
 
 record! {
-    struct Bare {
+    pub(super) struct Bare {
         id: TenantId,
         slug: Slug,
         name: Name,
@@ -154,7 +156,7 @@ record! {
 }
 
 impl Bare {
-    fn seen_as(self, role: Role) -> Tenant {
+    pub(super) fn seen_as(self, role: Role) -> Tenant {
         let Self { id, slug, name, suspended_at, created_at, updated_at, version } = self;
         Tenant { id, slug, name, role, suspended_at, created_at, updated_at, version }
     }

@@ -23,6 +23,11 @@ statements! { "users";
     global INSERT = "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
 
+    /// Takes an address away from an account that nobody can log in to: it came with a tenant that was moved here, and
+    /// whoever has the address has not come yet.
+    global RELEASE = "UPDATE users SET email = CAST(id AS text) || '@unclaimed.invalid', updated_at = ?2, version = version + 1 \
+         WHERE email = ?1 AND password_hash = '' AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = users.id)";
+
     global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL";
 
     global PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = ?1";
@@ -193,6 +198,8 @@ impl Accounts for Lobby {
             let conflict = Problem::new(Code::TenantConflict);
             let _: Slot<TenantId> = batch.require(&tenants::CONFIRM, [slug.clone().into()], conflict);
         }
+        // Who registers has not shown that the address is theirs, so they get nothing that waits for whoever it is.
+        let _: Slot<()> = batch.add_global(&RELEASE, [email.clone().into(), now.into()]);
         enrol(&mut batch, id, &email, &name, password_hash)?;
         if let Some(token) = &token {
             invitations::accept(&mut batch, app, token, id)?;

@@ -127,7 +127,7 @@ pub(crate) fn string(value: Json) -> Result<String, Fault> {
 }
 
 /// Text that people write: bounded, with no control characters, not blank where it must say something.
-fn prose(text: String, min: usize, max: usize, lines: bool) -> Result<String, Fault> {
+pub(crate) fn prose(text: String, min: usize, max: usize, lines: bool) -> Result<String, Fault> {
     let length = text.chars().count();
     if length > max {
         return Err(Fault::new(

@@ -103,7 +103,7 @@ impl<'a> Call<'a> {
 
 /// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond
 /// what was asked.
-async fn start(config: Config) -> Result<Arc<App>, Failed> {
+pub(super) async fn start(config: Config) -> Result<Arc<App>, Failed> {
     start_measured(config, &new_metrics()?).await.map(|(app, _)| app)
 }
 

@@ -12,6 +12,7 @@ mod seed;
 mod serve;
 mod tenant;
 mod token;
+mod transfer;
 mod user;
 mod verify;
 
@@ -52,6 +53,8 @@ fn command() -> Command {
         .subcommand(doctor::command())
         .subcommand(backup::command())
         .subcommand(audit::command())
+        .subcommand(transfer::export_command())
+        .subcommand(transfer::import_command())
         .subcommand(health::command())
         .subcommand(verify::command())
         .subcommand(
@@ -85,6 +88,8 @@ async fn call(matches: &ArgMatches) -> Outcome {
         "doctor" => doctor::run(call).await,
         "backup" => backup::run(call).await,
         "audit" => audit::run(call).await,
+        "export" => transfer::export(call).await,
+        "import" => transfer::import(call).await,
         "healthcheck" => health::run(call).await,
         "verify-isolation" => verify::run(call).await,
         "openapi" => Ok(text(Embedded::file("openapi.json").unwrap_or_default())),

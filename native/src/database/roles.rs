@@ -25,10 +25,11 @@ const APPENDED: [&str; 1] = ["activity"];
 
 /// All that statements which span tenants do with tenants' tables; of projects they count how many there are, and of
 /// projects and tasks see whose are not in the index of words yet.
-const SPANNED: [(&str, &str); 8] = [
+const SPANNED: [(&str, &str); 9] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE"),
     ("idempotency_keys", "DELETE, SELECT (created_at)"),
+    ("imports", "DELETE, SELECT (updated_at)"),
     ("invitations", "SELECT"),
     ("memberships", "SELECT, INSERT"),
     ("projects", "SELECT (tenant_id, indexed)"),

@@ -25,7 +25,7 @@ const PATIENCE: u64 = 30 * 60;
 
 /// A deployment.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     http: Http,
     base: String,
     waited: AtomicU64,
@@ -33,46 +33,46 @@ pub(super) struct Client {
 
 /// A request that is to be sent.
 #[derive(Clone, Debug)]
-pub(super) struct Ask<'a> {
-    pub(super) method: &'a Method,
-    pub(super) path: &'a str,
-    pub(super) body: Option<&'a Value>,
-    pub(super) tenant_id: Option<&'a str>,
-    pub(super) tenant_slug: Option<&'a str>,
+pub(crate) struct Ask<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) body: Option<&'a Value>,
+    pub(crate) tenant_id: Option<&'a str>,
+    pub(crate) tenant_slug: Option<&'a str>,
 }
 
 impl<'a> Ask<'a> {
     /// One without a body that names no tenant.
-    pub(super) fn new(method: &'a Method, path: &'a str) -> Self {
+    pub(crate) fn new(method: &'a Method, path: &'a str) -> Self {
         Self { method, path, body: None, tenant_id: None, tenant_slug: None }
     }
 
-    pub(super) fn body(self, body: &'a Value) -> Self {
+    pub(crate) fn body(self, body: &'a Value) -> Self {
         Self { body: Some(body), ..self }
     }
 
-    pub(super) fn tenant(self, id: &'a str) -> Self {
+    pub(crate) fn tenant(self, id: &'a str) -> Self {
         Self { tenant_id: Some(id), ..self }
     }
 }
 
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     /// All of its headers and its body, to be looked through.
-    pub(super) text: String,
-    pub(super) body: Value,
+    pub(crate) text: String,
+    pub(crate) body: Value,
 }
 
 impl Reply {
     /// The `code` of the problem that it is.
-    pub(super) fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
 
     /// What it is, in short.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         format!("{} {}", self.status, self.code()).trim_end().to_owned()
     }
 
@@ -80,7 +80,7 @@ impl Reply {
     ///
     /// # Errors
     /// A sentence if there is none.
-    pub(super) fn text_at(&self, name: &str) -> Result<String, String> {
+    pub(crate) fn text_at(&self, name: &str) -> Result<String, String> {
         let found = self.body[name].as_str().map(str::to_owned);
         found.ok_or_else(|| format!("An answer has no {name}: {}.", self.summary()))
     }
@@ -88,16 +88,16 @@ impl Reply {
 
 /// Somebody with an account.
 #[derive(Debug)]
-pub(super) struct Person {
-    pub(super) id: String,
-    pub(super) email: String,
-    pub(super) password: String,
+pub(crate) struct Person {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) password: String,
     token: Mutex<String>,
 }
 
 impl Person {
     /// The same, with another token.
-    pub(super) fn with(&self, token: String) -> Self {
+    pub(crate) fn with(&self, token: String) -> Self {
         let (id, email, password) = (self.id.clone(), self.email.clone(), self.password.clone());
         Self { id, email, password, token: Mutex::new(token) }
     }
@@ -112,7 +112,7 @@ impl Client {
     ///
     /// # Errors
     /// A sentence.
-    pub(super) fn new(url: &str) -> Result<Self, String> {
+    pub(crate) fn new(url: &str) -> Result<Self, String> {
         let refused = || format!("--url: expected http or https, a host, and at most a path, got {url}.");
         let parsed: Url = url.parse().map_err(|_| refused())?;
         let plain = parsed.query().is_none() && parsed.fragment().is_none() && parsed.has_host();
@@ -133,12 +133,12 @@ impl Client {
     }
 
     /// Where it is.
-    pub(super) fn base(&self) -> &str {
+    pub(crate) fn base(&self) -> &str {
         &self.base
     }
 
     /// Seconds that were waited because the deployment asked for it.
-    pub(super) fn waited(&self) -> u64 {
+    pub(crate) fn waited(&self) -> u64 {
         self.waited.load(Ordering::Relaxed)
     }
 
@@ -146,7 +146,7 @@ impl Client {
     ///
     /// # Errors
     /// A sentence if there is no answer.
-    pub(super) async fn send(&self, token: Option<&str>, ask: &Ask<'_>) -> Result<Reply, String> {
+    pub(crate) async fn send(&self, token: Option<&str>, ask: &Ask<'_>) -> Result<Reply, String> {
         loop {
             let (reply, later) = self.once(token, ask).await?;
             let Some(seconds) = later else { return Ok(reply) };
@@ -194,7 +194,7 @@ impl Client {
     ///
     /// # Errors
     /// A sentence.
-    pub(super) async fn register(&self, email: String, name: &str, slug: &str) -> Result<Person, String> {
+    pub(crate) async fn register(&self, email: String, name: &str, slug: &str) -> Result<Person, String> {
         let password = super::random()?;
         let account = json!({ "email": email, "name": name, "password": password });
         let ask = Ask::new(&Method::POST, "/v1/auth/register").body(&account);
@@ -215,7 +215,7 @@ impl Client {
     ///
     /// # Errors
     /// A sentence.
-    pub(super) async fn log_in(&self, person: &Person) -> Result<Reply, String> {
+    pub(crate) async fn log_in(&self, person: &Person) -> Result<Reply, String> {
         let reply = self.session(person).await?;
         *locked(&person.token) = reply.text_at("access_token")?;
         Ok(reply)
@@ -225,7 +225,7 @@ impl Client {
     ///
     /// # Errors
     /// A sentence.
-    pub(super) async fn session(&self, person: &Person) -> Result<Reply, String> {
+    pub(crate) async fn session(&self, person: &Person) -> Result<Reply, String> {
         let credentials = json!({ "email": person.email, "password": person.password });
         let reply = self.send(None, &Ask::new(&Method::POST, "/v1/auth/login").body(&credentials)).await?;
         if reply.status == 200 {
@@ -238,7 +238,7 @@ impl Client {
     ///
     /// # Errors
     /// A sentence if there is no answer.
-    pub(super) async fn ask(&self, person: Option<&Person>, ask: &Ask<'_>) -> Result<Reply, String> {
+    pub(crate) async fn ask(&self, person: Option<&Person>, ask: &Ask<'_>) -> Result<Reply, String> {
         let Some(person) = person else { return self.send(None, ask).await };
         let token = locked(&person.token).clone();
         let reply = self.send(Some(&token), ask).await?;
@@ -254,7 +254,7 @@ impl Client {
     ///
     /// # Errors
     /// A sentence if it does not.
-    pub(super) async fn must(&self, person: &Person, ask: &Ask<'_>) -> Result<Reply, String> {
+    pub(crate) async fn must(&self, person: &Person, ask: &Ask<'_>) -> Result<Reply, String> {
         let reply = self.ask(Some(person), ask).await?;
         if (200..300).contains(&reply.status) {
             return Ok(reply);

@@ -6,7 +6,7 @@ pub mod matrix;
 pub mod report;
 pub mod samples;
 
-mod client;
+pub(crate) mod client;
 mod people;
 mod roles;
 mod stock;

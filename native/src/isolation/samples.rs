@@ -2,7 +2,11 @@
 
 use std::future::Future;
 
-use bailiwick_core::routes::{Access, Route};
+use bailiwick_core::{
+    repository::NEEDED_SCHEMA_VERSION,
+    routes::{Access, Route},
+    transfer::{Digest, FORM, canonical},
+};
 use serde_json::{Value, json};
 
 use super::matrix::placeholders;
@@ -58,6 +62,10 @@ pub enum Thing<'a> {
     PageFile,
     /// Not an id, but the token of an invitation of the user to another tenant.
     InvitationToken,
+    /// A tenant that the user brings in, of which nothing has arrived yet.
+    Import,
+    /// The same, of which all has arrived: its owner and itself.
+    WholeImport,
 }
 
 impl Thing<'_> {
@@ -77,6 +85,7 @@ impl Thing<'_> {
             "notification_id" => Thing::Notification,
             "session_id" => Thing::Session,
             "identity_id" => Thing::Identity,
+            "tenant_id" => Thing::Import,
             "code" => Thing::ProblemCode,
             "file" => Thing::PageFile,
             other => return Err(format!("The matrices know no {other}; add it to samples.rs.")),
@@ -130,6 +139,7 @@ impl Sample {
         for placeholder in placeholders(route.path) {
             let thing = match (placeholder, ids.last()) {
                 ("comment_id", Some(task)) => Thing::CommentOn(task),
+                ("tenant_id", _) if route.name == "transfer::finish" => Thing::WholeImport,
                 ("project_id", _) if route.access == Access::AnyoneInTenant => Thing::PublicProject,
                 _ => Thing::in_place(placeholder)?,
             };
@@ -219,6 +229,15 @@ async fn request<G: Ground>(
         "comments::update" => {
             (Some(json!({ "body": format!("@{} look again", need(Thing::Colleague).await?) })), 200)
         }
+        "transfer::begin" => (Some(import_head(&super::new_id()?)), 200),
+        "transfer::add" => {
+            let tenant = ids.first().map_or("", String::as_str);
+            (Some(json!({ "first": 0, "rows": import_rows(tenant) })), 200)
+        }
+        "transfer::finish" => {
+            let tenant = ids.first().map_or("", String::as_str);
+            (Some(import_totals(tenant)), 200)
+        }
         "notifications::set_preferences" => (Some(json!({ "muted": ["completed"] })), 200),
         "notifications::mark_read" | "admin::retry_delivery" => (None, 200),
         "auth::logout" | "notifications::mark_all_read" => (None, 204),
@@ -226,4 +245,35 @@ async fn request<G: Ground>(
         _ if route.method == "GET" => (None, 200),
         other => return Err(format!("The matrices have no sample for {other}; add one to samples.rs.")),
     })
+}
+
+/// The head of a file with a tenant.
+pub fn import_head(tenant: &str) -> Value {
+    json!({
+        "bailiwick_export": FORM, "schema_version": NEEDED_SCHEMA_VERSION, "tenant_id": tenant,
+        "slug": format!("i-{tenant}"), "exported_at": "2026-01-01T00:00:00.000Z", "secrets": false,
+    })
+}
+
+/// All rows of it.
+pub fn import_rows(tenant: &str) -> Value {
+    let now = "2026-01-01T00:00:00.000Z";
+    json!([{
+        "table": "tenants",
+        "row": {
+            "id": tenant, "slug": format!("i-{tenant}"), "name": "Sample", "created_by": null, "config": {},
+            "created_at": now, "updated_at": now, "version": 1,
+        },
+    }])
+}
+
+/// What it ends with.
+pub fn import_totals(tenant: &str) -> Value {
+    let mut digest = Digest::of_head(&import_head(tenant));
+    let rows = import_rows(tenant);
+    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    for row in rows {
+        digest = digest.and(&canonical(row));
+    }
+    json!({ "rows": rows.len(), "sha256": digest.as_str() })
 }

@@ -9,7 +9,7 @@ use super::{
     client::{Ask, Person},
     matrix::Standing,
     people::Party,
-    samples::{Ground, Thing},
+    samples::{Ground, Thing, import_head, import_rows},
 };
 
 impl Ground for Run {
@@ -20,7 +20,12 @@ impl Ground for Run {
         let personal = match thing {
             Thing::Notification | Thing::ApiKey | Thing::CommentOn(_) => &*user.id,
             // What is good once is made anew each time; what is no id is at hand.
-            Thing::Session | Thing::RefreshToken | Thing::Password | Thing::Email => {
+            Thing::Import
+            | Thing::WholeImport
+            | Thing::Session
+            | Thing::RefreshToken
+            | Thing::Password
+            | Thing::Email => {
                 return self.make(thing, party, user).await;
             }
             _ => "",
@@ -100,6 +105,18 @@ impl Run {
             // is left behind, and no email is sent.
             Thing::FreeEmail => Ok(party.owner.email.clone()),
             Thing::FreeSlug | Thing::Slug => Ok(party.slug.clone()),
+            Thing::Import | Thing::WholeImport => {
+                let tenant = super::new_id()?;
+                let ask = Ask::new(&Method::POST, "/v1/imports");
+                let head = import_head(&tenant);
+                self.client.must(user, &ask.body(&head)).await?;
+                if thing == Thing::WholeImport {
+                    let path = format!("/v1/imports/{tenant}/rows");
+                    let rows = json!({ "first": 0, "rows": import_rows(&tenant) });
+                    self.client.must(user, &Ask::new(&Method::POST, &path).body(&rows)).await?;
+                }
+                Ok(tenant)
+            }
             Thing::Email => Ok(user.email.clone()),
             Thing::Password => Ok(user.password.clone()),
         }

@@ -2,11 +2,11 @@
 
 use bailiwick::isolation::{
     matrix::names_a_tenant,
-    samples::{Ground, Sample, Thing},
+    samples::{Ground, Sample, Thing, import_head, import_rows},
 };
 use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::{
-    actors::{Actor, PASSWORD, Tenant, unique},
+    actors::{Actor, PASSWORD, Tenant, new_id, unique},
     client::Ask,
     provider::{Person, Provider},
 };
@@ -63,6 +63,16 @@ pub(crate) async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &
         Thing::Email => user.email.clone(),
         Thing::Password => PASSWORD.to_owned(),
         Thing::RefreshToken => user.session().await.text_at("/refresh_token"),
+        Thing::Import | Thing::WholeImport => {
+            let tenant = new_id();
+            user.post("/v1/imports").json(&import_head(&tenant)).send().await.expect(200);
+            if thing == Thing::WholeImport {
+                let rows = json!({ "first": 0, "rows": import_rows(&tenant) });
+                let path = format!("/v1/imports/{tenant}/rows");
+                user.post(&path).json(&rows).send().await.expect(200);
+            }
+            tenant
+        }
         Thing::InvitationToken => {
             let host = Actor::register(target, "host").await;
             let slug = unique("host");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Stage, body_fields, has_body,
-    schema::uproot,
+    schema::{Field, uproot},
     values::{of_other_forms, of_other_types},
     with,
 };
@@ -215,14 +215,20 @@ async fn values(target: &'static Target, route: &'static Route) {
             if body.pointer(object).is_none() {
                 super::schema::plant(&mut body, object, json!({}));
             }
-            body.pointer_mut(object).expect("an object")[name] = json!(1);
+            let members = body.pointer_mut(object).expect("an object");
+            // A row of a tenant that is moved has columns of such names.
+            if members.get(name).is_some() {
+                continue;
+            }
+            members[name] = json!(1);
             let code = stage.refused(&sample, &body, &format!("{object}/{escaped}")).await;
             assert_eq!(code, "unknown", "{route:?} {object} {name}");
         }
     }
     // All at once.
     let top: Vec<_> = fields.iter().filter(|field| field.pointer.matches('/').count() == 1).collect();
-    let mut all: Value = top.iter().map(|field| (field.name().to_owned(), json!(false))).collect();
+    let wrong = |field: &Field| if field.kind() == "boolean" { json!(7) } else { json!(false) };
+    let mut all: Value = top.iter().map(|field| (field.name().to_owned(), wrong(field))).collect();
     all["zz"] = json!(1);
     let answer = stage.send(&sample, all.to_string()).await.problem(422, "validation_failed");
     let mut expected: Vec<_> = top.iter().map(|field| field.pointer.as_str()).chain(["/zz"]).collect();

@@ -79,6 +79,11 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("idempotency_keys", "created_at <= ?1")],
     },
     Global {
+        name: "import::PRUNE",
+        why: "Imports that nobody goes on with are dropped by one task, which no request reaches; it learns nothing of them.",
+        by: &[("imports", "updated_at <= ?1")],
+    },
+    Global {
         name: "memberships::INSERT_FOR_CLAIM",
         why: "It makes a user the owner of the tenant `default`, if they have just claimed it.",
         by: &[("t", "t.slug = 'default'"), ("t", "t.created_by = ?1")],

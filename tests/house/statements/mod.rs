@@ -133,6 +133,11 @@ fn only_searches_and_lists_of_items_have_two_texts() {
         if sql.sqlite.contains(" FROM json_each(?") && sql.postgres.contains(" FROM jsonb_array_elements($") {
             continue;
         }
+        // What has arrived of a tenant is JSON, whose values get the types of columns.
+        if sql.name.starts_with("moved_") && sql.name.ends_with("::INSERT") {
+            assert!(sql.sqlite.contains(" FROM import_rows r WHERE r.tenant_id = ?1 "), "{}", sql.name);
+            continue;
+        }
         assert!(sql.name.contains("::SEARCH") && sql.reads, "{} has a text for each engine", sql.name);
         // They read the same columns of the same tables, and on SQLite an index beside them.
         let [sqlite, postgres] = Spelling::both(sql).map(|spelling| {

@@ -1,0 +1,131 @@
+//! What values must be that come in: of the same types as those of requests, where there is one, and in the one form in
+//! which they are kept.
+
+use serde_json::Value as Json;
+
+use crate::{
+    input::{Fault, FaultCode, Leaf},
+    limits,
+    tenant_config::TenantConfig,
+    time::{Date, Timestamp},
+    values::{Enumeration, NotificationKind, prose, string},
+};
+
+/// The largest number that all engines have exactly.
+const EXACT: i64 = (1 << 53) - 1;
+/// More changes of one thing than there will ever be.
+const VERSION_MAX: i64 = 100_000_000;
+
+/// A value of a type that requests have.
+pub(super) fn leaf<T: Leaf>(value: Json) -> Result<Json, Fault>
+where
+    Json: From<T>,
+{
+    T::from_value(value).map(Json::from)
+}
+
+/// A point in time.
+pub(super) fn time(value: Json) -> Result<Json, Fault> {
+    Timestamp::from_value(value).map(|time| time.to_string().into())
+}
+
+/// A day.
+pub(super) fn date(value: Json) -> Result<Json, Fault> {
+    Date::from_value(value).map(|date| date.to_string().into())
+}
+
+/// How often something was changed. Their sum must be a number that all engines have exactly.
+pub(super) fn version(value: Json) -> Result<Json, Fault> {
+    within(value, VERSION_MAX)
+}
+
+/// The number of an entry.
+pub(super) fn seq(value: Json) -> Result<Json, Fault> {
+    within(value, EXACT)
+}
+
+fn within(value: Json, most: i64) -> Result<Json, Fault> {
+    match value.as_i64() {
+        Some(number) if (1..=most).contains(&number) => Ok(value),
+        _ => Err(Fault::new(FaultCode::Format, format!("Expected a whole number from 1 to {most}."))),
+    }
+}
+
+/// One line that the service wrote.
+pub(super) fn line(value: Json) -> Result<Json, Fault> {
+    prose(string(value)?, 0, limits::MOVED_LINE, false).map(Json::from)
+}
+
+/// Lines that the service wrote.
+pub(super) fn lines(value: Json) -> Result<Json, Fault> {
+    prose(string(value)?, 0, limits::MOVED_TEXT, true).map(Json::from)
+}
+
+fn matching(value: Json, wanted: &str, fits: impl Fn(&str) -> bool) -> Result<Json, Fault> {
+    let text = string(value)?;
+    if fits(&text) {
+        Ok(text.into())
+    } else {
+        Err(Fault::new(FaultCode::Format, format!("Expected {wanted}.")))
+    }
+}
+
+/// SHA-256, in lower-case hexadecimal.
+pub(super) fn digest(value: Json) -> Result<Json, Fault> {
+    let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    matching(value, "64 hexadecimal digits", |text| text.len() == 64 && text.bytes().all(hexadecimal))
+}
+
+/// How an API key begins.
+pub(super) fn prefix(value: Json) -> Result<Json, Fault> {
+    matching(value, "how an API key begins", |text| {
+        text.starts_with("bwk_") && text.len() == 12 && text.is_ascii()
+    })
+}
+
+/// What bcrypt makes of a password; nothing, of who has none.
+pub(super) fn hash_of_password(value: Json) -> Result<Json, Fault> {
+    let fits =
+        |text: &str| text.is_empty() || (text.starts_with("$2") && text.len() == 60 && text.is_ascii());
+    matching(value, "what bcrypt makes of a password", fits)
+}
+
+/// A tenant's configuration: what is not understood would be lost, so it is refused.
+pub(super) fn config(value: Json) -> Result<Json, Fault> {
+    let Json::Object(given) = &value else { return Err(Fault::wrong_type("an object", &value)) };
+    let read = TenantConfig::read(value.clone()).store();
+    match given.iter().find(|(name, value)| read.get(name) != Some(value)) {
+        Some((name, _)) => Err(Fault::new(FaultCode::Format, "This is not understood here.").within(name)),
+        None => Ok(value),
+    }
+}
+
+/// The kinds of notifications that a member does not want.
+pub(super) fn muted(value: Json) -> Result<Json, Fault> {
+    let kinds: Vec<NotificationKind> = Leaf::from_value(value)?;
+    Ok(NotificationKind::set(&kinds).into_iter().map(|kind| Json::from(kind.as_str())).collect())
+}
+
+/// What an entry of the activity says of itself. Its form must be one that every engine keeps as it is.
+pub(super) fn detail(value: Json) -> Result<Json, Fault> {
+    if !value.is_object() {
+        return Err(Fault::wrong_type("an object", &value));
+    }
+    if plain(&value) {
+        return Ok(value);
+    }
+    Err(Fault::new(FaultCode::Format, "Expected whole numbers, and text without NUL."))
+}
+
+/// Whether all engines have it in the same form.
+fn plain(value: &Json) -> bool {
+    match value {
+        Json::Null | Json::Bool(_) => true,
+        Json::Number(number) => number.as_i64().is_some_and(|number| number.abs() <= EXACT),
+        Json::String(text) => !text.contains('\0'),
+        Json::Array(items) => items.iter().all(plain),
+        Json::Object(members) => members
+            .iter()
+            .all(|(name, value)| name.bytes().all(|b| (b' '..=b'~').contains(&b)) && plain(value)),
+    }
+}

@@ -1,0 +1,454 @@
+//! Tenants on their way in. Rows arrive in parts, each checked and written down beside those before; nothing of it is a
+//! tenant's, and nobody sees it, until the last batch makes the tenant of all of it, or of nothing.
+//!
+//! A part that comes again changes nothing, so whoever lost an answer, or was interrupted, begins again with the same head
+//! and goes on at the row that comes next.
+
+use std::{future::Future, time::Duration};
+
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::{
+    arrival::{Arrival, State, new_tenant, repeated},
+    tables::TABLES,
+};
+use crate::{
+    App,
+    dispatch::{Account, Batch, Courier, Operator, Outcome, Slot},
+    input::{Fault, FaultCode},
+    json, limits,
+    notify::SLACK_HOSTS,
+    problem::{Code, Problem, Result},
+    repository::{
+        NEEDED_SCHEMA_VERSION,
+        activity::{self, Event},
+        members, memberships,
+        tenants::{self, DEFAULT_SLUG, Tenant},
+    },
+    sql::{arrays, items, record, statements},
+    transfer::{Count, Digest, FORM, Import, NewImport, Rows, Totals},
+    values::{InvitationId, MembershipId, Role, Slug, TenantId, uuid},
+};
+
+items!(ROWS, OWN_ROWS: "?3", line bigint, kind text, name text, content jsonb);
+items!(NAMES, OWN_NAMES: "?3", name text);
+items!(PEOPLE, OWN_PEOPLE: "?1", id uuid, email text);
+
+const INSERT_ITEMS: &str = "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, content) \
+     SELECT ?1, ?2, i.line, i.kind, i.name, i.content FROM ";
+const NAMED: &str = "SELECT r.name FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 AND r.name IN (SELECT i.name FROM ";
+const WITH_ID: &str = "SELECT u.id, u.email FROM users u WHERE u.id IN (SELECT i.id FROM ";
+const OR_EMAIL: &str = ") OR u.email IN (SELECT i.email FROM ";
+
+statements! { "import";
+    tenant INSERT = "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) \
+         VALUES (?1, ?2, ?3, 0, ?4, ?5, ?5)";
+
+    tenant STATE = "SELECT state, next_line, digest FROM imports WHERE tenant_id = ?1 AND user_id = ?2";
+
+    /// Unless somebody else has added what comes next.
+    tenant ADVANCE = "UPDATE imports SET state = ?3, next_line = ?4, digest = ?5, updated_at = ?6 \
+         WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?7";
+
+    tenant ADD = INSERT_ITEMS, ROWS => INSERT_ITEMS, OWN_ROWS;
+
+    /// Those of several names that have arrived.
+    tenant ARRIVED = NAMED, NAMES, ")" => NAMED, OWN_NAMES, ")";
+
+    /// The accounts that have one of these ids or addresses.
+    global ACCOUNTS = WITH_ID, PEOPLE, OR_EMAIL, PEOPLE, ")" => WITH_ID, OWN_PEOPLE, OR_EMAIL, OWN_PEOPLE, ")";
+
+    /// What has arrived goes with it.
+    tenant DELETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2";
+
+    /// The same, if it is all that there must be.
+    tenant COMPLETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?3 AND digest = ?4";
+
+    /// Makes room for another tenant `default`, if this is that of a new database, which nobody has claimed.
+    tenant GIVE_WAY = "DELETE FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
+
+    /// A row if it is that.
+    tenant UNCLAIMED = "SELECT id FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
+
+    /// What nobody has gone on with for long.
+    spanning PRUNE = "DELETE FROM imports WHERE updated_at <= ?1";
+}
+
+record! {
+    struct Stored {
+        state: Json,
+        next: i64,
+        digest: String,
+    }
+}
+
+record! {
+    struct Known {
+        id: Uuid,
+        email: String,
+    }
+}
+
+/// Who brings a tenant in.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    /// The operator, at the database.
+    Operator(&'a Operator),
+    /// Somebody who is logged in, by HTTP.
+    Account(&'a Account),
+}
+
+impl<'a> By<'a> {
+    fn app(self) -> &'a App {
+        match self {
+            Self::Operator(operator) => operator.app(),
+            Self::Account(account) => account.app(),
+        }
+    }
+
+    /// Whose import it is: the nil id, which no account has, is the operator's.
+    fn user(self) -> Uuid {
+        match self {
+            Self::Operator(_) => Uuid::nil(),
+            Self::Account(account) => account.user().0,
+        }
+    }
+
+    fn importer(self) -> Option<String> {
+        match self {
+            Self::Operator(_) => None,
+            Self::Account(account) => Some(account.user().to_string()),
+        }
+    }
+
+    fn batch(self, tenant: TenantId) -> Batch<'a> {
+        match self {
+            Self::Operator(operator) => operator.batch_in(tenant),
+            Self::Account(account) => account.batch_in(Some(tenant)),
+        }
+    }
+
+    async fn read(self, batch: Batch<'_>) -> Result<Outcome> {
+        match self {
+            Self::Operator(operator) => operator.run(batch).await,
+            Self::Account(account) => account.run(batch).await,
+        }
+    }
+
+    async fn commit(self, batch: Batch<'_>) -> Result<Outcome> {
+        match self {
+            Self::Operator(operator) => operator.run(batch).await,
+            Self::Account(account) => account.commit(batch).await,
+        }
+    }
+
+    /// Begins an import, or finds the one that was begun with the same head.
+    async fn begin(self, new: NewImport) -> Result<Import> {
+        let refuse = |member: &str, detail: String| {
+            let fault = Fault::new(FaultCode::NotAllowed, detail).within(member);
+            Err(Problem::faults(Code::ValidationFailed, vec![fault]))
+        };
+        if new.bailiwick_export.0 != FORM {
+            return refuse("bailiwick_export", format!("Expected a file of the form {FORM}."));
+        }
+        if new.schema_version.0 != NEEDED_SCHEMA_VERSION {
+            let detail = format!(
+                "Expected a file of the schema {NEEDED_SCHEMA_VERSION}: bring the older side up to date."
+            );
+            return refuse("schema_version", detail);
+        }
+        let digest = Digest::of_head(&new.head());
+        let (source, new_ids) = (new.tenant_id, new.new_ids.unwrap_or(false));
+        let slug = new.as_slug.unwrap_or(new.slug);
+        let target =
+            if new_ids { new_tenant(source, self.user(), slug.as_str(), digest.as_str()) } else { source };
+        let mut batch = self.batch(target);
+        let stored = batch.add::<Stored, _>(&STATE, [self.user().into()]);
+        let there = batch.add::<tenants::Presence, _>(&tenants::PRESENCE, []);
+        let unclaimed = batch.add::<TenantId, _>(&UNCLAIMED, []);
+        let taken = batch.add_global::<TenantId, _>(&tenants::ID_BY_SLUG, [slug.clone().into()]);
+        let mut outcome = self.read(batch).await?;
+        let gives_way = outcome.optional(unclaimed)?.is_some() && matches!(self, Self::Operator(_));
+        if let Some(stored) = outcome.optional(stored)? {
+            let (state, next, _) = stored.read(target)?;
+            if (state.head.as_str(), state.slug.as_str()) != (digest.as_str(), slug.as_str()) {
+                return Err(Problem::with(
+                    Code::Conflict,
+                    "Another import of this tenant is under way: end it first.",
+                ));
+            }
+            return Ok(Import { tenant_id: target, slug, next: Count(next) });
+        }
+        if outcome.optional(there)?.is_some() && !gives_way {
+            return Err(Problem::new(Code::TenantExists));
+        }
+        if outcome.optional(taken)?.is_some_and(|id| !(gives_way && id == target)) {
+            return Err(Problem::new(Code::SlugTaken));
+        }
+        let state = State::new(source, target, slug.as_str(), new_ids, digest.as_str());
+        let mut batch = self.batch(target);
+        let arguments =
+            [self.user().into(), state.store().into(), digest.as_str().into(), self.app().now().into()];
+        let _: Slot<()> = batch.add(&INSERT, arguments);
+        for key in ["imports_pkey", "imports_tenant_id_user_id_key"] {
+            batch.on_duplicate(key, Problem::new(Code::Conflict));
+        }
+        self.commit(batch).await?;
+        Ok(Import { tenant_id: target, slug, next: Count(0) })
+    }
+
+    /// Adds rows, unless others are expected.
+    async fn add(self, tenant: TenantId, Rows { first, rows }: Rows) -> Result<Import> {
+        let operator = matches!(self, Self::Operator(_));
+        let (mut arrivals, mut faults) = (Vec::new(), Vec::new());
+        for (index, record) in rows.0.into_iter().enumerate() {
+            match Arrival::read(record, operator) {
+                Ok(arrival) => arrivals.push((index, arrival)),
+                Err(found) => faults.extend(found.into_iter().map(|fault| within(fault, index))),
+            }
+        }
+        refuse(faults)?;
+        let name = |name: &str| json::object(vec![("name", name.into())]);
+        let names: Vec<Json> = arrivals
+            .iter()
+            .flat_map(|(_, arrival)| {
+                arrival.refers.iter().map(|(_, name)| name).chain([&arrival.name]).map(|text| name(text))
+            })
+            .collect();
+        let people: Vec<Json> = arrivals
+            .iter()
+            .filter_map(|(_, arrival)| arrival.account())
+            .map(|(id, email)| json::object(vec![("id", id.into()), ("email", email.into())]))
+            .collect();
+        let mut batch = self.batch(tenant);
+        let stored = batch.add::<Stored, _>(&STATE, [self.user().into()]);
+        let arrived = batch.add::<String, _>(&ARRIVED, [self.user().into(), Json::Array(names).into()]);
+        let accounts = batch.add_global::<Known, _>(&ACCOUNTS, [Json::Array(people).into()]);
+        let mut outcome = self.read(batch).await?;
+        let stored = outcome.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let (mut state, next, mut digest) = stored.read(tenant)?;
+        let progress = |state: &State, next| {
+            let slug = Slug::parse(&state.slug).map_err(|fault| Problem::internal(fault.detail))?;
+            Ok(Import { tenant_id: tenant, slug, next: Count(next) })
+        };
+        if next != first.0 {
+            return progress(&state, next);
+        }
+        let accounts: Vec<_> =
+            outcome.all(accounts)?.into_iter().map(|found| (found.id.to_string(), found.email)).collect();
+        self.check(&arrivals, &outcome.all(arrived)?)?;
+        let (mut faults, mut items, importer) = (Vec::new(), Vec::new(), self.importer());
+        for (index, arrival) in arrivals {
+            let (kind, name) = (arrival.table().name, arrival.name.clone());
+            digest = digest.and(&arrival.line());
+            match arrival.settle(&mut state, &accounts, importer.as_deref()) {
+                Err(fault) => faults.push(within(fault, index)),
+                Ok(mut content) => {
+                    if let ("invitations", Some(id)) =
+                        (kind, content.get("id").and_then(Json::as_str).and_then(uuid))
+                    {
+                        let token = self.app().tokens.invitation(tenant, InvitationId(id));
+                        content.insert("token_hash".to_owned(), token.digest().into());
+                    }
+                    items.push(json::object(vec![
+                        ("line", (next + i64::try_from(index).unwrap_or_default()).into()),
+                        ("kind", kind.into()),
+                        ("name", name.into()),
+                        ("content", Json::Object(content)),
+                    ]));
+                }
+            }
+        }
+        refuse(faults)?;
+        let after = next + i64::try_from(items.len()).unwrap_or_default();
+        let mut batch = self.batch(tenant);
+        let arguments = [
+            self.user().into(),
+            state.store().into(),
+            after.into(),
+            digest.as_str().into(),
+            self.app().now().into(),
+            next.into(),
+        ];
+        let _: Slot<()> = batch.require(&ADVANCE, arguments, Problem::new(Code::Conflict));
+        for array in arrays(items) {
+            let _: Slot<()> = batch.add(&ADD, [self.user().into(), array.into()]);
+        }
+        self.commit(batch).await?;
+        progress(&state, after)
+    }
+
+    /// Checks what needs to be known of other rows: that none comes twice, and that what is referred to is there.
+    fn check(self, arrivals: &[(usize, Arrival)], arrived: &[String]) -> Result<()> {
+        let mut faults = Vec::new();
+        let twice = repeated(arrivals);
+        for (place, (index, arrival)) in arrivals.iter().enumerate() {
+            if twice.contains(index) || arrived.contains(&arrival.name) {
+                let key = arrival.table().key;
+                let fault = Fault::new(FaultCode::Repeated, "A row of this table has it already.");
+                faults.push(within(fault.within(key).within("row"), *index));
+            }
+            let before = &arrivals[..place];
+            for (table, name) in &arrival.refers {
+                let here = before.iter().any(|(_, other)| other.name == *name);
+                if !here && !arrived.contains(name) {
+                    let detail = format!(
+                        "{} is none of the {table} that came before.",
+                        name.split(':').next_back().unwrap_or_default()
+                    );
+                    faults.push(within(Fault::new(FaultCode::NotAllowed, detail).within("row"), *index));
+                }
+            }
+            if let Some(url) = arrival.webhook()
+                && let Err(refusal) = self.app().config.outbound_allow.permit(url, Some(SLACK_HOSTS))
+            {
+                let fault = Fault::new(FaultCode::NotAllowed, format!("This URL is not taken: {refusal}."));
+                faults.push(within(fault.within("slack_webhook_url").within("config").within("row"), *index));
+            }
+        }
+        refuse(faults)
+    }
+
+    /// Makes the tenant of all that has arrived.
+    async fn finish(self, tenant: TenantId, Totals { rows, sha256 }: Totals) -> Result<Tenant> {
+        let (app, now) = (self.app(), self.app().now());
+        let mut batch = self.batch(tenant);
+        let stored = batch.add::<Stored, _>(&STATE, [self.user().into()]);
+        let stored = self.read(batch).await?.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let (state, next, digest) = stored.read(tenant)?;
+        let mismatch =
+            || Problem::new(Code::ImportMismatch).member("rows", next).member("sha256", digest.as_str());
+        if (next, &digest) != (rows.0, &sha256) {
+            return Err(mismatch());
+        }
+        let mut batch = self.batch(tenant);
+        if let (Self::Operator(_), DEFAULT_SLUG) = (self, state.slug.as_str()) {
+            let _: Slot<()> = batch.add(&GIVE_WAY, []);
+        }
+        for table in &TABLES {
+            let arguments = [self.user().into()];
+            let _: Slot<()> = match table.name {
+                "tenants" => batch.require(&table.insert, arguments, mismatch()),
+                _ => batch.add(&table.insert, arguments),
+            };
+            for key in table.unique {
+                let detail = format!("Two rows of {} have the same key.", table.name);
+                batch.on_duplicate(key, Problem::with(Code::ImportMismatch, detail));
+            }
+        }
+        batch.on_duplicate("tenants_slug_key", Problem::new(Code::SlugTaken));
+        for key in ["tenants_pkey", "tenants_id_key"] {
+            batch.on_duplicate(key, Problem::new(Code::TenantExists));
+        }
+        if let Self::Account(account) = self {
+            let membership = MembershipId(app.new_id()?);
+            let arguments = [membership.into(), account.user().into(), Role::Owner.into(), now.into()];
+            let _: Slot<()> = batch.add(&memberships::INSERT_MISSING, arguments);
+        }
+        let nobody = Problem::with(Code::ImportMismatch, "Nobody would own the tenant.");
+        let _: Slot<i64> = batch.require(&members::HAS_OWNER, [], nobody);
+        let made = batch.add::<tenants::Bare, _>(&tenants::CURRENT, []);
+        let detail = json::object(vec![
+            ("from", state.source.into()),
+            ("head", state.file_head().into()),
+            ("rows", next.into()),
+            ("sealed_anew", state.changed.into()),
+            ("sha256", digest.as_str().into()),
+        ]);
+        let actor = match self {
+            Self::Operator(_) => None,
+            Self::Account(account) => Some(account.user()),
+        };
+        activity::record(&mut batch, app, actor, Event::new("tenant.imported", "tenant", tenant.0, detail))?;
+        let arguments = [self.user().into(), next.into(), digest.as_str().into()];
+        let _: Slot<()> = batch.require(&COMPLETE, arguments, Problem::new(Code::Conflict));
+        self.commit(batch).await?.one(made).map(|bare| bare.seen_as(Role::Owner))
+    }
+
+    /// Ends it; nothing of it is left.
+    async fn abort(self, tenant: TenantId) -> Result<()> {
+        let mut batch = self.batch(tenant);
+        let _: Slot<()> = batch.require(&DELETE, [self.user().into()], Problem::new(Code::NotFound));
+        self.commit(batch).await.map(drop)
+    }
+}
+
+impl Stored {
+    fn read(self, tenant: TenantId) -> Result<(State, i64, Digest)> {
+        let state = State::read(tenant, &self.state);
+        let state = state.ok_or_else(|| Problem::internal("the state of an import cannot be read"))?;
+        Ok((state, self.next, Digest::stored(self.digest)))
+    }
+}
+
+fn within(fault: Fault, index: usize) -> Fault {
+    fault.within(&index.to_string()).within("rows")
+}
+
+fn refuse(faults: Vec<Fault>) -> Result<()> {
+    if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::ValidationFailed, faults)) }
+}
+
+/// Drops the imports that nobody has gone on with for long.
+pub(crate) async fn prune(courier: &Courier<'_>) -> Result<()> {
+    let before = courier.app().now().minus(Duration::from_hours(limits::IMPORT_HOURS));
+    let mut batch = courier.batch(None);
+    let _: Slot<()> = batch.add_global(&PRUNE, [before.into()]);
+    courier.run(batch).await.map(drop)
+}
+
+/// Tenants that somebody brings in.
+pub trait Importing {
+    /// Begins, or finds how far it is.
+    fn begin_import(&self, new: NewImport) -> impl Future<Output = Result<Import>> + Send;
+
+    /// Adds rows, unless others are expected.
+    fn add_rows(&self, tenant: TenantId, rows: Rows) -> impl Future<Output = Result<Import>> + Send;
+
+    /// Makes the tenant.
+    fn finish_import(&self, tenant: TenantId, totals: Totals) -> impl Future<Output = Result<Tenant>> + Send;
+
+    /// Ends it.
+    fn abort_import(&self, tenant: TenantId) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl Importing for Account {
+    async fn begin_import(&self, new: NewImport) -> Result<Import> {
+        By::Account(self).begin(new).await
+    }
+
+    async fn add_rows(&self, tenant: TenantId, rows: Rows) -> Result<Import> {
+        By::Account(self).add(tenant, rows).await
+    }
+
+    async fn finish_import(&self, tenant: TenantId, totals: Totals) -> Result<Tenant> {
+        By::Account(self).finish(tenant, totals).await
+    }
+
+    async fn abort_import(&self, tenant: TenantId) -> Result<()> {
+        By::Account(self).abort(tenant).await
+    }
+}
+
+impl Importing for Operator {
+    async fn begin_import(&self, new: NewImport) -> Result<Import> {
+        By::Operator(self).begin(new).await
+    }
+
+    async fn add_rows(&self, tenant: TenantId, rows: Rows) -> Result<Import> {
+        By::Operator(self).add(tenant, rows).await
+    }
+
+    async fn finish_import(&self, tenant: TenantId, totals: Totals) -> Result<Tenant> {
+        By::Operator(self).finish(tenant, totals).await
+    }
+
+    async fn abort_import(&self, tenant: TenantId) -> Result<()> {
+        By::Operator(self).abort(tenant).await
+    }
+}

@@ -1,0 +1,28 @@
+//! Tenants that are moved from one database to another: on their way out ([`export`]) and in ([`import`]). What one
+//! consists of is said in one table ([`tables`]).
+
+mod arrival;
+mod checks;
+pub mod export;
+pub mod import;
+mod tables;
+
+use crate::sql::Sql;
+
+#[cfg(feature = "openapi")]
+pub use self::tables::{LEFT, moved, tables};
+
+/// The statements of each table.
+pub(super) const ALL: [&[&Sql]; 11] = [
+    import::ALL,
+    tables::users::ALL,
+    tables::tenants::ALL,
+    tables::memberships::ALL,
+    tables::projects::ALL,
+    tables::tasks::ALL,
+    tables::comments::ALL,
+    tables::invitations::ALL,
+    tables::notifications::ALL,
+    tables::activity::ALL,
+    tables::api_keys::ALL,
+];

@@ -1,0 +1,382 @@
+//! What of a tenant is moved: its tables in the order in which they refer to each other, and what each column is. Export,
+//! import, the check of what comes in and the change of ids are all derived from this. A test holds it to the schema.
+
+use serde_json::Value as Json;
+
+use super::checks::{
+    config, date, detail, digest, hash_of_password, leaf, line, lines, muted, prefix, seq, time, version,
+};
+use crate::{
+    sql::{TenantSql, statements},
+    values::{
+        CommentBody, Description, Email, InvitedRole, MembershipStatus, Name, NotificationKind, Priority,
+        ProjectName, ProjectStatus, Role, Slug, TaskStatus, TaskTitle, Term, Visibility,
+    },
+};
+
+/// Reads and checks a value, and returns it in the form in which it is kept.
+pub(super) type Check = fn(Json) -> Result<Json, crate::input::Fault>;
+
+/// What a column is.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// The id of the row.
+    Own,
+    /// The id of a row of that table, which must have come before.
+    Of(&'static str),
+    /// The id of anything, which may be gone.
+    Any,
+    /// A value of this type.
+    Value(Check),
+    /// A JSON document of this type.
+    Document(Check),
+    /// What is carried by the operator alone, never by HTTP; of secrets only if they are asked for.
+    Operators {
+        /// Whether it is a secret.
+        secret: bool,
+        /// Its type.
+        check: Check,
+    },
+    /// What is not moved, but made where the row comes to.
+    Made,
+}
+use Kind::{Any, Document, Made, Of, Operators, Own, Value};
+
+/// A column that is moved.
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) nullable: bool,
+}
+
+/// A table that is moved.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    pub(super) columns: &'static [Column],
+    /// By which column pages go, and other rows refer to its rows.
+    pub(super) key: &'static str,
+    /// Whether all of it is a secret: moved by the operator alone, if that is asked for.
+    pub(super) secret: bool,
+    /// Rows after `?2`, at most `?3`.
+    pub(super) page: TenantSql,
+    /// How many rows there are, and a number that another is if any was changed.
+    pub(super) changes: TenantSql,
+    /// Makes rows of what has arrived from `?2`.
+    pub(super) insert: TenantSql,
+    /// The keys that two rows of a file can both claim, as the engines name them.
+    pub(super) unique: &'static [&'static str],
+}
+
+/// Where what has arrived stands.
+const ARRIVED: &str = " FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 AND r.kind = '";
+
+/// Of a table whose rows count their changes.
+macro_rules! versions {
+    () => {
+        "CAST(COALESCE(sum(version), 0) AS bigint)"
+    };
+}
+
+/// A table of a tenant, with its statements.
+macro_rules! moved {
+    ($(#[$meta:meta])* $table:ident $label:literal by $key:ident, unique [$($unique:literal),*], secret $secret:literal, changes $changes:expr;
+        $($column:ident $type:ident = $kind:expr $(, $null:ident)?;)+) => {
+        $(#[$meta])*
+        pub(super) mod $table {
+            use super::*;
+
+            const COLUMNS: &str = concat!("id" $(, ", ", stringify!($column))+);
+            const VALUES: &str = concat!("r.content ->> 'id'" $(, ", r.content ->> '", stringify!($column), "'")+);
+            #[cfg(feature = "postgres")]
+            const OWN_VALUES: &str = concat!("CAST(r.content ->> 'id' AS uuid)"
+                $(, ", CAST(r.content ->> '", stringify!($column), "' AS ", stringify!($type), ")")+);
+            const INTO: &str = concat!("INSERT INTO ", stringify!($table), " (tenant_id, ");
+
+            statements! { $label;
+                tenant PAGE = "SELECT ", COLUMNS, " FROM ", stringify!($table), " WHERE tenant_id = ?1 AND ",
+                    stringify!($key), " > ?2 ORDER BY ", stringify!($key), " LIMIT ?3";
+
+                tenant CHANGES = "SELECT count(*) AS amount, ", $changes, " AS changes FROM ", stringify!($table),
+                    " WHERE tenant_id = ?1";
+
+                tenant INSERT = INTO, COLUMNS, ") SELECT ?1, ", VALUES, ARRIVED, stringify!($table), "'"
+                    => INTO, COLUMNS, ") SELECT ?1, ", OWN_VALUES, ARRIVED, stringify!($table), "'";
+            }
+
+            pub(super) const TABLE: Table = Table {
+                name: stringify!($table),
+                columns: &[
+                    Column { name: "id", kind: Own, nullable: false },
+                    $(Column { name: stringify!($column), kind: $kind, nullable: !stringify!($($null)?).is_empty() },)+
+                ],
+                key: stringify!($key),
+                secret: $secret,
+                page: PAGE,
+                changes: CHANGES,
+                insert: INSERT,
+                unique: &[concat!(stringify!($table), "_pkey"), concat!(stringify!($table), "_tenant_id_id_key") $(, $unique)*],
+            };
+        }
+    };
+}
+
+/// The accounts that the tenant's rows name: its members, and those who left something behind. They belong to no tenant;
+/// what is known of them goes along, so that the same people can be found or made where it comes to.
+pub(super) mod users {
+    use super::{
+        ARRIVED, Column, Email, Name, Operators, Own, Table, Value, hash_of_password, leaf, statements, time,
+        version,
+    };
+
+    const COLUMNS: &str = "id, email, name, password_hash, disabled_at, created_at, updated_at, version";
+    const VALUES: &str = "r.content ->> 'id', r.content ->> 'email', r.content ->> 'name', \
+         COALESCE(r.content ->> 'password_hash', ''), r.content ->> 'disabled_at', r.content ->> 'created_at', \
+         r.content ->> 'updated_at', r.content ->> 'version'";
+    #[cfg(feature = "postgres")]
+    const OWN_VALUES: &str = "CAST(r.content ->> 'id' AS uuid), r.content ->> 'email', r.content ->> 'name', \
+         COALESCE(r.content ->> 'password_hash', ''), CAST(r.content ->> 'disabled_at' AS timestamptz), \
+         CAST(r.content ->> 'created_at' AS timestamptz), CAST(r.content ->> 'updated_at' AS timestamptz), \
+         CAST(r.content ->> 'version' AS bigint)";
+    /// What has an account already keeps it as it is.
+    const UNKNOWN: &str = "users' AND r.content ->> 'known' IS NULL";
+
+    statements! { "moved_users";
+        tenant PAGE = "SELECT ", COLUMNS, " FROM users WHERE id > ?2 AND (id IN (SELECT user_id FROM memberships WHERE tenant_id = ?1) \
+             OR id IN (SELECT created_by FROM projects WHERE tenant_id = ?1) \
+             OR id IN (SELECT submitted_by FROM projects WHERE tenant_id = ?1) \
+             OR id IN (SELECT created_by FROM tasks WHERE tenant_id = ?1) \
+             OR id IN (SELECT author_id FROM comments WHERE tenant_id = ?1) \
+             OR id IN (SELECT invited_by FROM invitations WHERE tenant_id = ?1) \
+             OR id IN (SELECT accepted_by FROM invitations WHERE tenant_id = ?1) \
+             OR id IN (SELECT t.created_by FROM tenants t WHERE t.id = ?1)) ORDER BY id LIMIT ?3";
+
+        tenant CHANGES = "SELECT count(*) AS amount, CAST(COALESCE(sum(u.version), 0) AS bigint) AS changes \
+             FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = ?1";
+
+        tenant INSERT = "INSERT INTO users (", COLUMNS, ") SELECT ", VALUES, ARRIVED, UNKNOWN
+            => "INSERT INTO users (", COLUMNS, ") SELECT ", OWN_VALUES, ARRIVED, UNKNOWN;
+    }
+
+    pub(super) const TABLE: Table = Table {
+        name: "users",
+        columns: &[
+            Column { name: "id", kind: Own, nullable: false },
+            Column { name: "email", kind: Value(leaf::<Email>), nullable: false },
+            Column { name: "name", kind: Value(leaf::<Name>), nullable: false },
+            Column {
+                name: "password_hash",
+                kind: Operators { secret: true, check: hash_of_password },
+                nullable: true,
+            },
+            Column { name: "disabled_at", kind: Operators { secret: false, check: time }, nullable: true },
+            Column { name: "created_at", kind: Value(time), nullable: false },
+            Column { name: "updated_at", kind: Value(time), nullable: false },
+            Column { name: "version", kind: Value(version), nullable: false },
+        ],
+        key: "id",
+        secret: false,
+        page: PAGE,
+        changes: CHANGES,
+        insert: INSERT,
+        unique: &["users_pkey", "users_id_key", "users_email_key"],
+    };
+}
+
+/// The tenant itself. Whether the operator keeps it closed is the operator's of each place.
+pub(super) mod tenants {
+    use super::{
+        ARRIVED, Column, Document, Name, Of, Own, Slug, Table, Value, config, leaf, statements, time, version,
+    };
+
+    const COLUMNS: &str = "id, slug, name, created_by, config, created_at, updated_at, version";
+    const VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', r.content ->> 'created_by', \
+         r.content ->> 'config', r.content ->> 'created_at', r.content ->> 'updated_at', r.content ->> 'version'";
+    #[cfg(feature = "postgres")]
+    const OWN_VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', CAST(r.content ->> 'created_by' AS uuid), \
+         CAST(r.content ->> 'config' AS jsonb), CAST(r.content ->> 'created_at' AS timestamptz), \
+         CAST(r.content ->> 'updated_at' AS timestamptz), CAST(r.content ->> 'version' AS bigint)";
+
+    statements! { "moved_tenants";
+        tenant PAGE = "SELECT ", COLUMNS, " FROM tenants WHERE id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+        tenant CHANGES = "SELECT count(*) AS amount, ", versions!(), " AS changes FROM tenants WHERE id = ?1";
+
+        tenant INSERT = "INSERT INTO tenants (", COLUMNS, ") SELECT ?1, ", VALUES, ARRIVED, "tenants'"
+            => "INSERT INTO tenants (", COLUMNS, ") SELECT ?1, ", OWN_VALUES, ARRIVED, "tenants'";
+    }
+
+    pub(super) const TABLE: Table = Table {
+        name: "tenants",
+        columns: &[
+            Column { name: "id", kind: Own, nullable: false },
+            Column { name: "slug", kind: Value(leaf::<Slug>), nullable: false },
+            Column { name: "name", kind: Value(leaf::<Name>), nullable: false },
+            Column { name: "created_by", kind: Of("users"), nullable: true },
+            Column { name: "config", kind: Document(config), nullable: false },
+            Column { name: "created_at", kind: Value(time), nullable: false },
+            Column { name: "updated_at", kind: Value(time), nullable: false },
+            Column { name: "version", kind: Value(version), nullable: false },
+        ],
+        key: "id",
+        secret: false,
+        page: PAGE,
+        changes: CHANGES,
+        insert: INSERT,
+        unique: &[],
+    };
+}
+
+moved! {
+    memberships "moved_memberships" by user_id, unique ["memberships_tenant_id_user_id_key"], secret false, changes versions!();
+    user_id uuid = Of("users");
+    role text = Value(leaf::<Role>);
+    status text = Value(leaf::<MembershipStatus>);
+    muted jsonb = Document(muted);
+    created_at timestamptz = Value(time);
+    updated_at timestamptz = Value(time);
+    version bigint = Value(version);
+}
+
+moved! {
+    /// Without their words, which are made where they come to.
+    projects "moved_projects" by id, unique [], secret false, changes versions!();
+    name text = Value(leaf::<ProjectName>);
+    description text = Value(leaf::<Description>);
+    status text = Value(leaf::<ProjectStatus>);
+    visibility text = Value(leaf::<Visibility>);
+    created_by uuid = Of("users");
+    submitted_by uuid = Of("users"), null;
+    created_at timestamptz = Value(time);
+    updated_at timestamptz = Value(time);
+    version bigint = Value(version);
+}
+
+moved! {
+    tasks "moved_tasks" by id, unique [], secret false, changes versions!();
+    project_id uuid = Of("projects");
+    title text = Value(leaf::<TaskTitle>);
+    description text = Value(leaf::<Description>);
+    status text = Value(leaf::<TaskStatus>);
+    priority text = Value(leaf::<Priority>);
+    assignee_id uuid = Of("memberships"), null;
+    due_on date = Value(date), null;
+    created_by uuid = Of("users"), null;
+    created_at timestamptz = Value(time);
+    updated_at timestamptz = Value(time);
+    version bigint = Value(version);
+}
+
+moved! {
+    comments "moved_comments" by id, unique [], secret false, changes versions!();
+    task_id uuid = Of("tasks");
+    author_id uuid = Of("users");
+    body text = Value(leaf::<CommentBody>);
+    edited_at timestamptz = Value(time), null;
+    created_at timestamptz = Value(time);
+    updated_at timestamptz = Value(time);
+    version bigint = Value(version);
+}
+
+moved! {
+    /// Without the digests of their tokens, which hang on the key of the place that made them. See [`super::import`].
+    invitations "moved_invitations" by id, unique ["invitations_tenant_id_email_key"], secret false,
+        changes "count(accepted_at) + count(revoked_at)";
+    email text = Value(leaf::<Email>);
+    role text = Value(leaf::<InvitedRole>);
+    token_hash text = Made;
+    invited_by uuid = Of("users");
+    expires_at timestamptz = Value(time);
+    accepted_at timestamptz = Value(time), null;
+    accepted_by uuid = Of("users"), null;
+    revoked_at timestamptz = Value(time), null;
+    created_at timestamptz = Value(time);
+}
+
+moved! {
+    notifications "moved_notifications" by id, unique [], secret false, changes "count(read_at)";
+    recipient_id uuid = Of("memberships");
+    kind text = Value(leaf::<NotificationKind>);
+    title text = Value(line);
+    body text = Value(lines);
+    subject_type text = Value(leaf::<Term>);
+    subject_id uuid = Any;
+    read_at timestamptz = Value(time), null;
+    created_at timestamptz = Value(time);
+}
+
+moved! {
+    /// In the order of the chain, and only what has its place there: what has none yet is waited for.
+    activity "moved_activity" by seq, unique ["activity_tenant_id_seq_key"], secret false, changes "count(seq)";
+    seq bigint = Value(seq);
+    hash text = Value(digest);
+    actor_id uuid = Any, null;
+    action text = Value(leaf::<Term>);
+    entity_type text = Value(leaf::<Term>);
+    entity_id uuid = Any;
+    detail jsonb = Document(detail);
+    created_at timestamptz = Value(time);
+}
+
+moved! {
+    api_keys "moved_api_keys" by id, unique [], secret true, changes "count(user_id)";
+    user_id uuid = Of("memberships");
+    name text = Value(leaf::<Name>);
+    role text = Value(leaf::<Role>);
+    prefix text = Value(prefix);
+    token_hash text = Value(digest);
+    expires_at timestamptz = Value(time);
+    last_used_at timestamptz = Value(time), null;
+    created_at timestamptz = Value(time);
+}
+
+/// All of them; what a row refers to stands in a table before its own.
+pub(super) static TABLES: [Table; 10] = [
+    users::TABLE,
+    tenants::TABLE,
+    memberships::TABLE,
+    projects::TABLE,
+    tasks::TABLE,
+    comments::TABLE,
+    invitations::TABLE,
+    notifications::TABLE,
+    activity::TABLE,
+    api_keys::TABLE,
+];
+
+/// What of a tenant is not moved, and why.
+#[cfg(feature = "openapi")]
+pub const LEFT: &[(&str, &str)] = &[
+    (
+        "deliveries",
+        "What is to be sent, the place that it comes from sends; brought in, it would let anybody send anything.",
+    ),
+    (
+        "idempotency_keys",
+        "Answers are encrypted by the keys of the place that gave them, and good for a day.",
+    ),
+    ("imports", "What is on its way in is no tenant yet."),
+    ("import_rows", "What is on its way in is no tenant yet."),
+    ("project_search", "The index of words is made where projects come to."),
+    ("task_search", "The index of words is made where tasks come to."),
+    ("projects.name_words", "Words are made where projects come to."),
+    ("projects.description_words", "Words are made where projects come to."),
+    ("projects.indexed", "Words are made where projects come to."),
+    ("tasks.title_words", "Words are made where tasks come to."),
+    ("tasks.description_words", "Words are made where tasks come to."),
+    ("tasks.indexed", "Words are made where tasks come to."),
+    ("tenants.suspended_at", "Whether a tenant is closed is for the operator of each place to say."),
+];
+
+/// The columns that are moved, as `table.column`.
+#[cfg(feature = "openapi")]
+pub fn moved() -> Vec<String> {
+    let columns =
+        |table: &'static Table| table.columns.iter().map(|column| format!("{}.{}", table.name, column.name));
+    TABLES.iter().flat_map(columns).collect()
+}
+
+/// The tables whose rows are taken over HTTP.
+#[cfg(feature = "openapi")]
+pub fn tables() -> Vec<&'static str> {
+    TABLES.iter().filter(|table| !table.secret).map(|table| table.name).collect()
+}

@@ -1,0 +1,189 @@
+//! `bailiwick export` and `bailiwick import`: a tenant from one database or deployment to another, by a file.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Seek, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bailiwick::transfer::{self, Failure, Side, Wanted};
+use clap::{Arg, ArgAction, Command};
+use serde_json::json;
+
+use super::{
+    call::{Call, start},
+    report::{Ending, Failed, Outcome, Output, Report, progress},
+};
+
+/// Where the token of a deployment is. On the command line everybody on the machine could read it.
+const TOKEN: &str = "BAILIWICK_TOKEN";
+/// So long a statement may take that moves a tenant.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+const WHERE: &str = "Without --url it is done at the database that the settings name, by the operator. With --url it is \
+     asked of a deployment over HTTP, wherever that runs, in the name of whoever the token in BAILIWICK_TOKEN is of";
+
+fn url() -> Arg {
+    Arg::new("url").long("url").value_name("URL").help("The deployment to ask, in place of the database")
+}
+
+/// `bailiwick export`.
+pub(super) fn export_command() -> Command {
+    Command::new("export")
+        .about("Write a tenant into a file, to move it elsewhere")
+        .long_about(format!(
+            "Write a tenant into a file, to move it elsewhere: one line of JSON for each row (NDJSON), with a digest.\n\n\
+             {WHERE}: an owner, or better an owner's API key, which outlives the 15 minutes of a login. If the tenant \
+             changes meanwhile it is read again, so what is written fits together.\n\n\
+             Passwords' hashes and API keys are written only with --with-secrets, and never over HTTP."
+        ))
+        .arg(Arg::new("tenant").long("tenant").value_name("SLUG").required(true).help("The tenant"))
+        .arg(url())
+        .arg(Arg::new("file").short('o').long("file").value_name("FILE").help("Where to write it; else it is printed"))
+        .arg(
+            Arg::new("with-secrets")
+                .long("with-secrets")
+                .action(ArgAction::SetTrue)
+                .help("With webhooks; at the database also with passwords' hashes and API keys"),
+        )
+        .after_help(
+            "Example:\n  bailiwick export --tenant acme -o acme.ndjson\n  \
+             bailiwick export --tenant acme --url https://api.example.com > acme.ndjson",
+        )
+}
+
+/// `bailiwick import`.
+pub(super) fn import_command() -> Command {
+    Command::new("import")
+        .about("Bring a tenant in from a file")
+        .long_about(format!(
+            "Bring a tenant in from a file that `bailiwick export` has written: all of it, or nothing. Nobody sees \
+             anything of it before. If it is broken off, the same command goes on where it was, for a day.\n\n\
+             {WHERE}: they own it then, and members who have an account there already are suspended until an owner \
+             reinstates them."
+        ))
+        .arg(Arg::new("file").value_name("FILE").required(true).help("The file"))
+        .arg(url())
+        .arg(Arg::new("slug").long("slug").value_name("SLUG").help("Another name for it in URLs and headers"))
+        .arg(
+            Arg::new("new-ids")
+                .long("new-ids")
+                .action(ArgAction::SetTrue)
+                .help("Give it and all that is in it new ids, as where it is already"),
+        )
+        .arg(
+            Arg::new("anew")
+                .long("anew")
+                .action(ArgAction::SetTrue)
+                .help("Begin anew, and do not go on with what was broken off"),
+        )
+        .after_help(
+            "Example:\n  bailiwick import acme.ndjson\n  \
+             bailiwick import acme.ndjson --url https://api.example.com --new-ids --slug acme-copy",
+        )
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        let ending = match failure.code.as_str() {
+            "" | "unavailable" | "internal_error" | "timeout" => Ending::Unavailable,
+            _ => Ending::Refused,
+        };
+        Self::new(if failure.faults.is_empty() { ending } else { Ending::Refused }, failure.sentence)
+    }
+}
+
+async fn side(call: Call<'_>) -> Result<Side, Failed> {
+    let Some(url) = call.text("url") else {
+        let mut config = call.config()?;
+        config.database_statement_timeout = PATIENCE;
+        return Ok(Side::Direct(start(config).await?));
+    };
+    let token = std::env::var(TOKEN).unwrap_or_default();
+    if token.is_empty() {
+        return Err(Failed::from(vec![format!(
+            "{TOKEN}: it is not set; an owner's API key, or the access token of a login."
+        )]));
+    }
+    Side::remote(url, token).map_err(|sentence| Failed::from(vec![sentence]))
+}
+
+/// Writes a tenant into a file.
+pub(super) async fn export(call: Call<'_>) -> Outcome {
+    let (slug, secrets) = (call.text("tenant").unwrap_or_default(), call.flag("with-secrets"));
+    let side = side(call).await?;
+    let target = call.text("file").map(PathBuf::from);
+    // What is not whole has another name; nobody takes it for what it is not.
+    let part = match &target {
+        Some(file) => PathBuf::from(format!("{}.part", file.display())),
+        None => std::env::temp_dir().join(format!("bailiwick-export-{}.part", std::process::id())),
+    };
+    let mut file = create(&part, target.is_none())?;
+    let bar = progress(0, "rows");
+    let mut told = |rows| {
+        bar.set_length(rows);
+        bar.set_position(rows);
+    };
+    let written = transfer::export(&side, slug, secrets, &mut file, &mut told).await;
+    bar.finish_and_clear();
+    let written = written.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
+    let Some(target) = target else {
+        let printed = print(&mut file);
+        drop(std::fs::remove_file(&part));
+        return printed.map(|()| Output::Nothing).map_err(|error| unusable(&part, &error));
+    };
+    let named = file.sync_all().and_then(|()| std::fs::rename(&part, &target));
+    named.map_err(|error| unusable(&target, &error))?;
+    let line = format!("Wrote {} rows of {slug} to {}.", written.rows, target.display());
+    let value =
+        json!({ "file": target, "rows": written.rows, "tables": written.tables, "sha256": written.sha256 });
+    Ok(Report::done(value, [line]).into())
+}
+
+fn create(path: &Path, new: bool) -> Result<File, Failed> {
+    let mut options = OpenOptions::new();
+    // It holds what only owners may read.
+    let file =
+        options.read(true).write(true).create(true).create_new(new).truncate(true).mode(0o600).open(path);
+    file.map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Failed {
+    Failed::refused(format!("{} cannot be written: {error}.", path.display()))
+}
+
+fn print(file: &mut File) -> std::io::Result<()> {
+    file.rewind()?;
+    let mut out = std::io::stdout().lock();
+    std::io::copy(file, &mut out)?;
+    out.flush()
+}
+
+/// Brings a tenant in.
+pub(super) async fn import(call: Call<'_>) -> Outcome {
+    let wanted = Wanted {
+        slug: call.text("slug").map(str::to_owned),
+        new_ids: call.flag("new-ids"),
+        anew: call.flag("anew"),
+    };
+    let side = side(call).await?;
+    let file = call.text("file").unwrap_or_default();
+    let bar = progress(0, "rows");
+    let mut told = |rows| {
+        bar.set_length(rows);
+        bar.set_position(rows);
+    };
+    let brought = transfer::import(&side, Path::new(file), &wanted, &mut told).await;
+    bar.finish_and_clear();
+    let brought = brought?;
+    let again = if brought.before > 0 {
+        format!(" ({} of them were here before)", brought.before)
+    } else {
+        String::new()
+    };
+    let line = format!("Brought {} in ({}): {} rows{again}.", brought.slug, brought.tenant, brought.rows);
+    let value = json!({ "tenant_id": brought.tenant, "slug": brought.slug, "rows": brought.rows });
+    Ok(Report::done(value, [line]).into())
+}

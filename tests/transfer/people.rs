@@ -1,0 +1,191 @@
+//! People on the way in: who has an account, who gets one, and what nobody can make of that.
+
+use bailiwick_tests::{
+    actors::{Actor, PASSWORD},
+    provider::{Person, Provider},
+    targets,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    file::{Export, SMALL},
+    place::Place,
+};
+
+async fn rows(actor: &Actor<'_>, tenant: &str) -> Vec<Value> {
+    let list = actor.get("/v1/members?limit=100").tenant(tenant).send().await.expect(200);
+    list.body["data"].as_array().expect("a list").clone()
+}
+
+#[tokio::test]
+async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
+    let target = targets::native_sqlite(&[]).await;
+    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let directory = tempfile::tempdir().expect("a directory");
+    let (importer, known) =
+        (Actor::register(target, "importer").await, Actor::register(target, "known").await);
+    let mut file = Export::make("people", SMALL);
+    // Somebody who has an account here, as an owner; somebody whose id is another's here; nobody of the importer.
+    file.row("users", 1)["email"] = json!(known.email);
+    file.row("memberships", 1)["role"] = json!("owner");
+    file.row("memberships", 1)["status"] = json!("active");
+    let stranger = Actor::register(target, "stranger").await;
+    let old = file.of("users")[2]["id"].as_str().expect("an id").to_owned();
+    let text = serde_json::to_string(&file.rows).expect("JSON").replace(&old, &stranger.id);
+    file.rows = serde_json::from_str(&text).expect("JSON");
+    file.rows.retain(|row| row["table"] != "activity");
+    let path = directory.path().join("people.ndjson");
+    file.write(&path);
+
+    let side = bailiwick::transfer::Side::remote(&target.url, importer.token.clone().expect("a token"))
+        .expect("a URL");
+    let wanted = bailiwick::transfer::Wanted::default();
+    bailiwick::transfer::import(&side, &path, &wanted, &mut |_| {}).await.expect("it is taken");
+    let members = rows(&importer, file.tenant()).await;
+    let of =
+        |email: &str| members.iter().find(|member| member["email"] == email).cloned().unwrap_or_default();
+    assert_eq!(
+        (&of(&importer.email)["role"], &of(&importer.email)["status"]),
+        (&json!("owner"), &json!("active"))
+    );
+    // They keep their account, and are in nothing that they did not ask for.
+    assert_eq!(of(&known.email)["user_id"], known.id);
+    assert_eq!(of(&known.email)["status"], "suspended");
+    known.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
+    assert_eq!(known.get("/v1/tenants").send().await.expect(200).body["data"], json!([]));
+    known.login().await;
+    // An id does not make anybody somebody else.
+    assert!(members.iter().all(|member| member["user_id"] != stranger.id), "{members:?}");
+    stranger.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
+    // Who has no account is not kept from making one, and is not let in by that: nobody has seen to it that the address
+    // is theirs.
+    let email = file.of("users")[0]["email"].as_str().expect("text").to_owned();
+    let nobody = Actor::anonymous(target);
+    let login = json!({ "email": email, "password": PASSWORD });
+    nobody.post("/v1/auth/login").json(&login).send().await.problem(401, "invalid_credentials");
+    let new = json!({ "email": email, "name": "Anybody", "password": PASSWORD });
+    let made = nobody.post("/v1/auth/register").json(&new).send().await.expect(201);
+    let token = nobody.post("/v1/auth/login").json(&login).send().await.expect(200).text_at("/access_token");
+    let anybody = Actor { token: Some(token), id: made.text_at("/id"), ..nobody };
+    anybody.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
+    let members = rows(&importer, file.tenant()).await;
+    assert!(
+        members.iter().all(|member| member["user_id"] != anybody.id && member["email"] != email),
+        "{members:?}"
+    );
+    target.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_no_account_comes_by_the_identity_provider_or_by_an_invitation() {
+    let target = targets::native_sqlite(&[]).await;
+    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let directory = tempfile::tempdir().expect("a directory");
+    let importer = Actor::register(target, "importer").await;
+    let (person, other) = (Person::new("moved"), Person { verified: false, ..Person::new("unverified") });
+    let mut file = Export::make("waiting", SMALL);
+    file.row("users", 1)["email"] = json!(person.email);
+    file.row("users", 2)["email"] = json!(other.email);
+    for index in 1..3 {
+        file.row("memberships", index)["role"] = json!("manager");
+        file.row("memberships", index)["status"] = json!("active");
+    }
+    let path = directory.path().join("waiting.ndjson");
+    file.write(&path);
+    let side = bailiwick::transfer::Side::remote(&target.url, importer.token.clone().expect("a token"))
+        .expect("a URL");
+    let wanted = bailiwick::transfer::Wanted::default();
+    bailiwick::transfer::import(&side, &path, &wanted, &mut |_| {}).await.expect("it is taken");
+    // The provider has verified the address, so all that waited for it is theirs.
+    let token = Provider::shared().access_token("EdDSA", &person).await;
+    let moved = Actor { token: Some(token), ..Actor::anonymous(target) };
+    assert_eq!(moved.get("/v1/me").send().await.expect(200).body["id"], file.of("users")[1]["id"]);
+    let tenant = moved.get("/v1/tenant").tenant(file.tenant()).send().await.expect(200);
+    assert_eq!(tenant.body["role"], "manager");
+    let token = Provider::shared().access_token("EdDSA", &other).await;
+    let nobody = Actor { token: Some(token), ..Actor::anonymous(target) };
+    nobody.get("/v1/me").send().await.problem(403, "email_not_verified");
+    // Who is invited gets what the invitation says, and nothing that waited.
+    let new = json!({ "email": other.email, "role": "viewer" });
+    let made = importer.post("/v1/invitations").tenant(file.tenant()).json(&new).send().await.expect(201);
+    let account = json!({
+        "email": other.email, "name": "Invited", "password": PASSWORD, "invitation_token": made.text_at("/token")
+    });
+    let invited = nobody.post("/v1/auth/register").json(&account).send().await.expect(201);
+    assert_ne!(invited.body["id"], file.of("users")[2]["id"]);
+    let members = rows(&importer, file.tenant()).await;
+    let found = members.iter().find(|member| member["email"] == other.email).expect("a member");
+    assert_eq!((&found["user_id"], &found["role"]), (&invited.body["id"], &json!("viewer")));
+    target.stop().await;
+}
+
+#[tokio::test]
+async fn passwords_and_keys_move_with_the_operator_alone() {
+    let target = targets::native_sqlite(&[]).await;
+    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let directory = tempfile::tempdir().expect("a directory");
+    let owner = Actor::register(target, "owner").await;
+    let new = json!({ "slug": "secrets", "name": "Secrets" });
+    let tenant = owner.post("/v1/tenants").json(&new).send().await.expect(201).text_at("/id");
+    let hook = "https://hooks.slack.com/services/T000/B000/verysecret";
+    let config = json!({ "slack_webhook_url": hook });
+    owner.patch("/v1/tenant/config").tenant(&tenant).json(&config).send().await.expect(200);
+    let key = json!({ "name": "A machine", "role": "owner" });
+    let key = owner.post("/v1/api-keys").tenant(&tenant).json(&key).send().await.expect(201).text_at("/key");
+    let hash =
+        target.backdoor.sql(&format!("SELECT password_hash FROM users WHERE id = '{}'", owner.id)).await;
+    let hash = hash[0][0].clone().expect("a hash");
+    // Over HTTP the hash never leaves, and the webhook when it is asked for. A key of the owner's will do.
+    for token in [owner.token.clone().expect("a token"), key.clone()] {
+        for secrets in [false, true] {
+            let side = bailiwick::transfer::Side::remote(&target.url, token.clone()).expect("a URL");
+            let path = directory.path().join("out.ndjson");
+            let mut out = std::fs::File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(&path)
+                .expect("a file");
+            bailiwick::transfer::export(&side, "secrets", secrets, &mut out, &mut |_| {})
+                .await
+                .expect("an export");
+            let text = std::fs::read_to_string(&path).expect("the file");
+            assert!(!text.contains(&hash) && !text.contains("token_hash"), "{text}");
+            assert_eq!(text.contains("verysecret"), secrets);
+        }
+    }
+    // Neither comes in that way.
+    let importer = Actor::register(target, "importer").await;
+    let mut file = Export::make("forged", SMALL);
+    file.row("users", 1)["password_hash"] = json!(hash);
+    let path = directory.path().join("forged.ndjson");
+    file.write(&path);
+    let side = bailiwick::transfer::Side::remote(&target.url, importer.token.clone().expect("a token"))
+        .expect("a URL");
+    let wanted = bailiwick::transfer::Wanted::default();
+    let failure =
+        bailiwick::transfer::import(&side, &path, &wanted, &mut |_| {}).await.expect_err("it is forged");
+    assert!(failure.sentence.contains("line 3: password_hash: Expected null"), "{failure:?}");
+    target.stop().await;
+
+    // The operator's file has all of it, if it is asked for; then people log in as ever, and machines go on.
+    let (one, two) = (Place::sqlite().await, Place::sqlite().await);
+    let mut file = Export::make("whole", SMALL);
+    file.row("users", 0)["password_hash"] = json!(hash);
+    one.import(&file, directory.path(), &[]).await.expect(0);
+    let (plain, whole) = (directory.path().join("plain.ndjson"), directory.path().join("whole.ndjson"));
+    for (path, more) in [(&plain, &[][..]), (&whole, &["--with-secrets"])] {
+        let path = path.display().to_string();
+        one.run(&[&["export", "--tenant", "whole", "-o", &path], more].concat()).await.expect(0);
+    }
+    assert_eq!(Export::read(&plain).of("users")[0]["password_hash"], Value::Null);
+    assert_eq!(Export::read(&whole).of("users")[0]["password_hash"], json!(hash));
+    two.run(&["import", &whole.display().to_string()]).await.expect(0);
+    let kept =
+        two.backdoor().count(&format!("SELECT count(*) FROM users WHERE password_hash = '{hash}'")).await;
+    assert_eq!(kept, 1);
+    for place in [one, two] {
+        place.end().await;
+    }
+}
