@@ -1,5 +1,6 @@
 //! One request: route, token, tenant, access, handler, and back. Everything that every route has in common.
 
+mod background;
 mod batch;
 mod callers;
 mod context;
@@ -42,11 +43,10 @@ use crate::{
     idempotency::{self, IdempotencyKey},
     identity::Provider,
     limits,
-    notify::outbox,
     ports::Ports,
     problem::{Code, Problem, Result},
     reply::Answer,
-    repository::{self, chain, deliveries, identities::Known, search, tenants},
+    repository::{identities::Known, tenants},
     routes::{Access, ROUTES, Route},
     time::Timestamp,
     token::{Bearer, Credential, Tokens},
@@ -178,64 +178,6 @@ impl App {
     /// up before it was answered here.
     pub fn route(&self, path: &str) -> Option<&'static str> {
         self.router.at(path).ok()?.value.first().map(|route| route.path)
-    }
-
-    /// Whether a request wrote deliveries since this was last asked: time for [`Self::deliver`].
-    pub fn deliveries_wait(&self) -> bool {
-        self.waiting.deliveries()
-    }
-
-    /// Sends what is due of every tenant's outbox, up to so many deliveries, all at the same time. To be called in the
-    /// background: after a request that wrote deliveries ([`Self::deliveries_wait`]), and regularly, for what is to be
-    /// tried again.
-    ///
-    /// # Errors
-    /// The database cannot be asked. What was claimed is due again when the claim ends.
-    pub async fn deliver(&self, at_once: u32) -> Result<outbox::Round> {
-        outbox::round(&Courier::new(self), at_once).await
-    }
-
-    /// How much is in all tenants' outboxes.
-    ///
-    /// # Errors
-    /// The database cannot be asked.
-    pub async fn outbox(&self) -> Result<deliveries::Depth> {
-        deliveries::depth(&Courier::new(self)).await
-    }
-
-    /// Whether a request wrote activity since this was last asked: time for [`Self::seal_activity`].
-    pub fn entries_wait(&self) -> bool {
-        self.waiting.entries()
-    }
-
-    /// Seals activity that waits to be sealed, in so many batches at the most. To be called in the background: after a
-    /// request that wrote some ([`Self::entries_wait`]), and regularly, for what was left behind.
-    ///
-    /// # Errors
-    /// The database cannot be asked. What was not sealed is found the next time.
-    pub async fn seal_activity(&self, batches: u32) -> Result<chain::Sealed> {
-        chain::seal(&Courier::new(self), self.waiting.tenants(self.ports.clock.elapsed()), batches).await
-    }
-
-    /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, and
-    /// imports that nobody goes on with. To be called in the
-    /// background, now and then.
-    ///
-    /// # Errors
-    /// The database cannot be asked. It is dropped the next time.
-    pub async fn prune(&self) -> Result<()> {
-        let courier = Courier::new(self);
-        repository::idempotency::prune(&courier).await?;
-        repository::transfer::import::prune(&courier).await
-    }
-
-    /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To
-    /// be called in the background, regularly: what requests write has them at once.
-    ///
-    /// # Errors
-    /// The database cannot be asked. What has no words yet is found the next time.
-    pub async fn index(&self, batches: u32) -> Result<search::Indexed> {
-        search::run(&Courier::new(self), batches).await
     }
 
     /// Now, as the clock port has it.

@@ -1,0 +1,68 @@
+//! What is to be done behind the requests, by whoever runs the product: regularly, and soon after a request that asks
+//! for it.
+
+use super::{App, Courier};
+use crate::{
+    notify::outbox,
+    problem::Result,
+    repository::{self, chain, deliveries, search},
+};
+
+impl App {
+    /// Whether a request wrote deliveries since this was last asked: time for [`Self::deliver`].
+    pub fn deliveries_wait(&self) -> bool {
+        self.waiting.deliveries()
+    }
+
+    /// Sends what is due of every tenant's outbox, up to so many deliveries, all at the same time. To be called in the
+    /// background: after a request that wrote deliveries ([`Self::deliveries_wait`]), and regularly, for what is to be
+    /// tried again.
+    ///
+    /// # Errors
+    /// The database cannot be asked. What was claimed is due again when the claim ends.
+    pub async fn deliver(&self, at_once: u32) -> Result<outbox::Round> {
+        outbox::round(&Courier::new(self), at_once).await
+    }
+
+    /// How much is in all tenants' outboxes.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn outbox(&self) -> Result<deliveries::Depth> {
+        deliveries::depth(&Courier::new(self)).await
+    }
+
+    /// Whether a request wrote activity since this was last asked: time for [`Self::seal_activity`].
+    pub fn entries_wait(&self) -> bool {
+        self.waiting.entries()
+    }
+
+    /// Seals activity that waits to be sealed, in so many batches at the most. To be called in the background: after a
+    /// request that wrote some ([`Self::entries_wait`]), and regularly, for what was left behind.
+    ///
+    /// # Errors
+    /// The database cannot be asked. What was not sealed is found the next time.
+    pub async fn seal_activity(&self, batches: u32) -> Result<chain::Sealed> {
+        chain::seal(&Courier::new(self), self.waiting.tenants(self.ports.clock.elapsed()), batches).await
+    }
+
+    /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, and imports that
+    /// nobody goes on with. To be called in the background, now and then.
+    ///
+    /// # Errors
+    /// The database cannot be asked. It is dropped the next time.
+    pub async fn prune(&self) -> Result<()> {
+        let courier = Courier::new(self);
+        repository::idempotency::prune(&courier).await?;
+        repository::transfer::import::prune(&courier).await
+    }
+
+    /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To
+    /// be called in the background, regularly: what requests write has them at once.
+    ///
+    /// # Errors
+    /// The database cannot be asked. What has no words yet is found the next time.
+    pub async fn index(&self, batches: u32) -> Result<search::Indexed> {
+        search::run(&Courier::new(self), batches).await
+    }
+}
