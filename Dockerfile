@@ -27,8 +27,9 @@ RUN touch core/src/lib.rs native/src/lib.rs native/src/main.rs \
 FROM scratch AS binary
 COPY --from=build /src/target/release/bailiwick /bailiwick
 
-# Debian 12, as the stage that builds: glibc, libgcc, certificates; no shell. 65532 is its user `nonroot`.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# Debian 12, as the stage that builds, so that the C library is the one that the binary was linked to.
+FROM debian:12-slim
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/target/release/bailiwick /usr/local/bin/bailiwick
 # An empty volume takes over whose this is.
 COPY --from=build --chown=65532:65532 /data /data

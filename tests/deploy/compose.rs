@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 
 use crate::{are_settings, file, run, text, tool};
 
-/// What comes with the metrics that it is about.
-const OF_THE_METRICS: [&str; 2] = ["deploy/prometheus", "deploy/grafana/dashboard.json"];
-
 /// With an environment file as the page tells to make one.
 fn config() -> Value {
     let directory = tempfile::tempdir().expect("a directory");
@@ -38,11 +35,14 @@ fn who_serves_is_not_who_migrates() {
         |service: &str| config["services"][service]["environment"].as_object().expect("an environment");
     for (service, login) in [("server", "bailiwick_server"), ("migrate", "bailiwick_owner")] {
         let settings = environment(service);
-        are_settings(settings.keys().map(String::as_str).filter(|name| *name != "ADMIN_BIND"));
+        are_settings(settings.keys().map(String::as_str));
         let url = settings["DATABASE_URL"].as_str().expect("a URL");
         assert!(url.starts_with(&format!("postgres://{login}:")) && url.ends_with("@db/bailiwick"), "{url}");
     }
     assert!(!environment("server").contains_key("OWNER_PASSWORD"));
+    let admin = environment("server")["ADMIN_BIND"].as_str().and_then(|bind| bind.rsplit(':').next());
+    let target = format!("[\"server:{}\"]", admin.expect("a port"));
+    assert!(file("deploy/prometheus/prometheus.yml").contains(&target), "Prometheus asks somewhere else");
     let needs = |service: &str, of: &str| config["services"][service]["depends_on"][of]["condition"].clone();
     assert_eq!(needs("server", "migrate"), "service_completed_successfully");
     assert_eq!(needs("migrate", "db"), "service_healthy");
@@ -85,8 +85,7 @@ fn what_is_mounted_is_there() {
         for mount in mounts.filter(|mount| mount["type"] == "bind") {
             let source = text(mount, "/source");
             assert!(std::path::Path::new(source).starts_with(root()), "{name} mounts {source}");
-            let elsewhere = OF_THE_METRICS.iter().any(|path| source.ends_with(path));
-            assert!(elsewhere || std::path::Path::new(source).exists(), "{name} wants {source}");
+            assert!(std::path::Path::new(source).exists(), "{name} wants {source}");
             assert_eq!(mount["read_only"], true, "{name}: {source}");
         }
     }

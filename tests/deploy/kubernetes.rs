@@ -87,7 +87,7 @@ fn pods_are_restricted() {
                 container["resources"]["limits"]["memory"].is_string()
                     && container["resources"]["requests"]["cpu"].is_string()
             );
-            assert_eq!(text(container, "/image"), "ghcr.io/example/bailiwick:0.1.0");
+            assert_eq!(text(container, "/image"), "example/bailiwick:0.1.0");
         }
     }
 }
@@ -97,7 +97,7 @@ fn settings_are_settings_and_secrets_are_no_settings() {
     let settings = the("ConfigMap");
     let name = text(&settings, "/metadata/name");
     let data = settings["data"].as_object().expect("settings");
-    are_settings(data.keys().map(String::as_str).filter(|name| *name != "ADMIN_BIND"));
+    are_settings(data.keys().map(String::as_str));
     assert!(!data.contains_key("JWT_SECRET") && !data.contains_key("DATABASE_URL"));
     // The server has what is no secret and its own secrets; the migration has the owner's alone.
     let [server, migration] = workloads().map(|workload| {

@@ -40,7 +40,7 @@ impl Prometheus {
         let number = f64::from(u8::try_from(targets.len()).expect("a few"));
         let targets: Vec<_> =
             targets.iter().map(|target| format!("\"{}\"", target.trim_start_matches("http://"))).collect();
-        let config = replaced(&config, "\"127.0.0.1:9464\"", &targets.join(", "));
+        let config = replaced(&config, "\"server:9464\"", &targets.join(", "));
         let config = replaced(&config, "interval: 15s", "interval: 250ms");
         std::fs::write(directory.path().join("prometheus.yml"), config).expect("a file");
         std::fs::copy(deployed.join("alerts.yml"), directory.path().join("alerts.yml")).expect("a file");
