@@ -181,13 +181,12 @@ mod tests {
                 .collect();
             assert!(!examples.is_empty(), "{words} has no example");
             for example in examples {
-                let line = example.split(['>', '|']).next().unwrap();
-                let start = line.find("bailiwick").unwrap();
-                let called = split(&line[start..]);
+                let call = &example[example.find("bailiwick").unwrap()..];
+                let called = split(call.split(['>', '<', '|']).next().unwrap());
                 super::command()
                     .try_get_matches_from(&called)
                     .unwrap_or_else(|error| panic!("{example}: {error}"));
-                assert!(line[start..].starts_with(&words), "{example} is not about {words}");
+                assert!(call.starts_with(&words), "{example} is not about {words}");
             }
         }
     }

@@ -96,6 +96,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Whether they come by an API key, which opens its tenant and nothing else.
+    pub(crate) fn has_key(&self) -> bool {
+        locked(&self.token).starts_with("bwk_")
+    }
+
     /// The same, with another token.
     pub(crate) fn with(&self, token: String) -> Self {
         let (id, email, password) = (self.id.clone(), self.email.clone(), self.password.clone());

@@ -9,7 +9,7 @@ use super::{
     client::{Ask, Person},
     matrix::Standing,
     people::Party,
-    samples::{Ground, Thing, import_head, import_rows},
+    samples::{Ground, Thing, import_head},
 };
 
 impl Ground for Run {
@@ -105,16 +105,19 @@ impl Run {
             // is left behind, and no email is sent.
             Thing::FreeEmail => Ok(party.owner.email.clone()),
             Thing::FreeSlug | Thing::Slug => Ok(party.slug.clone()),
+            // Of neither anything arrives: so what is to be whole is refused, for those who may finish it, because it is
+            // not, and no tenant comes of it. What has begun is dropped after a day.
             Thing::Import | Thing::WholeImport => {
                 let tenant = super::new_id()?;
+                // What a key is to be tried on, its maker brings in.
+                let maker = match user.has_key() {
+                    true => Some(user.with(self.client.session(user).await?.text_at("access_token")?)),
+                    false => None,
+                };
+                let user = maker.as_ref().unwrap_or(user);
                 let ask = Ask::new(&Method::POST, "/v1/imports");
                 let head = import_head(&tenant);
                 self.client.must(user, &ask.body(&head)).await?;
-                if thing == Thing::WholeImport {
-                    let path = format!("/v1/imports/{tenant}/rows");
-                    let rows = json!({ "first": 0, "rows": import_rows(&tenant) });
-                    self.client.must(user, &Ask::new(&Method::POST, &path).body(&rows)).await?;
-                }
                 Ok(tenant)
             }
             Thing::Email => Ok(user.email.clone()),

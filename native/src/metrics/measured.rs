@@ -101,6 +101,7 @@ mod tests {
             DatabaseError::Constraint(String::new()),
             DatabaseError::Contention,
             DatabaseError::Unavailable(String::new()),
+            DatabaseError::Full(String::new()),
             DatabaseError::Internal(String::new()),
         ] {
             let measured = Measured::new(Failing(error.clone()), &metrics);
