@@ -361,6 +361,7 @@ async fn the_doctor_says_what_is_to_be_done() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let smtp = format!("smtp://{}", closed.local_addr().expect("an address"));
     let open = format!("smtp://{taken}");
+    let collector = smtp.replace("smtp:", "http:");
     drop(closed);
     let gone = "postgres://nobody:x@127.0.0.1:1/none";
     for (database, settings, about, state, word) in [
@@ -369,6 +370,8 @@ async fn the_doctor_says_what_is_to_be_done() {
         (&database, &[("TOKEN_TTL", "soon")], "settings", "bad", "TOKEN_TTL"),
         (&database, &[("TRUSTED_PROXIES", "nowhere")], "settings", "bad", "TRUSTED_PROXIES"),
         (&database, &[("BIND", &taken)], "address", "note", &taken),
+        (&database, &[("ADMIN_BIND", &taken)], "metrics", "note", &taken),
+        (&database, &[("OTLP_ENDPOINT", &collector)], "collector", "bad", "cannot be connected to"),
         (&database, &[("BIND", "192.0.2.1:80")], "address", "bad", "192.0.2.1:80"),
         (
             &database,

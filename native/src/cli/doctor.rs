@@ -1,6 +1,6 @@
 //! `bailiwick doctor`: looks at all that the server needs, and says what is to be done where something lacks.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt, time::Duration};
 
 use bailiwick::{
     client_address::TrustedProxies,
@@ -83,7 +83,10 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
             settings(&config, &mut findings);
             secret(&config, &mut findings);
             database(&config, &mut findings).await;
-            listener(&config, &mut findings).await;
+            listens("address", config.bind, &mut findings).await;
+            if let Some(address) = config.admin_bind {
+                listens("metrics", address, &mut findings).await;
+            }
             if !call.flag("offline") {
                 outbound(&config, &mut findings).await;
             }
@@ -223,17 +226,15 @@ async fn database(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Whether the address can be listened on.
-async fn listener(config: &Config, findings: &mut Findings) {
-    match TcpListener::bind(config.bind).await {
-        Ok(_) => findings.good("address", format!("{} is free.", config.bind)),
+/// Whether an address can be listened on.
+async fn listens(about: &'static str, address: SocketAddr, findings: &mut Findings) {
+    match TcpListener::bind(address).await {
+        Ok(_) => findings.good(about, format!("{address} is free.")),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            findings.note(
-                "address",
-                format!("Something listens on {}: the server itself, if it is running.", config.bind),
-            );
+            findings
+                .note(about, format!("Something listens on {address}: the server itself, if it is running."));
         }
-        Err(error) => findings.bad("address", format!("{} cannot be listened on: {error}.", config.bind)),
+        Err(error) => findings.bad(about, format!("{address} cannot be listened on: {error}.")),
     }
 }
 
@@ -244,6 +245,9 @@ async fn outbound(config: &Config, findings: &mut Findings) {
         EmailProvider::Smtp => config.smtp_url.as_ref(),
         EmailProvider::Http => config.email_api_url.as_ref(),
     };
+    if let Some(url) = &config.otlp_endpoint {
+        reach("collector", url.expose(), config.outbound_timeout, findings).await;
+    }
     if let Some(url) = email {
         reach("email", url.expose(), config.outbound_timeout, findings).await;
     }
