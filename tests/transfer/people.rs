@@ -24,14 +24,20 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     let directory = tempfile::tempdir().expect("a directory");
     let (importer, known) =
         (Actor::register(target, "importer").await, Actor::register(target, "known").await);
+    let guessed = Actor::register(target, "guessed").await;
     let mut file = Export::make("people", SMALL);
-    // Somebody who has an account here, as an owner; somebody whose id is another's here; nobody of the importer.
+    // Somebody who has this account here, as an owner; somebody whose address was guessed; somebody whose id is another's
+    // here; nobody of the importer.
     file.row("users", 1)["email"] = json!(known.email);
+    file.row("users", 3)["email"] = json!(guessed.email);
+    file.row("users", 3)["name"] = json!("Whoever");
     file.row("memberships", 1)["role"] = json!("owner");
     file.row("memberships", 1)["status"] = json!("active");
     let stranger = Actor::register(target, "stranger").await;
     let old = file.of("users")[2]["id"].as_str().expect("an id").to_owned();
-    let text = serde_json::to_string(&file.rows).expect("JSON").replace(&old, &stranger.id);
+    let same = file.of("users")[1]["id"].as_str().expect("an id").to_owned();
+    let text = serde_json::to_string(&file.rows).expect("JSON");
+    let text = text.replace(&old, &stranger.id).replace(&same, &known.id);
     file.rows = serde_json::from_str(&text).expect("JSON");
     file.rows.retain(|row| row["table"] != "activity");
     let path = directory.path().join("people.ndjson");
@@ -54,6 +60,13 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     known.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
     assert_eq!(known.get("/v1/tenants").send().await.expect(200).body["data"], json!([]));
     known.login().await;
+    // An address alone tells neither the id of its account nor the name of its owner.
+    assert!(members.iter().all(|member| member["user_id"] != guessed.id), "{members:?}");
+    assert_eq!(of(&guessed.email), Value::Null);
+    let beside = target.backdoor.sql("SELECT email FROM users WHERE name = 'Whoever'").await;
+    assert!(beside[0][0].as_ref().is_some_and(|email| email.ends_with("@unclaimed.invalid")), "{beside:?}");
+    guessed.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
+    guessed.login().await;
     // An id does not make anybody somebody else.
     assert!(members.iter().all(|member| member["user_id"] != stranger.id), "{members:?}");
     stranger.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");

@@ -113,6 +113,12 @@ input! {
     }
 }
 
+/// The address of an account that has lost its own to somebody who has shown that it is theirs, or that never had one
+/// here. Nobody can log in to it.
+pub(super) fn unclaimed(id: &str) -> String {
+    format!("{id}@unclaimed.invalid")
+}
+
 /// In the place of a password's hash: no password matches it. Who has it comes by an identity provider.
 pub(super) const NO_PASSWORD: &str = "";
 

@@ -61,8 +61,8 @@ pub(super) fn import_command() -> Command {
         .long_about(format!(
             "Bring a tenant in from a file that `bailiwick export` has written: all of it, or nothing. Nobody sees \
              anything of it before. If it is broken off, the same command goes on where it was, for a day.\n\n\
-             {WHERE}: they own it then, and members who have an account there already are suspended until an owner \
-             reinstates them."
+             {WHERE}: they own it then. Members who have the same account there are suspended \
+             until an owner reinstates them."
         ))
         .arg(Arg::new("file").value_name("FILE").required(true).help("The file"))
         .arg(url())

@@ -12,6 +12,7 @@ use crate::{
     chain::{Entry, Head},
     input::{Fault, FaultCode},
     json,
+    repository::users,
     values::{TenantId, string, uuid},
 };
 
@@ -96,12 +97,21 @@ impl State {
         Some(Person { id: found.get(0)?.as_str()?.to_owned(), known: found.get(1)?.as_bool()? })
     }
 
-    /// Decides who somebody is here, given the accounts that have their address or their id.
-    fn meet(&mut self, row: &Map<String, Json>, accounts: &[(String, String)]) -> Person {
+    /// Decides who somebody is here, given the accounts that have their address or their id, and whether they keep the
+    /// address. By HTTP an account is found by its address only if the file has its id, too, or if it is the importer's
+    /// own: else anybody could learn the name behind an address by bringing in a file with it.
+    fn meet(
+        &mut self,
+        row: &Map<String, Json>,
+        accounts: &[(String, String)],
+        importer: Option<&str>,
+    ) -> (Person, bool) {
         let text = |name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default();
         let (id, email) = (text("id"), text("email"));
-        let person = match accounts.iter().find(|(_, address)| address == email) {
-            Some((account, _)) => Person { id: account.clone(), known: true },
+        let account = accounts.iter().find(|(_, address)| address == email).map(|(account, _)| account);
+        let shown = |account: &String| importer.is_none_or(|own| own == account || id == account);
+        let person = match account.filter(|account| shown(account)) {
+            Some(account) => Person { id: account.clone(), known: true },
             // An account of somebody else has this id.
             None if accounts.iter().any(|(account, _)| account == id) => {
                 Person { id: derived(self.target, id), known: false }
@@ -114,7 +124,8 @@ impl State {
             self.people
                 .insert(id.to_owned(), Json::Array(vec![person.id.as_str().into(), person.known.into()]));
         }
-        person
+        let keeps = person.known || account.is_none();
+        (person, keeps)
     }
 
     /// What an id of the file is here.
@@ -254,7 +265,10 @@ impl Arrival {
         state.table = table;
         let mut here = row.clone();
         if TABLES[table].name == "users" {
-            let Person { id, known } = state.meet(&row, accounts);
+            let (Person { id, known }, keeps) = state.meet(&row, accounts, importer);
+            if !keeps {
+                here.insert("email".to_owned(), users::unclaimed(&id).into());
+            }
             here.insert("id".to_owned(), id.into());
             if known {
                 here.insert("known".to_owned(), true.into());
@@ -382,6 +396,26 @@ mod tests {
         }
     }
 
+    /// An address alone leads to nobody's account but the importer's own.
+    #[test]
+    fn by_http_an_account_is_found_by_its_id_and_address_together() {
+        let accounts = [(id(7).to_string(), "a@example.com".to_owned())];
+        let (mallory, own) = (id(9).to_string(), id(7).to_string());
+        for (of, importer, who, known, keeps) in [
+            (id(7), &mallory, id(7).to_string(), true, true),
+            (id(3), &own, id(7).to_string(), true, true),
+            (id(3), &mallory, id(3).to_string(), false, false),
+        ] {
+            let mut state = State::new(id(1), id(1), "acme", false, "head");
+            let row = Map::from_iter([
+                ("id".to_owned(), of.to_string().into()),
+                ("email".to_owned(), "a@example.com".into()),
+            ]);
+            let (found, kept) = state.meet(&row, &accounts, Some(importer));
+            assert_eq!((found.id, found.known, kept), (who, known, keeps));
+        }
+    }
+
     #[test]
     fn what_is_known_of_an_import_is_read_as_it_was_stored() {
         let mut state = State::new(id(1), id(2), "acme", true, "head");
@@ -395,12 +429,12 @@ mod tests {
             (id(7).to_string(), "a@example.com".to_owned()),
             (id(4).to_string(), "x@example.com".to_owned()),
         ];
-        let found = state.meet(&row(id(3), "a@example.com"), &accounts);
-        assert_eq!((found.id, found.known), (id(7).to_string(), true));
+        let (found, keeps) = state.meet(&row(id(3), "a@example.com"), &accounts, None);
+        assert_eq!((found.id, found.known, keeps), (id(7).to_string(), true, true));
         // Somebody else's id.
-        let made = state.meet(&row(id(4), "b@example.com"), &accounts);
+        let (made, _) = state.meet(&row(id(4), "b@example.com"), &accounts, None);
         assert_eq!((made.id == id(4).to_string(), made.known), (false, false));
-        let made = state.meet(&row(id(5), "c@example.com"), &accounts);
+        let (made, _) = state.meet(&row(id(5), "c@example.com"), &accounts, None);
         assert_eq!((made.id, made.known), (id(5).to_string(), false));
         state.chain[0] = Head { seq: 3, hash: "0".repeat(64) };
         assert_eq!(stored(&state), state.store());
