@@ -110,9 +110,10 @@ impl Run {
             Thing::Import | Thing::WholeImport => {
                 let tenant = super::new_id()?;
                 // What a key is to be tried on, its maker brings in.
-                let maker = match user.has_key() {
-                    true => Some(user.with(self.client.session(user).await?.text_at("access_token")?)),
-                    false => None,
+                let maker = if user.has_key() {
+                    Some(user.with(self.client.session(user).await?.text_at("access_token")?))
+                } else {
+                    None
                 };
                 let user = maker.as_ref().unwrap_or(user);
                 let ask = Ask::new(&Method::POST, "/v1/imports");
