@@ -57,7 +57,11 @@ const open = async (path) => {
   await page.goto(options.url + path);
   if (path.startsWith("/docs")) await page.waitForSelector("body[data-ready]");
 };
-const picture = (name, whole = false) => page.screenshot({ path: join(options.screenshots, `${name}.png`), fullPage: whole });
+const picture = async (name, whole = false) => {
+  const take = () => page.screenshot({ path: join(options.screenshots, `${name}.png`), fullPage: whole });
+  // Now and then Chromium has no frame of a new size to show yet.
+  await take().catch(() => page.waitForTimeout(500).then(take));
+};
 const step = (title) => page.locator(".tour > li").filter({ has: page.getByRole("heading", { name: title }) });
 const operation = async (id) => {
   const details = page.locator(`#op-${id}`);
