@@ -242,6 +242,9 @@ async fn a_demo(database: &str, backdoor: &Backdoor) {
     let stats =
         instance.ask(&client(), &token, Method::GET, "/v1/admin/stats").slug(slug).send().await.expect(200);
     assert!(stats.text.len() > 20);
+    let projects =
+        instance.ask(&client(), &token, Method::GET, "/v1/projects?limit=100").slug(slug).send().await;
+    assert_eq!(projects.expect(200).body["data"].as_array().map(Vec::len), Some(20));
     until("everything to be sealed", || async {
         (backdoor.count("SELECT count(*) FROM activity WHERE seq IS NULL").await == 0).then_some(())
     })

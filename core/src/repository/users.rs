@@ -19,13 +19,16 @@ use crate::{
     values::{Email, Name, Slug, TenantId, UserId},
 };
 
+/// What stands behind the id in the address of an account that has none.
+const UNCLAIMED: &str = "@unclaimed.invalid";
+
 statements! { "users";
     global INSERT = "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
 
     /// Takes an address away from an account that nobody can log in to: it came with a tenant that was moved here, and
     /// whoever has the address has not come yet.
-    global RELEASE = "UPDATE users SET email = CAST(id AS text) || '@unclaimed.invalid', updated_at = ?2, version = version + 1 \
+    global RELEASE = "UPDATE users SET email = CAST(id AS text) || '", UNCLAIMED, "', updated_at = ?2, version = version + 1 \
          WHERE email = ?1 AND password_hash = '' AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = users.id)";
 
     global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL";
@@ -116,7 +119,7 @@ input! {
 /// The address of an account that has lost its own to somebody who has shown that it is theirs, or that never had one
 /// here. Nobody can log in to it.
 pub(super) fn unclaimed(id: &str) -> String {
-    format!("{id}@unclaimed.invalid")
+    format!("{id}{UNCLAIMED}")
 }
 
 /// In the place of a password's hash: no password matches it. Who has it comes by an identity provider.

@@ -196,28 +196,25 @@ const COMMENTS: &[&str] = &[
 
 /// The ways to each state: who goes, and where to.
 type Moves = &'static [(Role, &'static str)];
-const SUBMITTED: Moves = &[(Role::Member, "submitted")];
-const REJECTED: Moves = &[(Role::Member, "submitted"), (Role::Manager, "rejected")];
-const APPROVED: Moves = &[(Role::Member, "submitted"), (Role::Manager, "approved")];
-const IN_PROGRESS: Moves =
-    &[(Role::Member, "submitted"), (Role::Manager, "approved"), (Role::Member, "in_progress")];
-const COMPLETED: Moves = &[
-    (Role::Member, "submitted"),
-    (Role::Manager, "approved"),
-    (Role::Member, "in_progress"),
-    (Role::Manager, "completed"),
-];
-const ARCHIVED: Moves = &[
+/// All of it. What is under way has gone a part of it.
+const WAY: Moves = &[
     (Role::Member, "submitted"),
     (Role::Manager, "approved"),
     (Role::Member, "in_progress"),
     (Role::Manager, "completed"),
     (Role::Owner, "archived"),
 ];
+const DRAFT: Moves = WAY.split_at(0).0;
+const SUBMITTED: Moves = WAY.split_at(1).0;
+const APPROVED: Moves = WAY.split_at(2).0;
+const IN_PROGRESS: Moves = WAY.split_at(3).0;
+const COMPLETED: Moves = WAY.split_at(4).0;
+const ARCHIVED: Moves = WAY;
+const REJECTED: Moves = &[(Role::Member, "submitted"), (Role::Manager, "rejected")];
 /// Twenty projects go these ways, one after the other; most are under way.
 const WAYS: &[Moves] = &[
     IN_PROGRESS,
-    &[],
+    DRAFT,
     SUBMITTED,
     IN_PROGRESS,
     COMPLETED,

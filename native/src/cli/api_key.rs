@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::{
     call::Call,
     report::{Failed, Outcome, Report, Sentences, confirm, day, table, yes},
+    tenant::role,
 };
 
 pub(super) fn command() -> Command {
@@ -43,10 +44,7 @@ pub(super) fn command() -> Command {
                 .args([tenant(), member()])
                 .arg(Arg::new("name").long("name").value_name("NAME").required(true).help("What it is for"))
                 .arg(
-                    Arg::new("role")
-                        .long("role")
-                        .value_name("ROLE")
-                        .value_parser(["viewer", "member", "manager", "owner"])
+                    role()
                         .default_value("member")
                         .help("The most that it may do: not more than the member's own role"),
                 )

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     call::Call,
     report::{Outcome, Report, Sentences, confirm, day, table, yes},
+    user::email,
 };
 
 pub(super) fn command() -> Command {
@@ -46,17 +47,8 @@ pub(super) fn command() -> Command {
             Command::new("admit")
                 .about("Make somebody who has registered an active member, whatever they were before")
                 .arg(slug())
-                .arg(
-                    Arg::new("email").value_name("EMAIL").required(true).help("The address of their account"),
-                )
-                .arg(
-                    Arg::new("role")
-                        .long("role")
-                        .value_name("ROLE")
-                        .value_parser(["viewer", "member", "manager", "owner"])
-                        .required(true)
-                        .help("Their role from now on"),
-                )
+                .arg(email())
+                .arg(role().required(true).help("Their role from now on"))
                 .after_help("Example:\n  bailiwick tenant admit acme ada@example.com --role owner"),
         )
         .subcommand(
@@ -70,6 +62,11 @@ pub(super) fn command() -> Command {
             "Example:\n  bailiwick tenant create acme --name \"Acme Ltd\" --owner ada@example.com\n  \
              bailiwick tenant suspend acme",
         )
+}
+
+/// A role, by its name.
+pub(super) fn role() -> Arg {
+    Arg::new("role").long("role").value_name("ROLE").value_parser(["viewer", "member", "manager", "owner"])
 }
 
 fn option(name: &'static str, help: &'static str) -> Arg {

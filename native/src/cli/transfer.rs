@@ -10,6 +10,7 @@ use std::{
 
 use bailiwick::transfer::{self, Failure, Side, Wanted};
 use clap::{Arg, ArgAction, Command};
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::{
@@ -95,6 +96,17 @@ impl From<Failure> for Failed {
     }
 }
 
+/// A bar for rows, of which nobody knows how many there will be, and what moves it.
+fn counting() -> (ProgressBar, impl FnMut(u64)) {
+    let bar = progress(0, "rows");
+    let moved = bar.clone();
+    let told = move |rows| {
+        moved.set_length(rows);
+        moved.set_position(rows);
+    };
+    (bar, told)
+}
+
 async fn side(call: Call<'_>) -> Result<Side, Failed> {
     let Some(url) = call.text("url") else {
         let mut config = call.config()?;
@@ -121,11 +133,7 @@ pub(super) async fn export(call: Call<'_>) -> Outcome {
         None => std::env::temp_dir().join(format!("bailiwick-export-{}.part", std::process::id())),
     };
     let mut file = create(&part, target.is_none())?;
-    let bar = progress(0, "rows");
-    let mut told = |rows| {
-        bar.set_length(rows);
-        bar.set_position(rows);
-    };
+    let (bar, mut told) = counting();
     let written = transfer::export(&side, slug, secrets, &mut file, &mut told).await;
     bar.finish_and_clear();
     let written = written.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
@@ -170,11 +178,7 @@ pub(super) async fn import(call: Call<'_>) -> Outcome {
     };
     let side = side(call).await?;
     let file = call.text("file").unwrap_or_default();
-    let bar = progress(0, "rows");
-    let mut told = |rows| {
-        bar.set_length(rows);
-        bar.set_position(rows);
-    };
+    let (bar, mut told) = counting();
     let brought = transfer::import(&side, Path::new(file), &wanted, &mut told).await;
     bar.finish_and_clear();
     let brought = brought?;

@@ -41,6 +41,11 @@ const NAMED: &str = "SELECT r.name FROM import_rows r WHERE r.tenant_id = ?1 AND
 const WITH_ID: &str = "SELECT u.id, u.email FROM users u WHERE u.id IN (SELECT i.id FROM ";
 const OR_EMAIL: &str = ") OR u.email IN (SELECT i.email FROM ";
 
+/// The tenant, if it is the `default` of a new database, which nobody has claimed.
+const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
+     AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
+     AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
+
 statements! { "import";
     tenant INSERT = "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) \
          VALUES (?1, ?2, ?3, 0, ?4, ?5, ?5)";
@@ -66,14 +71,10 @@ statements! { "import";
     tenant COMPLETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?3 AND digest = ?4";
 
     /// Makes room for another tenant `default`, if this is that of a new database, which nobody has claimed.
-    tenant GIVE_WAY = "DELETE FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
-         AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
+    tenant GIVE_WAY = "DELETE ", NEW_DEFAULT;
 
     /// A row if it is that.
-    tenant UNCLAIMED = "SELECT id FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
-         AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
+    tenant UNCLAIMED = "SELECT id ", NEW_DEFAULT;
 
     /// What nobody has gone on with for long.
     spanning PRUNE = "DELETE FROM imports WHERE updated_at <= ?1";
