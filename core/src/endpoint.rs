@@ -5,7 +5,7 @@ use std::{future::Future, marker::PhantomData};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ pub(crate) struct Incoming {
     pub(crate) path: Vec<(String, String)>,
     pub(crate) query: Option<String>,
     pub(crate) content_type: Option<HeaderValue>,
+    /// Whether the body is compressed, or said to be.
+    pub(crate) encoded: bool,
     pub(crate) accept: Vec<HeaderValue>,
     pub(crate) body: Bytes,
     pub(crate) named: NamedTenant,
@@ -42,6 +44,11 @@ impl Incoming {
         let media_type = self.content_type.as_ref().and_then(|value| value.to_str().ok());
         if !media_type.is_some_and(json::is_media_type) {
             return Err(Problem::new(Code::UnsupportedMediaType));
+        }
+        if self.encoded {
+            let detail = "Bodies are taken as they are: send this one without `Content-Encoding`.";
+            return Err(Problem::with(Code::UnsupportedMediaType, detail)
+                .header(header::ACCEPT_ENCODING, "identity".to_owned()));
         }
         match json::parse(&self.body) {
             Ok(Value::Object(members)) => Ok(Object::new(members)),

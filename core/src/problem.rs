@@ -71,7 +71,7 @@ macro_rules! codes {
 
 codes! {
     /// The body is not JSON, or not an object. Send one JSON object, in UTF-8, in which no name stands twice.
-    MalformedJson = "malformed_json" 400 "The body is not JSON";
+    MalformedJson = "malformed_json" 400 "The body is no JSON object";
     /// A query parameter is unknown, repeated or has a value that is not allowed. `errors` says which and why; the description of the route lists those that it takes.
     InvalidParameter = "invalid_parameter" 400 "A query parameter is invalid";
     /// The cursor was not made by this list with these filters for this tenant. Start again without one.
@@ -90,6 +90,8 @@ codes! {
     InvalidCredentials = "invalid_credentials" 401 "Email or password is wrong";
     /// The refresh token is malformed, expired, was used before, or its session has ended. Log in again.
     InvalidRefreshToken = "invalid_refresh_token" 401 "The refresh token is invalid";
+    /// The token resets no password: it expired, was used before or came with an earlier mail, or its account is closed. Ask for another mail: `POST /v1/auth/password-reset`.
+    InvalidResetToken = "invalid_reset_token" 403 "The token resets no password";
     /// An API key opens the tenant that it was made in and nothing else. For this, a person logs in and sends their access token.
     SessionRequired = "session_required" 403 "A login is required";
     /// You have no active membership in this tenant, or there is no such tenant. Compare the tenant headers with `GET /v1/tenants`; an owner or manager can invite you.
@@ -100,6 +102,8 @@ codes! {
     /// An account has your email address, but is not linked to this identity. Log in to it with its password and link
     /// it: `POST /v1/me/identities`.
     IdentityNotLinked = "identity_not_linked" 403 "The account is not linked to this identity";
+    /// The operator of the service lets nobody register, or only who brings an invitation. Ask an owner or a manager of the tenant for one, and register with its token, as `invitation_token`.
+    RegistrationClosed = "registration_closed" 403 "Nobody can register like this";
     /// The operator of the service has suspended this tenant. Nothing of it can be read or changed until that ends; ask the operator.
     TenantSuspended = "tenant_suspended" 403 "The tenant is suspended";
     /// Your role in this tenant, or that of the API key, is too low. `required_role` names the least one; an owner can give it to you.
@@ -132,6 +136,8 @@ codes! {
     ImportMismatch = "import_mismatch" 409 "What was brought in does not fit";
     /// They are a member of this tenant already. To change their role, use `PATCH /v1/members/{user_id}`.
     AlreadyMember = "already_member" 409 "Already a member";
+    /// They came with a tenant that somebody brought in, and have not agreed to be in it. Invite them; who accepts is a member.
+    InvitationRequired = "invitation_required" 409 "They have to be invited";
     /// An invitation of this address is open. Revoke it to make another one.
     AlreadyInvited = "already_invited" 409 "Already invited";
     /// The invitation cannot be used. `reason` says why: `accepted`, `revoked`, `expired` or `other_email`; who invited you can make another one.
@@ -162,7 +168,7 @@ codes! {
     BodyTooLarge = "body_too_large" 413 "The body is too large";
     /// The path and query have more bytes than are taken. Shorten the values of the query.
     TargetTooLong = "target_too_long" 414 "The URL is too long";
-    /// The body is not said to be JSON. Send it with `Content-Type: application/json`.
+    /// The body is not said to be JSON, or said to be compressed. Send it with `Content-Type: application/json` and without `Content-Encoding`.
     UnsupportedMediaType = "unsupported_media_type" 415 "The media type is not supported";
     /// The body is JSON, but not what this route takes. `errors` points at each fault and says what is wrong there.
     ValidationFailed = "validation_failed" 422 "The body is not valid";

@@ -12,9 +12,10 @@ use crate::{
     problem::Code::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
         EmailTaken, FourEyes, IdentityTaken, ImportMismatch, InvalidCredentials, InvalidCursor,
-        InvalidRefreshToken, InvitationNotFound, InvitationUnusable, LastOwner, NoPassword, NotTheAuthor,
-        NotTheSubmitter, OnlyWayIn, Overloaded, ProjectArchived, SlugTaken, TasksOpen, TenantConflict,
-        TenantExists, TenantSuspended, TooManyAttempts, TransitionNotAllowed, Unavailable,
+        InvalidRefreshToken, InvalidResetToken, InvitationNotFound, InvitationRequired, InvitationUnusable,
+        LastOwner, NoPassword, NotTheAuthor, NotTheSubmitter, OnlyWayIn, Overloaded, ProjectArchived,
+        RegistrationClosed, SlugTaken, TasksOpen, TenantConflict, TenantExists, TenantSuspended,
+        TooManyAttempts, TransitionNotAllowed, Unavailable,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -106,11 +107,15 @@ routes! {
     //  method and path                         who                batches  its own problems             handler
 
     /// Register a user.
-    POST   "/v1/auth/register",                 Public,            1, [TooManyAttempts, EmailTaken, Overloaded, TenantConflict, InvitationNotFound, InvitationUnusable, TenantSuspended], auth::register;
+    POST   "/v1/auth/register",                 Public,            1, [TooManyAttempts, EmailTaken, Overloaded, TenantConflict, InvitationNotFound, InvitationUnusable, TenantSuspended, RegistrationClosed], auth::register;
     /// Log in with email and password.
     POST   "/v1/auth/login",                    Public,            2, [TooManyAttempts, InvalidCredentials, Overloaded],  auth::login;
     /// Renew a session's tokens.
     POST   "/v1/auth/refresh",                  Public,            1, [TooManyAttempts, InvalidRefreshToken],             auth::refresh;
+    /// Have a token sent by which a forgotten password can be reset.
+    POST   "/v1/auth/password-reset",           Public,            1, [TooManyAttempts],                              auth::forgot_password;
+    /// Reset a forgotten password, which ends all sessions.
+    POST   "/v1/auth/password-reset/confirm",   Public,            2, [TooManyAttempts, InvalidResetToken, Overloaded],   auth::reset_password;
     /// Log out.
     POST   "/v1/auth/logout",                   SignedIn,          1, [],                                auth::logout;
 
@@ -158,7 +163,7 @@ routes! {
     /// Read a member.
     GET    "/v1/members/{user_id}",             Member(Viewer),    1, [],                                members::get;
     /// Change a member's role, suspend or reinstate them.
-    PATCH  "/v1/members/{user_id}",             InPerson(Owner),   2, [LastOwner, Conflict],             members::update;
+    PATCH  "/v1/members/{user_id}",             InPerson(Owner),   2, [LastOwner, InvitationRequired, Conflict], members::update;
     /// Remove a member.
     DELETE "/v1/members/{user_id}",             InPerson(Owner),   1, [LastOwner],                       members::remove;
 

@@ -77,7 +77,7 @@ fn tell(attempt: &Attempt) {
         "channel": channel.map_or("unknown", |channel| channel.as_str()),
         "outcome": state.as_str(),
         "duration_ms": millis(*took),
-        "tenant": tenant.to_string(),
+        "tenant": tenant.map(|tenant| tenant.to_string()),
         "id": id.to_string(),
         "trace_id": trace.map(|trace| trace.to_string()),
         "error": error,

@@ -30,7 +30,7 @@ const INDEXED: u32 = 4;
 /// costs as much for one as for fifty.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How often that is dropped which is kept no longer. It is kept for a day.
+/// How often that is dropped which is kept no longer, and counts for nothing since its time has passed.
 const PRUNE: Duration = Duration::from_mins(30);
 
 const DELIVERING: &str = "sending deliveries";
@@ -83,7 +83,7 @@ pub async fn run(
         let app = app.clone();
         move || {
             let app = app.clone();
-            async move { app.prune().await.map(|()| false) }
+            async move { app.prune().await }
         }
     };
     let index = {

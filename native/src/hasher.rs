@@ -1,5 +1,5 @@
-//! Password hashing on threads of its own: few, of the lowest priority, with a bounded queue, so that a storm of
-//! logins takes only what other requests leave.
+//! Password hashing on threads of its own: few, of the lowest priority, each on one processor, with a bounded queue, so
+//! that a storm of logins takes only what other requests leave.
 
 use std::{
     sync::{
@@ -14,6 +14,7 @@ use bailiwick_core::{
     password::{HashJob, HashOutcome},
     ports::{Hasher, Overloaded},
 };
+use core_affinity::CoreId;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::metrics::Metrics;
@@ -42,17 +43,31 @@ impl HashPool {
         };
         let (queue, tasks) = sync_channel(config.hash_queue);
         let tasks = Arc::new(Mutex::new(tasks));
+        let mut processors = processors().into_iter().cycle();
         for index in 0..threads {
-            let (tasks, metrics) = (tasks.clone(), metrics.clone());
-            thread::Builder::new().name(format!("hash-{index}")).spawn(move || work(&tasks, &metrics))?;
+            let (tasks, metrics, processor) = (tasks.clone(), metrics.clone(), processors.next());
+            thread::Builder::new()
+                .name(format!("hash-{index}"))
+                .spawn(move || work(&tasks, &metrics, processor))?;
         }
         Ok(Self { queue, metrics: metrics.clone() })
     }
 }
 
-fn work(tasks: &Mutex<Receiver<Task>>, metrics: &Metrics) {
+/// The processors that this process may use, from any of them on: several instances on one machine choose others.
+fn processors() -> Vec<CoreId> {
+    let mut all = core_affinity::get_core_ids().unwrap_or_default();
+    let first = getrandom::u32().unwrap_or_default() as usize % all.len().max(1);
+    all.rotate_left(first);
+    all
+}
+
+fn work(tasks: &Mutex<Receiver<Task>>, metrics: &Metrics, processor: Option<CoreId>) {
     // Where the system does not allow it, hashing is slower on the others, not wrong.
     let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
+    // A thread that moves about is in the way of others wherever it comes, until the system has noticed: the slowest reads
+    // beside it wait for that.
+    let _ = processor.map(core_affinity::set_for_current);
     loop {
         let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         if next.is_ok() {

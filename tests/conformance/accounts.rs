@@ -11,6 +11,7 @@ use serde_json::json;
 crate::cases!("accounts":
     register_and_log_in,
     emails_are_unique_whatever_their_case,
+    nobody_takes_the_address_of_an_account_that_has_none,
     two_registrations_of_one_email_at_once,
     wrong_credentials_are_all_the_same,
     passwords_are_never_shown,
@@ -43,6 +44,14 @@ async fn emails_are_unique_whatever_their_case(target: &'static Target) {
     let actor = Actor::register(target, "twin").await;
     let again = json!({ "email": actor.email.to_uppercase(), "name": "Twin", "password": PASSWORD });
     actor.post("/v1/auth/register").json(&again).send().await.problem(409, "email_taken");
+}
+
+async fn nobody_takes_the_address_of_an_account_that_has_none(target: &'static Target) {
+    for address in [format!("{}@unclaimed.invalid", new_id()), "Anybody@Unclaimed.Invalid".to_owned()] {
+        let account = json!({ "email": address, "name": "Squatter", "password": PASSWORD });
+        let refused = Actor::anonymous(target).post("/v1/auth/register").json(&account).send().await;
+        assert_eq!(refused.problem(422, "validation_failed").pointers(), ["/email"]);
+    }
 }
 
 async fn two_registrations_of_one_email_at_once(target: &'static Target) {

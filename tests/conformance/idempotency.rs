@@ -58,6 +58,8 @@ async fn what_creates_or_moves_takes_a_key(_: &'static Target) {
                 | "auth::login"
                 | "auth::refresh"
                 | "auth::logout"
+                | "auth::forgot_password"
+                | "auth::reset_password"
                 | "me::change_password"
                 | "notifications::mark_read"
                 | "notifications::mark_all_read"

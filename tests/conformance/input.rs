@@ -139,6 +139,18 @@ async fn media_types(target: &'static Target) {
     {
         ask(refused).await.problem(415, "unsupported_media_type");
     }
+    for (coding, taken) in
+        [("gzip", false), ("br", false), ("GZIP, identity", false), ("x", false), ("identity", true)]
+    {
+        let project = tenant.owner.post("/v1/projects").tenant(&tenant.id).header("content-encoding", coding);
+        let answer = project.raw("application/json", "{\"name\":\"P\"}").send().await;
+        if taken {
+            answer.expect(201);
+        } else {
+            let refused = answer.problem(415, "unsupported_media_type");
+            assert_eq!(refused.header("accept-encoding"), Some("identity"), "{coding}");
+        }
+    }
     for taken in ["application/json", "Application/JSON; charset=utf-8", "application/json;charset=\"utf-8\""]
     {
         ask(taken).await.expect(201);

@@ -36,6 +36,7 @@ mod pages;
 mod projects;
 mod property;
 mod recipients;
+mod resets;
 mod search;
 mod service;
 mod sessions;
@@ -97,14 +98,23 @@ pub(crate) use cases;
 /// Passed and failed cases of each target.
 type Tally = Arc<Mutex<BTreeMap<&'static str, (usize, usize)>>>;
 
+/// The page that mails about forgotten passwords lead to.
+const PASSWORD_RESET_URL: &str = "https://app.example.com/reset#{token}";
+
+/// What these targets have beside what all have.
+const MORE: &targets::More = &[("PASSWORD_RESET_URL", PASSWORD_RESET_URL)];
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The cases wait for servers most of the time.
     arguments.test_threads = arguments.test_threads.or(Some(12));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let targets: [&'static Target; 3] = runtime.block_on(async {
-        let (sqlite, postgres, edge) =
-            tokio::join!(targets::native_sqlite(&[]), targets::native_postgres(&[]), targets::edge_d1(&[]));
+        let (sqlite, postgres, edge) = tokio::join!(
+            targets::native_sqlite(MORE),
+            targets::native_postgres(MORE),
+            targets::edge_d1(MORE)
+        );
         [sqlite, postgres, edge].map(|target| &*Box::leak(Box::new(target)))
     });
 
@@ -135,6 +145,7 @@ fn main() -> ExitCode {
         walks::cases(),
         notifications::cases(),
         recipients::cases(),
+        resets::cases(),
         outbox::cases(),
         courier::cases(),
         emails::cases(),

@@ -11,6 +11,7 @@ crate::cases!("members":
     reading_them,
     changing_a_role,
     suspending_and_reinstating,
+    who_was_brought_in_is_asked,
     removing_one_leaves_their_tasks_behind,
     leaving,
     the_last_owner_stays,
@@ -88,6 +89,35 @@ async fn suspending_and_reinstating(target: &'static Target) {
     assert_eq!(suspended.count(), 1);
     patch(&tenant, &tenant.owner, &tenant.member, json!({ "status": "active" })).await.expect(200);
     read().await.expect(200);
+}
+
+async fn who_was_brought_in_is_asked(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let (owner, member) = (&tenant.owner, &tenant.member);
+    let brought_in = format!(
+        "UPDATE memberships SET status = 'suspended', imported_at = '2026-01-01T00:00:00.000Z' \
+         WHERE tenant_id = '{}' AND user_id = '{}'",
+        tenant.id, member.id
+    );
+    target.backdoor.sql(&brought_in).await;
+    for change in [json!({ "status": "active" }), json!({ "status": "active", "role": "viewer" })] {
+        patch(&tenant, owner, member, change).await.problem(409, "invitation_required");
+    }
+    patch(&tenant, owner, member, json!({ "role": "manager" })).await.expect(200);
+    member.get("/v1/tenant").tenant(&tenant.id).send().await.problem(403, "not_a_member");
+    let invitation = json!({ "email": member.email, "role": "viewer" });
+    let invite = || tenant.manager.post("/v1/invitations").tenant(&tenant.id).json(&invitation);
+    let token = invite().send().await.expect(201).text_at("/token");
+    let accept = || member.post("/v1/invitations/accept").json(&json!({ "token": token }));
+    accept().send().await.expect(200);
+    let me = member.get("/v1/members/me").tenant(&tenant.id).send().await.expect(200);
+    assert_eq!((me.text_at("/role"), me.text_at("/status")), ("viewer".to_owned(), "active".to_owned()));
+    // From then on they are a member like any other.
+    for status in ["suspended", "active"] {
+        patch(&tenant, owner, member, json!({ "status": status })).await.expect(200);
+    }
+    accept().send().await.problem(409, "invitation_unusable");
+    invite().send().await.problem(409, "already_member");
 }
 
 async fn removing_one_leaves_their_tasks_behind(target: &'static Target) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bailiwick_tests::{
     actors::{Tenant, new_id},
+    backdoor::Backdoor,
     outbox::Webhook,
     receivers::{
         Trouble,
@@ -34,6 +35,7 @@ crate::cases!("outbox":
     deliveries_are_filtered_and_paged,
     a_tenant_is_deleted_with_what_it_has_in_the_outbox,
     a_tenant_is_deleted_while_its_delivery_is_under_way,
+    what_was_settled_long_ago_is_dropped_at_the_edge,
 );
 
 /// A tenant whose channel is told of assigned tasks.
@@ -442,4 +444,38 @@ async fn a_tenant_is_deleted_while_its_delivery_is_under_way(target: &'static Ta
     assert_eq!((webhook.count(), others_webhook.count()), (1, 1));
     let rows = format!("SELECT count(*) FROM deliveries WHERE tenant_id = '{}'", tenant.id);
     assert_eq!(target.backdoor.count(&rows).await, 0);
+}
+
+/// By the cron trigger. (A native server does it when it starts, and every half an hour: see the tests of the binary.)
+async fn what_was_settled_long_ago_is_dropped_at_the_edge(target: &'static Target) {
+    if !matches!(target.backdoor, Backdoor::Edge(..)) {
+        return;
+    }
+    let (tenant, _webhook) = with_webhook(target).await;
+    let ids = async || {
+        let all = tenant.deliveries().await;
+        let sent = all.iter().filter(|delivery| delivery["state"] == "sent");
+        sent.map(|delivery| delivery["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        assign(&tenant).await;
+    }
+    let sent = target
+        .until("three were sent", async || {
+            let ids = ids().await;
+            (ids.len() == 3).then_some(ids)
+        })
+        .await;
+    let age = format!(
+        "UPDATE deliveries SET next_attempt_at = '2025-01-01T00:00:00.000Z' WHERE tenant_id = '{}' AND id = '{}'",
+        tenant.id, sent[1]
+    );
+    target.backdoor.sql(&age).await;
+    let left = target
+        .until("one was dropped", async || {
+            let ids = ids().await;
+            (ids.len() < 3).then_some(ids)
+        })
+        .await;
+    assert_eq!(left, [sent[0].clone(), sent[2].clone()]);
 }

@@ -31,10 +31,14 @@ async fn patch(tenant: &Tenant<'_>, id: &str, body: Value) -> Answer {
 
 /// The titles on all pages of a list.
 async fn titles(tenant: &Tenant<'_>, path: &str) -> Vec<String> {
+    titles_for(&tenant.viewer, tenant, path).await
+}
+
+async fn titles_for(asker: &Actor<'_>, tenant: &Tenant<'_>, path: &str) -> Vec<String> {
     let mut titles = Vec::new();
     let mut next = path.to_owned();
     loop {
-        let page = tenant.viewer.get(&next).tenant(&tenant.id).send().await.expect(200);
+        let page = asker.get(&next).tenant(&tenant.id).send().await.expect(200);
         let data = page.body["data"].as_array().expect("a list");
         titles.extend(data.iter().map(|task| task["title"].as_str().expect("a title").to_owned()));
         match page.body["next_cursor"].as_str() {
@@ -171,11 +175,35 @@ async fn filters(target: &'static Target) {
         ("&due_before=2026-05-01".to_owned(), "gec"),
         ("&due_before=2026-05-02&status=todo&priority=low".to_owned(), "ga"),
         ("&status=done&priority=low".to_owned(), ""),
+        ("&assignee=none".to_owned(), "gecb"),
+        ("&assignee=none&status=todo".to_owned(), "gc"),
+        ("&assignee=none&order=due_on".to_owned(), "egcb"),
+        ("&assignee=none&order=priority".to_owned(), "ebcg"),
+        // Whoever asks has none.
+        ("&assignee=me".to_owned(), ""),
     ] {
         for list in [format!("/v1/projects/{project}/tasks"), "/v1/tasks".to_owned()] {
             let found = titles(&tenant, &format!("{list}?limit=2{query}")).await.concat();
             assert_eq!(found, expected, "{list} {query}");
         }
+    }
+    // A machine is whoever made its key.
+    let machine = tenant.machine(&tenant.member, "viewer").await;
+    for (query, expected) in
+        [("", "fda"), ("&status=todo", "fa"), ("&order=due_on", "daf"), ("&q=d", "d"), ("&q=c", "")]
+    {
+        for list in [format!("/v1/projects/{project}/tasks"), "/v1/tasks".to_owned()] {
+            let path = format!("{list}?assignee=me{query}");
+            for asker in [&tenant.member, &machine] {
+                assert_eq!(titles_for(asker, &tenant, &path).await.concat(), expected, "{path}");
+            }
+        }
+    }
+    assert_eq!(titles(&tenant, "/v1/tasks?assignee=none&q=c").await.concat(), "c");
+    // All that is asked for must hold.
+    for (assignee, expected) in [("me", "fda"), ("none", "")] {
+        let path = format!("/v1/tasks?assignee={assignee}&assignee_id={me}");
+        assert_eq!(titles_for(&tenant.member, &tenant, &path).await.concat(), expected, "{path}");
     }
 }
 
@@ -288,6 +316,7 @@ async fn bad_input(target: &'static Target) {
         "order=title",
         "due_before=soon",
         "assignee_id=me",
+        "assignee=0196a2b4-0000-7000-8000-000000000000",
         "limit=0",
         "query=x",
         "status=todo&status=done",

@@ -4,7 +4,7 @@
 //! `CONTRACT_SECONDS` lets it go on for longer than it does as a rule, `CONTRACT_SEED` plays a run again: each tells its seed.
 
 use bailiwick_tests::{
-    actors::{PASSWORD, Tenant},
+    actors::{Actor, PASSWORD, Tenant},
     provider::Provider,
     targets::{self, More, Target, root},
 };
@@ -24,6 +24,10 @@ async fn stage(target: &Target) -> String {
     for _ in 0..20 {
         deliveries.push(tenant.dead_delivery().await);
     }
+    let mut resets = Vec::new();
+    for _ in 0..20 {
+        resets.push(Actor::register(target, "forgetful").await.reset().await);
+    }
     let stage = json!({
         "url": target.url,
         "owner": tenant.owner.email,
@@ -35,6 +39,7 @@ async fn stage(target: &Target) -> String {
         "public_project": tenant.public_project().await,
         "notification": tenant.notification(&tenant.owner.id).await,
         "deliveries": deliveries,
+        "resets": resets,
         "provider": Provider::shared().control,
     });
     stage.to_string()

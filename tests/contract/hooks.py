@@ -32,6 +32,12 @@ def unique(prefix):
     return f"{prefix}-{os.getpid()}-{next(COUNTER)}"
 
 
+def new_id():
+    """An id of version 7, as the service makes them."""
+    chance = uuid.uuid4().int & ((1 << 80) - 1)
+    return str(uuid.UUID(int=(int(time.time() * 1000) << 80) | (7 << 76) | (chance & ~(0xF << 76) & ~(3 << 62)) | (2 << 62)))
+
+
 def ask(method, path, token=None, tenant=None, body=None):
     """Asks for something that the stage needs; it must succeed."""
     headers = {"authorization": f"Bearer {token}"} if token else {}
@@ -92,7 +98,7 @@ class Stage:
 MAIN = Stage(Person(STAGE["owner"]), STAGE["tenant"], STAGE["slug"])
 # Here members come and go, and whoever asks has a new session each time, so that any other can be ended.
 PEOPLE = Stage.fresh()
-DELIVERIES = itertools.cycle(STAGE["deliveries"])
+DELIVERIES, RESETS = itertools.cycle(STAGE["deliveries"]), itertools.cycle(STAGE["resets"])
 
 # These have a stage of their own each time that they succeed: they end what others would go on with.
 ALONE = {
@@ -159,7 +165,7 @@ def totals(tenant):
 
 def imported(stage, whole):
     """A tenant that is brought in."""
-    tenant = str(uuid.uuid4())
+    tenant = new_id()
     ask("POST", "/v1/imports", stage.person.token(), body=head(tenant))
     if whole:
         ask("POST", f"/v1/imports/{tenant}/rows", stage.person.token(), body={"first": 0, "rows": [row(tenant)]})
@@ -227,6 +233,8 @@ def body_for(operation, stage, body, stateful):
         body["email"] = f"{unique('fuzz')}@example.com"
     elif operation == "auth_login" and half:
         body.update(email=stage.person.email, password=STAGE["password"])
+    elif operation == "auth_reset_password" and half:
+        body["token"] = next(RESETS)
     elif operation == "auth_refresh" and half and not stateful:
         body["refresh_token"] = stage.person.session()["refresh_token"]
     elif operation == "me_change_password":
@@ -344,7 +352,7 @@ def before_call(context, case, kwargs):
     if operation.startswith("transfer_") and right[ParameterLocation.BODY] and isinstance(case.body, dict):
         tenant = case.path_parameters.get("tenant_id")
         if operation == "transfer_begin":
-            case.body = head(str(uuid.uuid4()))
+            case.body = head(new_id())
         elif operation == "transfer_add":
             case.body = {"first": 0, "rows": [row(tenant)]}
         elif operation == "transfer_finish":

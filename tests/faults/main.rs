@@ -12,6 +12,7 @@
 mod balancer;
 mod clients;
 mod clock;
+mod commit;
 mod d1;
 mod disk;
 mod idle;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         clients::what_is_too_large_is_refused,
         clock::tokens_and_answers_go_by_the_time_of_day,
         clock::limits_and_deliveries_do_not_wait_for_a_clock_that_went_back,
+        commit::a_commit_that_nobody_is_told_of_is_made_once,
         d1::what_d1_answers_is_judged,
         disk::a_full_disk_refuses_writes_and_nothing_else,
         instances::one_key_on_two_instances_is_done_once,

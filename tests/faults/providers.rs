@@ -1,9 +1,14 @@
 //! Those whom the service tells things, and the identity provider: when they hang, fail or are gone, no request waits for
 //! them, what is to be delivered is tried again, and what goes elsewhere is not kept waiting.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use bailiwick_tests::{
+    backdoor::Backdoor,
     instance::{Instance, sqlite},
     receivers::{
         http::{Behaviour, Receiver},
@@ -29,6 +34,14 @@ use crate::{load::office, setting};
 const OPEN: u8 = 0;
 const HANGS: u8 = 1;
 const HANGS_UP: u8 = 2;
+
+/// Deliveries of one tenant that may be under way at once: the half of what a round takes.
+const SHARE: i64 = 10;
+
+/// How many are under way.
+async fn under_way(backdoor: &Backdoor) -> i64 {
+    backdoor.count("SELECT count(*) FROM deliveries WHERE state = 'pending' AND claim IS NOT NULL").await
+}
 
 /// The way to a server, which can be shut.
 struct Gate {
@@ -123,7 +136,7 @@ async fn told_elsewhere(instance: &Instance, owner: &str, receiver: &Receiver, s
 }
 
 pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
-    let (_directory, database, _backdoor) = sqlite().await;
+    let (_directory, database, backdoor) = sqlite().await;
     let (sink, receiver) = (SmtpSink::start(), Receiver::start().await);
     let gate = Gate::before(sink.url().trim_start_matches("smtp://").to_owned()).await;
     let settings = [
@@ -148,10 +161,14 @@ pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
             delivery["attempts"].as_u64().is_some_and(|attempts| attempts > 1)
                 && delivery["last_error"].as_str().is_some_and(|error| error.contains(said))
         };
+        let most = AtomicI64::new(0);
         until("it was tried more than once", || async {
+            most.fetch_max(under_way(&backdoor).await, Ordering::Relaxed);
             deliveries(&instance, &owner).await.iter().any(tried).then_some(())
         })
         .await;
+        let most = most.into_inner();
+        assert!(most <= SHARE, "{most} of one tenant were under way");
         let elsewhere = told_elsewhere(&instance, &owner, &receiver, &format!("by-{name}")).await;
         gate.now(OPEN);
         let opened = Instant::now();
@@ -174,7 +191,7 @@ pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
 }
 
 pub(crate) async fn webhooks_that_hang_fail_or_are_gone_hold_up_nobody() {
-    let (_directory, database, _backdoor) = sqlite().await;
+    let (_directory, database, backdoor) = sqlite().await;
     let receiver = Receiver::start().await;
     let gone = TcpListener::bind("127.0.0.1:0").await.and_then(|socket| socket.local_addr()).expect("a port");
     let settings = [
@@ -208,10 +225,14 @@ pub(crate) async fn webhooks_that_hang_fail_or_are_gone_hold_up_nobody() {
             slowest = slowest.max(begun.elapsed());
         }
         let tried = |delivery: &Value| delivery["attempts"].as_u64().is_some_and(|attempts| attempts > 1);
+        let most = AtomicI64::new(0);
         until("it was tried more than once", || async {
+            most.fetch_max(under_way(&backdoor).await, Ordering::Relaxed);
             deliveries(&instance, &owner).await.iter().any(tried).then_some(())
         })
         .await;
+        let most = most.into_inner();
+        assert!(most <= SHARE, "{most} of one tenant were under way");
         let elsewhere = told_elsewhere(&instance, &owner, &receiver, &format!("by-{name}")).await;
         eprintln!(
             "figures: a webhook that {name}: the slowest of 30 requests took {slowest:?}, another tenant's was told \

@@ -24,7 +24,7 @@ use bailiwick_core::{
     routes::{Access, ROUTES, Route},
     sql::{Rows, Statement},
 };
-use bailiwick_tests::actors::{new_id, session_of};
+use bailiwick_tests::actors::{new_id, reset_of, session_of};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::Request;
@@ -143,6 +143,7 @@ struct Things {
     slug: String,
     invitation_token: String,
     refresh_token: String,
+    reset_token: String,
     ids: Vec<(&'static str, String)>,
 }
 
@@ -199,6 +200,8 @@ impl Things {
         ] {
             raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("rows");
         }
+        let (reset_token, reset) = reset_of(&member, &format!("member-{round}@example.com"));
+        raw_sql(AssertSqlSafe(reset)).execute(pool).await.expect("a row");
         let imported = new_id();
         client.made("POST", "/v1/imports", import_head(&imported)).await;
         // What is to be finished has arrived.
@@ -223,7 +226,7 @@ impl Things {
             ("code", "not_found".to_owned()),
             ("file", "style.css".to_owned()),
         ];
-        Self { me, slug, invitation_token: text(&invitation, "token"), refresh_token, ids }
+        Self { me, slug, invitation_token: text(&invitation, "token"), refresh_token, reset_token, ids }
     }
 
     fn id(&self, name: &str) -> &str {
@@ -245,6 +248,10 @@ impl Things {
             }
             "auth::login" => Some(json!({ "email": "0@example.com", "password": "a password" })),
             "auth::refresh" => Some(json!({ "refresh_token": self.refresh_token })),
+            "auth::forgot_password" => Some(json!({ "email": "0@example.com" })),
+            "auth::reset_password" => {
+                Some(json!({ "token": self.reset_token, "new_password": "another password" }))
+            }
             "me::link_identity" => Some(json!({ "token": Provider::new().token("linked") })),
             "me::change_password" => {
                 Some(json!({ "current_password": "a password", "new_password": "another password" }))

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
 
 mod budget;
+mod claims;
 mod generated;
 mod migrations;
 mod moved;

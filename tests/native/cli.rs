@@ -451,6 +451,35 @@ async fn each_report_is_one_document_whatever_comes_of_it() {
 }
 
 #[tokio::test]
+async fn what_looks_at_a_database_makes_none() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = format!("sqlite://{}", directory.path().join("none.db").display());
+    for arguments in [
+        &["tenant", "list"][..],
+        &["tenant", "suspend", "acme"],
+        &["user", "list"],
+        &["user", "show", "ada@example.com"],
+        &["token", "issue", "ada@example.com"],
+        &["audit", "verify"],
+        &["export", "--tenant", "acme"],
+        &["backup", "copy.db"],
+    ] {
+        let said = run(&database, arguments, "").await;
+        assert!(
+            said.code == 3 && said.err.contains("There is no database at /"),
+            "{arguments:?}: {}",
+            said.err
+        );
+        assert!(said.err.contains("(DATABASE_URL)"), "{}", said.err);
+        assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0, "{arguments:?}");
+    }
+    // What comes first on a new machine may well be an account.
+    let made = run(&database, &["user", "create", "ada@example.com", "--name", "Ada"], PASSWORD).await;
+    made.done();
+    run(&database, &["user", "show", "ada@example.com"], "").await.done();
+}
+
+#[tokio::test]
 async fn scripts_for_shells_are_sound_and_the_description_is_the_one_that_is_served() {
     let (_directory, database, _) = sqlite().await;
     let script = run(&database, &["completions", "bash"], "").await.done().out;

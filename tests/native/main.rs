@@ -16,6 +16,7 @@ mod pgbouncer;
 mod process;
 mod prometheus;
 mod provider;
+mod registration;
 mod row_security;
 mod tour;
 mod traces;

@@ -54,7 +54,7 @@ async fn postgres_is_migrated_only_when_asked_and_needs_a_secret() {
         "Applied 0001 foundation.\nApplied 0002 product.\nApplied 0003 sessions.\nApplied 0004 api keys.\n\
          Applied 0005 activity chain.\nApplied 0006 identities.\n\
          Applied 0007 row level security.\nApplied 0008 idempotency.\nApplied 0009 search.\n\
-         Applied 0010 operation.\nApplied 0011 moving.\n",
+         Applied 0010 operation.\nApplied 0011 moving.\nApplied 0012 retention.\nApplied 0013 resets.\nApplied 0014 turns and consent.\n",
         "The database is up to date.\n",
     ] {
         let output = native(&server.url()).arg("migrate").output().await.expect("it runs");
@@ -215,4 +215,31 @@ async fn help_names_every_setting() {
         );
         assert!(help.contains(setting.name), "{}", setting.name);
     }
+}
+
+/// A storm of logins takes what others leave: few threads hash, each stays on one processor, and all others go before it.
+#[tokio::test]
+async fn hashing_has_few_threads_of_the_lowest_priority_each_on_one_processor() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (process, _) = start(&mut native(&url(&directory)), "listening on http").await;
+    let id = process.id().expect("it runs");
+    let mut found = 0;
+    for thread in std::fs::read_dir(format!("/proc/{id}/task")).expect("the threads") {
+        let thread = thread.expect("a thread").path();
+        // Others may end meanwhile.
+        let told = |of: &str| std::fs::read_to_string(thread.join(of)).unwrap_or_default();
+        if !told("comm").starts_with("hash-") {
+            continue;
+        }
+        found += 1;
+        let status = told("status");
+        let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).map(str::trim);
+        assert!(allowed.is_some_and(|one| one.parse::<usize>().is_ok()), "{allowed:?}");
+        // Behind the name, which may hold anything, the 17th is how nice it is (proc_pid_stat(5)).
+        let stat = told("stat");
+        let nice = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(16));
+        assert_eq!(nice, Some("19"));
+    }
+    let all = std::thread::available_parallelism().expect("a number").get();
+    assert_eq!(found, all.div_ceil(2));
 }

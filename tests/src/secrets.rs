@@ -102,5 +102,9 @@ pub async fn spill(http: &Client, url: &str, receiver: &Receiver) -> Vec<(&'stat
     let next = one.made("a new password");
     let change = json!({ "current_password": wrong, "new_password": next });
     one.post("/v1/me/password", &token, change).await.expect(422);
+    one.post("/v1/auth/password-reset", "", json!({ "email": guest })).await.expect(204);
+    let made_up = one.secret("a reset's token that is none", "zqMarker".repeat(8));
+    let reset = json!({ "token": made_up, "new_password": one.made("a new password") });
+    one.post("/v1/auth/password-reset/confirm", "", reset).await.expect(403);
     one.secrets
 }

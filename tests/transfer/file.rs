@@ -60,14 +60,17 @@ pub(crate) const LARGE: Size = Size {
     activity: 1_801,
 };
 
-/// An id; those that are made later are greater.
+/// An id; those that are made later are greater, also among the three of each millisecond.
 struct Ids(u64);
 
 impl Ids {
     fn next(&mut self) -> String {
         self.0 += 1;
-        let random: [u8; 10] = Uuid::now_v7().as_bytes()[6..].try_into().expect("10 bytes");
-        uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000 + self.0, &random).into_uuid().to_string()
+        let mut random: [u8; 10] = Uuid::now_v7().as_bytes()[6..].try_into().expect("10 bytes");
+        (random[0], random[1]) = (0, u8::try_from(self.0 % 3).expect("small"));
+        uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000 + self.0 / 3, &random)
+            .into_uuid()
+            .to_string()
     }
 }
 

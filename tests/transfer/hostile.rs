@@ -24,6 +24,15 @@ const FAULTS: &[Fault] = &[
     ("projects", 2, |row| row["version"] = json!(1.5), "line #: version: Expected a whole number"),
     ("projects", 2, |row| row["created_at"] = json!("yesterday"), "line #: created_at: Expected a time"),
     ("projects", 2, |row| row["id"] = json!("1"), "line #: id: Expected a UUID"),
+    // Pages begin after the lowest id and end before the highest; the operator's imports are kept under the lowest.
+    ("users", 1, |row| row["id"] = json!(uuid::Uuid::nil()), "line #: id: Expected a UUID of version 7"),
+    ("tasks", 2, |row| row["id"] = json!(uuid::Uuid::max()), "line #: id: Expected a UUID of version 7"),
+    (
+        "comments",
+        2,
+        |row| row["id"] = json!("01936b2a-0000-4000-8000-00000000000a"),
+        "line #: id: Expected a UUID of version 7",
+    ),
     (
         "projects",
         3,
@@ -155,6 +164,9 @@ async fn what_is_not_right_is_refused_with_its_line() {
     let mut file = good.clone();
     file.head["schema_version"] = json!(1);
     refused(file, "Expected a file of the schema").await;
+    let mut file = good.clone();
+    file.head["tenant_id"] = json!(uuid::Uuid::max());
+    refused(file, "Expected a UUID of version 7").await;
     let mut file = good.clone();
     file.head["bailiwick_export"] = json!(2);
     refused(file, "Expected a file of the form").await;

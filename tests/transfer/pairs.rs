@@ -8,6 +8,18 @@ use crate::{
     place::Place,
 };
 
+/// What is to be read after an import. Who comes by HTTP, beside whoever brings them in, has to be asked.
+fn expected(file: &Export, by_http: bool) -> Export {
+    let mut file = file.clone();
+    let importer = file.of("users")[0]["id"].clone();
+    for row in file.rows.iter_mut().filter(|row| by_http && row["table"] == "memberships") {
+        if row["row"]["user_id"] != importer {
+            row["row"]["status"] = "suspended".into();
+        }
+    }
+    file
+}
+
 /// The rows, but for the entry that tells of the import, which is the last one of the activity.
 fn compare(before: &Export, after: &Export, step: &str) {
     let mut rows = after.rows.clone();
@@ -49,7 +61,7 @@ async fn what_is_moved_is_the_same_on_all_nine_ways() {
             places[next].admit_owner(&file).await;
             places[next].import(&file, directory.path(), &[]).await.expect(0);
             let read = places[next].export(slug, directory.path()).await;
-            compare(&file, &read, &step);
+            compare(&expected(&file, places[next].name() == "edge+d1"), &read, &step);
             let entries = places[next].verify(slug, file.tenant()).await;
             assert_eq!(entries, i64::try_from(read.of("activity").len()).expect("few"), "{step}");
             eprintln!("{step}: {} rows", file.rows.len());

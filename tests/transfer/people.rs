@@ -31,6 +31,9 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     file.row("users", 1)["email"] = json!(known.email);
     file.row("users", 3)["email"] = json!(guessed.email);
     file.row("users", 3)["name"] = json!("Whoever");
+    // Somebody sits on the address that another one would be left with, to keep that one's own from whoever has it.
+    let waiting = file.of("users")[0]["id"].as_str().expect("an id").to_owned();
+    file.row("users", 2)["email"] = json!(format!("{waiting}@unclaimed.invalid"));
     file.row("memberships", 1)["role"] = json!("owner");
     file.row("memberships", 1)["status"] = json!("active");
     let stranger = Actor::register(target, "stranger").await;
@@ -58,8 +61,34 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     assert_eq!(of(&known.email)["user_id"], known.id);
     assert_eq!(of(&known.email)["status"], "suspended");
     known.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
+    // Nor can they be put in, whether they have an account or not: they are asked.
+    for member in members.iter().filter(|member| member["user_id"] != importer.id) {
+        assert_eq!(member["status"], "suspended", "{member}");
+        let path = format!("/v1/members/{}", member["user_id"].as_str().expect("an id"));
+        let reinstated = json!({ "status": "active" });
+        let answer = importer.patch(&path).tenant(file.tenant()).json(&reinstated).send().await;
+        answer.problem(409, "invitation_required");
+        // Any other change may be made meanwhile.
+        let lowered = json!({ "role": "viewer" });
+        importer.patch(&path).tenant(file.tenant()).json(&lowered).send().await.expect(200);
+    }
     assert_eq!(known.get("/v1/tenants").send().await.expect(200).body["data"], json!([]));
     known.login().await;
+    let joined = json!({ "email": known.email, "role": "member" });
+    let invitation =
+        importer.post("/v1/invitations").tenant(file.tenant()).json(&joined).send().await.expect(201);
+    let acceptance = json!({ "token": invitation.text_at("/token") });
+    known.post("/v1/invitations/accept").json(&acceptance).send().await.expect(200);
+    let me = known.get("/v1/members/me").tenant(file.tenant()).send().await.expect(200);
+    assert_eq!((me.text_at("/status"), me.text_at("/role")), ("active".to_owned(), "member".to_owned()));
+    // From then on they are a member like any other: suspended, reinstated, and not invited again.
+    let path = format!("/v1/members/{}", known.id);
+    for status in ["suspended", "active"] {
+        let change = json!({ "status": status });
+        importer.patch(&path).tenant(file.tenant()).json(&change).send().await.expect(200);
+    }
+    let again = importer.post("/v1/invitations").tenant(file.tenant()).json(&joined).send().await;
+    again.problem(409, "already_member");
     // An address alone tells neither the id of its account nor the name of its owner.
     assert!(members.iter().all(|member| member["user_id"] != guessed.id), "{members:?}");
     assert_eq!(of(&guessed.email), Value::Null);
@@ -113,6 +142,12 @@ async fn who_has_no_account_comes_by_the_identity_provider_or_by_an_invitation()
     let token = Provider::shared().access_token("EdDSA", &person).await;
     let moved = Actor { token: Some(token), ..Actor::anonymous(target) };
     assert_eq!(moved.get("/v1/me").send().await.expect(200).body["id"], file.of("users")[1]["id"]);
+    // But who brought the tenant in must ask them.
+    moved.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
+    let new = json!({ "email": person.email, "role": "manager" });
+    let made = importer.post("/v1/invitations").tenant(file.tenant()).json(&new).send().await.expect(201);
+    let acceptance = json!({ "token": made.text_at("/token") });
+    moved.post("/v1/invitations/accept").json(&acceptance).send().await.expect(200);
     let tenant = moved.get("/v1/tenant").tenant(file.tenant()).send().await.expect(200);
     assert_eq!(tenant.body["role"], "manager");
     let token = Provider::shared().access_token("EdDSA", &other).await;

@@ -6,7 +6,9 @@ mod values;
 use std::{net::SocketAddr, time::Duration};
 
 pub(crate) use self::values::JwtKey;
-pub use self::values::{BcryptCost, EmailProvider, JwtKeys, JwtSecret, LogFormat, Secret};
+pub use self::values::{
+    BcryptCost, EmailProvider, JwtKeys, JwtSecret, LogFormat, PageUrl, Registration, Secret,
+};
 use crate::{
     cors::Cors,
     outbound::{self, Origins},
@@ -118,13 +120,17 @@ settings! {
     Native hash_concurrency: usize = "HASH_CONCURRENCY" or "0";
     /// Passwords that may wait to be hashed; more are answered 503.
     Native hash_queue: usize = "HASH_QUEUE" or "64";
+    /// Who may register: `open` is anybody, `invited` is whoever brings an invitation, `closed` is nobody. Those whom an
+    /// identity provider lets in get an account all the same, and so do those whom `bailiwick user create` makes, and the
+    /// members of a tenant that the operator brings in, who may then reset a password that they never had.
+    Everywhere registration: Registration = "REGISTRATION" or "open";
     /// Whether the first user to register becomes the owner of the tenant `default`.
     Everywhere claim_default_tenant: bool = "CLAIM_DEFAULT_TENANT" or "true";
     /// Requests that are taken in a minute of one user or API key, and of one address where nobody is logged in; more are
     /// answered 429. 0 takes any number. On the edge `wrangler.toml` has the number, and this must be the same.
     Everywhere rate_limit: u32 = "RATE_LIMIT" or "1200";
-    /// Attempts that are taken in a minute to register, log in, renew tokens, accept an invitation or change a password
-    /// with one account.
+    /// Attempts that are taken in a minute to register, log in, renew tokens, accept an invitation, or change or reset a
+    /// password with one account.
     Everywhere rate_limit_account: u32 = "RATE_LIMIT_ACCOUNT" or "10";
     /// The same from one address.
     Everywhere rate_limit_address: u32 = "RATE_LIMIT_ADDRESS" or "100";
@@ -135,7 +141,14 @@ settings! {
     Everywhere cors_origins: Cors = "CORS_ORIGINS";
     /// How long an invitation can be accepted.
     Everywhere invitation_ttl: Duration = "INVITATION_TTL" or "7d";
-    /// How emails are sent: `console` writes them into the log (for development: tokens of invitations, too),
+    /// How long a password can be reset after somebody asked for that.
+    Everywhere password_reset_ttl: Duration = "PASSWORD_RESET_TTL" or "1h";
+    /// The page by which your application accepts invitations, with `{token}` where their token goes:
+    /// `https://app.example.com/join#{token}`. Emails have it then; otherwise they have the token alone.
+    Everywhere invitation_url: Option<PageUrl> = "INVITATION_URL";
+    /// The page by which it sets another password, likewise: `https://app.example.com/reset#{token}`.
+    Everywhere password_reset_url: Option<PageUrl> = "PASSWORD_RESET_URL";
+    /// How emails are sent: `console` writes them into the log (for development: tokens, too),
     /// `smtp` (natively only) hands them to `SMTP_URL`,
     /// `http` posts them as JSON to `EMAIL_API_URL`.
     Everywhere email_provider: EmailProvider = "EMAIL_PROVIDER" or "console";
@@ -163,6 +176,8 @@ settings! {
     /// How long whoever took a delivery has it for themselves; after that, another instance tries.
     /// Longer than `OUTBOUND_TIMEOUT`.
     Everywhere outbox_lease: Duration = "OUTBOX_LEASE" or "1m";
+    /// How long a delivery is kept after it was sent or given up. `36500d` is a hundred years.
+    Everywhere outbox_retention: Duration = "OUTBOX_RETENTION" or "90d";
     /// How often the outbox is looked through for what is due again, and the activity for what is not sealed; what is new
     /// is sent and sealed at once.
     Native outbox_interval: Duration = "OUTBOX_INTERVAL" or "5s";
@@ -354,9 +369,9 @@ pub fn documentation() -> String {
 
     let mut page = String::from(
         "# Configuration\n\n\
-         Generated from `core/src/config.rs`; do not edit. Natively each setting is an environment variable and a\n\
+         Generated from `core/src/config/mod.rs`; do not edit. Natively each setting is an environment variable and a\n\
          flag (`TOKEN_TTL` is `--token-ttl`; the flag wins); on the edge it is a var or a secret. Times are written\n\
-         `500ms`, `30s`, `15m`, `1h`. A wrong value stops the start with one sentence for each.\n\n\
+         `500ms`, `30s`, `15m`, `1h`, `7d`. A wrong value stops the start with one sentence for each.\n\n\
          | setting | default | where | what it does |\n|---|---|---|---|\n",
     );
     for setting in Config::SETTINGS {

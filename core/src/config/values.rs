@@ -26,6 +26,67 @@ impl Parse for EmailProvider {
     }
 }
 
+/// Who may register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Whoever brings an invitation.
+    Invited,
+    /// Nobody.
+    Closed,
+}
+
+impl Registration {
+    /// As the setting has it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invited => "invited",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl Parse for Registration {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "open" => Ok(Self::Open),
+            "invited" => Ok(Self::Invited),
+            "closed" => Ok(Self::Closed),
+            _ => Err("expected open, invited or closed.".to_owned()),
+        }
+    }
+}
+
+/// The address of a page, with a place for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageUrl(String);
+
+impl PageUrl {
+    /// Where the token goes. It needs no escape: tokens are of letters, digits, `-` and `_`.
+    const PLACE: &str = "{token}";
+
+    /// The address of the page for this token.
+    pub(crate) fn with(&self, token: &str) -> String {
+        self.0.replace(Self::PLACE, token)
+    }
+}
+
+impl Parse for PageUrl {
+    fn parse(text: &str) -> Result<Self, String> {
+        let page = Self(text.to_owned());
+        let url: Option<http::Uri> = page.with("t").parse().ok();
+        let sound =
+            url.is_some_and(|url| matches!(url.scheme_str(), Some("https" | "http")) && url.host().is_some());
+        if sound && text.matches(Self::PLACE).count() == 1 {
+            return Ok(page);
+        }
+        Err("expected the address of a page with {token} in it, such as https://app.example.com/join#{token}."
+            .to_owned())
+    }
+}
+
 /// The work factor of bcrypt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BcryptCost(pub(crate) u32);
@@ -166,6 +227,30 @@ impl Parse for LogFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_have_one_place_for_a_token() {
+        for (page, with) in [
+            ("https://app.example.com/join#{token}", "https://app.example.com/join#a-b_c"),
+            ("http://localhost:3000/?t={token}&x=y", "http://localhost:3000/?t=a-b_c&x=y"),
+            ("https://app.example.com/reset/{token}", "https://app.example.com/reset/a-b_c"),
+        ] {
+            assert_eq!(PageUrl::parse(page).unwrap().with("a-b_c"), with);
+        }
+        for bad in [
+            "https://app.example.com/join",
+            "https://app.example.com/{token}/{token}",
+            "app.example.com/{token}",
+            "mailto:{token}",
+            "javascript:alert({token})",
+            "https://app.example.com/a b#{token}",
+            "https://app.example.com/\n#{token}",
+            "/join#{token}",
+            "{token}",
+        ] {
+            assert!(PageUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn keys_have_names_and_are_long_enough() {

@@ -46,15 +46,18 @@ impl App {
         chain::seal(&Courier::new(self), self.waiting.tenants(self.ports.clock.elapsed()), batches).await
     }
 
-    /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, and imports that
-    /// nobody goes on with. To be called in the background, now and then.
+    /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, imports that nobody
+    /// goes on with, resets of passwords that are good no longer, and deliveries that were settled. To be called in the
+    /// background, now and then. Returns whether there may be more to drop.
     ///
     /// # Errors
     /// The database cannot be asked. It is dropped the next time.
-    pub async fn prune(&self) -> Result<()> {
+    pub async fn prune(&self) -> Result<bool> {
         let courier = Courier::new(self);
         repository::idempotency::prune(&courier).await?;
-        repository::transfer::import::prune(&courier).await
+        repository::transfer::import::prune(&courier).await?;
+        repository::resets::prune(&courier).await?;
+        deliveries::prune(&courier).await
     }
 
     /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To

@@ -6,6 +6,7 @@ mod callers;
 mod context;
 mod denied;
 mod doors;
+mod ids;
 mod memory;
 mod named;
 mod waiting;
@@ -32,6 +33,7 @@ pub use self::{
     way_out::Served,
 };
 use self::{
+    ids::Ids,
     memory::Memory,
     waiting::Waiting,
     way_out::{allow, options, unless_known},
@@ -59,8 +61,9 @@ const FAULT: HeaderName = HeaderName::from_static("x-fault");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The only request headers that are read here; an adapter needs to pass on no other.
-pub static REQUEST_HEADERS: [HeaderName; 13] = [
+pub static REQUEST_HEADERS: [HeaderName; 14] = [
     header::AUTHORIZATION,
+    header::CONTENT_ENCODING,
     header::CONTENT_TYPE,
     header::ACCEPT,
     named::TENANT_ID,
@@ -81,6 +84,7 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) ports: Ports,
     pub(crate) tokens: Tokens,
+    ids: Ids,
     waiting: Waiting,
     /// The operator's identity provider, if there is one.
     pub(crate) provider: Option<Provider>,
@@ -117,8 +121,19 @@ impl App {
         }
         let (provider, waiting) = (Provider::new(&config), Waiting::default());
         let (slugs, identities) = (Memory::default(), Memory::default());
-        let draining = AtomicBool::new(false);
-        Ok(Arc::new(Self { config, ports, tokens, waiting, provider, router, slugs, identities, draining }))
+        let (ids, draining) = (Ids::default(), AtomicBool::new(false));
+        Ok(Arc::new(Self {
+            config,
+            ports,
+            tokens,
+            ids,
+            waiting,
+            provider,
+            router,
+            slugs,
+            identities,
+            draining,
+        }))
     }
 
     /// From now on `/readyz` answers 503, so that whoever shares out requests sends no more of them here. All else is
@@ -185,23 +200,16 @@ impl App {
         self.ports.clock.now()
     }
 
-    /// A new id: UUID version 7 (RFC 9562, section 5.7), so that ids sort by the time they were made.
+    /// A new id, greater than all that this instance made before: see [`Ids`].
     pub(crate) fn new_id(&self) -> Result<Uuid> {
-        let mut random = [0; 10];
+        let mut random = [0; 12];
         self.ports.entropy.fill(&mut random)?;
-        let millis = u64::try_from(self.now().unix_millis()).unwrap_or_default();
-        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+        Ok(self.ids.next(self.now(), random))
     }
 
-    /// So many new ids, in order, as if they were made one after the other.
+    /// So many new ids, in order.
     pub(crate) fn new_ids(&self, count: usize) -> Result<Vec<Uuid>> {
-        let mut ids = Vec::with_capacity(count);
-        for _ in 0..count {
-            // Those of the same millisecond differ by chance only.
-            let id = self.new_id()?;
-            ids.insert(ids.partition_point(|other| *other < id), id);
-        }
-        Ok(ids)
+        (0..count).map(|_| self.new_id()).collect()
     }
 
     fn request_id(&self, headers: &HeaderMap) -> String {
@@ -266,6 +274,11 @@ impl App {
             path,
             query: parts.uri.query().map(str::to_owned),
             content_type: parts.headers.get(header::CONTENT_TYPE).cloned(),
+            encoded: parts
+                .headers
+                .get_all(header::CONTENT_ENCODING)
+                .iter()
+                .any(|coding| coding != "identity"),
             accept: parts.headers.get_all(header::ACCEPT).iter().cloned().collect(),
             body,
             named,

@@ -1,4 +1,4 @@
-//! Registration, and sessions: logging in, renewing tokens, logging out.
+//! Registration, forgotten passwords, and sessions: logging in, renewing tokens, logging out.
 
 use serde::Serialize;
 
@@ -8,6 +8,7 @@ use crate::{
     problem::{Code, Problem, Result},
     reply::{Created, Json, NoContent},
     repository::{
+        resets::{PasswordReset, PasswordResetRequest, Resets},
         sessions::{Refresh, Sessions, SignIn, Tokens},
         users::{Accounts, Login, Registration, User},
     },
@@ -69,4 +70,15 @@ pub(crate) async fn logout(account: Account) -> Result<NoContent> {
     let elsewhere = "There is no session to end: you have logged in at the identity provider.";
     let session = account.session().ok_or_else(|| Problem::with(Code::SessionRequired, elsewhere))?;
     account.revoke(session).await.map(|()| NoContent)
+}
+
+pub(crate) async fn forgot_password(
+    lobby: Lobby,
+    Body(request): Body<PasswordResetRequest>,
+) -> Result<NoContent> {
+    lobby.ask(request).await.map(|()| NoContent)
+}
+
+pub(crate) async fn reset_password(lobby: Lobby, Body(reset): Body<PasswordReset>) -> Result<NoContent> {
+    lobby.reset(reset).await.map(|()| NoContent)
 }

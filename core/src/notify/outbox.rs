@@ -1,4 +1,5 @@
-//! The outbox: deliveries are written in the batch of the change that they tell of, and sent after it, at least once.
+//! The outbox: deliveries are written in the batch of the change that they tell of, and sent after it, at least once. Mails
+//! about forgotten passwords, which are of no tenant, go the same way.
 //!
 //! Whoever sends claims what is due, which also sets the time when it is due again: should they vanish, another one
 //! goes on then. A claim that has passed to another one settles nothing.
@@ -6,21 +7,29 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt, future::join_all};
+use uuid::Uuid;
 
 use super::providers::{Message, provider};
 use crate::{
     dispatch::{App, Courier, Meter},
     ports::SendFailure,
     problem::{Problem, Result},
-    repository::deliveries::{self, Claimed, Content, Settlement, Ticket},
+    repository::{
+        deliveries::{self, Claimed, Content, Settlement, Ticket},
+        resets,
+    },
+    sql::DecodeError,
     tenant_config::TenantConfig,
     trace::Trace,
-    values::{Channel, DeliveryId, DeliveryState, InvitationId, NotificationKind, TenantId},
+    values::{Channel, DeliveryState, InvitationId, NotificationKind, TenantId},
 };
 
 /// Attempts beyond `OUTBOX_ATTEMPTS` that a delivery gets if they are never settled: each ended with the process that
 /// made it. That may be chance a few times, but not for ever.
 const UNSETTLED_AT_MOST: i64 = 20;
+
+/// Who sends mails that are no tenant's.
+const PRODUCT: &str = "Bailiwick";
 
 /// What came of looking through the outbox once.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +50,10 @@ impl Round {
 /// An attempt to send a delivery, as an adapter may want to log it.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The delivery.
-    pub id: DeliveryId,
-    /// The tenant whose it is.
-    pub tenant: TenantId,
+    /// The delivery, or the reset of a password that it is about.
+    pub id: Uuid,
+    /// The tenant whose it is, if it is one's.
+    pub tenant: Option<TenantId>,
     /// By which way; `None` if that could not be read.
     pub channel: Option<Channel>,
     /// What became of it: sent, to be tried again, or given up.
@@ -60,13 +69,64 @@ pub struct Attempt {
     pub steps: Vec<crate::trace::Step>,
 }
 
-/// Sends what is due, up to a number.
+/// What is to be sent.
+enum Errand {
+    Delivery(Ticket, Result<Content, DecodeError>),
+    Reset(resets::Claimed),
+}
+
+impl Errand {
+    /// Its id, the tenant whose it is, and which attempt this is.
+    fn about(&self) -> (Uuid, Option<TenantId>, i64) {
+        match self {
+            Self::Delivery(ticket, _) => (ticket.id.0, Some(ticket.tenant_id), ticket.attempts),
+            Self::Reset(mail) => (mail.id.0, None, mail.attempts),
+        }
+    }
+
+    /// By which way it goes, if that could be read, and the trace of what caused it, if that is known.
+    fn way(&self) -> (Option<Channel>, Option<&str>) {
+        match self {
+            Self::Delivery(_, Ok(content)) => (Some(content.channel), content.trace.as_deref()),
+            Self::Delivery(_, Err(_)) => (None, None),
+            Self::Reset(_) => (Some(Channel::Email), None),
+        }
+    }
+
+    async fn send(&self, app: &App, meter: &Meter) -> Result<(), SendFailure> {
+        match self {
+            Self::Delivery(ticket, Ok(content)) => send(app, meter, ticket, content).await,
+            // Another version wrote it; one that can read it may be on its way.
+            Self::Delivery(_, Err(error)) => {
+                Err(SendFailure::Later(format!("it cannot be read here: {}", error.0), None))
+            }
+            Self::Reset(mail) => send_reset(app, meter, mail).await,
+        }
+    }
+
+    async fn settle(&self, courier: &Courier<'_>, settlement: &Settlement) -> Result<()> {
+        match self {
+            Self::Delivery(ticket, _) => deliveries::settle(courier, ticket, settlement).await,
+            Self::Reset(mail) => {
+                let again = settlement.state == DeliveryState::Pending;
+                resets::settle(courier, mail, again.then_some(settlement.due)).await
+            }
+        }
+    }
+}
+
+/// Sends what is due, up to a number, of which tenants' deliveries always have at least a half.
 pub(crate) async fn round(courier: &Courier<'_>, at_once: u32) -> Result<Round> {
-    let claimed = deliveries::claim(courier, courier.app().config.outbox_lease, at_once).await?;
-    let mut round = Round { more: !claimed.is_empty(), ..Round::default() };
+    let lease = courier.app().config.outbox_lease;
+    let mails = resets::claim(courier, lease, at_once / 2).await?;
+    let left = at_once.saturating_sub(u32::try_from(mails.len()).unwrap_or(at_once));
+    let claimed = deliveries::claim(courier, lease, left).await?;
+    let deliveries = claimed.into_iter().map(|Claimed { ticket, content }| Errand::Delivery(ticket, content));
+    let errands: Vec<_> = mails.into_iter().map(Errand::Reset).chain(deliveries).collect();
+    let mut round = Round { more: !errands.is_empty(), ..Round::default() };
     // One that panics takes no other one with it, where the platform allows it.
     let attempts =
-        claimed.into_iter().map(|delivery| AssertUnwindSafe(attempt(courier, delivery)).catch_unwind());
+        errands.into_iter().map(|errand| AssertUnwindSafe(attempt(courier, errand)).catch_unwind());
     for attempt in join_all(attempts).await {
         let panicked = |_| Err(Problem::internal("an attempt to send something panicked"));
         round.attempts.push(attempt.unwrap_or_else(panicked)?);
@@ -75,27 +135,24 @@ pub(crate) async fn round(courier: &Courier<'_>, at_once: u32) -> Result<Round> 
 }
 
 /// Tries to send one, and notes what came of it.
-async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) -> Result<Attempt> {
+async fn attempt(courier: &Courier<'_>, errand: Errand) -> Result<Attempt> {
     let app = courier.app();
-    let (begun, cause) = (app.ports.clock.elapsed(), content.as_ref().ok());
-    let channel = cause.map(|content| content.channel);
-    let trace = Trace::following(app, cause.and_then(|content| content.trace.as_deref()));
+    let begun = app.ports.clock.elapsed();
+    let ((id, tenant, attempts), (channel, cause)) = (errand.about(), errand.way());
+    let trace = Trace::following(app, cause);
     let meter = Meter::begin(app, trace);
     let courier = courier.with(&meter);
     let most = i64::from(app.config.outbox_attempts);
-    let outcome = match content {
-        _ if ticket.attempts > most + UNSETTLED_AT_MOST => {
-            Err(SendFailure::Never("no attempt came to an end".to_owned()))
-        }
-        // Another version wrote it; one that can read it may be on its way.
-        Err(error) => Err(SendFailure::Later(format!("it cannot be read here: {}", error.0), None)),
-        Ok(content) => send(app, &meter, &ticket, content).await,
+    let outcome = if attempts > most + UNSETTLED_AT_MOST {
+        Err(SendFailure::Never("no attempt came to an end".to_owned()))
+    } else {
+        errand.send(app, &meter).await
     };
     let now = app.now();
     let settlement = match outcome {
         Ok(()) => Settlement { state: DeliveryState::Sent, due: now, error: None, sent_at: Some(now) },
-        Err(SendFailure::Later(error, wait)) if ticket.attempts < most => {
-            let due = now.plus(pause(app, ticket.attempts, wait));
+        Err(SendFailure::Later(error, wait)) if attempts < most => {
+            let due = now.plus(pause(app, attempts, wait));
             Settlement { state: DeliveryState::Pending, due, error: Some(error), sent_at: None }
         }
         Err(SendFailure::Never(error) | SendFailure::Later(error, _)) => {
@@ -103,12 +160,12 @@ async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) ->
         }
     };
     // What was sent and not settled is sent again, so a database that is away for a moment is asked once more.
-    if deliveries::settle(&courier, &ticket, &settlement).await.is_err() {
-        deliveries::settle(&courier, &ticket, &settlement).await?;
+    if errand.settle(&courier, &settlement).await.is_err() {
+        errand.settle(&courier, &settlement).await?;
     }
     Ok(Attempt {
-        id: ticket.id,
-        tenant: ticket.tenant_id,
+        id,
+        tenant,
         channel,
         state: settlement.state,
         error: settlement.error,
@@ -119,7 +176,7 @@ async fn attempt(courier: &Courier<'_>, Claimed { ticket, content }: Claimed) ->
     })
 }
 
-async fn send(app: &App, meter: &Meter, ticket: &Ticket, content: Content) -> Result<(), SendFailure> {
+async fn send(app: &App, meter: &Meter, ticket: &Ticket, content: &Content) -> Result<(), SendFailure> {
     // Who is no longer in the tenant is told nothing more of it.
     if content.recipient_id.is_some() && content.recipient_status.is_none() {
         return Err(SendFailure::Never("the recipient is no longer an active member".to_owned()));
@@ -127,21 +184,51 @@ async fn send(app: &App, meter: &Meter, ticket: &Ticket, content: Content) -> Re
     let Some(provider) = provider(app, content.channel) else {
         return Err(SendFailure::Never("the channel has no provider".to_owned()));
     };
-    let mut body = content.body;
+    let mut body = content.body.clone();
     if content.kind == NotificationKind::Invitation {
         let (tenant, id) = (ticket.tenant_id, InvitationId(content.subject_id));
-        let token = content.token_hash.and_then(|digest| app.tokens.invitation_again(tenant, id, &digest));
+        let token =
+            content.token_hash.as_ref().and_then(|digest| app.tokens.invitation_again(tenant, id, digest));
         let gone = || SendFailure::Never("the invitation is no longer open".to_owned());
         let token = token.ok_or_else(gone)?;
-        body = format!("{body}\n\nThis is the token of the invitation:\n\n{}\n", token.expose());
+        let way_in = match &app.config.invitation_url {
+            Some(page) => format!("Accept the invitation here:\n\n{}", page.with(token.expose())),
+            None => format!("This is the token of the invitation:\n\n{}", token.expose()),
+        };
+        body = format!("{body}\n\n{way_in}\n");
     }
     let message = Message {
         id: ticket.id.0,
         tenant_name: content.tenant_name.as_str().to_owned(),
-        config: TenantConfig::read(content.config),
-        address: content.address,
-        title: content.title,
+        config: TenantConfig::read(content.config.clone()),
+        address: content.address.clone(),
+        title: content.title.clone(),
         body,
+    };
+    provider.send(app, meter, message).await
+}
+
+/// The mail that brings the token by which a forgotten password is reset.
+async fn send_reset(app: &App, meter: &Meter, mail: &resets::Claimed) -> Result<(), SendFailure> {
+    let token = app.tokens.reset_again(mail.id, &mail.token_hash);
+    let token = token.ok_or_else(|| SendFailure::Never("the key of its token is gone".to_owned()))?;
+    let Some(provider) = provider(app, Channel::Email) else {
+        return Err(SendFailure::Never("the channel has no provider".to_owned()));
+    };
+    let way_in = match &app.config.password_reset_url {
+        Some(page) => format!("Set another one here:\n\n{}", page.with(token.expose())),
+        None => format!("This is the token that sets another one:\n\n{}", token.expose()),
+    };
+    let message = Message {
+        id: mail.id.0,
+        tenant_name: PRODUCT.to_owned(),
+        config: TenantConfig::default(),
+        address: Some(mail.email.as_str().to_owned()),
+        title: "Reset your password".to_owned(),
+        body: format!(
+            "Somebody, probably you, has forgotten the password of your account. {way_in}\n\nIt is good once, and not \
+             for long. If it was not you, there is nothing to do: your password is what it was.\n"
+        ),
     };
     provider.send(app, meter, message).await
 }

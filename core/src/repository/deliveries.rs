@@ -24,9 +24,17 @@ use crate::{
 const COLUMNS: &str = "id, channel, kind, recipient_id, address, title, subject_type, subject_id, state, attempts, \
      CASE state WHEN 'pending' THEN next_attempt_at END AS next_attempt_at, last_error, sent_at, created_at";
 
-/// What is due at the time `?1`. A suspended tenant's deliveries wait until it is resumed.
-const DUE_ROWS: &str = "FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
-     WHERE d.state = 'pending' AND d.next_attempt_at <= ?1 AND t.suspended_at IS NULL";
+/// Deliveries that are dropped in one transaction.
+const PRUNED_AT_ONCE: i64 = 1_000;
+
+/// The tenants that have something pending, one after the other: each is looked up after the one before, so that this
+/// costs as many steps as there are tenants, however much they have. A suspended tenant's deliveries wait until it is
+/// resumed.
+const TENANTS: &str = "(WITH RECURSIVE owing (tenant_id) AS (\
+     SELECT (SELECT d.tenant_id FROM deliveries d WHERE d.state = 'pending' ORDER BY d.tenant_id LIMIT 1) \
+     UNION ALL SELECT (SELECT d.tenant_id FROM deliveries d WHERE d.state = 'pending' AND d.tenant_id > o.tenant_id \
+     ORDER BY d.tenant_id LIMIT 1) FROM owing o WHERE o.tenant_id IS NOT NULL) \
+     SELECT o.tenant_id FROM owing o JOIN tenants t ON t.id = o.tenant_id WHERE t.suspended_at IS NULL) ";
 
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, channel text, kind text, recipient_id uuid, address text, title text, body text,
     subject_type text, subject_id uuid);
@@ -40,16 +48,23 @@ statements! { "deliveries";
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
 
     /// Whether anything is due, in any tenant: asked every few seconds, so it must cost nothing.
-    spanning DUE = "SELECT 1 AS due ", DUE_ROWS, " LIMIT 1";
+    spanning DUE = "SELECT 1 AS due WHERE EXISTS (SELECT 1 FROM deliveries d \
+         WHERE d.state = 'pending' AND d.next_attempt_at <= ?1) \
+         AND EXISTS (SELECT 1 FROM ", TENANTS, "o WHERE EXISTS (SELECT 1 FROM deliveries e \
+         WHERE e.tenant_id = o.tenant_id AND e.state = 'pending' AND e.next_attempt_at <= ?1))";
 
     /// Claims what is due, in any tenant, until the time that is given. Tenants take turns, and none has more than its
-    /// share under way: neither much to send nor a slow receiver of one keeps the others waiting.
+    /// share under way: neither much to send nor a slow receiver of one keeps the others waiting. Of each no more is read
+    /// than its share and what is due at the same time as the last of it, for a claim keeps other writers waiting.
     spanning CLAIM = "UPDATE deliveries SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
          WHERE (tenant_id, id) IN (SELECT x.tenant_id, x.id FROM (SELECT d.tenant_id, d.id, d.next_attempt_at, \
-         row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.next_attempt_at, d.id) \
-         + COALESCE((SELECT b.busy FROM (SELECT f.tenant_id, count(*) AS busy FROM deliveries f \
-         WHERE f.state = 'pending' AND f.claim IS NOT NULL AND f.next_attempt_at > ?1 GROUP BY f.tenant_id) b \
-         WHERE b.tenant_id = d.tenant_id), 0) AS place ", DUE_ROWS, ") x \
+         row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.next_attempt_at, d.id) + w.busy AS place \
+         FROM (SELECT o.tenant_id, \
+         (SELECT count(*) FROM deliveries f WHERE f.tenant_id = o.tenant_id AND f.state = 'pending' \
+         AND f.claim IS NOT NULL AND f.next_attempt_at > ?1) AS busy, \
+         (SELECT e.next_attempt_at FROM deliveries e WHERE e.tenant_id = o.tenant_id AND e.state = 'pending' \
+         AND e.next_attempt_at <= ?1 ORDER BY e.next_attempt_at LIMIT 1 OFFSET ?5) AS latest FROM ", TENANTS, "o) w CROSS JOIN deliveries d WHERE d.tenant_id = w.tenant_id AND d.state = 'pending' \
+         AND d.next_attempt_at <= COALESCE(w.latest, ?1)) x \
          WHERE x.place <= ?5 ORDER BY x.place, x.next_attempt_at LIMIT ?4)";
 
     /// What was claimed, with what it takes to send it. An invitation must be open still.
@@ -72,6 +87,11 @@ statements! { "deliveries";
     /// Notes what came of an attempt, if the claim still holds.
     tenant SETTLE = "UPDATE deliveries SET state = ?3, next_attempt_at = ?4, last_error = ?5, sent_at = ?6, claim = NULL \
          WHERE tenant_id = ?1 AND id = ?2 AND claim = ?7";
+
+    /// Drops what was sent or given up before the time that is given, oldest first and so many at the most: a few years of
+    /// them in one transaction would keep others waiting.
+    spanning PRUNE = "DELETE FROM deliveries WHERE (tenant_id, id) IN (SELECT d.tenant_id, d.id FROM deliveries d \
+         WHERE d.state <> 'pending' AND d.next_attempt_at <= ?1 ORDER BY d.next_attempt_at LIMIT ?2) RETURNING 1 AS dropped";
 
     tenant LIST = "SELECT ", COLUMNS, " FROM deliveries WHERE tenant_id = ?1 \
          AND state = COALESCE(?2, state) AND id < ?3 ORDER BY id DESC LIMIT ?4";
@@ -251,6 +271,16 @@ pub(crate) async fn depth(courier: &Courier<'_>) -> Result<Depth> {
         Duration::from_millis(millis.try_into().unwrap_or_default())
     };
     Ok(Depth { pending, dead, oldest: since(oldest), overdue: since(due) })
+}
+
+/// Drops what was settled long enough ago: some of it. Returns whether there may be more.
+pub(crate) async fn prune(courier: &Courier<'_>) -> Result<bool> {
+    let app = courier.app();
+    let before = app.now().minus(app.config.outbox_retention);
+    let mut batch = courier.batch(None);
+    let dropped = batch.add_global::<i64, _>(&PRUNE, [before.into(), PRUNED_AT_ONCE.into()]);
+    let dropped = courier.run(batch).await?.all(dropped)?.len();
+    Ok(i64::try_from(dropped).is_ok_and(|dropped| dropped >= PRUNED_AT_ONCE))
 }
 
 /// A tenant's deliveries, as its owners see them.

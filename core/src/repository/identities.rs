@@ -112,7 +112,8 @@ pub(crate) async fn admit(
         return Ok(known);
     }
     let (app, now) = (lobby.app(), lobby.app().now());
-    let email = subject.email.as_ref().ok_or_else(|| Problem::new(Code::EmailNotVerified))?;
+    let email = subject.email.as_ref().filter(|email| !users::is_unclaimed(email.as_str()));
+    let email = email.ok_or_else(|| Problem::new(Code::EmailNotVerified))?;
     let known = Known { id: IdentityId(app.new_id()?), user: UserId(app.new_id()?) };
     let local = email.as_str().split('@').next().unwrap_or_default();
     let name = subject.name.clone().or_else(|| Name::parse(local).ok());

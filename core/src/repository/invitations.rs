@@ -54,9 +54,9 @@ statements! { "invitations";
          WHERE tenant_id = ?1 AND accepted_at IS NULL AND revoked_at IS NULL \
          AND email = (SELECT u.email FROM users u WHERE u.id = ?2)";
 
-    /// A row if nobody with this address is a member who can log in.
+    /// A row if nobody with this address is a member who can log in and has agreed to be one.
     tenant NO_MEMBER = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
-         WHERE m.tenant_id = ?1 AND u.email = ?2 \
+         WHERE m.tenant_id = ?1 AND u.email = ?2 AND m.imported_at IS NULL \
          AND (u.password_hash <> '' OR EXISTS (SELECT 1 FROM identities k WHERE k.user_id = u.id)))";
 
     tenant REVOKE = "UPDATE invitations SET revoked_at = ?2 \
@@ -69,8 +69,11 @@ statements! { "invitations";
          AND email = (SELECT u.email FROM users u WHERE u.id = ?5) \
          AND EXISTS (SELECT 1 FROM tenants t WHERE t.id = ?1 AND t.suspended_at IS NULL)";
 
+    /// Makes somebody a member as an invitation says; also whoever was brought in with the tenant, and agrees by this.
     tenant JOIN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
-         SELECT i.tenant_id, ?3, ?4, i.role, 'active', ?5, ?5, 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?2";
+         SELECT i.tenant_id, ?3, ?4, i.role, 'active', ?5, ?5, 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?2 \
+         ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = excluded.role, status = 'active', imported_at = NULL, \
+         updated_at = excluded.updated_at, version = memberships.version + 1 WHERE memberships.imported_at IS NOT NULL";
 
     /// Whether the operator keeps the tenant closed.
     tenant SUSPENDED = "SELECT id FROM tenants WHERE id = ?1 AND suspended_at IS NOT NULL";
@@ -301,8 +304,8 @@ pub(super) fn accept(batch: &mut Batch<'_>, app: &App, token: &InvitationToken, 
         Problem::new(Code::InvitationUnusable),
     );
     let membership = MembershipId(app.new_id()?);
-    let _: Slot<()> = batch.add(&JOIN, [id.into(), membership.into(), user.into(), now.into()]);
-    batch.on_duplicate("memberships_tenant_id_user_id_key", Problem::new(Code::AlreadyMember));
+    let arguments = [id.into(), membership.into(), user.into(), now.into()];
+    let _: Slot<()> = batch.require(&JOIN, arguments, Problem::new(Code::AlreadyMember));
     activity::record(batch, app, user, event("invitation.accepted", id, json!({})))
 }
 

@@ -41,6 +41,9 @@ statements! { "members";
     tenant UPDATE = "UPDATE memberships SET role = ?3, status = ?4, updated_at = ?5, version = version + 1 \
          WHERE tenant_id = ?1 AND user_id = ?2 AND version = ?6";
 
+    /// A row if they are a member who has agreed to be one: who came with the tenant when it was brought in has not.
+    tenant HAS_AGREED = "SELECT 1 AS ok FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND imported_at IS NULL";
+
     tenant UNASSIGN = "UPDATE tasks SET assignee_id = NULL, updated_at = ?3, version = version + 1 \
          WHERE tenant_id = ?1 AND assignee_id = ?2";
 
@@ -166,6 +169,10 @@ impl Repository<'_> {
             [user.into(), role.into(), status.into(), now.into(), before.version.into()],
             Problem::new(Code::Conflict),
         );
+        if status == MembershipStatus::Active {
+            let asked = Problem::new(Code::InvitationRequired);
+            let _: Slot<i64> = batch.require(&HAS_AGREED, [user.into()], asked);
+        }
         let _: Slot<i64> = batch.require(&HAS_OWNER, [], Problem::new(Code::LastOwner));
         // Who may still invite may do so for roles below their own.
         let may_invite = status == MembershipStatus::Active && role >= Role::Manager;

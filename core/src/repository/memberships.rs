@@ -59,7 +59,8 @@ statements! { "memberships";
     /// The same, and whoever is a member already gets the role and is active.
     tenant PUT = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1) ON CONFLICT (tenant_id, user_id) DO UPDATE \
-         SET role = excluded.role, status = 'active', updated_at = excluded.updated_at, version = memberships.version + 1";
+         SET role = excluded.role, status = 'active', imported_at = NULL, updated_at = excluded.updated_at, \
+         version = memberships.version + 1";
 
     /// Members who could approve what another one submitted.
     tenant COUNT_MANAGERS = "SELECT count(*) AS managers ", MANAGERS;

@@ -19,6 +19,7 @@ pub(crate) mod memberships;
 pub mod notifications;
 pub mod operator;
 pub mod projects;
+pub(crate) mod resets;
 pub mod search;
 pub(crate) mod service;
 pub(crate) mod sessions;
@@ -57,6 +58,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     operator::ALL,
     operator::users::ALL,
     projects::ALL,
+    resets::ALL,
     search::ALL,
     service::ALL,
     sessions::ALL,

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::{activity, invitations, memberships, tenants};
 use crate::{
     conditional::{Placed, Resource, Version},
+    config,
     dispatch::{Account, App, Batch, Lobby, NamedTenant, Slot},
-    input::{Patch, input},
+    input::{Fault, FaultCode, Patch, input},
     json,
     password::{HashJob, HashOutcome, NewPassword, Password},
     problem::{Code, Problem, Result},
@@ -38,6 +39,9 @@ statements! { "users";
     /// Provided that nobody else has changed it in between.
     global SET_PASSWORD_HASH = "UPDATE users SET password_hash = ?2, updated_at = ?3, version = version + 1 \
          WHERE id = ?1 AND password_hash = ?4";
+
+    /// Whatever it was.
+    global REPLACE_PASSWORD_HASH = "UPDATE users SET password_hash = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1";
 
     global BY_ID = "SELECT id, email, name, created_at, updated_at, version FROM users WHERE id = ?1";
 
@@ -122,6 +126,11 @@ pub(super) fn unclaimed(id: &str) -> String {
     format!("{id}{UNCLAIMED}")
 }
 
+/// Whether an address is of that kind, and so nobody's to have.
+pub(super) fn is_unclaimed(email: &str) -> bool {
+    email.ends_with(UNCLAIMED)
+}
+
 /// In the place of a password's hash: no password matches it. Who has it comes by an identity provider.
 pub(super) const NO_PASSWORD: &str = "";
 
@@ -144,6 +153,10 @@ pub(super) fn enrol(
     name: &Name,
     password_hash: String,
 ) -> Result<()> {
+    if is_unclaimed(email.as_str()) {
+        let fault = Fault::new(FaultCode::NotAllowed, "No mail can reach this address.");
+        return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("email")]));
+    }
     let (app, now) = (batch.app(), batch.app().now());
     let arguments = [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()];
     let _: Slot<()> = batch.add_global(&INSERT, arguments);
@@ -198,6 +211,16 @@ impl Accounts for Lobby {
     async fn register(&self, named: NamedTenant, registration: Registration) -> Result<User> {
         let app = self.app();
         let Registration { email, name, password, invitation_token: token } = registration;
+        let refusal = match (app.config.registration, &token) {
+            (config::Registration::Open, _) | (config::Registration::Invited, Some(_)) => None,
+            (config::Registration::Invited, None) => Some("Whoever registers here brings an invitation."),
+            (config::Registration::Closed, _) => {
+                Some("Nobody can register here; the operator makes accounts.")
+            }
+        };
+        if let Some(detail) = refusal {
+            return Err(Problem::with(Code::RegistrationClosed, detail));
+        }
         app.count(Limit::Account, email.as_str()).await?;
         let password_hash = hash(app, password).await?;
         let (id, now) = (UserId(app.new_id()?), app.now());

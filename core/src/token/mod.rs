@@ -10,12 +10,12 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use self::hs256::{PROVIDER, hmac_sha256};
-pub(crate) use self::opaque::{ApiKeyToken, InvitationToken, RefreshToken, sha256_hex};
+pub(crate) use self::opaque::{ApiKeyToken, InvitationToken, RefreshToken, ResetToken, sha256_hex};
 use crate::{
     config::{Config, JwtKey},
     limits,
     time::Timestamp,
-    values::{ApiKeyId, IdentityId, InvitationId, SessionId, TenantId, UserId},
+    values::{ApiKeyId, IdentityId, InvitationId, ResetId, SessionId, TenantId, UserId},
 };
 
 const ISSUER: &str = "bailiwick";
@@ -82,6 +82,7 @@ struct Key {
     cursor: [u8; 32],
     invitation: [u8; 32],
     refresh: [u8; 32],
+    reset: [u8; 32],
     answer: [u8; 32],
 }
 
@@ -95,6 +96,7 @@ impl Key {
             cursor: hmac_sha256(secret, &[b"bailiwick cursor"]),
             invitation: hmac_sha256(secret, &[b"bailiwick invitation"]),
             refresh: hmac_sha256(secret, &[b"bailiwick refresh"]),
+            reset: hmac_sha256(secret, &[b"bailiwick reset"]),
             answer: hmac_sha256(secret, &[b"bailiwick answer"]),
         }
     }
@@ -107,6 +109,10 @@ impl Key {
     fn refresh(&self, session: SessionId, nonce: [u8; 16]) -> RefreshToken {
         let mac = hmac_sha256(&self.refresh, &[session.0.as_bytes(), &nonce]);
         RefreshToken::new(session, nonce, mac)
+    }
+
+    fn reset(&self, id: ResetId) -> ResetToken {
+        ResetToken::new(id, hmac_sha256(&self.reset, &[id.0.as_bytes()]))
     }
 }
 
@@ -201,6 +207,17 @@ impl Tokens {
     ) -> Option<InvitationToken> {
         let same = |token: &InvitationToken| token.digest().as_bytes().ct_eq(digest.as_bytes()).into();
         self.keys().map(|key| key.invitation(tenant, id)).find(same)
+    }
+
+    /// The token of a new reset of a password. It can be made again from the id, as that of an invitation can.
+    pub(crate) fn reset(&self, id: ResetId) -> ResetToken {
+        self.first.reset(id)
+    }
+
+    /// The token of a reset that was made before, by its digest; `None` if its key is gone.
+    pub(crate) fn reset_again(&self, id: ResetId, digest: &str) -> Option<ResetToken> {
+        let same = |token: &ResetToken| token.digest().as_bytes().ct_eq(digest.as_bytes()).into();
+        self.keys().map(|key| key.reset(id)).find(same)
     }
 
     /// A refresh token of a session.

@@ -1,6 +1,6 @@
-//! Tokens that say nothing to whoever has them: those of invitations, those that renew sessions, and API keys. The
-//! database keeps nothing but their digests. The first two are 32 bytes of ids and 32 bytes of a MAC; an API key is 32
-//! random bytes before its ids, and so outlives the keys of the service.
+//! Tokens that say nothing to whoever has them: those of invitations, those that renew sessions, those that reset
+//! passwords, and API keys. The database keeps nothing but their digests. All but the last are ids and 32 bytes of a MAC;
+//! an API key is 32 random bytes before its ids, and so outlives the keys of the service.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     input::{Fault, FaultCode, Leaf},
-    values::{ApiKeyId, InvitationId, SessionId, TenantId, UserId, string},
+    values::{ApiKeyId, InvitationId, ResetId, SessionId, TenantId, UserId, string},
 };
 
 fn text(one: [u8; 16], two: [u8; 16], mac: [u8; 32]) -> String {
@@ -31,17 +31,32 @@ impl InvitationToken {
     pub(super) fn new(tenant: TenantId, id: InvitationId, mac: [u8; 32]) -> Self {
         Self { text: text(tenant.0.into_bytes(), id.0.into_bytes(), mac), tenant, id }
     }
-
-    /// The text, for whoever is invited.
-    pub(crate) fn expose(&self) -> &str {
-        &self.text
-    }
-
-    /// What the database keeps of it: SHA-256, in hexadecimal. The token is random enough to need no salt.
-    pub(crate) fn digest(&self) -> String {
-        sha256_hex(&self.text)
-    }
 }
+
+/// What tokens have in common that are made from ids and a MAC.
+macro_rules! tokens {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// The text, for whoever the token is for.
+            pub(crate) fn expose(&self) -> &str {
+                &self.text
+            }
+
+            /// What the database keeps of it: SHA-256, in hexadecimal. The token is random enough to need no salt.
+            pub(crate) fn digest(&self) -> String {
+                sha256_hex(&self.text)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    )+};
+}
+
+tokens!(InvitationToken, RefreshToken, ResetToken);
 
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256_hex(text: &str) -> String {
@@ -134,22 +149,6 @@ impl RefreshToken {
     pub(super) fn nonce(&self) -> Option<[u8; 16]> {
         bytes(&self.text)?.get(16..32)?.try_into().ok()
     }
-
-    /// The text, for whoever has logged in.
-    pub(crate) fn expose(&self) -> &str {
-        &self.text
-    }
-
-    /// What the database keeps of it: SHA-256, in hexadecimal.
-    pub(crate) fn digest(&self) -> String {
-        sha256_hex(&self.text)
-    }
-}
-
-impl std::fmt::Debug for RefreshToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RefreshToken(..)")
-    }
 }
 
 impl Leaf for RefreshToken {
@@ -172,6 +171,44 @@ impl schemars::JsonSchema for RefreshToken {
     }
 }
 
+/// What sets a new password: it names the reset, and has a secret part.
+#[derive(Clone)]
+pub(crate) struct ResetToken {
+    text: String,
+    pub(crate) id: ResetId,
+}
+
+impl ResetToken {
+    pub(super) fn new(id: ResetId, mac: [u8; 32]) -> Self {
+        Self { text: URL_SAFE_NO_PAD.encode([&id.0.into_bytes()[..], &mac].concat()), id }
+    }
+}
+
+impl Leaf for ResetToken {
+    fn from_value(value: serde_json::Value) -> Result<Self, Fault> {
+        let text = string(value)?;
+        let bytes = URL_SAFE_NO_PAD.decode(&text).ok().filter(|bytes| bytes.len() == 48);
+        let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes[..16]).ok());
+        let fault =
+            || Fault::new(FaultCode::Format, "Expected the token of a mail about a forgotten password.");
+        id.map(|id| Self { text, id: ResetId(id) }).ok_or_else(fault)
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for ResetToken {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ResetToken".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "minLength": 64, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]{64}$",
+            "description": "What sets a new password, once.",
+        })
+    }
+}
+
 #[cfg(feature = "openapi")]
 fn opaque_schema(description: &str) -> schemars::Schema {
     // Of the last character, four bits are of no byte.
@@ -179,12 +216,6 @@ fn opaque_schema(description: &str) -> schemars::Schema {
         "type": "string", "minLength": 86, "maxLength": 86, "pattern": "^[A-Za-z0-9_-]{85}[AQgw]$",
         "description": description,
     })
-}
-
-impl std::fmt::Debug for InvitationToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InvitationToken(..)")
-    }
 }
 
 impl Leaf for InvitationToken {

@@ -144,6 +144,16 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// Who is to do a task, by what they are to whoever asks.
+    Assignee {
+        /// Whoever asks; of an API key, the member who made it.
+        Me = "me",
+        /// Nobody.
+        Nobody = "none",
+    }
+}
+
+wire_enum! {
     /// Where a project stands in the approval workflow.
     ProjectStatus {
         /// Being written.

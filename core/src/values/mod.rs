@@ -105,6 +105,8 @@ id! {
     DeliveryId,
     /// The id of a session.
     SessionId,
+    /// The id of a reset of a password.
+    ResetId,
     /// The id of an API key.
     ApiKeyId,
     /// The id of an identity.

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 use serde_json::json;
 
 use super::{
-    call::{Call, secret_file, sqlite_file},
+    call::{Call, must_exist, secret_file, sqlite_file},
     report::{Failed, Outcome, Report},
 };
 
@@ -43,9 +43,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         }
         _ => return Err(Failed::from(vec!["A database in memory cannot be copied.".to_owned()])),
     };
-    if !source.exists() {
-        return Err(Failed::refused(format!("There is no database at {}.", source.display())));
-    }
+    must_exist(&config)?;
     let secret = call.flag("with-secret").then(|| (secret_file(&source), secret_file(file)));
     if let Some((secret, _)) = secret.iter().find(|(secret, _)| !secret.exists()) {
         let why = format!("There is no secret at {}: it comes from the settings.", secret.display());

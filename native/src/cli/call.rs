@@ -95,8 +95,15 @@ impl<'a> Call<'a> {
         Ok(config)
     }
 
-    /// The product, made by the settings.
+    /// The product, made by the settings, on a database that is there.
     pub(super) async fn app(self) -> Result<Arc<App>, Failed> {
+        let config = self.config()?;
+        must_exist(&config)?;
+        start(config).await
+    }
+
+    /// The same, for what may be the first thing that is done: embedded SQLite makes its file.
+    pub(super) async fn new_app(self) -> Result<Arc<App>, Failed> {
         start(self.config()?).await
     }
 }
@@ -148,6 +155,20 @@ pub(super) fn sqlite_file(database_url: &str) -> Option<PathBuf> {
     let path = path.split('?').next().unwrap_or(path);
     let in_memory = path.is_empty() || path.contains(":memory:") || database_url.contains("mode=memory");
     (!in_memory).then(|| PathBuf::from(path))
+}
+
+/// Refuses to go on where the settings name a file that is not there. Whoever asks what is in it has named another one than
+/// they think (they are in another directory, or outside of the service's environment), and an empty new one would tell
+/// them that all is lost.
+pub(super) fn must_exist(config: &Config) -> Result<(), Failed> {
+    match sqlite_file(config.database_url.expose()).filter(|file| !file.exists()) {
+        Some(file) => {
+            let file = std::path::absolute(&file).unwrap_or(file);
+            let said = format!("There is no database at {} (DATABASE_URL).", file.display());
+            Err(Failed::refused(said))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Where the secret of a database file is kept.

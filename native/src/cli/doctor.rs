@@ -143,7 +143,7 @@ fn settings(config: &Config, findings: &mut Findings) {
     if config.email_provider == EmailProvider::Console {
         findings.note(
             about,
-            "EMAIL_PROVIDER is console: emails, with the tokens of invitations, go into the log only.",
+            "EMAIL_PROVIDER is console: emails, with the tokens of invitations and forgotten passwords, go into the log only.",
         );
     }
     if findings.0.len() == before {

@@ -21,7 +21,7 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) async fn run(call: Call<'_>) -> Outcome {
-    let app = call.app().await?;
+    let app = call.new_app().await?;
     if !call.flag("demo") {
         let lines = seed::run(&app).await.map_err(Failed::refused)?;
         return Ok(Report::done(json!({ "lines": lines }), lines.clone()).into());

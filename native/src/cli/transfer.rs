@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::{
-    call::{Call, start},
+    call::{Call, must_exist, start},
     report::{Ending, Failed, Outcome, Output, Report, progress},
 };
 
@@ -107,9 +107,12 @@ fn counting() -> (ProgressBar, impl FnMut(u64)) {
     (bar, told)
 }
 
-async fn side(call: Call<'_>) -> Result<Side, Failed> {
+async fn side(call: Call<'_>, reads: bool) -> Result<Side, Failed> {
     let Some(url) = call.text("url") else {
         let mut config = call.config()?;
+        if reads {
+            must_exist(&config)?;
+        }
         config.database_statement_timeout = PATIENCE;
         return Ok(Side::Direct(start(config).await?));
     };
@@ -125,7 +128,7 @@ async fn side(call: Call<'_>) -> Result<Side, Failed> {
 /// Writes a tenant into a file.
 pub(super) async fn export(call: Call<'_>) -> Outcome {
     let (slug, secrets) = (call.text("tenant").unwrap_or_default(), call.flag("with-secrets"));
-    let side = side(call).await?;
+    let side = side(call, true).await?;
     let target = call.text("file").map(PathBuf::from);
     // What is not whole has another name; nobody takes it for what it is not.
     let part = match &target {
@@ -176,7 +179,7 @@ pub(super) async fn import(call: Call<'_>) -> Outcome {
         new_ids: call.flag("new-ids"),
         anew: call.flag("anew"),
     };
-    let side = side(call).await?;
+    let side = side(call, false).await?;
     let file = call.text("file").unwrap_or_default();
     let (bar, mut told) = counting();
     let brought = transfer::import(&side, Path::new(file), &wanted, &mut told).await;

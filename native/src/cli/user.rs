@@ -157,7 +157,7 @@ async fn show(call: Call<'_>, email: &Email) -> Outcome {
 async fn create(call: Call<'_>, email: &Email) -> Outcome {
     let name = call.only("name", Name::parse)?;
     let password = if call.flag("no-password") { None } else { Some(password()?) };
-    let id = Operator::new(&call.app().await?).create_user(email, &name, password).await?;
+    let id = Operator::new(&call.new_app().await?).create_user(email, &name, password).await?;
     let line = format!("Created {} ({id}).", email.as_str());
     Ok(Report::done(json!({ "id": id, "email": email }), [line]).into())
 }

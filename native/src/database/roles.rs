@@ -27,7 +27,7 @@ const APPENDED: [&str; 1] = ["activity"];
 /// projects and tasks see whose are not in the index of words yet.
 const SPANNED: [(&str, &str); 9] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
-    ("deliveries", "SELECT, UPDATE"),
+    ("deliveries", "SELECT, UPDATE, DELETE"),
     ("idempotency_keys", "DELETE, SELECT (created_at)"),
     ("imports", "DELETE, SELECT (updated_at)"),
     ("invitations", "SELECT"),

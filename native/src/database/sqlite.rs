@@ -66,12 +66,13 @@ impl Sqlite {
         if !in_memory {
             create(options.get_filename()).map_err(sqlx::Error::Io)?;
         }
-        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+        let writer = patiently(|| pool().max_connections(1).connect_with(options.clone())).await?;
         let readers = if in_memory {
             writer.clone()
         } else {
             let options = options.pragma("query_only", "ON");
-            pool().max_connections(config.database_connections).connect_with(options).await?
+            let most = config.database_connections;
+            patiently(|| pool().max_connections(most).connect_with(options.clone())).await?
         };
         Ok(Self { writer, readers, waiting: Arc::default() })
     }
@@ -164,6 +165,34 @@ impl Drop for Guard<'_> {
     }
 }
 
+/// Connects, again as long as another process is in the way. Two that set a new file's journal mode at once would wait for
+/// each other, so SQLite refuses one of them without the wait that it was told.
+async fn patiently<F: Future<Output = Result<SqlitePool, sqlx::Error>>>(
+    connect: impl Fn() -> F,
+) -> Result<SqlitePool, sqlx::Error> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    loop {
+        match connect().await {
+            Err(sqlx::Error::Database(error)) if is_busy(&*error) && waited < BUSY => {
+                tokio::time::sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// Whether another connection holds what is needed.
+fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
+    matches!(primary(error), 5 | 6)
+}
+
+/// The primary result code, which is the lowest byte.
+fn primary(error: &dyn sqlx::error::DatabaseError) -> u32 {
+    error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff
+}
+
 /// Creates the directory and the file so that only this user can read them.
 fn create(file: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
@@ -253,9 +282,8 @@ fn failure(error: sqlx::Error) -> DatabaseError {
     let text = error.to_string();
     match error {
         sqlx::Error::Database(error) => {
-            // The primary result code is the lowest byte: 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open.
-            let code = error.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff;
-            DatabaseError::from_sqlite_constraint(error.message()).unwrap_or(match code {
+            // 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open.
+            DatabaseError::from_sqlite_constraint(error.message()).unwrap_or(match primary(&*error) {
                 13 => DatabaseError::Full(text),
                 5 | 6 | 10 | 14 => DatabaseError::Unavailable(text),
                 _ => DatabaseError::Internal(text),

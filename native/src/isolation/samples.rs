@@ -56,6 +56,8 @@ pub enum Thing<'a> {
     Password,
     /// Not an id, but a refresh token of the user.
     RefreshToken,
+    /// Not an id, but a token that resets the password of somebody else, whom nobody misses.
+    ResetToken,
     /// Not an id, but a code of a problem.
     ProblemCode,
     /// Not an id, but the name of a file that pages load.
@@ -187,6 +189,14 @@ async fn request<G: Ground>(
             (Some(json!({ "email": email, "password": password })), 200)
         }
         "auth::refresh" => (Some(json!({ "refresh_token": need(Thing::RefreshToken).await? })), 200),
+        // Nobody's, so no mail is sent.
+        "auth::forgot_password" => {
+            (Some(json!({ "email": format!("{}@example.invalid", super::new_id()?) })), 204)
+        }
+        "auth::reset_password" => {
+            let (token, password) = (need(Thing::ResetToken).await?, need(Thing::Password).await?);
+            (Some(json!({ "token": token, "new_password": password })), 204)
+        }
         "me::link_identity" => (Some(json!({ "token": need(Thing::ExternalToken).await? })), 201),
         "me::change_password" => {
             let password = need(Thing::Password).await?;

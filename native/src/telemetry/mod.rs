@@ -73,9 +73,9 @@ impl Telemetry {
         let Attempt { id, tenant, channel, state, error, trace, took, .. } = attempt;
         let (channel, outcome) = (channel.map_or("unknown", |channel| channel.as_str()), state.as_str());
         self.metrics.attempted(channel, outcome, *took);
-        let trace_id = trace.map(tracing::field::display);
+        let (tenant, trace_id) = (tenant.map(tracing::field::display), trace.map(tracing::field::display));
         let (duration_ms, error) = (milliseconds(*took), error.as_deref());
-        tracing::info!(channel, outcome, duration_ms, %tenant, %id, trace_id, error, "delivery");
+        tracing::info!(channel, outcome, duration_ms, tenant, %id, trace_id, error, "delivery");
         if let Some(traces) = &self.traces {
             traces.delivery(attempt, channel);
         }

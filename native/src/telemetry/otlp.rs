@@ -132,11 +132,13 @@ impl Traces {
             kind: SpanKind::Consumer,
             took: attempt.took,
             failed: attempt.error.clone().filter(|_| attempt.state != DeliveryState::Sent),
-            attributes: vec![
+            attributes: [
                 KeyValue::new("bailiwick.delivery", attempt.id.to_string()),
-                KeyValue::new("bailiwick.tenant", attempt.tenant.to_string()),
                 KeyValue::new("bailiwick.outcome", attempt.state.as_str()),
-            ],
+            ]
+            .into_iter()
+            .chain(attempt.tenant.map(|id| KeyValue::new("bailiwick.tenant", id.to_string())))
+            .collect(),
         };
         self.with_steps(trace, told, &attempt.steps);
     }

@@ -63,6 +63,7 @@ pub(crate) async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &
         Thing::Email => user.email.clone(),
         Thing::Password => PASSWORD.to_owned(),
         Thing::RefreshToken => user.session().await.text_at("/refresh_token"),
+        Thing::ResetToken => Actor::register(target, "forgetful").await.reset().await,
         Thing::Import | Thing::WholeImport => {
             let tenant = new_id();
             user.post("/v1/imports").json(&import_head(&tenant)).send().await.expect(200);

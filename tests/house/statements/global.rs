@@ -51,7 +51,12 @@ pub(super) const GLOBAL: &[Global] = &[
     Global {
         name: "deliveries::DUE",
         why: "The outbox of all tenants is emptied by one task, which no request reaches; it learns only whether any is due.",
-        by: &[("d", "d.state = 'pending'"), ("d", "d.next_attempt_at <= ?1")],
+        by: &[
+            ("d", "d.state = 'pending'"),
+            ("d", "d.next_attempt_at <= ?1"),
+            ("e", "e.next_attempt_at <= ?1"),
+            ("t", "t.suspended_at IS NULL"),
+        ],
     },
     Global {
         name: "deliveries::CLAIM",
@@ -59,8 +64,10 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[
             ("deliveries", "(tenant_id, id) IN (SELECT .."),
             ("d", "d.state = 'pending'"),
-            ("d", "d.next_attempt_at <= ?1"),
+            ("d", "d.next_attempt_at <= COALESCE(w.latest, ?1)"),
+            ("e", "e.next_attempt_at <= ?1"),
             ("f", "f.state = 'pending'"),
+            ("t", "t.suspended_at IS NULL"),
         ],
     },
     Global {
@@ -72,6 +79,15 @@ pub(super) const GLOBAL: &[Global] = &[
         name: "deliveries::DEPTH",
         why: "Whoever operates the service sees how much waits and was given up in all; it learns numbers and times only.",
         by: &[("d", "d.state = 'pending'"), ("e", "e.state = 'dead'")],
+    },
+    Global {
+        name: "deliveries::PRUNE",
+        why: "What was sent or given up is dropped after OUTBOX_RETENTION by one task, which no request reaches; it learns only how much.",
+        by: &[
+            ("deliveries", "(tenant_id, id) IN (SELECT .."),
+            ("d", "d.state <> 'pending'"),
+            ("d", "d.next_attempt_at <= ?1"),
+        ],
     },
     Global {
         name: "idempotency::PRUNE",
@@ -105,6 +121,11 @@ pub(super) const GLOBAL: &[Global] = &[
         name: "operator_users::MEMBERSHIPS",
         why: "The operator's command line tells where somebody is a member; no request reaches it.",
         by: &[("m", "m.user_id = ?1")],
+    },
+    Global {
+        name: "resets::ASK",
+        why: "An account that nobody has logged in to gets a password if it is a member or invited somewhere; nobody learns where, or whether.",
+        by: &[("m", "m.user_id = u.id")],
     },
     Global {
         name: "search::WAITING_PROJECTS",

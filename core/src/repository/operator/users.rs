@@ -29,8 +29,6 @@ statements! { "operator_users";
     spanning MEMBERSHIPS = "SELECT t.slug, m.role, m.status FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
          WHERE m.user_id = ?1 ORDER BY t.slug";
 
-    global SET_PASSWORD_HASH = "UPDATE users SET password_hash = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1";
-
     global DISABLE = "UPDATE users SET disabled_at = ?2, updated_at = ?2, version = version + 1 \
          WHERE id = ?1 AND disabled_at IS NULL";
 
@@ -184,7 +182,7 @@ impl Operator {
         let hash = self.hash(password).await?;
         let mut batch = self.batch();
         let arguments = [user.into(), hash.into(), self.app().now().into()];
-        let _: Slot<()> = batch.add_global(&SET_PASSWORD_HASH, arguments);
+        let _: Slot<()> = batch.add_global(&users::REPLACE_PASSWORD_HASH, arguments);
         sessions::revoke_all(&mut batch, user, None);
         activity::record_of_user(&mut batch, user, None, "user.password_changed", json!({}))?;
         self.run(batch).await.map(drop)

@@ -1,5 +1,7 @@
 //! Lists of tasks: which ones, in which order, with which words.
 
+use uuid::Uuid;
+
 use super::{COLUMNS, PROJECT, Task, TaskQuery};
 use crate::{
     cursor::{Page, Paging},
@@ -9,16 +11,25 @@ use crate::{
     search::Search,
     sql::{TenantSql, Value, statements},
     time::Date,
-    values::{Priority, ProjectId, ProjectStatus, TaskOrder, TaskStatus, UserId},
+    values::{Assignee, Priority, ProjectId, ProjectStatus, TaskOrder, TaskStatus, UserId},
 };
 
+/// By whom they are to be done, if that is asked for.
+macro_rules! by {
+    () => {
+        " AND (COALESCE(assignee_id, '00000000-0000-0000-0000-000000000000') = ?3 OR ?3 IS NULL)"
+    };
+}
+
 /// Which tasks: each way to begin has an index of its own. All take the same parameters.
-const IN_PROJECT: &str =
-    " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND (assignee_id = ?3 OR ?3 IS NULL)";
+const IN_PROJECT: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND project_id = ?2", by!());
 const OF_ASSIGNEE: &str =
     " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3 AND project_id = COALESCE(?2, project_id)";
-const ANYWHERE: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = COALESCE(?2, project_id) \
-     AND (assignee_id = ?3 OR ?3 IS NULL)";
+const ANYWHERE: &str =
+    concat!(" FROM tasks WHERE tenant_id = ?1 AND project_id = COALESCE(?2, project_id)", by!());
+
+/// Who stands for nobody in `?3`: an id that no user has.
+const NOBODY: UserId = UserId(Uuid::nil());
 
 const FILTERS: &str = " AND status = COALESCE(?4, status) AND priority = COALESCE(?5, priority) \
      AND (due_on < ?6 OR ?6 IS NULL)";
@@ -88,8 +99,8 @@ fn listing(
     let sql = match (project, assignee) {
         _ if search => found,
         (Some(_), _) => in_project,
-        (None, Some(_)) => of_assignee,
-        (None, None) => anywhere,
+        (None, Some(assignee)) if assignee != NOBODY => of_assignee,
+        (None, _) => anywhere,
     };
     Ok((sql, key))
 }
@@ -97,9 +108,19 @@ fn listing(
 impl Repository<'_> {
     /// Tasks, in the order and with the words that are asked for.
     pub(super) async fn list_tasks(self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
-        let TaskQuery { status, priority, assignee_id, due_before, q, order, limit, cursor } = query;
+        let TaskQuery { status, priority, assignee_id, assignee, due_before, q, order, limit, cursor } =
+            query;
+        let asked = assignee.map(|assignee| match assignee {
+            Assignee::Me => self.scope.user(),
+            Assignee::Nobody => NOBODY,
+        });
+        let assignee = match (assignee_id, asked) {
+            // Nobody is both.
+            (Some(one), Some(other)) if one != other => Some(UserId(Uuid::max())),
+            (one, other) => one.or(other),
+        };
         let order = order.unwrap_or(TaskOrder::CreatedAt);
-        let texts = [project.map(|id| id.to_string()), assignee_id.map(|id| id.to_string())];
+        let texts = [project.map(|id| id.to_string()), assignee.map(|id| id.to_string())];
         let due = due_before.map(|day| day.to_string());
         let words = q.as_ref().map(Search::words);
         let filters = [
@@ -112,12 +133,12 @@ impl Repository<'_> {
             Some(order.as_str()),
         ];
         let paging = self.paging("tasks", &filters, limit, cursor)?;
-        let (sql, key) = listing(order, words.is_some(), project, assignee_id, &paging)?;
+        let (sql, key) = listing(order, words.is_some(), project, assignee, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
         let arguments = [
             project.into(),
-            assignee_id.into(),
+            assignee.into(),
             status.into(),
             priority.into(),
             due_before.into(),

@@ -28,7 +28,7 @@ use crate::{
     search::{Search, index},
     sql::{Value, record, statements},
     time::{Date, Timestamp},
-    values::{Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
+    values::{Assignee, Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
 };
 
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
@@ -151,6 +151,8 @@ input! {
         pub priority: Option<Priority>,
         /// Only those that this user is to do.
         pub assignee_id: Option<UserId>,
+        /// Only those that whoever asks is to do, or nobody.
+        pub assignee: Option<Assignee>,
         /// Only those that are to be done before this day.
         pub due_before: Option<Date>,
         /// Only those with these words in their title or description.

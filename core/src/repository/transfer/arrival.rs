@@ -13,6 +13,7 @@ use crate::{
     input::{Fault, FaultCode},
     json,
     repository::users,
+    time::Timestamp,
     values::{TenantId, string, uuid},
 };
 
@@ -124,7 +125,8 @@ impl State {
             self.people
                 .insert(id.to_owned(), Json::Array(vec![person.id.as_str().into(), person.known.into()]));
         }
-        let keeps = person.known || account.is_none();
+        // The address of an account that has none is made of its own id, and of no other.
+        let keeps = person.known || (account.is_none() && !users::is_unclaimed(email));
         (person, keeps)
     }
 
@@ -135,7 +137,7 @@ impl State {
         } else if let Some(person) = self.person(id) {
             person.id
         } else if self.new_ids {
-            derived(self.target, id)
+            in_order(self.target, id)
         } else {
             id.to_owned()
         }
@@ -152,7 +154,7 @@ impl State {
     }
 }
 
-/// A new id in the place of another: of the same time, so that the order stays, and the same each time, so that all that
+/// An id in the place of another, of an account or a tenant: of the same time, and the same each time, so that all that
 /// refers to it finds it.
 pub(super) fn derived(seed: TenantId, id: &str) -> String {
     let Some(old) = uuid(id) else { return id.to_owned() };
@@ -161,6 +163,25 @@ pub(super) fn derived(seed: TenantId, id: &str) -> String {
     bytes[2..].copy_from_slice(&old.as_bytes()[..6]);
     random.copy_from_slice(&hash[..10]);
     uuid::Builder::from_unix_timestamp_millis(u64::from_be_bytes(bytes), &random).into_uuid().to_string()
+}
+
+/// An id in the place of another, within a tenant: the same each time as well, and at the same place in the order, also
+/// among those of one millisecond. Only the end is new, which is chance (see the ids that are made here); that suffices
+/// where an id counts only beside that of its tenant. No two become one.
+pub(super) fn in_order(seed: TenantId, id: &str) -> String {
+    let Some(old) = uuid(id) else { return id.to_owned() };
+    let (kept, mut bytes) = (&old.as_bytes()[..12], *old.as_bytes());
+    let hash = Sha256::new().chain_update(seed.0.as_bytes()).chain_update(kept).finalize();
+    for (byte, mask) in bytes[12..].iter_mut().zip(hash) {
+        *byte ^= mask;
+    }
+    Uuid::from_bytes(bytes).to_string()
+}
+
+/// Whether the service could have made an id. Others have a meaning of their own: the lowest and the highest are where
+/// pages begin and end.
+pub(super) fn made_here(id: &Uuid) -> bool {
+    id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122
 }
 
 /// A row as it came, with what it refers to.
@@ -219,8 +240,8 @@ impl Arrival {
                 Err(Fault::new(FaultCode::NotAllowed, "Expected null: this is not taken here."))
             }
             Kind::Own | Kind::Any | Kind::Of(_) => {
-                let id =
-                    uuid(&string(value)?).ok_or_else(|| Fault::new(FaultCode::Format, "Expected a UUID."))?;
+                let fault = || Fault::new(FaultCode::Format, "Expected a UUID of version 7.");
+                let id = uuid(&string(value)?).filter(made_here).ok_or_else(fault)?;
                 if let Kind::Of(table) = kind {
                     self.refers.push((table, format!("{table}:{id}")));
                 }
@@ -255,6 +276,7 @@ impl Arrival {
         state: &mut State,
         accounts: &[(String, String)],
         importer: Option<&str>,
+        now: Timestamp,
     ) -> Result<Map<String, Json>, Fault> {
         let Self { table, row, .. } = self;
         if table < state.table {
@@ -293,7 +315,7 @@ impl Arrival {
                 }
                 here.insert("slug".to_owned(), state.slug.as_str().into());
             }
-            "memberships" => admitted(&row, &mut here, state, importer),
+            "memberships" => admitted(&mut here, importer, now),
             "activity" => chained(&row, &mut here, state)?,
             _ => {}
         }
@@ -305,16 +327,16 @@ fn text_of(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Whoever brings a tenant in by HTTP owns it. Who has an account here and did not ask to be in it is suspended, until an
-/// owner reinstates them: nobody gets into a tenant of somebody else's making only because their address is in a file.
-fn admitted(row: &Map<String, Json>, here: &mut Map<String, Json>, state: &State, importer: Option<&str>) {
+/// Whoever brings a tenant in by HTTP owns it. Everybody else is suspended until they accept an invitation: nobody gets
+/// into a tenant of somebody else's making only because their address is in a file.
+fn admitted(here: &mut Map<String, Json>, importer: Option<&str>, now: Timestamp) {
     let Some(importer) = importer else { return };
-    let person = row.get("user_id").and_then(Json::as_str).and_then(|id| state.person(id));
     if here.get("user_id").and_then(Json::as_str) == Some(importer) {
         here.insert("role".to_owned(), "owner".into());
         here.insert("status".to_owned(), "active".into());
-    } else if person.is_some_and(|person| person.known) {
+    } else {
         here.insert("status".to_owned(), "suspended".into());
+        here.insert("imported_at".to_owned(), now.to_string().into());
     }
 }
 
@@ -394,6 +416,21 @@ mod tests {
         for another in [tenant(6, "a", "h"), tenant(5, "b", "h"), tenant(5, "a", "i")] {
             assert_ne!(another, tenant(5, "a", "h"));
         }
+    }
+
+    #[test]
+    fn ids_within_a_tenant_are_new_and_in_order() {
+        // Of one millisecond; the second and third differ only where chance is.
+        let old = [1 << 64, 2 << 32, (2 << 32) | 9, 3 << 32].map(|tail| id(900).0.as_u128() | tail);
+        let old = old.map(|id| Uuid::from_u128(id).to_string());
+        let new = old.each_ref().map(|old| in_order(id(1), old));
+        assert_eq!(new, old.each_ref().map(|old| in_order(id(1), old)));
+        for (index, (old, one)) in old.iter().zip(&new).enumerate() {
+            assert_ne!(old, one);
+            assert_ne!(*one, in_order(id(2), old));
+            assert!(!new[..index].contains(one), "each once");
+        }
+        assert!(new[1] < new[3] && new[2] < new[3] && new[3] < new[0]);
     }
 
     /// An address alone leads to nobody's account but the importer's own.

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    arrival::{Arrival, State, new_tenant, repeated},
+    arrival::{Arrival, State, made_here, new_tenant, repeated},
     tables::TABLES,
 };
 use crate::{
@@ -112,7 +112,7 @@ impl<'a> By<'a> {
         }
     }
 
-    /// Whose import it is: the nil id, which no account has, is the operator's.
+    /// Whose import it is: the nil id, which no account can have, is the operator's.
     fn user(self) -> Uuid {
         match self {
             Self::Operator(_) => Uuid::nil(),
@@ -162,6 +162,9 @@ impl<'a> By<'a> {
                 "Expected a file of the schema {NEEDED_SCHEMA_VERSION}: bring the older side up to date."
             );
             return refuse("schema_version", detail);
+        }
+        if !made_here(&new.tenant_id.0) {
+            return refuse("tenant_id", "Expected a UUID of version 7.".to_owned());
         }
         let digest = Digest::of_head(&new.head());
         let (source, new_ids) = (new.tenant_id, new.new_ids.unwrap_or(false));
@@ -244,10 +247,11 @@ impl<'a> By<'a> {
             outcome.all(accounts)?.into_iter().map(|found| (found.id.to_string(), found.email)).collect();
         self.check(&arrivals, &outcome.all(arrived)?)?;
         let (mut faults, mut items, importer) = (Vec::new(), Vec::new(), self.importer());
+        let now = self.app().now();
         for (index, arrival) in arrivals {
             let (kind, name) = (arrival.table().name, arrival.name.clone());
             digest = digest.and(&arrival.line());
-            match arrival.settle(&mut state, &accounts, importer.as_deref()) {
+            match arrival.settle(&mut state, &accounts, importer.as_deref(), now) {
                 Err(fault) => faults.push(within(fault, index)),
                 Ok(mut content) => {
                     if let ("invitations", Some(id)) =
@@ -273,7 +277,7 @@ impl<'a> By<'a> {
             state.store().into(),
             after.into(),
             digest.as_str().into(),
-            self.app().now().into(),
+            now.into(),
             next.into(),
         ];
         let _: Slot<()> = batch.require(&ADVANCE, arguments, Problem::new(Code::Conflict));

@@ -231,6 +231,7 @@ moved! {
     user_id uuid = Of("users");
     role text = Value(leaf::<Role>);
     status text = Value(leaf::<MembershipStatus>);
+    imported_at timestamptz = Made, null;
     muted jsonb = Document(muted);
     created_at timestamptz = Value(time);
     updated_at timestamptz = Value(time);

@@ -1,0 +1,178 @@
+//! Passwords that were forgotten: a mail to the account's own address brings a token, and whoever has that sets another
+//! password.
+//!
+//! An account has one row at the most. It is the token's, and at the same time what is left to be done about the mail, which
+//! goes the way of [deliveries](super::deliveries): it is claimed, sent and settled, at least once.
+
+use std::{future::Future, time::Duration};
+
+use uuid::Uuid;
+
+use super::{activity, sessions, users};
+use crate::{
+    dispatch::{Courier, Lobby, Slot},
+    input::input,
+    json,
+    password::NewPassword,
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    throttle::Limit,
+    time::Timestamp,
+    token::ResetToken,
+    values::{Email, ResetId, UserId},
+};
+
+/// Of an account that was asked for since less than this, nothing more is sent: nobody can fill a mailbox by it, and what was
+/// sent is good for so long at least.
+const PAUSE: Duration = Duration::from_mins(5);
+
+/// The account is in use, and still has the address to which the mail goes.
+const USABLE: &str = "JOIN users u ON u.id = r.user_id AND u.email = r.email AND u.disabled_at IS NULL";
+
+statements! { "resets";
+    /// In the place of an earlier one. An account to which only an identity provider leads gets no password by this: that
+    /// provider says who comes in. And an account that came with a tenant becomes one to log in to by this, so whoever it
+    /// waits for must be a member of something already, or could register: `?7` is what registering takes.
+    spanning ASK = "INSERT INTO password_resets (user_id, email, id, token_hash, expires_at, next_attempt_at, attempts, created_at) \
+         SELECT u.id, u.email, ?2, ?3, ?4, ?5, 0, ?5 FROM users u WHERE u.email = ?1 AND u.disabled_at IS NULL \
+         AND (u.password_hash <> '' OR (NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) \
+         AND (?7 = 'open' OR EXISTS (SELECT 1 FROM memberships m LEFT JOIN invitations v ON v.tenant_id = m.tenant_id \
+         AND v.email = u.email AND v.accepted_at IS NULL AND v.revoked_at IS NULL AND v.expires_at > ?5 \
+         WHERE m.user_id = u.id AND (m.status = 'active' OR (?7 = 'invited' AND v.id IS NOT NULL)))))) \
+         ON CONFLICT (user_id) DO UPDATE SET email = excluded.email, id = excluded.id, token_hash = excluded.token_hash, \
+         expires_at = excluded.expires_at, next_attempt_at = excluded.next_attempt_at, attempts = 0, claim = NULL, \
+         created_at = excluded.created_at WHERE password_resets.created_at <= ?6 OR password_resets.expires_at <= ?5";
+
+    global FIND = "SELECT r.user_id FROM password_resets r ", USABLE, " WHERE r.id = ?1 AND r.token_hash = ?2 AND r.expires_at > ?3";
+
+    /// Uses a token up.
+    global USE = "DELETE FROM password_resets WHERE id = ?1 AND token_hash = ?2 AND expires_at > ?3 \
+         AND user_id IN (SELECT r.user_id FROM password_resets r ", USABLE, " WHERE r.id = ?1)";
+
+    /// Whether a mail is due: asked every few seconds, so it must cost nothing.
+    global DUE = "SELECT 1 AS due FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 LIMIT 1";
+
+    /// Claims mails that are due until the time that is given.
+    global CLAIM = "UPDATE password_resets SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
+         WHERE user_id IN (SELECT r.user_id FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 \
+         ORDER BY r.next_attempt_at LIMIT ?4)";
+
+    global CLAIMED = "SELECT r.id, r.attempts, r.claim, r.email, r.token_hash FROM password_resets r ", USABLE, " \
+         WHERE r.claim = ?1 AND r.expires_at > ?2 ORDER BY r.id";
+
+    /// Notes what came of an attempt, if the claim still holds: when the next one is due, if there is to be one.
+    global SETTLE = "UPDATE password_resets SET next_attempt_at = ?3, claim = NULL WHERE id = ?1 AND claim = ?2";
+
+    global PRUNE = "DELETE FROM password_resets WHERE expires_at <= ?1";
+}
+
+input! {
+    /// Whose password was forgotten.
+    pub(crate) struct PasswordResetRequest {
+        /// The address of the account.
+        pub email: Email,
+    }
+
+    /// What it takes to set another password.
+    pub(crate) struct PasswordReset {
+        /// The token that the mail brought. It is good once.
+        pub token: ResetToken,
+        /// The new password.
+        pub new_password: NewPassword,
+    }
+}
+
+record! {
+    /// A mail in the hands of whoever claimed it.
+    pub(crate) struct Claimed {
+        pub(crate) id: ResetId,
+        pub(crate) attempts: i64,
+        pub(crate) claim: Uuid,
+        pub(crate) email: Email,
+        pub(crate) token_hash: String,
+    }
+}
+
+/// Setting another password in the place of a forgotten one.
+pub(crate) trait Resets {
+    /// Has a token sent to the address, if there is an account that it is good for. Nobody is told whether there is.
+    fn ask(&self, request: PasswordResetRequest) -> impl Future<Output = Result<()>> + Send;
+
+    /// Sets the password, and ends all sessions.
+    fn reset(&self, reset: PasswordReset) -> impl Future<Output = Result<()>> + Send;
+}
+
+impl Resets for Lobby {
+    async fn ask(&self, PasswordResetRequest { email }: PasswordResetRequest) -> Result<()> {
+        let app = self.app();
+        app.count(Limit::Account, email.as_str()).await?;
+        let (id, now) = (ResetId(app.new_id()?), app.now());
+        let digest = app.tokens.reset(id).digest();
+        let (expires_at, before) = (now.plus(app.config.password_reset_ttl), now.minus(PAUSE));
+        let mut batch = self.batch();
+        let arguments = [
+            email.into(),
+            id.into(),
+            digest.into(),
+            expires_at.into(),
+            now.into(),
+            before.into(),
+            app.config.registration.as_str().into(),
+        ];
+        let _: Slot<()> = batch.add_global(&ASK, arguments);
+        batch.delivers();
+        self.run(batch).await.map(drop)
+    }
+
+    async fn reset(&self, PasswordReset { token, new_password }: PasswordReset) -> Result<()> {
+        let (app, id) = (self.app(), token.id);
+        let refused = || Problem::new(Code::InvalidResetToken);
+        app.count(Limit::Account, &id.to_string()).await?;
+        // First, so that what is made up costs no hashing.
+        let mut batch = self.batch();
+        let arguments = [id.into(), token.digest().into(), app.now().into()];
+        let user = batch.add_global::<UserId, _>(&FIND, arguments);
+        let user = self.run(batch).await?.optional(user)?.ok_or_else(refused)?;
+        let hash = users::hash(app, new_password).await?;
+        let now = app.now();
+        let mut batch = self.batch();
+        let _: Slot<()> =
+            batch.require_global(&USE, [id.into(), token.digest().into(), now.into()], refused());
+        let _: Slot<()> =
+            batch.add_global(&users::REPLACE_PASSWORD_HASH, [user.into(), hash.into(), now.into()]);
+        sessions::revoke_all(&mut batch, user, None);
+        activity::record_of_user(&mut batch, user, user, "user.password_reset", json::object(Vec::new()))?;
+        self.run(batch).await.map(drop)
+    }
+}
+
+/// Claims mails that are due, for so long: so many at the most.
+pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
+    let app = courier.app();
+    let now = app.now();
+    let mut peek = courier.batch(None);
+    let due = peek.add_global::<i64, _>(&DUE, [now.into()]);
+    if courier.run(peek).await?.optional(due)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let claim = app.new_id()?;
+    let mut batch = courier.batch(None);
+    let arguments = [now.into(), claim.into(), now.plus(lease).into(), i64::from(most).into()];
+    let _: Slot<()> = batch.add_global(&CLAIM, arguments);
+    let claimed = batch.add_global::<Claimed, _>(&CLAIMED, [claim.into(), now.into()]);
+    courier.run(batch).await?.all(claimed)
+}
+
+/// Notes what came of an attempt: when the next one is due, if there is to be one.
+pub(crate) async fn settle(courier: &Courier<'_>, mail: &Claimed, due: Option<Timestamp>) -> Result<()> {
+    let mut batch = courier.batch(None);
+    let _: Slot<()> = batch.add_global(&SETTLE, [mail.id.into(), mail.claim.into(), due.into()]);
+    courier.run(batch).await.map(drop)
+}
+
+/// Drops what is good no longer.
+pub(crate) async fn prune(courier: &Courier<'_>) -> Result<()> {
+    let mut batch = courier.batch(None);
+    let _: Slot<()> = batch.add_global(&PRUNE, [courier.app().now().into()]);
+    courier.run(batch).await.map(drop)
+}
