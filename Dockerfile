@@ -7,11 +7,12 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY core/Cargo.toml core/
 COPY edge/Cargo.toml edge/
+COPY edge/bindgen/Cargo.toml edge/bindgen/
 COPY native/Cargo.toml native/
 COPY tests/Cargo.toml tests/
-RUN mkdir core/src core/examples edge/src native/src tests/src \
+RUN mkdir core/src core/examples edge/src edge/bindgen/src native/src tests/src \
     && touch core/src/lib.rs core/examples/openapi.rs edge/src/lib.rs native/src/lib.rs tests/src/lib.rs \
-    && echo 'fn main() {}' >native/src/main.rs \
+    && echo 'fn main() {}' | tee edge/bindgen/src/main.rs >native/src/main.rs \
     && cargo build --release --locked -p bailiwick
 
 COPY core core

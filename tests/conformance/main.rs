@@ -58,7 +58,7 @@ use std::{
 use bailiwick_tests::targets::{self, Target};
 use futures::{
     FutureExt,
-    future::{BoxFuture, join_all},
+    future::{BoxFuture, OptionFuture, join_all},
 };
 use libtest_mimic::{Arguments, Trial};
 
@@ -109,14 +109,16 @@ fn main() -> ExitCode {
     // The cases wait for servers most of the time.
     arguments.test_threads = arguments.test_threads.or(Some(12));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let targets: [&'static Target; 3] = runtime.block_on(async {
-        let (sqlite, postgres, edge) = tokio::join!(
-            targets::native_sqlite(MORE),
-            targets::native_postgres(MORE),
-            targets::edge_d1(MORE)
+    let targets: Vec<&'static Target> = runtime.block_on(async {
+        let all = tokio::join!(
+            OptionFuture::from(wanted("native+sqlite").then(|| targets::native_sqlite(MORE))),
+            OptionFuture::from(wanted("native+postgres").then(|| targets::native_postgres(MORE))),
+            OptionFuture::from(wanted("edge+d1").then(|| targets::edge_d1(MORE))),
         );
-        [sqlite, postgres, edge].map(|target| &*Box::leak(Box::new(target)))
+        let all = [all.0, all.1, all.2].into_iter().flatten();
+        all.map(|target| &*Box::leak(Box::new(target))).collect()
     });
+    assert!(!targets.is_empty(), "TARGETS names no target");
 
     let mut common = Vec::new();
     for cases in [
@@ -175,26 +177,31 @@ fn main() -> ExitCode {
     for (what, cases, arguments) in phases {
         println!("\nconformance, {what}:");
         let handle = runtime.handle().clone();
-        let trials = trials(cases, targets, &handle, &tally);
+        let trials = trials(cases, &targets, &handle, &tally);
         failed |= libtest_mimic::run(arguments, trials).has_failed();
     }
     for (target, (passed, failed)) in tally.lock().expect("no panic while counting").iter() {
         println!("{target}: {passed} passed, {failed} failed");
     }
-    runtime.block_on(join_all(targets.map(Target::stop)));
+    runtime.block_on(join_all(targets.iter().map(|target| target.stop())));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Whether a target takes part: all do, unless the variable `TARGETS` names some, with commas between.
+fn wanted(target: &str) -> bool {
+    std::env::var("TARGETS").map_or(true, |named| named.split(',').any(|name| name == target))
 }
 
 fn trials(
     cases: Vec<Case>,
-    targets: [&'static Target; 3],
+    targets: &[&'static Target],
     handle: &tokio::runtime::Handle,
     tally: &Tally,
 ) -> Vec<Trial> {
     let mut trials = Vec::new();
     for case in cases {
         let case = Arc::new(case);
-        for target in targets {
+        for target in targets.iter().copied() {
             let (case, handle, tally) = (case.clone(), handle.clone(), tally.clone());
             trials.push(Trial::test(format!("{}::{}", target.name, case.name), move || {
                 // On the runtime, so that a case may start tasks of its own.
