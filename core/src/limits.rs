@@ -70,6 +70,11 @@ pub const SEARCH: usize = 100;
 pub const SEARCH_WORDS: usize = 10;
 /// Characters of a word that a search goes by; of longer ones the rest makes no difference.
 pub const SEARCH_WORD: usize = 64;
+/// What an entry of the activity says of itself, of a tenant that is moved: bytes in the form that is hashed. The longest
+/// that the service writes has a comment of a transition with every character escaped.
+pub const DETAIL_BYTES: usize = 16 * 1024;
+/// Names in that, also within each other.
+pub const DETAIL_MEMBERS: usize = 200;
 /// Entries of the activity log that one request verifies at the most.
 pub const VERIFIED_ENTRIES: u32 = 500;
 /// Rows of a tenant that is moved, in one answer or body.

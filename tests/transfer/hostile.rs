@@ -97,6 +97,21 @@ const FAULTS: &[Fault] = &[
     ("activity", 3, |row| row["detail"] = json!({ "n": 1.5 }), "line #: detail: Expected whole numbers"),
     ("activity", 3, |row| row["action"] = json!("Ha!"), "line #: action"),
     (
+        "activity",
+        1,
+        |row| {
+            let many = (0..201).map(|number| (format!("n{number}"), json!(0)));
+            row["detail"] = many.collect::<serde_json::Map<_, _>>().into();
+        },
+        "line #: detail: Expected at most 200 names",
+    ),
+    (
+        "activity",
+        2,
+        |row| row["detail"] = json!({ "texts": ["x".repeat(9_000), "y".repeat(9_000)] }),
+        "line #: detail: Expected at most 200 names, and 16384 bytes",
+    ),
+    (
         "notifications",
         3,
         |row| row["recipient_id"] = json!("01936b2a-0000-7000-8000-00000000000a"),

@@ -4,6 +4,7 @@
 use serde_json::Value as Json;
 
 use crate::{
+    chain::canonical,
     input::{Fault, FaultCode, Leaf},
     limits,
     tenant_config::TenantConfig,
@@ -111,10 +112,23 @@ pub(super) fn detail(value: Json) -> Result<Json, Fault> {
     if !value.is_object() {
         return Err(Fault::wrong_type("an object", &value));
     }
-    if plain(&value) {
-        return Ok(value);
+    if !plain(&value) {
+        return Err(Fault::new(FaultCode::Format, "Expected whole numbers, and text without NUL."));
     }
-    Err(Fault::new(FaultCode::Format, "Expected whole numbers, and text without NUL."))
+    if members(&value) > limits::DETAIL_MEMBERS || canonical(&value).len() > limits::DETAIL_BYTES {
+        let (most, bytes) = (limits::DETAIL_MEMBERS, limits::DETAIL_BYTES);
+        return Err(Fault::new(FaultCode::TooLong, format!("Expected at most {most} names, and {bytes} bytes.")));
+    }
+    Ok(value)
+}
+
+/// Names in a value, also within each other.
+fn members(value: &Json) -> usize {
+    match value {
+        Json::Array(items) => items.iter().map(members).sum(),
+        Json::Object(object) => object.len() + object.values().map(members).sum::<usize>(),
+        _ => 0,
+    }
 }
 
 /// Whether all engines have it in the same form.
