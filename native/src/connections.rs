@@ -4,7 +4,7 @@ use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 use tokio_io_timeout::TimeoutStream;
 
@@ -82,4 +82,43 @@ pub fn impatient(stream: TcpStream, timeout: Duration) -> io::Result<Pin<Box<Tim
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(timeout));
     Ok(Box::pin(stream))
+}
+
+/// The requests of one connection that are being answered.
+#[derive(Clone, Debug)]
+pub struct Requests(watch::Sender<usize>);
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub struct InFlight(watch::Sender<usize>);
+
+impl Requests {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(watch::Sender::new(0))
+    }
+
+    /// Begins one.
+    pub fn begin(&self) -> InFlight {
+        self.0.send_modify(|count| *count += 1);
+        InFlight(self.0.clone())
+    }
+
+    /// Returns when there has been none for so long. HTTP/1.1 has a time limit for the next head; a connection by HTTP/2 is
+    /// kept by whoever answers pings, so that a few clients could take all places there are.
+    pub async fn idle(&self, timeout: Duration) {
+        let mut count = self.0.subscribe();
+        // The sender is here, so neither wait fails.
+        while count.wait_for(|count| *count == 0).await.is_ok() {
+            if tokio::time::timeout(timeout, count.wait_for(|count| *count > 0)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }

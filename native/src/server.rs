@@ -1,6 +1,6 @@
 //! The HTTP server: axum under ordinary tower-http layers, with the core as its fallback.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -16,9 +16,12 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 use tower::{Service, ServiceExt};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -31,7 +34,7 @@ use tower_http::{
 use crate::{
     background::Bell,
     client_address::TrustedProxies,
-    connections::{HEAD_BYTES, Room, begins, impatient},
+    connections::{HEAD_BYTES, Requests, Room, begins, impatient},
     telemetry::Telemetry,
 };
 
@@ -137,7 +140,8 @@ pub async fn serve(
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(timeout).max_buf_size(HEAD_BYTES);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
-    let graceful = GracefulShutdown::new();
+    // Held by each connection, so that the last one to end closes it.
+    let (open, mut all_closed) = mpsc::channel::<()>(1);
     loop {
         let accepting = async {
             let place = room.place().await;
@@ -155,33 +159,49 @@ pub async fn serve(
             },
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
-        let (router, proxies) = (router.clone(), proxies.clone());
+        let (router, proxies, requests) = (router.clone(), proxies.clone(), Requests::new());
+        let counted = requests.clone();
         let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
-            let mut router = router.clone();
+            let (mut router, in_flight) = (router.clone(), counted.begin());
             let client = proxies.client(peer.ip(), request.headers());
             request.extensions_mut().insert(client);
             async move {
                 let service: &mut Router = ServiceExt::<http::Request<Body>>::ready(&mut router).await?;
-                service.call(request.map(Body::new)).await
+                let answer = service.call(request.map(Body::new)).await;
+                drop(in_flight);
+                answer
             }
         });
-        let (server, watcher, mut stopped) = (server.clone(), graceful.watcher(), stopped.clone());
+        let (server, open, mut stopped) = (server.clone(), open.clone(), stopped.clone());
         tokio::spawn(async move {
             let begun = tokio::select! {
                 begun = begins(&stream, timeout) => begun,
                 _ = stopped.wait_for(|stopped| *stopped) => false,
             };
             if begun && let Ok(stream) = impatient(stream, timeout) {
-                let connection = watcher.watch(server.serve_connection(TokioIo::new(stream), service));
-                if let Err(error) = connection.await {
+                let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
+                let ended = tokio::select! {
+                    ended = connection.as_mut() => Some(ended),
+                    () = requests.idle(timeout) => None,
+                    _ = stopped.wait_for(|stopped| *stopped) => None,
+                };
+                let ended = match ended {
+                    Some(ended) => ended,
+                    // What is in flight by now is answered; the client is told to begin nothing more.
+                    None => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                };
+                if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended");
                 }
             }
-            drop(place);
+            drop((place, open));
         });
     }
-    drop(listener);
-    if tokio::time::timeout(config.shutdown_grace, graceful.shutdown()).await.is_err() {
+    drop((listener, open));
+    if tokio::time::timeout(config.shutdown_grace, all_closed.recv()).await.is_err() {
         tracing::warn!("requests still in flight after SHUTDOWN_GRACE were given up");
     }
 }

@@ -15,6 +15,7 @@ mod clock;
 mod commit;
 mod d1;
 mod disk;
+mod http2;
 mod idle;
 mod instances;
 mod kill;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         commit::a_commit_that_nobody_is_told_of_is_made_once,
         d1::what_d1_answers_is_judged,
         disk::a_full_disk_refuses_writes_and_nothing_else,
+        http2::who_keeps_a_connection_for_nothing_is_let_go,
         instances::one_key_on_two_instances_is_done_once,
         instances::one_state_on_two_instances_is_changed_once,
         pool::on_postgres_nobody_waits_long_for_a_connection,
