@@ -314,7 +314,8 @@ mod tests {
             WebClient::new().unwrap().send(request).await.map_err(|failure| failure.0)
         };
         let (address, _) = server("", true).await;
-        let failed = within(Duration::from_millis(300), format!("http://{address}/secret")).await.unwrap_err();
+        let failed =
+            within(Duration::from_millis(300), format!("http://{address}/secret")).await.unwrap_err();
         assert_eq!(failed, "it did not answer in time");
         // The status has come; the body never does.
         let (address, _) = server("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", true).await;

@@ -51,7 +51,8 @@ function unhurried(env) {
   const named = (name) => {
     const { fetcher, limitVal: limit } = env[name];
     const ask = (key) => ({ method: "POST", body: JSON.stringify({ key, limit, period: days * 24 * 60 * 60, delta: 1 }) });
-    return [name, { limit: async ({ key }) => (await fetcher.fetch("http://ratelimit/limit", ask(key))).json() }];
+    const limited = async ({ key }) => (await fetcher.fetch("http://ratelimit/limit", ask(key))).json();
+    return [name, Object.create(env[name], { limit: { value: limited } })];
   };
   return Object.fromEntries(Object.keys(env).filter((name) => name.startsWith("RATE_LIMIT_BY_")).map(named));
 }

@@ -34,7 +34,8 @@ const LIMITS: &[(&str, &str)] = &[
 
 /// The tests of a kind, and of Rust's also those beside the code, without what is code there.
 fn tests() -> Vec<(String, String)> {
-    let mut found: Vec<_> = [".rs", ".mjs", ".ts", ".py"].iter().flat_map(|ending| files("tests", ending)).collect();
+    let mut found: Vec<_> =
+        [".rs", ".mjs", ".ts", ".py"].iter().flat_map(|ending| files("tests", ending)).collect();
     for folder in ["core/src", "native/src"] {
         found.extend(files(folder, ".rs").into_iter().filter_map(|(path, text)| {
             let (_, tests) = text.split_once("#[cfg(test)]")?;
@@ -101,6 +102,6 @@ fn a_port_that_is_told_beforehand_is_reserved() {
 #[test]
 fn nothing_is_tried_again() {
     only(&[], "tries again", |line| {
-        has(line, &["attempts += 1", "attempt += 1", " tries += 1", "retries += 1", "for attempt in 0..3"])
+        has(line, &["attempts += 1", "attempt += 1", " tries += 1", "retries += 1"])
     });
 }

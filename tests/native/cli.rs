@@ -3,9 +3,9 @@
 use std::{os::unix::fs::PermissionsExt, process::Stdio};
 
 use bailiwick_tests::{
-    ports::Port,
     backdoor::Backdoor,
     client::{Answer, Ask},
+    ports::Port,
     provided,
     targets::{Postgres, client, native},
     until,
