@@ -223,7 +223,7 @@ pub trait Mailer: Send + Sync + 'static {
 
 /// Counts requests, for each limit and key apart.
 ///
-/// Each limit admits as many in [`PERIOD_SECONDS`](crate::throttle::PERIOD_SECONDS) as it is configured to. How exactly
+/// Each limit admits as many in a `RATE_LIMIT_PERIOD` as it is configured to. How exactly
 /// is the platform's business: a window that begins anew, or one that slides.
 pub trait RateLimiter: Send + Sync + 'static {
     /// Counts one more.

@@ -16,9 +16,6 @@ use crate::{
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Seconds in which as many requests are taken as a limit says: those of a minute, on every target.
-pub const PERIOD_SECONDS: u32 = 60;
-
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Limit {
@@ -82,10 +79,10 @@ impl App {
     pub(crate) async fn count(&self, limit: Limit, key: &str) -> Result<()> {
         let Some(quota) = self.quota(limit) else { return Ok(()) };
         let Err(wait) = self.ports.limiter.take(limit, key).await else { return Ok(()) };
-        let (name, wait) = (limit.as_str(), wait.0.max(1));
+        let (name, wait, period) = (limit.as_str(), wait.0.max(1), self.config.rate_limit_period.as_secs());
         Err(Problem::new(limit.code())
             .header(header::RETRY_AFTER, wait.to_string())
-            .header(RATE_LIMIT_POLICY, format!("\"{name}\";q={quota};w={PERIOD_SECONDS}"))
+            .header(RATE_LIMIT_POLICY, format!("\"{name}\";q={quota};w={period}"))
             .header(RATE_LIMIT, format!("\"{name}\";r=0;t={wait}")))
     }
 

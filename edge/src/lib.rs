@@ -78,7 +78,7 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
         return Err(vec![sentence.to_owned()]);
     }
     let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
-    let limiter = Bindings::new(env).map_err(|sentence| vec![sentence])?;
+    let limiter = Bindings::new(env, config.rate_limit_period).map_err(|sentence| vec![sentence])?;
     let (database, assets) = (D1::new(database), Bound::new(env).map_err(|sentence| vec![sentence])?);
     let (clock, crypto, http) = (DateClock, WebCrypto, FetchClient);
     let ports = Ports::new(database, clock, crypto, Inline, crypto, http, Console, limiter, assets);

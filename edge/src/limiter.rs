@@ -1,9 +1,11 @@
 //! Counting requests by the platform's rate limits, which are bindings with limits of their own: `wrangler.toml` has them.
 //! Each place of the platform's counts apart.
 
+use std::time::Duration;
+
 use bailiwick_core::{
     ports::{RateLimiter, Wait},
-    throttle::{Limit, PERIOD_SECONDS},
+    throttle::Limit,
 };
 use worker::{
     Env, console_error,
@@ -16,14 +18,17 @@ use worker::{
 
 /// The bindings, one for each limit.
 #[derive(Debug)]
-pub(crate) struct Bindings(SendWrapper<[Binding; Limit::ALL.len()]>);
+pub(crate) struct Bindings {
+    each: SendWrapper<[Binding; Limit::ALL.len()]>,
+    period: Duration,
+}
 
 impl Bindings {
-    /// Takes them out of the environment.
+    /// Takes them out of the environment. They count for the period that `wrangler.toml` says, which they do not tell.
     ///
     /// # Errors
     /// A sentence about the one that is missing.
-    pub(crate) fn new(env: &Env) -> Result<Self, String> {
+    pub(crate) fn new(env: &Env, period: Duration) -> Result<Self, String> {
         let binding = |limit| {
             let name = name(limit);
             let found = env.rate_limiter(name);
@@ -32,13 +37,13 @@ impl Bindings {
                 .map_err(|error| format!("The binding {name} is missing: {error}."))
         };
         let [requests, account, address] = Limit::ALL.map(binding);
-        Ok(Self(SendWrapper::new([requests?, account?, address?])))
+        Ok(Self { each: SendWrapper::new([requests?, account?, address?]), period })
     }
 
     async fn ask(&self, limit: Limit, key: &str) -> Result<bool, JsValue> {
         let question = Object::new();
         Reflect::set(&question, &"key".into(), &key.into())?;
-        let answer = JsFuture::from(self.0[limit as usize].limit(question)?).await?;
+        let answer = JsFuture::from(self.each[limit as usize].limit(question)?).await?;
         Ok(Reflect::get(&answer, &"success".into())?.is_truthy())
     }
 }
@@ -56,7 +61,7 @@ impl RateLimiter for Bindings {
         match SendFuture::new(self.ask(limit, key)).await {
             Ok(true) => Ok(()),
             // When there is room again is not told.
-            Ok(false) => Err(Wait(PERIOD_SECONDS.into())),
+            Ok(false) => Err(Wait(self.period.as_secs())),
             // That it cannot be counted is no reason to be closed.
             Err(error) => {
                 console_error!("a request could not be counted: {error:?}");

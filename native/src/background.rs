@@ -211,8 +211,8 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_mins(1);
-    const SOON: Duration = Duration::from_secs(5);
+    const LONG: Duration = Duration::from_hours(1);
+    const SOON: Duration = Duration::from_mins(5);
 
     fn telemetry() -> Telemetry {
         let metrics = Arc::new(crate::metrics::Metrics::new().unwrap());

@@ -4,13 +4,12 @@
 use std::{
     num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
 };
 
 use bailiwick_core::{
     Config,
     ports::{RateLimiter, Wait},
-    throttle::{Limit, PERIOD_SECONDS},
+    throttle::Limit,
 };
 use governor::{
     DefaultKeyedRateLimiter, Quota,
@@ -43,7 +42,7 @@ impl Limiter {
     pub fn new(config: &Config) -> Self {
         let counter = |quota: u32| {
             let quota = NonZeroU32::new(quota)?;
-            let each = Duration::from_secs(PERIOD_SECONDS.into()) / quota.get();
+            let each = config.rate_limit_period / quota.get();
             let quota = Quota::with_period(each)?.allow_burst(quota);
             Some(Counter { keys: DefaultKeyedRateLimiter::keyed(quota), taken: AtomicU32::new(0) })
         };

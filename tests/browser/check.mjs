@@ -28,7 +28,9 @@ const context = await chromium.launchPersistentContext(directory, {
   viewport: DESKTOP,
   colorScheme: "light",
 });
-context.setDefaultTimeout(15_000);
+// No measure of speed: what does not happen in this time never does.
+const PATIENCE = 5 * 60_000;
+context.setDefaultTimeout(PATIENCE);
 const page = context.pages()[0] ?? (await context.newPage());
 
 // What must not happen. A refusal that was asked for is a line in the console, too.
@@ -58,9 +60,17 @@ const open = async (path) => {
   if (path.startsWith("/docs")) await page.waitForSelector("body[data-ready]");
 };
 const picture = async (name, whole = false) => {
+  // A frame of the present size has been shown when the one after the next is asked for.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   const take = () => page.screenshot({ path: join(options.screenshots, `${name}.png`), fullPage: whole });
-  // Now and then Chromium has no frame of a new size to show yet.
-  await take().catch(() => page.waitForTimeout(500).then(take));
+  // Chromium says so when it has no frame to show yet, and tells nobody when it has one. Nothing is checked by pictures.
+  for (const since = Date.now(); ; await page.waitForTimeout(100)) {
+    try {
+      return await take();
+    } catch (error) {
+      if (!/Unable to capture screenshot/.test(error) || Date.now() - since > PATIENCE) throw error;
+    }
+  }
 };
 const step = (title) => page.locator(".tour > li").filter({ has: page.getByRole("heading", { name: title }) });
 const operation = async (id) => {

@@ -4,6 +4,7 @@
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id, unique},
     client::Answer,
+    provided,
     targets::Target,
 };
 use futures::future::join_all;
@@ -32,7 +33,7 @@ async fn sealed(target: &Target, tenant: &Tenant<'_>) -> Value {
     target
         .until("all entries to be sealed", async || {
             let found = verify(tenant, "").await;
-            (found["pending"] == 0).then_some(found)
+            provided(found, |found| found["pending"] == 0)
         })
         .await
 }

@@ -32,7 +32,10 @@ async fn write_about(tenant: &Tenant<'_>, title: &str) -> Mail {
     let target = tenant.owner.target;
     let before = target.mailbox.mails(&tenant.member.email).len();
     tenant.assign(&tenant.manager, title, &tenant.member).await;
-    let newest = || target.mailbox.mails(&tenant.member.email).into_iter().nth(before);
+    let newest = || {
+        let mails = target.mailbox.mails(&tenant.member.email);
+        mails.get(before).cloned().ok_or(mails)
+    };
     target.until("an email", || async { newest() }).await
 }
 

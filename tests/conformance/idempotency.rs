@@ -7,6 +7,7 @@ use bailiwick_tests::{
     actors::{Actor, Tenant, unique},
     backdoor::Backdoor,
     client::Answer,
+    provided,
     targets::Target,
 };
 use reqwest::header::HeaderMap;
@@ -121,7 +122,9 @@ async fn settled(tenant: &Tenant<'static>) {
     let pending =
         format!("SELECT count(*) FROM deliveries WHERE tenant_id = '{}' AND state = 'pending'", tenant.id);
     target
-        .until("nothing to be under way", async || (target.backdoor.count(&pending).await == 0).then_some(()))
+        .until("nothing to be under way", async || {
+            provided(target.backdoor.count(&pending).await, |left| *left == 0)
+        })
         .await;
 }
 
@@ -290,8 +293,7 @@ async fn what_is_too_old_is_dropped_at_the_edge(target: &'static Target) {
     let left = format!("SELECT user_id FROM idempotency_keys WHERE tenant_id = '{}'", tenant.id);
     let rows = target
         .until("what is too old to be dropped", async || {
-            let rows = target.backdoor.sql(&left).await;
-            (rows.len() < 2).then_some(rows)
+            provided(target.backdoor.sql(&left).await, |rows| rows.len() < 2)
         })
         .await;
     assert_eq!(rows, [[Some(tenant.member.id.clone())]]);

@@ -3,6 +3,7 @@
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, session_of, token, unique},
     client::Answer,
+    provided,
     provider::{AUDIENCE, Person, Provider},
     targets::Target,
 };
@@ -447,6 +448,6 @@ async fn a_provider_that_is_down(target: &'static Target) {
 
 /// Waits until unknown keys may be asked for again.
 async fn until_taken(target: &'static Target, token: &str) {
-    let taken = async || (me(target, token).await.status == 200).then_some(());
+    let taken = async || provided(me(target, token).await, |answer| answer.status == 200);
     target.until("a token to be taken", taken).await;
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bailiwick_tests::{
     actors::{Actor, Tenant, unique},
+    provided,
     receivers::Receivers,
     secrets::spill,
     targets::Target,
@@ -29,7 +30,7 @@ async fn line(target: &Target, id: &str) -> Value {
     let about = |line: &Value| line["message"] == "request" && line["request_id"] == id;
     let lines = target
         .until(&format!("the line about {id}"), || async {
-            Some(target.log.of_request(id)).filter(|lines| lines.iter().any(about))
+            provided(target.log.of_request(id), |lines| lines.iter().any(about))
         })
         .await;
     assert_eq!(lines.iter().filter(|line| about(line)).count(), 1, "{lines:?}");
@@ -187,7 +188,8 @@ async fn a_delivery_is_part_of_the_trace_of_its_cause(target: &'static Target) {
     let about = |line: &Value| line["message"] == "delivery" && line["trace_id"] == trace;
     let line = target
         .until("the line about the delivery", || async {
-            target.log.of_request(&trace).into_iter().find(about)
+            let lines = target.log.of_request(&trace);
+            lines.iter().find(|line| about(line)).cloned().ok_or(lines)
         })
         .await;
     assert_eq!((&line["channel"], &line["outcome"]), (&json!("slack"), &json!("sent")), "{line}");

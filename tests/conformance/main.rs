@@ -11,6 +11,7 @@
 
 mod accounts;
 mod admin;
+mod apart;
 mod api_keys;
 mod bootstrap;
 mod bulk;
@@ -184,6 +185,7 @@ fn main() -> ExitCode {
         println!("{target}: {passed} passed, {failed} failed");
     }
     runtime.block_on(join_all(targets.iter().map(|target| target.stop())));
+    runtime.block_on(join_all([&throttle::LIMITED, &courier::IMPATIENT].map(apart::Apart::stop)));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -1,11 +1,10 @@
 //! What goes wrong for everybody: the database goes away and comes back; a request panics, which on the edge ends
 //! those beside it, too. Run alone.
 
-use std::time::Duration;
-
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant},
     backdoor::Backdoor,
+    provided,
     targets::Target,
 };
 use serde_json::{Value, json};
@@ -52,12 +51,12 @@ async fn away_is_503_and_service_resumes(target: &'static Target) {
     }
 
     // A server needs a moment; the service is not restarted.
-    let mut attempts = 0;
-    while Actor::anonymous(target).get("/readyz").send().await.status != 200 {
-        attempts += 1;
-        assert!(attempts < 50, "the service did not resume");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let anyone = Actor::anonymous(target);
+    target
+        .until("the service resumes", async || {
+            provided(anyone.get("/readyz").send().await, |answer| answer.status == 200)
+        })
+        .await;
     read().await.expect(200);
     create().await.expect(201);
 }

@@ -3,6 +3,7 @@
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, unique},
     client::Answer,
+    provided,
     receivers::{EMAIL_FROM, Mail, Trouble},
     targets::Target,
 };
@@ -44,7 +45,7 @@ async fn login(actor: &Actor<'static>, password: &str) -> Answer {
 async fn mails(target: &'static Target, email: &str, count: usize) -> Vec<Mail> {
     let taken = || {
         let mails: Vec<_> = target.mailbox.mails(email).into_iter().filter(|mail| mail.taken).collect();
-        (mails.len() >= count).then_some(mails)
+        provided(mails, |mails| mails.len() >= count)
     };
     target.until(&format!("{count} mails to {email}"), || async { taken() }).await
 }
@@ -242,6 +243,8 @@ async fn a_mail_that_is_delayed_is_sent_later(target: &'static Target) {
         lost.id
     );
     target
-        .until("it is given up", || async { (target.backdoor.count(&settled).await == 1).then_some(()) })
+        .until("it is given up", || async {
+            provided(target.backdoor.count(&settled).await, |count| *count == 1)
+        })
         .await;
 }

@@ -1,7 +1,8 @@
 //! Each target does what the description says, whatever it is sent: schemathesis makes requests out of the description,
 //! right and wrong ones, alone and in a row, and holds the answers to it.
 //!
-//! `CONTRACT_SECONDS` lets it go on for longer than it does as a rule, `CONTRACT_SEED` plays a run again: each tells its seed.
+//! `CONTRACT_EXAMPLES` has it make more of each operation than it does as a rule, `CONTRACT_SEED` plays a run again: each
+//! tells its seed.
 
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant},
@@ -13,12 +14,8 @@ use tokio::process::Command;
 
 use crate::run_against;
 
-/// Nobody is asked to come later.
-const SETTINGS: &More =
-    &[("RATE_LIMIT", "1000000"), ("RATE_LIMIT_ACCOUNT", "1000000"), ("RATE_LIMIT_ADDRESS", "1000000")];
-
 /// What requests need to be there, that they cannot make themselves.
-async fn stage(target: &Target) -> String {
+async fn stage(target: &Target, provider: &Provider) -> String {
     let tenant = Tenant::create(target).await;
     let mut deliveries = Vec::new();
     for _ in 0..20 {
@@ -40,13 +37,17 @@ async fn stage(target: &Target) -> String {
         "notification": tenant.notification(&tenant.owner.id).await,
         "deliveries": deliveries,
         "resets": resets,
-        "provider": Provider::shared().control,
+        "provider": provider.control,
     });
     stage.to_string()
 }
 
-async fn fuzz(target: Target) {
-    let stage = stage(&target).await;
+/// Fuzzes a target that is started with settings. It has an identity provider of its own, for as long as this lasts.
+async fn fuzz(start: impl AsyncFnOnce(&More) -> Target) {
+    let provider = Provider::start().await;
+    let settings = provider.settings().map(|(name, value)| (name, &*value.leak()));
+    let target = start(&settings).await;
+    let stage = stage(&target, &provider).await;
     let directory = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(root().join(".tools/venv/bin/schemathesis"));
     command
@@ -59,8 +60,8 @@ async fn fuzz(target: Target) {
     if let Ok(seed) = std::env::var("CONTRACT_SEED") {
         command.args(["--seed", &seed]);
     }
-    if let Ok(seconds) = std::env::var("CONTRACT_SECONDS") {
-        command.args(["--max-time", &seconds, "--max-examples", "1000"]);
+    if let Ok(examples) = std::env::var("CONTRACT_EXAMPLES") {
+        command.args(["--max-examples", &examples]);
     }
     let name = target.name;
     eprintln!("{name}:\n{}", run_against(target, &mut command).await);
@@ -68,15 +69,15 @@ async fn fuzz(target: Target) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn native_sqlite() {
-    fuzz(targets::native_sqlite(SETTINGS).await).await;
+    fuzz(targets::native_sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn native_postgres() {
-    fuzz(targets::native_postgres(SETTINGS).await).await;
+    fuzz(targets::native_postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn edge_d1() {
-    fuzz(targets::edge_d1(SETTINGS).await).await;
+    fuzz(targets::edge_d1).await;
 }

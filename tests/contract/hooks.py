@@ -43,7 +43,7 @@ def ask(method, path, token=None, tenant=None, body=None):
     headers = {"authorization": f"Bearer {token}"} if token else {}
     if tenant:
         headers["x-tenant-id"] = tenant
-    answer = requests.request(method, STAGE["url"] + path, headers=headers, json=body, timeout=60)
+    answer = requests.request(method, STAGE["url"] + path, headers=headers, json=body, timeout=300)
     assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
     return answer.json() if answer.content else None
 
@@ -113,7 +113,7 @@ def external_token():
     subject = unique("fuzz")
     claims = {"sub": subject, "email": f"{subject}@idp.example", "email_verified": True, "name": "Fuzz"}
     body = {"client": "ES256", "account": claims, "id": False}
-    answer = requests.post(STAGE["provider"] + "/token", data=json.dumps(body), timeout=60)
+    answer = requests.post(STAGE["provider"] + "/token", data=json.dumps(body), timeout=300)
     return answer.json()["access_token"]
 
 
@@ -263,7 +263,7 @@ def applicable(operation, stage, path):
     if operation["op"] != "create":
         url = f"{STAGE['url']}/v1/projects/{path['project_id']}/tasks"
         headers = {"authorization": f"Bearer {stage.person.token()}", "x-tenant-id": stage.tenant}
-        made = requests.post(url, headers=headers, json={"title": "Fuzz"}, timeout=60)
+        made = requests.post(url, headers=headers, json={"title": "Fuzz"}, timeout=300)
         # A link may have led to a project that is gone: then that is what is answered.
         if made.ok:
             operation["id"] = made.json()["id"]

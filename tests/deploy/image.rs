@@ -3,13 +3,13 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use bailiwick_tests::{
+    ports::Port,
+    provided,
     targets::{binary, client},
     until,
 };
@@ -128,8 +128,8 @@ async fn it_serves_with_nothing_around_it_and_says_whether_it_is_ready() {
     assert_eq!(check[0], "/usr/local/bin/bailiwick");
 
     let data = tempfile::tempdir().expect("a directory");
-    let port =
-        TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let reserved = Port::reserve();
+    let port = reserved.number();
     let bind = format!("0.0.0.0:{port}");
     let healthy = || {
         let output = contained(data.path(), &bind)
@@ -147,7 +147,7 @@ async fn it_serves_with_nothing_around_it_and_says_whether_it_is_ready() {
         .stderr(fs::File::create(data.path().join("log")).expect("a file"))
         .spawn();
     let server = Ended(server.expect("bwrap"));
-    until("the health check succeeds", || async { (healthy().0 == Some(0)).then_some(()) }).await;
+    until("the health check succeeds", || async { provided(healthy(), |(code, _)| *code == Some(0)) }).await;
     // What it writes is in its volume, and it looks up no name of who it is.
     let account = serde_json::json!({ "email": "a@example.com", "name": "A", "password": "correct horse" });
     let url = format!("http://127.0.0.1:{port}/v1/auth/register");
@@ -157,6 +157,5 @@ async fn it_serves_with_nothing_around_it_and_says_whether_it_is_ready() {
         ["bailiwick.db", "bailiwick.db.jwt-secret"].map(|name| data.path().join(name).exists()).into();
     assert_eq!(kept, [true, true]);
     drop(server);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(healthy().0, Some(1));
+    until("nobody answers", || async { provided(healthy(), |(code, _)| *code == Some(1)) }).await;
 }

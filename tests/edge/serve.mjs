@@ -47,6 +47,7 @@ const miniflare = new Miniflare(
       [...wrangler.matchAll(/^name = "(RATE_\w+)"\nnamespace_id = "(\d+)"\nsimple = { limit = (\d+), period = (\d+) }/gm)].map(
         ([, name, namespace_id, limit, period]) => [
           name,
+          // The period of another length is entry.mjs' business: Miniflare takes those that Cloudflare has.
           { namespace_id, simple: { limit: Number(vars[name.replace("_BY_REQUESTS", "").replace("_BY_", "_")] ?? limit), period: Number(period) } },
         ],
       ),
@@ -68,24 +69,28 @@ for (const name of readdirSync(file("migrations/sqlite")).sort()) {
   }
 }
 
+// Asks the Worker, by a connection of its own: workerd closes one that was idle for 5 seconds, perhaps just when something
+// is sent on it.
+const asked = (path, options = {}) => fetch(`${url}${path}`, { ...options, headers: { connection: "close" } });
+
 async function control(path, body) {
   if (path === "/sql") {
     // Not through Miniflare: its own way to D1 stops this process until workerd has answered, and workerd may be
     // waiting for this process to read its log.
-    const answer = await fetch(`${url}/__sql`, { method: "POST", body: JSON.stringify(body) });
+    const answer = await asked("/__sql", { method: "POST", body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(await answer.text());
     return answer.json();
   }
   if (path === "/outage") {
-    await fetch(`${url}/__outage/${body.on ? "on" : "off"}`);
+    await asked(`/__outage/${body.on ? "on" : "off"}`);
     return {};
   }
   if (path === "/faults") {
-    const answer = await fetch(`${url}/__faults`, { method: "POST", body: JSON.stringify(body) });
+    const answer = await asked("/__faults", { method: "POST", body: JSON.stringify(body) });
     return answer.json();
   }
   if (path === "/scheduled") {
-    const answer = await fetch(`${url}/__scheduled`);
+    const answer = await asked("/__scheduled");
     if (answer.status !== 204) throw new Error(await answer.text());
     return {};
   }

@@ -11,6 +11,7 @@ use std::{
 
 use bailiwick_tests::{
     instance::{Instance, postgres},
+    provided,
     targets::client,
     until,
 };
@@ -95,7 +96,9 @@ pub(crate) async fn a_commit_that_nobody_is_told_of_is_made_once() {
         let next = instance.ask(&http, &owner, Method::PATCH, &format!("/v1/projects/{project}")).json(&body);
         next.send().await.expect(200);
         until("the activity is sealed", || async {
-            (backdoor.count("SELECT count(*) FROM activity WHERE seq IS NULL").await == 0).then_some(())
+            provided(backdoor.count("SELECT count(*) FROM activity WHERE seq IS NULL").await, |left| {
+                *left == 0
+            })
         })
         .await;
         between.to_take.store(true, Ordering::Relaxed);

@@ -9,11 +9,10 @@ use std::{
 };
 
 use bailiwick_tests::{
-    backdoor::Backdoor,
+    backdoor::{self, Backdoor},
     instance::{Instance, migrate},
 };
 use serde_json::{Value, json};
-use sqlx::SqlitePool;
 use tempfile::TempDir;
 
 use crate::{load::office, setting, times};
@@ -90,7 +89,7 @@ pub(crate) async fn a_full_disk_refuses_writes_and_nothing_else() {
         acknowledged.push(instance.post(&owner, &path, &task(next)).await.expect(201).text_at("/id"));
     }
     // Nothing that was acknowledged is lost, nothing that was refused is there, and the file is whole.
-    let pool = SqlitePool::connect(&database).await.expect("the server's file");
+    let pool = backdoor::sqlite(&database).await;
     let backdoor = Backdoor::Sqlite(pool.clone());
     assert_eq!(backdoor.sql("PRAGMA integrity_check").await, [[Some("ok".to_owned())]]);
     let there = backdoor.sql("SELECT id FROM tasks ORDER BY id").await;

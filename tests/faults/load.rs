@@ -14,7 +14,8 @@ use bailiwick_tests::{
     backdoor::Backdoor,
     client::{Answer, Ask},
     instance::Instance,
-    targets::client,
+    provided,
+    targets::keeping_client,
     until,
 };
 use reqwest::Method;
@@ -97,7 +98,12 @@ impl Load {
     /// Waits until more was acknowledged than there is now.
     pub(crate) async fn goes_on(&self) {
         let before = self.tally().acknowledged.len();
-        until("writes go on", || async { (self.tally().acknowledged.len() > before).then_some(()) }).await;
+        until("writes go on", || async {
+            let tally = self.tally();
+            let said = (tally.acknowledged.len(), tally.statuses.clone(), tally.unanswered);
+            provided(said, |(acknowledged, ..)| *acknowledged > before)
+        })
+        .await;
     }
 
     /// The owner's token.
@@ -122,7 +128,7 @@ impl Shared {
 }
 
 async fn work(shared: Arc<Shared>) {
-    let http = client();
+    let http = keeping_client();
     while !shared.done.load(Ordering::Relaxed) {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         let (mark, keyed) = (format!("write-{number}"), number.is_multiple_of(2));
@@ -202,7 +208,7 @@ pub(crate) async fn chain_is_whole(instance: &Instance, owner: &str) {
     until("all activity is sealed", || async {
         let found = instance.get(owner, "/v1/admin/activity/verify").await.expect(200);
         assert_eq!(found.body["valid"], true, "{found:?}");
-        (found.body["pending"] == 0).then_some(())
+        provided(found, |found| found.body["pending"] == 0)
     })
     .await;
 }

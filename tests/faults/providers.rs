@@ -3,13 +3,17 @@
 
 use std::{
     net::SocketAddr,
-    sync::atomic::{AtomicI64, Ordering},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use bailiwick_tests::{
     backdoor::Backdoor,
     instance::{Instance, sqlite},
+    ports::Port,
+    provided,
     receivers::{
         http::{Behaviour, Receiver},
         smtp::SmtpSink,
@@ -47,6 +51,8 @@ async fn under_way(backdoor: &Backdoor) -> i64 {
 struct Gate {
     address: SocketAddr,
     state: watch::Sender<u8>,
+    /// Connections that have come since it is there.
+    came: Arc<AtomicI64>,
 }
 
 impl Gate {
@@ -54,8 +60,11 @@ impl Gate {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (state, now) = watch::channel(OPEN);
+        let came = Arc::new(AtomicI64::new(0));
+        let count = came.clone();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 let (mut now, server) = (now.clone(), server.clone());
                 tokio::spawn(async move {
                     let state = *now.borrow_and_update();
@@ -79,7 +88,11 @@ impl Gate {
                 });
             }
         });
-        Self { address, state }
+        Self { address, state, came }
+    }
+
+    fn came(&self) -> i64 {
+        self.came.load(Ordering::Relaxed)
     }
 
     fn now(&self, state: u8) {
@@ -87,16 +100,12 @@ impl Gate {
     }
 }
 
-/// Makes changes that somebody outside is told of, one after the other, and returns how long the slowest took.
-async fn invite(instance: &Instance, owner: &str, addresses: &[String]) -> Duration {
-    let mut slowest = Duration::ZERO;
+/// Makes changes that somebody outside is told of, one after the other.
+async fn invite(instance: &Instance, owner: &str, addresses: &[String]) {
     for email in addresses {
-        let begun = Instant::now();
         let invitation = json!({ "email": email, "role": "viewer" });
         instance.post(owner, "/v1/invitations", &invitation).await.expect(201);
-        slowest = slowest.max(begun.elapsed());
     }
-    slowest
 }
 
 fn addresses(of: &str) -> Vec<String> {
@@ -108,8 +117,8 @@ async fn deliveries(instance: &Instance, owner: &str) -> Vec<Value> {
     listed.body["data"].as_array().expect("a list").clone()
 }
 
-/// A tenant of its own whose notices go to a webhook; a change in it, and how long it took until it was told.
-async fn told_elsewhere(instance: &Instance, owner: &str, receiver: &Receiver, slug: &str) -> Duration {
+/// A tenant of its own whose notices go to a webhook; a change in it, which is told while others' wait.
+async fn told_elsewhere(instance: &Instance, owner: &str, receiver: &Receiver, slug: &str) {
     let http = client();
     let tenant = json!({ "slug": slug, "name": "Elsewhere" });
     instance.post(owner, "/v1/tenants", &tenant).await.expect(201);
@@ -128,11 +137,54 @@ async fn told_elsewhere(instance: &Instance, owner: &str, receiver: &Receiver, s
     let token = invited.await.expect(201).text_at("/token");
     let (member, _) = instance.register(&format!("{slug}@example.com"), Some(&token)).await;
     let project = ask(Method::POST, "/v1/projects", json!({ "name": "P" })).await.expect(201).text_at("/id");
-    let begun = Instant::now();
     let task = json!({ "title": "T", "assignee_id": member });
     ask(Method::POST, &format!("/v1/projects/{project}/tasks"), task).await.expect(201);
     receiver.wait_for(&hook, 1).await;
-    begun.elapsed()
+}
+
+/// Those that are told hang, and nothing ends that before the test does: a request that waited for them would never be
+/// answered.
+pub(crate) async fn what_hangs_for_an_hour_keeps_no_request_waiting() {
+    let (_directory, database, _backdoor) = sqlite().await;
+    let (sink, receiver) = (SmtpSink::start(), Receiver::start().await);
+    let gate = Gate::before(sink.url().trim_start_matches("smtp://").to_owned()).await;
+    gate.now(HANGS);
+    let hook = "/services/T0/B0/silent";
+    receiver.always(hook, Behaviour::Silent);
+    let settings = [
+        setting("EMAIL_PROVIDER", "smtp"),
+        setting("EMAIL_FROM", "bailiwick@service.example"),
+        ("SMTP_URL", format!("smtp://{}", gate.address)),
+        ("OUTBOUND_ALLOW", receiver.origin().to_owned()),
+        setting("OUTBOUND_TIMEOUT", "1h"),
+        setting("OUTBOX_LEASE", "2h"),
+    ];
+    let instance = Instance::start(&database, &settings).await;
+    let (owner, project) = office(&instance).await;
+    let config =
+        json!({ "slack_webhook_url": receiver.url(hook), "channels": { "task_assigned": ["slack"] } });
+    let http = client();
+    instance.ask(&http, &owner, Method::PATCH, "/v1/tenant/config").json(&config).send().await.expect(200);
+    let token = {
+        let invited = json!({ "email": "member@example.com", "role": "member" });
+        instance.post(&owner, "/v1/invitations", &invited).await.expect(201).text_at("/token")
+    };
+    until("the mail server is asked", async || provided(gate.came(), |count| *count > 0)).await;
+    let (member, _) = instance.register("member@example.com", Some(&token)).await;
+    let assign = async |number: i32| {
+        let task = json!({ "title": format!("task-{number}"), "assignee_id": member });
+        instance.post(&owner, &format!("/v1/projects/{project}/tasks"), &task).await.expect(201);
+    };
+    assign(0).await;
+    receiver.wait_for(hook, 1).await;
+    for number in 1..20 {
+        assign(number).await;
+    }
+    invite(&instance, &owner, &addresses("guest")).await;
+    assert_eq!((receiver.ended(hook), sink.letters("member@example.com").len()), (0, 0), "something ended");
+    eprintln!("figures: 49 changes answered while all that they tell hangs for an hour");
+    // It would wait for them.
+    instance.kill().await;
 }
 
 pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
@@ -146,7 +198,8 @@ pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
         ("SMTP_URL", format!("smtp://{}", gate.address)),
         ("OUTBOUND_ALLOW", receiver.origin().to_owned()),
         setting("OUTBOUND_TIMEOUT", "1s"),
-        setting("OUTBOX_LEASE", "3s"),
+        // A claim does not end by itself: so many are under way as are claimed.
+        setting("OUTBOX_LEASE", "1h"),
         setting("OUTBOX_ATTEMPTS", "1000"),
     ];
     let instance = Instance::start(&database, &settings).await;
@@ -156,7 +209,7 @@ pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
     {
         gate.now(state);
         let addresses = addresses(name);
-        let slowest = invite(&instance, &owner, &addresses).await;
+        invite(&instance, &owner, &addresses).await;
         let tried = |delivery: &Value| {
             delivery["attempts"].as_u64().is_some_and(|attempts| attempts > 1)
                 && delivery["last_error"].as_str().is_some_and(|error| error.contains(said))
@@ -164,28 +217,26 @@ pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
         let most = AtomicI64::new(0);
         until("it was tried more than once", || async {
             most.fetch_max(under_way(&backdoor).await, Ordering::Relaxed);
-            deliveries(&instance, &owner).await.iter().any(tried).then_some(())
+            provided(deliveries(&instance, &owner).await, |all| all.iter().any(tried))
         })
         .await;
         let most = most.into_inner();
         assert!(most <= SHARE, "{most} of one tenant were under way");
-        let elsewhere = told_elsewhere(&instance, &owner, &receiver, &format!("by-{name}")).await;
+        told_elsewhere(&instance, &owner, &receiver, &format!("by-{name}")).await;
         gate.now(OPEN);
         let opened = Instant::now();
         until("all are sent", || async {
             let all = deliveries(&instance, &owner).await;
-            all.iter().all(|delivery| delivery["state"] == "sent").then_some(())
+            provided(all, |all| all.iter().all(|delivery| delivery["state"] == "sent"))
         })
         .await;
         eprintln!(
-            "figures: a mail server that {name}: the slowest of {} requests took {slowest:?}, another tenant's \
-             webhook was told after {elsewhere:?}, all was sent {:?} after it came back",
+            "figures: a mail server that {name}: {} mails wait, another tenant's webhook is told meanwhile, all was sent \
+             {:?} after it came back",
             addresses.len(),
             opened.elapsed()
         );
         assert!(addresses.iter().all(|address| !sink.letters(address).is_empty()));
-        assert!(slowest < Duration::from_secs(1), "a request waited for the mail server: {slowest:?}");
-        assert!(elsewhere < Duration::from_secs(5), "another tenant waited: {elsewhere:?}");
     }
     instance.terminate().await;
 }
@@ -193,12 +244,14 @@ pub(crate) async fn a_mail_server_that_hangs_holds_up_nobody() {
 pub(crate) async fn webhooks_that_hang_fail_or_are_gone_hold_up_nobody() {
     let (_directory, database, backdoor) = sqlite().await;
     let receiver = Receiver::start().await;
-    let gone = TcpListener::bind("127.0.0.1:0").await.and_then(|socket| socket.local_addr()).expect("a port");
+    let reserved = Port::reserve();
+    let gone = reserved.address();
     let settings = [
         setting("RATE_LIMIT", "0"),
         ("OUTBOUND_ALLOW", format!("{},http://{gone}", receiver.origin())),
         setting("OUTBOUND_TIMEOUT", "1s"),
-        setting("OUTBOX_LEASE", "3s"),
+        // A claim does not end by itself: so many are under way as are claimed.
+        setting("OUTBOX_LEASE", "1h"),
         setting("OUTBOX_ATTEMPTS", "1000"),
     ];
     let instance = Instance::start(&database, &settings).await;
@@ -217,29 +270,21 @@ pub(crate) async fn webhooks_that_hang_fail_or_are_gone_hold_up_nobody() {
         let config = json!({ "slack_webhook_url": url, "channels": { "task_assigned": ["slack"] } });
         let ask = instance.ask(&http, &owner, Method::PATCH, "/v1/tenant/config").json(&config);
         ask.send().await.expect(200);
-        let mut slowest = Duration::ZERO;
         for number in 0..30 {
-            let begun = Instant::now();
             let task = json!({ "title": format!("{name}-{number}"), "assignee_id": member });
             instance.post(&owner, &format!("/v1/projects/{project}/tasks"), &task).await.expect(201);
-            slowest = slowest.max(begun.elapsed());
         }
         let tried = |delivery: &Value| delivery["attempts"].as_u64().is_some_and(|attempts| attempts > 1);
         let most = AtomicI64::new(0);
         until("it was tried more than once", || async {
             most.fetch_max(under_way(&backdoor).await, Ordering::Relaxed);
-            deliveries(&instance, &owner).await.iter().any(tried).then_some(())
+            provided(deliveries(&instance, &owner).await, |all| all.iter().any(tried))
         })
         .await;
         let most = most.into_inner();
         assert!(most <= SHARE, "{most} of one tenant were under way");
-        let elsewhere = told_elsewhere(&instance, &owner, &receiver, &format!("by-{name}")).await;
-        eprintln!(
-            "figures: a webhook that {name}: the slowest of 30 requests took {slowest:?}, another tenant's was told \
-             after {elsewhere:?}"
-        );
-        assert!(slowest < Duration::from_secs(1), "a request waited for the webhook: {slowest:?}");
-        assert!(elsewhere < Duration::from_secs(5), "another tenant waited: {elsewhere:?}");
+        told_elsewhere(&instance, &owner, &receiver, &format!("by-{name}")).await;
+        eprintln!("figures: a webhook that {name}: 30 messages wait, another tenant's is told meanwhile");
         // It comes back, at another address.
         let back = format!("/services/T0/B0/back-{name}");
         let config = json!({ "slack_webhook_url": receiver.url(&back) });
@@ -270,18 +315,23 @@ async fn provider(key: &Ed25519KeyPair) -> String {
 }
 
 pub(crate) async fn an_identity_provider_that_hangs_holds_up_nobody() {
+    tokio::join!(without_its_provider(HANGS, "hangs"), without_its_provider(HANGS_UP, "hangs up"));
+}
+
+async fn without_its_provider(state: u8, name: &str) {
     let (_directory, database, _backdoor) = sqlite().await;
     let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key");
     let gate = Gate::before(provider(&key).await).await;
     let settings = [
-        setting("RATE_LIMIT", "0"),
         ("JWKS_URL", format!("http://{}/jwks", gate.address)),
         setting("JWT_ISSUER", "https://id.example"),
         setting("JWT_AUDIENCE", "bailiwick"),
-        setting("JWKS_MAX_AGE", "1s"),
+        // Old soon, and good for 12 times as long.
+        setting("JWKS_MAX_AGE", "10s"),
         setting("JWKS_COOLDOWN", "1s"),
-        setting("OUTBOUND_TIMEOUT", "10s"),
-        setting("OUTBOX_LEASE", "1m"),
+        // A request that waited for the provider would never be answered.
+        setting("OUTBOUND_TIMEOUT", "1h"),
+        setting("OUTBOX_LEASE", "2h"),
     ];
     let instance = Instance::start(&database, &settings).await;
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -291,38 +341,24 @@ pub(crate) async fn an_identity_provider_that_hangs_holds_up_nobody() {
     });
     let message = format!("{}.{}", part(json!({ "alg": "EdDSA", "kid": "k" })), part(claims));
     let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes())));
-    let me = async || {
-        let begun = Instant::now();
-        instance.get(&token, "/v1/me").await.expect(200);
-        begun.elapsed()
-    };
-    me().await;
     let (_, own) = instance.register("own@example.com", None).await;
-    for (state, name) in [(HANGS, "hangs"), (HANGS_UP, "hangs up")] {
-        gate.now(state);
-        // Its keys are old by now, and good for a while yet.
-        tokio::time::sleep(Duration::from_millis(1200)).await;
-        let (mut slowest, mut ours) = (Duration::ZERO, Duration::ZERO);
-        let mut waited = 0;
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(4) {
-            let took = me().await;
-            waited += usize::from(took > Duration::from_millis(300));
-            slowest = slowest.max(took);
-            let asked = Instant::now();
-            instance.get(&own, "/v1/me").await.expect(200);
-            ours = ours.max(asked.elapsed());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        eprintln!(
-            "figures: an identity provider that {name}: the slowest with its token took {slowest:?} ({waited} waited), \
-             with one of ours {ours:?}"
-        );
-        assert!(slowest < Duration::from_secs(2), "a request waited for the provider: {slowest:?}");
-        assert!(
-            ours < Duration::from_millis(500),
-            "a request that has nothing to do with it waited: {ours:?}"
-        );
+    let me = async |token: &str| instance.get(token, "/v1/me").await.expect(200);
+    me(&token).await;
+    gate.now(state);
+    let before = gate.came();
+    // Until its keys are old, nobody asks.
+    let asked = async || {
+        me(&token).await;
+        me(&own).await;
+        provided(gate.came(), |came| *came > before)
+    };
+    until("the provider is asked", asked).await;
+    for _ in 0..10 {
+        me(&token).await;
+        me(&own).await;
     }
-    instance.terminate().await;
+    eprintln!(
+        "figures: an identity provider that {name}: requests with its token and with ours are answered"
+    );
+    instance.kill().await;
 }

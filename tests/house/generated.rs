@@ -7,7 +7,6 @@ use bailiwick::assets::Embedded;
 use bailiwick_core::{
     config::{self, Config},
     diagram, openapi, site,
-    throttle::PERIOD_SECONDS,
 };
 use bailiwick_tests::targets::root;
 
@@ -54,6 +53,7 @@ fn configuration() {
 #[test]
 fn the_workers_rate_limits_are_the_settings_defaults() {
     let wrangler = std::fs::read_to_string(root().join("wrangler.toml")).expect("wrangler.toml");
+    let defaults = Config::read(|_| None).expect("defaults");
     for (binding, setting) in [
         ("RATE_LIMIT_BY_REQUESTS", "RATE_LIMIT"),
         ("RATE_LIMIT_BY_ACCOUNT", "RATE_LIMIT_ACCOUNT"),
@@ -63,7 +63,7 @@ fn the_workers_rate_limits_are_the_settings_defaults() {
         let simple = rest.lines().find(|line| line.starts_with("simple = ")).expect("its limit");
         let default =
             Config::SETTINGS.iter().find(|found| found.name == setting).expect("the setting").default;
-        let (limit, period) = (default.expect("a default"), PERIOD_SECONDS);
+        let (limit, period) = (default.expect("a default"), defaults.rate_limit_period.as_secs());
         assert_eq!(simple, format!("simple = {{ limit = {limit}, period = {period} }}"), "{binding}");
     }
 }

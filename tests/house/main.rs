@@ -11,4 +11,5 @@ mod plans;
 mod schema;
 mod statements;
 mod tidy;
+mod timing;
 mod types;

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use bailiwick_tests::targets::root;
 
 /// Every file of ours with this ending below a folder.
-fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
+pub(crate) fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
     fn walk(directory: &Path, ending: &str, into: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(directory).expect("a folder").flatten() {
             let path = entry.path();

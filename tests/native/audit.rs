@@ -1,6 +1,6 @@
 //! `bailiwick audit verify`; and what becomes of the chain when servers are killed, or share a database.
 
-use bailiwick_tests::{backdoor::Backdoor, targets::native, until};
+use bailiwick_tests::{backdoor::Backdoor, provided, targets::native, until};
 use serde_json::json;
 
 use crate::instance::{Instance, postgres, sqlite};
@@ -31,7 +31,7 @@ fn head(line: &str) -> &str {
 }
 
 async fn all_sealed(backdoor: &Backdoor) {
-    let none = async || (backdoor.count(UNSEALED).await == 0).then_some(());
+    let none = async || provided(backdoor.count(UNSEALED).await, |left| *left == 0);
     until("everything to be sealed", none).await;
 }
 

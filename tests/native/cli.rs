@@ -5,6 +5,8 @@ use std::{os::unix::fs::PermissionsExt, process::Stdio};
 use bailiwick_tests::{
     backdoor::Backdoor,
     client::{Answer, Ask},
+    ports::Port,
+    provided,
     targets::{Postgres, client, native},
     until,
 };
@@ -246,7 +248,7 @@ async fn a_demo(database: &str, backdoor: &Backdoor) {
         instance.ask(&client(), &token, Method::GET, "/v1/projects?limit=100").slug(slug).send().await;
     assert_eq!(projects.expect(200).body["data"].as_array().map(Vec::len), Some(20));
     until("everything to be sealed", || async {
-        (backdoor.count("SELECT count(*) FROM activity WHERE seq IS NULL").await == 0).then_some(())
+        provided(backdoor.count("SELECT count(*) FROM activity WHERE seq IS NULL").await, |left| *left == 0)
     })
     .await;
     run(database, &["audit", "verify"], "").await.done();
@@ -361,11 +363,10 @@ async fn the_doctor_says_what_is_to_be_done() {
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let taken = listener.local_addr().expect("an address").to_string();
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let smtp = format!("smtp://{}", closed.local_addr().expect("an address"));
+    let closed = Port::reserve();
+    let smtp = format!("smtp://{}", closed.address());
     let open = format!("smtp://{taken}");
     let collector = smtp.replace("smtp:", "http:");
-    drop(closed);
     let gone = "postgres://nobody:x@127.0.0.1:1/none";
     for (database, settings, about, state, word) in [
         (database.as_str(), &[("FAULT_INJECTION", "1")][..], "settings", "bad", "FAULT_INJECTION"),

@@ -1,6 +1,6 @@
 //! What is kept under an `Idempotency-Key` is dropped after a day, by the server itself, which looks when it starts.
 
-use bailiwick_tests::{backdoor::Backdoor, client::Answer, targets::client, until};
+use bailiwick_tests::{backdoor::Backdoor, client::Answer, provided, targets::client, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -34,7 +34,8 @@ async fn what_is_too_old_is_dropped(database: &str, backdoor: &Backdoor) {
     first.kill().await;
     let second = Instance::start(database, &[]).await;
     for table in TABLES {
-        until("what is too old to be dropped", async || (count(table).await == 1).then_some(())).await;
+        until("what is too old to be dropped", async || provided(count(table).await, |left| *left == 1))
+            .await;
     }
     // And nothing else.
     for asked in [project("new"), tenant("new")] {

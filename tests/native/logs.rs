@@ -1,7 +1,7 @@
 //! The native log at its most talkative.
 
 use bailiwick_tests::{
-    actors::unique, client::Ask, receivers::Receivers, secrets::spill, targets::client, until,
+    actors::unique, client::Ask, provided, receivers::Receivers, secrets::spill, targets::client, until,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -28,7 +28,7 @@ async fn secrets_are_in_no_line_at_any_level() {
         let id = unique("line");
         let last = Ask::new(&client(), Method::GET, &instance.url, "/readyz").header("x-request-id", &id);
         last.send().await.expect(200);
-        until("the last line", || async { Some(()).filter(|()| instance.log().contains(&id)) }).await;
+        until("the last line", || async { provided(instance.log(), |log| log.contains(&id)) }).await;
         let log = instance.log();
         assert!(log.contains("\"DEBUG\"") || log.contains("\"TRACE\""), "it is not talkative");
         for (what, secret) in &secrets {

@@ -32,7 +32,9 @@ impl Told {
         let mut settings = receivers.by_api();
         settings.extend([
             ("ADMIN_BIND", "127.0.0.1:0".to_owned()),
+            // Of which none comes free in between.
             ("RATE_LIMIT_ACCOUNT", "4".to_owned()),
+            ("RATE_LIMIT_PERIOD", "36500d".to_owned()),
             ("OUTBOX_ATTEMPTS", "2".to_owned()),
         ]);
         let instance = Instance::start(database, &settings).await;
@@ -237,7 +239,10 @@ async fn the_outbox_is_told_while_it_waits() {
     prometheus.until("bailiwick_outbox_deliveries{state=\"pending\"}", 1.0).await;
     let rises = async |metric: &str| {
         until(&format!("{metric} rises"), || async {
-            prometheus.value(metric).await.filter(|value| *value > 0.2)
+            {
+                let value = prometheus.value(metric).await;
+                value.filter(|value| *value > 0.2).ok_or(value)
+            }
         })
         .await;
     };

@@ -11,6 +11,7 @@ use std::{
 
 use bailiwick_tests::{
     backdoor::Backdoor,
+    provided,
     random::Random,
     receivers::{
         Mailbox, Receivers,
@@ -39,13 +40,14 @@ fn setting(name: &'static str, value: &str) -> (&'static str, String) {
     (name, value.to_owned())
 }
 
-/// Settings under which nothing is given up, and what a dead process has claimed is soon due again.
+/// Settings under which nothing is given up, and what a dead process has claimed is due again after a while. (It is long
+/// enough for an attempt on a machine that has much to do: one that takes longer is made again, for ever.)
 fn settings(receivers: &Receivers) -> Vec<(&'static str, String)> {
     let mut settings = receivers.by_api();
     settings.extend([
         setting("OUTBOX_ATTEMPTS", "1000"),
-        setting("OUTBOUND_TIMEOUT", "1s"),
-        setting("OUTBOX_LEASE", "1500ms"),
+        setting("OUTBOUND_TIMEOUT", "15s"),
+        setting("OUTBOX_LEASE", "20s"),
     ]);
     settings
 }
@@ -136,13 +138,13 @@ async fn killed_at_any_moment(database: &str, backdoor: Backdoor, name: &str) {
     for kill in 0..KILLS {
         // After a share of the changes, and then at any moment of the next few.
         let share = CHANGES * usize::try_from(kill).expect("a small number") / 8;
-        until("some changes", || async { (count() > share).then_some(()) }).await;
+        until("some changes", || async { provided(count(), |count| *count > share) }).await;
         tokio::time::sleep(Duration::from_millis(random.below(120))).await;
         instance.kill().await;
         instance = Instance::start(database, &settings).await;
         url.lock().expect("no panic").clone_from(&instance.url);
     }
-    until("all changes", || async { (count() >= CHANGES).then_some(()) }).await;
+    until("all changes", || async { provided(count(), |count| *count >= CHANGES) }).await;
     done.store(true, Ordering::Relaxed);
     for worker in workers {
         worker.await.expect("no panic");
@@ -154,11 +156,14 @@ async fn killed_at_any_moment(database: &str, backdoor: Backdoor, name: &str) {
     let made: BTreeSet<_> = backdoor.sql(rows).await.into_iter().flatten().flatten().collect();
     let acknowledged = acknowledged.lock().expect("no panic").clone();
     assert!(acknowledged.is_subset(&made), "lost: {:?}", acknowledged.difference(&made).collect::<Vec<_>>());
-    let missing = || told(&receivers.http, &made).into_iter().filter(|(_, times)| *times == 0).count();
-    until("everything is told", || async { (missing() == 0).then_some(()) }).await;
+    let missing = || {
+        let told = told(&receivers.http, &made).into_iter().filter(|(_, times)| *times == 0);
+        told.map(|(mark, _)| mark).collect::<Vec<_>>()
+    };
+    until("nothing has still to be told", || async { provided(missing(), Vec::is_empty) }).await;
     until("nothing waits", || async {
         let waiting = backdoor.count("SELECT count(*) FROM deliveries WHERE state <> 'sent'").await;
-        (waiting == 0).then_some(())
+        provided(waiting, |waiting| *waiting == 0)
     })
     .await;
     let all: BTreeSet<_> = (0..next.load(Ordering::Relaxed)).map(|number| office.change(number).2).collect();
@@ -191,9 +196,9 @@ async fn two_instances_share_an_outbox_and_send_everything_once() {
     let (_postgres, database, _backdoor) = postgres().await;
     let receivers = Receivers::start().await;
     receivers.http.by_habit([Behaviour::Slow(Duration::from_millis(10))]);
-    let mut settings = settings(&receivers);
-    // Nobody takes over what another one has only been slow with.
-    settings.push(setting("OUTBOX_LEASE", "1m"));
+    let mut settings = receivers.by_api();
+    // What another one has only been slow with nobody takes over, and nobody takes it for lost: it is sent once.
+    settings.extend([setting("OUTBOUND_TIMEOUT", "1h"), setting("OUTBOX_LEASE", "2h")]);
     let (one, two) =
         tokio::join!(Instance::start(&database, &settings), Instance::start(&database, &settings));
     let office = Office::open(&one, &receivers.http).await;
@@ -208,19 +213,22 @@ async fn two_instances_share_an_outbox_and_send_everything_once() {
     while !writes.is_empty() {
         futures::future::join_all(writes.drain(..writes.len().min(8))).await;
     }
-    let everything = || told(&receivers.http, &made).iter().all(|(_, times)| *times > 0);
-    until("everything is told", || async { everything().then_some(()) }).await;
+    let told = || told(&receivers.http, &made);
+    until("everything is told", || async {
+        provided(told(), |told| told.iter().all(|(_, times)| *times > 0))
+    })
+    .await;
     // The colleague was told, too.
     let total = u64::try_from(CHANGES + 1).expect("a small number");
     let sent = |instance: &Instance| -> u64 {
         instance.entries("deliveries").iter().map(|entry| entry["sent"].as_u64().expect("a number")).sum()
     };
-    until("both have said so", || async { (sent(&one) + sent(&two) == total).then_some(()) }).await;
-    let more_than_once: Vec<_> =
-        told(&receivers.http, &made).into_iter().filter(|(_, times)| *times != 1).collect();
+    let both = || (sent(&one), sent(&two));
+    until("both have said so", || async { provided(both(), |(one, two)| one + two == total) }).await;
+    let more_than_once: Vec<_> = told().into_iter().filter(|(_, times)| *times != 1).collect();
     assert!(more_than_once.is_empty(), "{more_than_once:?}");
+    // Which of them is quicker is nobody's business.
     eprintln!("two instances: {} and {} sent", sent(&one), sent(&two));
-    assert!(sent(&one) > 0 && sent(&two) > 0, "{} and {}", sent(&one), sent(&two));
 }
 
 #[tokio::test]
@@ -229,7 +237,8 @@ async fn emails_lead_to_the_pages_that_are_configured() {
     let receivers = Receivers::start().await;
     let mailbox = Mailbox::Api(receivers.http.clone());
     let mail = async |address: &str| {
-        until("a mail", || async { mailbox.mails(address).into_iter().next() }).await.text
+        let look = || async { mailbox.mails(address).into_iter().next().ok_or("none") };
+        until(&format!("a mail to {address}"), look).await.text
     };
     // The one has a page and the other has none, and the other way round.
     let (join, reset) = ("https://app.example.com/join?token=", "http://localhost:3000/reset/");
@@ -294,12 +303,12 @@ async fn emails_wait_for_their_server() {
             && delivery["attempts"].as_u64().is_some_and(|attempts| attempts > 1)
     };
     until("all have been tried more than once", || async {
-        deliveries().await.iter().all(waits).then_some(())
+        provided(deliveries().await, |all| all.iter().all(waits))
     })
     .await;
     let sink = reserved.open();
     until("all are sent", || async {
-        deliveries().await.iter().all(|delivery| delivery["state"] == "sent").then_some(())
+        provided(deliveries().await, |all| all.iter().all(|delivery| delivery["state"] == "sent"))
     })
     .await;
     for address in &addresses {
@@ -352,7 +361,7 @@ async fn what_was_settled_long_ago_is_dropped(database: &str, backdoor: &Backdoo
     let instance = Instance::start(database, &[setting("OUTBOX_RETENTION", "36500d")]).await;
     // By this it is seen that it has looked.
     until("it has looked", async || {
-        (backdoor.count("SELECT count(*) FROM idempotency_keys").await == 0).then_some(())
+        provided(backdoor.count("SELECT count(*) FROM idempotency_keys").await, |left| *left == 0)
     })
     .await;
     assert_eq!(told(&instance), 0);
@@ -361,7 +370,10 @@ async fn what_was_settled_long_ago_is_dropped(database: &str, backdoor: &Backdoo
     assert_eq!(there().await, all);
     let instance = Instance::start(database, &[]).await;
     let left: Vec<_> = all.into_iter().filter(|row| row.contains(to_come)).collect();
-    until("what was settled long ago to be dropped", async || (there().await == left).then_some(())).await;
+    until("what was settled long ago to be dropped", async || {
+        provided(there().await, |there| *there == left)
+    })
+    .await;
     assert_eq!(told(&instance), 0);
     instance.terminate().await;
 }

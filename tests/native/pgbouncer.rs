@@ -4,12 +4,15 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
 use bailiwick_tests::{
+    backdoor,
+    ports::Port,
+    provided,
     targets::{Postgres, native, root},
     until,
 };
 use reqwest::Method;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, PgPool, raw_sql};
+use sqlx::{AssertSqlSafe, raw_sql};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -21,6 +24,7 @@ const DEBIAN: &str = "/usr/sbin/pgbouncer";
 /// A PgBouncer with fewer connections to Postgres than its clients have to it.
 struct PgBouncer {
     url: String,
+    _port: Port,
     _process: Child,
     _directory: TempDir,
 }
@@ -29,8 +33,7 @@ impl PgBouncer {
     /// Starts one, with the settings of docs/SCALING.md.
     async fn start(postgres: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let port = port.expect("a port").port();
+        let port = Port::reserve();
         let (host, database) =
             postgres.split_once('@').and_then(|(_, rest)| rest.split_once('/')).expect("a URL");
         let (host, backend) = host.split_once(':').expect("a port");
@@ -39,8 +42,9 @@ impl PgBouncer {
         let settings =
             page("ini").replace("host=postgres.example.com", &format!("host={host} port={backend}"));
         let settings = format!(
-            "{settings}listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n\
+            "{settings}listen_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\nauth_type = trust\n\
              auth_file = {}\n",
+            port.number(),
             users.display()
         );
         // Two servers' connections for everybody: hardly any two transactions of a client meet the same one.
@@ -64,12 +68,9 @@ impl PgBouncer {
             .kill_on_drop(true)
             .spawn()
             .expect("pgbouncer; scripts/setup installs it");
-        until("PgBouncer listens", || async {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
-        })
-        .await;
-        let url = format!("postgres://bailiwick_server@127.0.0.1:{port}/{database}");
-        Self { url, _process: process, _directory: directory }
+        until("PgBouncer listens", || async { tokio::net::TcpStream::connect(port.address()).await }).await;
+        let url = format!("postgres://bailiwick_server@{}/{database}", port.address());
+        Self { url, _port: port, _process: process, _directory: directory }
     }
 }
 
@@ -82,7 +83,7 @@ fn page(language: &str) -> String {
 
 /// The login gets from Postgres what PgBouncer does not pass on.
 async fn prepare(postgres: &Postgres) {
-    let pool = PgPool::connect(&postgres.login("bailiwick", "bailiwick")).await.expect("Postgres");
+    let pool = backdoor::postgres(&postgres.login("bailiwick", "bailiwick")).await;
     raw_sql(AssertSqlSafe(page("sql"))).execute(&pool).await.expect("the statements of the page");
 }
 
@@ -130,7 +131,7 @@ async fn tenants_stay_apart_when_connections_change_hands() {
         assert_eq!(found.body["data"].as_array().map(Vec::len), Some(50), "{slug}");
         let sealed = until("the activity is sealed", || async {
             let answer = ask("/v1/admin/activity/verify").await.expect(200);
-            (answer.body["pending"] == 0).then_some(answer.body)
+            provided(answer.body, |found| found["pending"] == 0)
         })
         .await;
         assert_eq!(sealed["valid"], true, "{sealed}");

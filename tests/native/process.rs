@@ -1,18 +1,27 @@
 //! The binary as a process: how it starts, refuses to start, and ends.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::os::unix::fs::PermissionsExt;
 
-use bailiwick_tests::targets::{Postgres, address, binary, client, native, start};
+use bailiwick_tests::{
+    ended,
+    targets::{Postgres, address, binary, client, native, start},
+    until,
+};
 use serde_json::json;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::Command,
+};
 
 fn url(directory: &tempfile::TempDir) -> String {
     format!("sqlite://{}", directory.path().join("b.db").display())
 }
 
 async fn fails(command: &mut Command) -> String {
-    let output = tokio::time::timeout(Duration::from_secs(20), command.output()).await;
-    let output = output.expect("it ends by itself").expect("it runs");
+    let output =
+        ended("a start that has to fail", command.kill_on_drop(true).output(), || "it runs".to_owned());
+    let output = output.await.expect("it runs");
     assert!(matches!(output.status.code(), Some(2 | 4)), "{output:?}");
     String::from_utf8(output.stderr).expect("text")
 }
@@ -119,25 +128,35 @@ async fn keys_are_changed_without_logging_anybody_out() {
 #[tokio::test]
 async fn sigterm_lets_requests_in_flight_finish() {
     let directory = tempfile::tempdir().expect("a directory");
-    // At this cost hashing takes a second, long enough to be in flight.
-    let (mut process, line) =
-        start(native(&url(&directory)).env("BCRYPT_COST", "13"), "listening on http").await;
+    let mut command = native(&url(&directory));
+    let (mut process, line) = start(command.env("SHUTDOWN_GRACE", "1h"), "listening on http").await;
     let (url, http) = (address(&line), client());
-    let account = json!({ "email": "a@example.com", "name": "A", "password": "a password" });
-    let registering = tokio::spawn({
-        let request = http.post(format!("{url}/v1/auth/register")).json(&account);
-        async move { request.send().await }
-    });
-    // The server has the request when it has one connection more; there is no event to wait for.
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    let address = url.trim_start_matches("http://");
+    let account = json!({ "email": "a@example.com", "name": "A", "password": "a password" }).to_string();
+    // By its interim answer it is seen that the request is in flight: the server asks for the body.
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let head = format!(
+        "POST /v1/auth/register HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         expect: 100-continue\r\nconnection: close\r\n\r\n",
+        account.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("the head");
+    let mut interim = [0; 25];
+    let instead = || "nothing".to_owned();
+    ended("the interim answer", stream.read_exact(&mut interim), instead)
+        .await
+        .expect("it asks for the body");
+    assert_eq!(interim, *b"HTTP/1.1 100 Continue\r\n\r\n");
     let pid = process.id().expect("it runs").to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.is_ok_and(|status| status.success()));
-    let answer = registering.await.expect("no panic").expect("an answer although it was told to stop");
-    assert_eq!(answer.status(), 201);
-    let status = tokio::time::timeout(Duration::from_secs(10), process.wait())
-        .await
-        .expect("in time")
-        .expect("an end");
+    // It takes nobody else any more.
+    until("it does not listen", || async { TcpStream::connect(address).await.map_or(Ok(()), Err) }).await;
+    stream.write_all(account.as_bytes()).await.expect("the body");
+    let mut said = String::new();
+    let instead = || "nothing".to_owned();
+    ended("the answer", stream.read_to_string(&mut said), instead).await.expect("an answer");
+    assert!(said.starts_with("HTTP/1.1 201"), "{said}");
+    let status = ended("the server", process.wait(), || "it runs".to_owned()).await.expect("an end");
     assert_eq!(status.code(), Some(0));
     assert!(http.get(format!("{url}/healthz")).send().await.is_err());
 }

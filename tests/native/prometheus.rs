@@ -8,6 +8,7 @@ use std::{
 
 use bailiwick_tests::{
     client::Ask,
+    ports::Port,
     targets::{client, root},
     until,
 };
@@ -26,6 +27,7 @@ pub(crate) type Sample = (BTreeMap<String, String>, f64);
 pub(crate) struct Prometheus {
     url: String,
     http: reqwest::Client,
+    _port: Port,
     _process: Child,
     _directory: TempDir,
 }
@@ -44,8 +46,8 @@ impl Prometheus {
         let config = replaced(&config, "interval: 15s", "interval: 250ms");
         std::fs::write(directory.path().join("prometheus.yml"), config).expect("a file");
         std::fs::copy(deployed.join("alerts.yml"), directory.path().join("alerts.yml")).expect("a file");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let address = port.expect("a port").to_string();
+        let port = Port::reserve();
+        let address = port.address();
         let process = Command::new("prometheus")
             .current_dir(directory.path())
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=error"])
@@ -58,12 +60,16 @@ impl Prometheus {
         let this = Self {
             url: format!("http://{address}"),
             http: client(),
+            _port: port,
             _process: process,
             _directory: directory,
         };
         until("Prometheus is ready", || async {
             let ready = Ask::new(&this.http, Method::GET, &this.url, "/-/ready").try_send().await;
-            ready.ok().filter(|answer| answer.status == 200)
+            ready
+                .map_err(|error| error.to_string())
+                .map(|answer| answer.status)
+                .and_then(|status| if status == 200 { Ok(()) } else { Err(format!("it answers {status}")) })
         })
         .await;
         // What is measured by its growth is to be seen before it grows.
@@ -105,7 +111,13 @@ impl Prometheus {
     pub(crate) async fn until(&self, expression: &str, wanted: f64) {
         let what = format!("{expression} is {wanted}");
         let close = |value: &f64| (value - wanted).abs() < 1e-9;
-        until(&what, || async { self.value(expression).await.filter(close) }).await;
+        until(&what, || async {
+            {
+                let value = self.value(expression).await;
+                value.filter(close).ok_or(value)
+            }
+        })
+        .await;
     }
 
     /// The names of all metrics that it has seen.

@@ -1,6 +1,7 @@
 //! The native server and an identity provider that is not as it should be, from the start on.
 
 use bailiwick_tests::{
+    ports::Port,
     receivers::http::{Behaviour, Receiver},
     targets::{address, client, native, start},
 };
@@ -21,8 +22,8 @@ async fn without_any_keys_its_tokens_are_neither_good_nor_bad() {
     receiver.always("/elsewhere", Behaviour::Redirect(302, receiver.url("/text")));
     receiver.always("/silent", Behaviour::Silent);
     receiver.always("/down", Behaviour::Status(503));
-    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.and_then(|socket| socket.local_addr());
-    let closed = format!("http://{}/jwks", closed.expect("a port"));
+    let nobodys = Port::reserve();
+    let closed = format!("http://{}/jwks", nobodys.address());
     let paths = ["/elsewhere", "/silent", "/down", "/text"];
     for keys in paths.map(|path| receiver.url(path)).into_iter().chain([closed]) {
         let directory = tempfile::tempdir().expect("a directory");

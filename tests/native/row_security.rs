@@ -6,7 +6,10 @@ use bailiwick_core::{
     ports::{Database, DatabaseError},
     sql::{Cell, Reach, Sql, Statement, Value},
 };
-use bailiwick_tests::targets::{Postgres, bin_directory, native};
+use bailiwick_tests::{
+    backdoor,
+    targets::{Postgres, bin_directory, native},
+};
 use sqlx::{AssertSqlSafe, PgPool, raw_sql};
 use uuid::Uuid;
 
@@ -113,21 +116,21 @@ async fn is_held(url: &str, superuser: &PgPool) {
 async fn holds_for_a_server_that_logs_in_as_a_superuser() {
     let server = Postgres::start().await;
     migrate(&server.url()).await;
-    is_held(&server.url(), &PgPool::connect(&server.url()).await.expect("Postgres")).await;
+    is_held(&server.url(), &backdoor::postgres(&server.url()).await).await;
 }
 
 #[tokio::test]
 async fn holds_for_a_login_with_least_privilege() {
     let server = Postgres::start().await;
     let url = server.install().await;
-    let superuser = PgPool::connect(&server.login("bailiwick", "bailiwick")).await.expect("Postgres");
+    let superuser = backdoor::postgres(&server.login("bailiwick", "bailiwick")).await;
     is_held(&url, &superuser).await;
     // And the owner serves like any other.
     run(&superuser, "DELETE FROM tenants WHERE slug LIKE 'of-%'").await;
     is_held(&server.login("bailiwick_owner", "bailiwick"), &superuser).await;
 
     // Whoever gets hold of the login can change neither the tables nor the history, and sees nothing unasked.
-    let thief = PgPool::connect(&url).await.expect("Postgres");
+    let thief = backdoor::postgres(&url).await;
     for refused in [
         "SELECT count(*) FROM tenants",
         "SET ROLE bailiwick_owner",
@@ -164,7 +167,7 @@ async fn the_owner_dumps_everything_when_they_say_so() {
 #[tokio::test]
 async fn what_is_missing_is_said() {
     let server = Postgres::start().await;
-    let superuser = PgPool::connect(&server.url()).await.expect("Postgres");
+    let superuser = backdoor::postgres(&server.url()).await;
     for sql in ["CREATE ROLE owner LOGIN", "CREATE DATABASE b OWNER owner", "CREATE ROLE other LOGIN"] {
         run(&superuser, sql).await;
     }
@@ -192,7 +195,7 @@ async fn what_is_missing_is_said() {
     let said = connect(&server.login("other", "b")).await.expect_err("it is in one role");
     assert!(said.contains("may not take the role bailiwick_spanning"), "{said}");
 
-    let inside = PgPool::connect(&server.login("bailiwick", "b")).await.expect("Postgres");
+    let inside = backdoor::postgres(&server.login("bailiwick", "b")).await;
     run(&inside, "ALTER TABLE tasks DISABLE ROW LEVEL SECURITY").await;
     let said = connect(&url).await.expect_err("a table is open");
     assert!(said.contains("does not hold for bailiwick_app on tasks:"), "{said}");

@@ -3,6 +3,7 @@
 use std::{path::Path, process::Stdio};
 
 use bailiwick_tests::{
+    backdoor, provided,
     receivers::http::Receiver,
     targets::{binary, client},
     until,
@@ -32,7 +33,7 @@ async fn refused(url: &str) -> String {
 async fn instance(directory: &Path) -> (Instance, SqlitePool) {
     let database = format!("sqlite://{}", directory.join("b.db").display());
     let instance = Instance::start(&database, &[]).await;
-    (instance, SqlitePool::connect(&database).await.expect("the server's file"))
+    (instance, backdoor::sqlite(&database).await)
 }
 
 async fn count(pool: &SqlitePool, what: &'static str) -> i64 {
@@ -85,7 +86,7 @@ async fn broken_off_it_removes_what_it_made() {
         .expect("it runs");
     let made =
         "SELECT count(*) FROM projects p JOIN tenants t ON t.id = p.tenant_id WHERE t.slug LIKE 'verify-%'";
-    until("it has made something", || async { (count(&pool, made).await > 0).then_some(()) }).await;
+    until("it has made something", || async { provided(count(&pool, made).await, |made| *made > 0) }).await;
     let id = running.id().expect("it runs").to_string();
     Command::new("kill").args(["-INT", &id]).status().await.expect("it is told");
     let output = running.wait_with_output().await.expect("it ends");

@@ -78,14 +78,23 @@ function start(issuer, keys) {
   });
   const answer = provider.callback();
   return async (request, response) => {
-    if (!request.url.startsWith("/interaction/")) return answer(request, response);
-    const { params } = await provider.interactionDetails(request, response);
-    await provider.interactionFinished(request, response, { login: { accountId: params.login_hint } });
+    // What goes wrong with one request is told to whoever made it, and ends nothing else.
+    try {
+      if (!request.url.startsWith("/interaction/")) return await answer(request, response);
+      const { params } = await provider.interactionDetails(request, response);
+      await provider.interactionFinished(request, response, { login: { accountId: params.login_hint } });
+    } catch (error) {
+      if (!response.headersSent) response.statusCode = 500;
+      response.end(String(error));
+    }
   };
 }
 
-const listen = (server) =>
-  new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${server.address().port}`)));
+const listen = (server) => {
+  // As in control.mjs.
+  server.keepAliveTimeout = 10 * 60 * 1000;
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${server.address().port}`)));
+};
 
 let outage = false;
 let current;

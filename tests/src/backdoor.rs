@@ -2,7 +2,26 @@
 //! see that nothing was changed.
 
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool, TypeInfo, ValueRef, raw_sql};
+use sqlx::{
+    AssertSqlSafe, PgPool, Row, SqlitePool, TypeInfo, ValueRef,
+    postgres::PgPoolOptions,
+    raw_sql,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
+};
+
+use crate::PATIENCE;
+
+/// Connections to the SQLite file of a URL, which wait for their turn.
+pub async fn sqlite(url: &str) -> SqlitePool {
+    let options: SqliteConnectOptions = url.parse().expect("a URL");
+    let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE);
+    pool.connect_with(options.busy_timeout(PATIENCE)).await.expect("the file")
+}
+
+/// Connections to a Postgres, which wait for their turn.
+pub async fn postgres(url: &str) -> PgPool {
+    PgPoolOptions::new().acquire_timeout(PATIENCE).connect(url).await.expect("Postgres")
+}
 
 /// A database, from behind.
 #[derive(Clone, Debug)]

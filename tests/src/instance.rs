@@ -1,17 +1,17 @@
 //! Running instances of the binary whose end is up to the test, and whose logs can be read.
 
-use std::{fs::File, path::PathBuf, process::Stdio, time::Duration};
+use std::{fs::File, path::PathBuf, process::Stdio};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{PgPool, SqlitePool};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::{
     actors::PASSWORD,
-    backdoor::Backdoor,
+    backdoor::{self, Backdoor},
     client::{Answer, Ask},
+    ended,
     targets::{Postgres, address, client, native},
     until,
 };
@@ -42,7 +42,8 @@ impl Instance {
             .expect("the binary");
         let mut this = Self { url: String::new(), process, log, _directory: directory };
         this.url = until("it listens", || async {
-            this.log().lines().find(|line| line.contains("listening on http")).map(address)
+            let log = this.log();
+            log.lines().find(|line| line.contains("listening on http")).map(address).ok_or(log)
         })
         .await;
         this
@@ -62,8 +63,10 @@ impl Instance {
     /// Tells it to end, and waits until it has; it must have ended well.
     pub async fn terminate(mut self) {
         self.signal("TERM").await;
-        let ended = tokio::time::timeout(Duration::from_secs(40), self.process.wait()).await;
-        let status = ended.expect("it ends in time").expect("an end");
+        let log = self.log.clone();
+        let said = || std::fs::read_to_string(log).unwrap_or_default();
+        let ended = ended("a server that was told to", self.process.wait(), said).await;
+        let status = ended.expect("an end");
         assert!(status.success(), "{status}: {}", self.log());
     }
 
@@ -127,7 +130,7 @@ pub async fn sqlite() -> (TempDir, String, Backdoor) {
     let database = format!("sqlite://{}", directory.path().join("b.db").display());
     // The file must be there to be connected to.
     migrate(&database).await;
-    let pool = SqlitePool::connect(&database).await.expect("the server's file");
+    let pool = backdoor::sqlite(&database).await;
     (directory, database, Backdoor::Sqlite(pool))
 }
 
@@ -136,6 +139,6 @@ pub async fn postgres() -> (Postgres, String, Backdoor) {
     let postgres = Postgres::start().await;
     let database = postgres.url();
     migrate(&database).await;
-    let pool = PgPool::connect(&database).await.expect("Postgres");
+    let pool = backdoor::postgres(&database).await;
     (postgres, database, Backdoor::Postgres(pool))
 }

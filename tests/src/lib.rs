@@ -15,30 +15,56 @@ pub mod client;
 pub mod instance;
 pub mod log;
 pub mod outbox;
+pub mod ports;
+pub mod postgres;
 pub mod provider;
 pub mod random;
 pub mod receivers;
 pub mod secrets;
 pub mod targets;
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
-/// How long it may take for something to happen that happens in the background.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for something before it takes it for something that never happens. It measures nothing: a
+/// machine on which all takes a hundred times as long as on a good one gets there, too.
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Looks again and again, until there is something to see.
-pub async fn until<T, F>(what: &str, look: impl Fn() -> F) -> T
+/// Looks again and again, until there is what is waited for. A look that does not find it returns what is there instead,
+/// which is told if it never comes.
+pub async fn until<T, S, F>(what: &str, look: impl Fn() -> F) -> T
 where
-    F: Future<Output = Option<T>>,
+    F: Future<Output = Result<T, S>>,
+    S: Debug,
 {
+    let mut instead = None;
     let looking = async {
         loop {
-            if let Some(seen) = look().await {
-                return seen;
+            match look().await {
+                Ok(seen) => return seen,
+                Err(other) => instead = Some(other),
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     };
     let seen = tokio::time::timeout(PATIENCE, looking).await;
-    seen.unwrap_or_else(|_| panic!("this did not happen within {PATIENCE:?}: {what}"))
+    seen.unwrap_or_else(|_| match instead {
+        Some(instead) => {
+            panic!("this did not happen within {PATIENCE:?}: {what}; instead there is {instead:?}")
+        }
+        None => panic!("this did not happen within {PATIENCE:?}: {what}; no look at it came to an end"),
+    })
+}
+
+/// For a look: what was seen, if it is as expected, and else what is there instead.
+///
+/// # Errors
+/// It is not as expected.
+pub fn provided<T>(seen: T, expected: impl FnOnce(&T) -> bool) -> Result<T, T> {
+    if expected(&seen) { Ok(seen) } else { Err(seen) }
+}
+
+/// Waits for the end of something; if it never comes, what there is instead is told.
+pub async fn ended<F: Future>(what: &str, work: F, instead: impl FnOnce() -> String) -> F::Output {
+    let ended = tokio::time::timeout(PATIENCE, work).await;
+    ended.unwrap_or_else(|_| panic!("this did not end within {PATIENCE:?}: {what}; instead: {}", instead()))
 }

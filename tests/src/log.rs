@@ -12,6 +12,13 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The end of it.
+    pub fn tail(&self) -> String {
+        let text = self.text();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
     /// The lines that are about a request, in JSON.
     pub fn of_request(&self, id: &str) -> Vec<serde_json::Value> {
         let text = self.text();

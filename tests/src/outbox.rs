@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     actors::{Actor, Tenant},
     client::Answer,
+    provided,
     receivers::{
         Receivers,
         http::{Behaviour, Received, Receiver},
@@ -124,14 +125,17 @@ impl Tenant<'_> {
         self.owner
             .target
             .until(&what, || async {
-                Some(self.deliveries().await).filter(|deliveries| !deliveries.iter().any(pending))
+                provided(self.deliveries().await, |deliveries| !deliveries.iter().any(pending))
             })
             .await
     }
 
     /// The newest delivery, as soon as it is as expected.
     pub async fn delivery(&self, what: &str, expected: impl Fn(&Value) -> bool) -> Value {
-        let look = || async { self.deliveries().await.into_iter().next().filter(&expected) };
+        let look = || async {
+            let newest = self.deliveries().await.into_iter().next();
+            newest.ok_or(Value::Null).and_then(|newest| provided(newest, &expected))
+        };
         self.owner.target.until(&format!("{what}, in {}", self.slug), look).await
     }
 

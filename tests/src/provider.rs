@@ -52,7 +52,8 @@ impl Person {
 }
 
 impl Provider {
-    async fn start() -> Self {
+    /// Starts one, which ends when this is dropped.
+    pub async fn start() -> Self {
         let mut command = Command::new(root().join("node_modules/.bin/node"));
         command.current_dir(root()).arg("tests/oidc/serve.mjs");
         let (process, line) = start(&mut command, "\"control\"").await;

@@ -1,25 +1,27 @@
 //! The targets, each started for real: the native binary on SQLite and on Postgres, the Worker in workerd on D1.
 
 use std::{
+    fmt::Debug,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use serde_json::json;
-use sqlx::{AssertSqlSafe, PgPool, SqlitePool, raw_sql};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
 };
 
+pub use crate::postgres::{Postgres, bin_directory};
 use crate::{
-    backdoor::Backdoor,
+    PATIENCE,
+    backdoor::{self, Backdoor},
+    ended,
     log::Log,
     provider::Provider,
     receivers::{Mail, Mailbox, Receivers},
@@ -29,11 +31,8 @@ use crate::{
 /// The secret that all targets sign with, so that tests can make tokens of their own.
 pub const JWT_SECRET: &str = "a secret for tests that has more than 32 bytes";
 
-/// Attempts in a minute to get in with one account.
-pub const RATE_LIMIT_ACCOUNT: &str = "100";
-
-/// Attempts in a minute to get in from one address.
-pub const RATE_LIMIT_ADDRESS: &str = "300";
+/// As many requests as no test makes: limits are met only where they are tested.
+const NO_LIMIT: &str = "1000000";
 
 /// A running target.
 #[derive(Debug)]
@@ -75,9 +74,10 @@ impl Target {
     }
 
     /// Looks again and again, until there is something to see that happens in the background.
-    pub async fn until<T, F>(&self, what: &str, look: impl Fn() -> F) -> T
+    pub async fn until<T, S, F>(&self, what: &str, look: impl Fn() -> F) -> T
     where
-        F: Future<Output = Option<T>>,
+        F: Future<Output = Result<T, S>>,
+        S: Debug,
     {
         until(what, || {
             self.tick();
@@ -88,7 +88,10 @@ impl Target {
 
     /// The first mail that an address takes.
     pub async fn mail_to(&self, address: &str) -> Mail {
-        let taken = || self.mailbox.mails(address).into_iter().find(|mail| mail.taken);
+        let taken = || {
+            let mails = self.mailbox.mails(address);
+            mails.iter().find(|mail| mail.taken).cloned().ok_or(mails)
+        };
         self.until(&format!("a mail to {address}"), || async { taken() }).await
     }
 
@@ -100,9 +103,8 @@ impl Target {
             drop(process.stdin.take());
             let id = process.id().unwrap_or_default().to_string();
             let _ = Command::new("kill").args(["-TERM", &id]).status().await;
-            if tokio::time::timeout(Duration::from_secs(10), process.wait()).await.is_err() {
-                let _ = process.start_kill();
-            }
+            let log = || format!("it runs; the end of its log: {}", self.log.tail());
+            let _ = ended(&format!("{}, which was told to", self.name), process.wait(), log).await;
         }
         if let Some(postgres) = &self.postgres {
             postgres.discard();
@@ -124,8 +126,18 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-/// A client that follows no redirect and waits long.
+/// A client that follows no redirect and waits long. Each request has a connection of its own: one that is kept may be
+/// closed by the other side just when something is sent on it.
 pub fn client() -> reqwest::Client {
+    building().pool_max_idle_per_host(0).build().expect("a client")
+}
+
+/// The same, which keeps its connections: for those that are about that, and have no pauses.
+pub fn keeping_client() -> reqwest::Client {
+    building().build().expect("a client")
+}
+
+fn building() -> reqwest::ClientBuilder {
     // Nothing is asked by TLS, so nobody is trusted.
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(ring)
@@ -136,11 +148,7 @@ pub fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_mins(1))
-        // workerd closes a connection that was idle for 5 seconds, perhaps just when something is sent on it.
-        .pool_idle_timeout(Duration::from_secs(2))
-        .build()
-        .expect("a client")
+        .timeout(PATIENCE)
 }
 
 /// Starts a server and waits for the line that tells where it listens.
@@ -160,10 +168,9 @@ async fn start_logged(command: &mut Command, marker: &str, log: &Log) -> (Child,
     let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
     forward(child.stdout.take().expect("piped"), marker, sender.clone(), log);
     forward(child.stderr.take().expect("piped"), marker, sender, log);
-    match tokio::time::timeout(Duration::from_mins(1), receiver.recv()).await {
-        Ok(Some(line)) => (child, line),
-        _ => panic!("{command:?} did not start; its output is above"),
-    }
+    let said = || format!("it says {}", log.tail());
+    let line = ended(&format!("the start of {command:?}"), receiver.recv(), said).await;
+    (child, line.unwrap_or_else(|| panic!("{command:?} did not start; it says {}", log.tail())))
 }
 
 /// Watches an output for the marker; shows everything if `SHOW_LOGS` is set, and else what was said until then.
@@ -202,25 +209,30 @@ pub fn native(database_url: &str) -> Command {
     command
 }
 
-/// What all targets have. The times are short, for nobody wants to wait.
-fn settings() -> [(&'static str, &'static str); 14] {
+/// What all targets have. Where a time that has passed makes something happen, it is short, for nobody wants to wait;
+/// where something has to happen before it has passed, it is long, for a machine may be slow.
+fn settings() -> [(&'static str, &'static str); 19] {
     [
         ("JWT_SECRET", JWT_SECRET),
         ("BCRYPT_COST", "4"),
         ("FAULT_INJECTION", "true"),
         ("DEBUG_TIMING", "1"),
-        // The default would have the black box of verify-isolation wait, which logs in often and from one address.
-        ("RATE_LIMIT_ACCOUNT", RATE_LIMIT_ACCOUNT),
-        ("RATE_LIMIT_ADDRESS", RATE_LIMIT_ADDRESS),
+        ("RATE_LIMIT", NO_LIMIT),
+        ("RATE_LIMIT_ACCOUNT", NO_LIMIT),
+        ("RATE_LIMIT_ADDRESS", NO_LIMIT),
         ("CORS_ORIGINS", "https://app.example.com"),
         // Every actor of the tests has an address of their own, as if there were a proxy.
         ("TRUSTED_PROXIES", "127.0.0.1"),
-        ("OUTBOUND_TIMEOUT", "2s"),
+        ("DATABASE_WAIT", "10m"),
+        ("DATABASE_STATEMENT_TIMEOUT", "10m"),
+        ("REQUEST_TIMEOUT", "10m"),
+        ("CLIENT_TIMEOUT", "10m"),
+        ("OUTBOUND_TIMEOUT", "10m"),
         ("OUTBOX_INTERVAL", "200ms"),
         ("OUTBOX_BACKOFF", "100ms"),
         ("OUTBOX_BACKOFF_MAX", "400ms"),
         ("OUTBOX_ATTEMPTS", "3"),
-        ("OUTBOX_LEASE", "5s"),
+        ("OUTBOX_LEASE", "20m"),
     ]
 }
 
@@ -253,7 +265,7 @@ pub async fn serve_sqlite(directory: TempDir, more: &More) -> Target {
         &log,
     )
     .await;
-    let pool = SqlitePool::connect(&url).await.expect("the server's file");
+    let pool = backdoor::sqlite(&url).await;
     Target {
         name: "native+sqlite",
         url: address(&line),
@@ -285,7 +297,7 @@ pub async fn serve_postgres(postgres: Postgres, more: &More) -> Target {
         &log,
     )
     .await;
-    let pool = PgPool::connect(&postgres.login("bailiwick", "bailiwick")).await.expect("Postgres");
+    let pool = backdoor::postgres(&postgres.login("bailiwick", "bailiwick")).await;
     Target {
         name: "native+postgres",
         url: address(&line),
@@ -344,157 +356,4 @@ pub async fn edge_d1_after(first: &[String], more: &More) -> Target {
         process: Mutex::new(Some(process)),
         directory,
     }
-}
-
-/// A Postgres of our own, from its binaries, in a directory of its own.
-#[derive(Debug)]
-pub struct Postgres {
-    directory: TempDir,
-    port: u16,
-}
-
-impl Postgres {
-    /// Makes and starts one.
-    pub async fn start() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        // A free port: nobody else takes it in the moment between.
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .expect("a port")
-            .port();
-        let this = Self { directory, port };
-        if is_root() {
-            run(Command::new("chown").arg("postgres").arg(this.directory.path())).await;
-        }
-        let data = this.data();
-        run(Self::tool("initdb").args([
-            "-D",
-            &data,
-            "-U",
-            "bailiwick",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-sync",
-        ]))
-        .await;
-        this.resume().await;
-        this
-    }
-
-    /// Where it can be reached, once it runs, by a superuser.
-    pub fn url(&self) -> String {
-        self.login("bailiwick", "postgres")
-    }
-
-    /// Where somebody reaches one of its databases.
-    pub fn login(&self, user: &str, database: &str) -> String {
-        format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
-    }
-
-    /// Makes a database as docs/POSTGRES.md says, with least privilege, and returns where the server reaches it.
-    pub async fn install(&self) -> String {
-        self.prepare().await;
-        self.migrate().await;
-        self.login("bailiwick_server", "bailiwick")
-    }
-
-    /// Makes that database, with nothing in it, and its logins.
-    pub async fn prepare(&self) {
-        let page = std::fs::read_to_string(root().join("docs/POSTGRES.md")).expect("the page");
-        let script = page.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next());
-        let pool = PgPool::connect(&self.url()).await.expect("Postgres");
-        for statement in script.expect("its statements").lines() {
-            let done = raw_sql(AssertSqlSafe(statement)).execute(&pool).await;
-            done.unwrap_or_else(|error| panic!("{statement}: {error}"));
-        }
-    }
-
-    /// Brings that database up to date, as its owner.
-    pub async fn migrate(&self) {
-        let owner = self.login("bailiwick_owner", "bailiwick");
-        let migrated = native(&owner).arg("migrate").output().await.expect("bailiwick migrate");
-        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-    }
-
-    /// Lets nobody in without their password any more but the superuser.
-    pub async fn ask_for_passwords(&self) {
-        let rules = "host all bailiwick 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
-        std::fs::write(Path::new(&self.data()).join("pg_hba.conf"), rules).expect("a file");
-        run(Self::tool("pg_ctl").args(["-D", &self.data(), "reload"])).await;
-    }
-
-    /// Starts it (again).
-    pub async fn resume(&self) {
-        let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={} -c fsync=off -c max_connections=200",
-            self.port,
-            self.directory.path().display()
-        );
-        let log = self.directory.path().join("log").display().to_string();
-        run(Self::tool("pg_ctl").args(["-D", &self.data(), "-w", "-l", &log, "-o", &options, "start"])).await;
-    }
-
-    /// Stops it at once, as a crash would.
-    pub async fn halt(&self) {
-        run(Self::tool("pg_ctl").args(["-D", &self.data(), "-w", "-m", "immediate", "stop"])).await;
-    }
-
-    fn data(&self) -> String {
-        self.directory.path().join("data").display().to_string()
-    }
-
-    /// One of its binaries, as the user that it accepts: it refuses to run as root.
-    fn tool(name: &str) -> Command {
-        let path = bin_directory().join(name);
-        if is_root() {
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--"]).arg(path).current_dir("/");
-            command
-        } else {
-            Command::new(path)
-        }
-    }
-}
-
-impl Postgres {
-    /// Stops it and removes its files.
-    fn discard(&self) {
-        let command = Self::tool("pg_ctl");
-        let mut stop = std::process::Command::new(command.as_std().get_program());
-        stop.args(command.as_std().get_args()).args(["-D", &self.data(), "-m", "immediate", "stop"]);
-        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
-        let _ = std::fs::remove_dir_all(self.directory.path());
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.discard();
-    }
-}
-
-async fn run(command: &mut Command) {
-    // Postgres inherits and keeps the outputs, so they must not be pipes that are read to their end.
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status().await;
-    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "{command:?}: {status:?}");
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
-}
-
-/// Where the binaries of Postgres are.
-pub fn bin_directory() -> PathBuf {
-    if let Some(path) = std::env::var_os("PG_BIN") {
-        return path.into();
-    }
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<_> =
-        versions.map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists()).collect();
-    found.sort();
-    found
-        .pop()
-        .expect("Postgres: none under /usr/lib/postgresql; set PG_BIN to the directory of initdb and pg_ctl")
 }

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use bailiwick_tests::{
     actors::{Actor, PASSWORD},
-    backdoor::Backdoor,
+    backdoor::{self, Backdoor},
     targets::{Postgres, Target, native},
 };
 use serde_json::{Value, json};
-use sqlx::{PgPool, SqlitePool};
 use tempfile::TempDir;
 
 use crate::file::Export;
@@ -56,7 +55,7 @@ impl Place {
         let url = format!("sqlite://{}", directory.path().join("bailiwick.db").display());
         let migrated = native(&url).arg("migrate").output().await.expect("bailiwick migrate");
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        let backdoor = Backdoor::Sqlite(SqlitePool::connect(&url).await.expect("the file"));
+        let backdoor = Backdoor::Sqlite(backdoor::sqlite(&url).await);
         Self::Direct { name: "sqlite", url, backdoor, postgres: None, _directory: Some(directory) }
     }
 
@@ -64,7 +63,7 @@ impl Place {
     pub(crate) async fn postgres() -> Self {
         let postgres = Postgres::start().await;
         let url = postgres.install().await;
-        let pool = PgPool::connect(&postgres.login("bailiwick", "bailiwick")).await.expect("Postgres");
+        let pool = backdoor::postgres(&postgres.login("bailiwick", "bailiwick")).await;
         let backdoor = Backdoor::Postgres(pool);
         Self::Direct { name: "postgres", url, backdoor, postgres: Some(postgres), _directory: None }
     }

@@ -4,7 +4,7 @@
 use std::{fs::File, path::Path};
 
 use bailiwick::transfer::{self, Failure, Side, Wanted};
-use bailiwick_tests::{actors::Tenant, targets, until};
+use bailiwick_tests::{actors::Tenant, provided, targets, until};
 use serde_json::json;
 
 use crate::{
@@ -97,7 +97,7 @@ async fn every_change_shows_in_the_mark() {
     let mark = async || {
         until("all entries to have their place", async || {
             let first = owner.get("/v1/admin/export").tenant(&tenant.id).send().await.expect(200);
-            (first.body["pending"] == 0).then(|| first.text_at("/mark"))
+            provided(first, |first| first.body["pending"] == 0).map(|first| first.text_at("/mark"))
         })
         .await
     };

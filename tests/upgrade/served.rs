@@ -3,6 +3,7 @@
 use bailiwick_tests::{
     actors::{Actor, PASSWORD},
     client::Ask,
+    provided,
     targets::Target,
 };
 use serde_json::{Value, json};
@@ -80,21 +81,21 @@ pub(crate) async fn as_ever(target: &Target) {
         target
             .until(&format!("{query} is found"), || async {
                 let found = ok(get(&path)).await;
-                (texts(&found, "name") == [expected]).then_some(())
+                provided(texts(&found, "name"), |names| *names == [expected])
             })
             .await;
     }
     target
         .until("the tasks are found", || async {
             let found = ok(get("/v1/tasks?q=schraube&limit=100")).await;
-            (data(&found).len() == PROJECTS.len() * 4).then_some(())
+            provided(data(&found).len(), |count| *count == PROJECTS.len() * 4)
         })
         .await;
     // And what happened before there was a chain gets its place in it.
     let verified = target
         .until("the log is sealed", || async {
             let found = ok(get("/v1/admin/activity/verify")).await;
-            (found["pending"] == 0).then_some(found)
+            provided(found, |found| found["pending"] == 0)
         })
         .await;
     assert_eq!(verified["valid"], true, "{verified}");

@@ -3,7 +3,7 @@
 
 mod values;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 pub(crate) use self::values::JwtKey;
 pub use self::values::{
@@ -14,6 +14,10 @@ use crate::{
     outbound::{self, Origins},
     values::Email,
 };
+
+/// What `RATE_LIMIT_PERIOD` may be: refusals tell it in whole seconds, and counters hold no more than a hundred years.
+const RATE_LIMIT_PERIODS: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(36_500 * 24 * 60 * 60);
 
 /// Where a setting means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,14 +130,17 @@ settings! {
     Everywhere registration: Registration = "REGISTRATION" or "open";
     /// Whether the first user to register becomes the owner of the tenant `default`.
     Everywhere claim_default_tenant: bool = "CLAIM_DEFAULT_TENANT" or "true";
-    /// Requests that are taken in a minute of one user or API key, and of one address where nobody is logged in; more are
-    /// answered 429. 0 takes any number. On the edge `wrangler.toml` has the number, and this must be the same.
+    /// Requests that are taken in a `RATE_LIMIT_PERIOD` of one user or API key, and of one address where nobody is logged
+    /// in; more are answered 429. 0 takes any number. On the edge `wrangler.toml` has the number, and this must be the same.
     Everywhere rate_limit: u32 = "RATE_LIMIT" or "1200";
-    /// Attempts that are taken in a minute to register, log in, renew tokens, accept an invitation, or change or reset a
+    /// Attempts that are taken in that time to register, log in, renew tokens, accept an invitation, or change or reset a
     /// password with one account.
     Everywhere rate_limit_account: u32 = "RATE_LIMIT_ACCOUNT" or "10";
     /// The same from one address.
     Everywhere rate_limit_address: u32 = "RATE_LIMIT_ADDRESS" or "100";
+    /// The time in which as many are taken as the three limits say: from `1s` to `36500d`. On the edge `wrangler.toml` has
+    /// it, and this must be the same; Cloudflare knows `10s` and `1m`.
+    Everywhere rate_limit_period: Duration = "RATE_LIMIT_PERIOD" or "1m";
     /// Proxies in front of the server whose `X-Forwarded-For` is believed, as addresses or networks, separated by commas:
     /// `10.0.0.0/8,::1`. Nobody's is believed otherwise.
     Native trusted_proxies: String = "TRUSTED_PROXIES";
@@ -359,6 +366,9 @@ impl Config {
         if self.outbox_lease <= self.outbound_timeout {
             faults.push("OUTBOX_LEASE: expected more than OUTBOUND_TIMEOUT.".to_owned());
         }
+        if !RATE_LIMIT_PERIODS.contains(&self.rate_limit_period) {
+            faults.push("RATE_LIMIT_PERIOD: expected a time from 1s to 36500d.".to_owned());
+        }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 }
@@ -409,6 +419,19 @@ mod tests {
         .unwrap_err();
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(faults.iter().all(|fault| !fault.contains("hunter2")));
+    }
+
+    #[test]
+    fn limits_are_of_a_second_or_more() {
+        let with = |period: &'static str| {
+            Config::read(|name| (name == "RATE_LIMIT_PERIOD").then(|| period.to_owned()))
+                .and_then(|config| config.check())
+        };
+        assert_eq!((with("1s"), with("36500d")), (Ok(()), Ok(())));
+        for period in ["999ms", "36501d"] {
+            let expected = "RATE_LIMIT_PERIOD: expected a time from 1s to 36500d.";
+            assert_eq!(with(period), Err(vec![expected.to_owned()]));
+        }
     }
 
     #[test]

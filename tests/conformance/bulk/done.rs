@@ -1,13 +1,11 @@
 //! What many operations at once do, and whom they tell.
 
-use std::time::Duration;
-
 use bailiwick_tests::{
     actors::{Actor, Tenant},
+    provided,
     targets::Target,
 };
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{bulk, column, read, tasks};
 
@@ -122,7 +120,7 @@ async fn it_leaves_what_single_requests_leave(target: &'static Target) {
     let sealed = async || {
         let unsealed =
             format!("SELECT count(*) FROM activity WHERE tenant_id = '{}' AND seq IS NULL", tenant.id);
-        let done = async || (target.backdoor.count(&unsealed).await == 0).then_some(());
+        let done = async || provided(target.backdoor.count(&unsealed).await, |left| *left == 0);
         target.until("all entries to be sealed", done).await;
     };
 
@@ -183,11 +181,7 @@ async fn from_one_to_a_hundred(target: &'static Target) {
             json!({ "op": "create", "title": format!("Task {number:02}"), "assignee_id": assignee.id })
         })
         .collect();
-    let started = Instant::now();
     let created = bulk(&tenant, &project, json!(new)).await.expect(200);
-    let took = started.elapsed();
-    println!("{}: 100 tasks created in {took:?}", target.name);
-    assert!(took < Duration::from_secs(10), "{took:?}");
     let results = created.body["results"].as_array().expect("results");
     let ids: Vec<_> = results.iter().map(|result| result["task"]["id"].as_str().expect("an id")).collect();
     // They are as if they were created one after the other.

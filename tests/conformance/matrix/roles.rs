@@ -9,6 +9,7 @@ use bailiwick_core::{
 use bailiwick_tests::{
     actors::{Actor, Tenant},
     client::Answer,
+    provided,
     targets::Target,
 };
 
@@ -87,7 +88,9 @@ async fn asks(
     let pending =
         format!("SELECT count(*) FROM deliveries WHERE tenant_id = '{}' AND state = 'pending'", tenant.id);
     target
-        .until("nothing to be under way", async || (target.backdoor.count(&pending).await == 0).then_some(()))
+        .until("nothing to be under way", async || {
+            provided(target.backdoor.count(&pending).await, |left| *left == 0)
+        })
         .await;
     let before = target.backdoor.snapshot(&tenant.id).await;
     let answer: Answer = ask(&sample, actor, tenant).send().await;

@@ -15,12 +15,28 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
-use crate::until;
+use crate::{provided, until};
+
+/// Keeps answers back until the test lets them go.
+#[derive(Clone, Debug, Default)]
+pub struct Hold(watch::Sender<bool>);
+
+impl Hold {
+    /// Lets go what is kept back, and whatever comes later.
+    pub fn release(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn released(&self) {
+        // The sender is here.
+        let _ = self.0.subscribe().wait_for(|released| *released).await;
+    }
+}
 
 /// What a mailbox does with a request that has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Behaviour {
     /// Answers 200, as Slack does.
     Ok,
@@ -30,6 +46,8 @@ pub enum Behaviour {
     RetryAfter(u16, u64),
     /// Answers 200, but so much later.
     Slow(Duration),
+    /// Answers 200, when it is let.
+    Held(Hold),
     /// Never answers, and keeps the connection open.
     Silent,
     /// Closes the connection without an answer.
@@ -65,7 +83,7 @@ impl Received {
 
     /// Whether it was answered with success.
     pub fn taken(&self) -> bool {
-        self.answered && matches!(self.behaviour, Behaviour::Ok | Behaviour::Slow(_))
+        self.answered && matches!(self.behaviour, Behaviour::Ok | Behaviour::Slow(_) | Behaviour::Held(_))
     }
 
     /// The mailbox that it came to.
@@ -182,7 +200,7 @@ impl Receiver {
     /// Waits until so much has come to a mailbox, and returns it.
     pub async fn wait_for(&self, mailbox: &str, count: usize) -> Vec<Received> {
         until(&format!("{count} requests to {mailbox}"), || async {
-            Some(self.received(mailbox)).filter(|received| received.len() >= count)
+            provided(self.received(mailbox), |received| received.len() >= count)
         })
         .await
     }
@@ -222,6 +240,10 @@ impl Receiver {
             }
             Behaviour::Slow(pause) => {
                 tokio::time::sleep(pause).await;
+                answer(200, "ok")
+            }
+            Behaviour::Held(hold) => {
+                hold.released().await;
                 answer(200, "ok")
             }
             Behaviour::Silent => match pending::<Infallible>().await {},
