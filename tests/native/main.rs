@@ -10,6 +10,7 @@ mod idempotency;
 mod logs;
 mod metrics;
 mod migrations;
+mod moments;
 mod operator;
 mod outbox;
 mod pgbouncer;
