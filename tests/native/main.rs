@@ -21,6 +21,7 @@ mod registration;
 mod row_security;
 mod tour;
 mod traces;
+mod under_way;
 mod verify;
 
 use bailiwick_tests::instance;
