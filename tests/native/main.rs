@@ -18,6 +18,7 @@ mod process;
 mod prometheus;
 mod provider;
 mod registration;
+mod retention;
 mod row_security;
 mod tour;
 mod traces;

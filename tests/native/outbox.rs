@@ -308,7 +308,7 @@ async fn emails_wait_for_their_server() {
 }
 
 /// Deliveries of the default tenant, as another server may have left them: so many, of a state, settled or due at a time.
-async fn left_behind(backdoor: &Backdoor, count: usize, state: &str, at: &str) {
+pub(crate) async fn left_behind(backdoor: &Backdoor, count: usize, state: &str, at: &str) {
     let rows = (0..count).map(|_| {
         let (id, subject) = (Uuid::now_v7(), Uuid::now_v7());
         let sent_at = if state == "sent" { format!("'{at}'") } else { "NULL".to_owned() };
