@@ -6,6 +6,8 @@ pub const BODY_BYTES: usize = 256 * 1024;
 pub const TARGET_BYTES: usize = 8 * 1024;
 /// A bearer token: bytes. Tokens made here have about 400.
 pub const TOKEN_BYTES: usize = 4 * 1024;
+/// Seconds by which the clock of whoever made a token may be ahead of ours (RFC 7519, section 4.1.5).
+pub const TOKEN_LEEWAY_SECONDS: i64 = 60;
 /// A token of an identity provider: bytes. Some list all groups that somebody is in.
 pub const EXTERNAL_TOKEN_BYTES: usize = 16 * 1024;
 /// An identity provider's name for somebody: bytes (OpenID Connect Core 1.0, section 2).

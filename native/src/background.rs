@@ -17,8 +17,9 @@ use crate::telemetry::Telemetry;
 const AT_ONCE: u32 = 20;
 
 /// Rounds of deliveries that may be under way at the same time. A round ends with its slowest receiver; what comes
-/// meanwhile has a round of its own.
-const ROUNDS: usize = 4;
+/// meanwhile has a round of its own. What hangs and comes one by one has as many as a tenant's share, so there are a few
+/// times as many.
+const ROUNDS: usize = 32;
 
 /// Batches in which a round seals activity.
 const BATCHES: u32 = 20;
@@ -220,7 +221,7 @@ mod tests {
     }
 
     fn times(interval: Duration, grace: Duration) -> Times {
-        Times { what: "testing", rounds: ROUNDS, interval, grace }
+        Times { what: "testing", rounds: 4, interval, grace }
     }
 
     #[tokio::test]

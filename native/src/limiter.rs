@@ -12,26 +12,28 @@ use bailiwick_core::{
     throttle::Limit,
 };
 use governor::{
-    DefaultKeyedRateLimiter, Quota,
+    Quota, RateLimiter as Keys,
     clock::{Clock, DefaultClock},
+    middleware::NoOpMiddleware,
+    state::keyed::DefaultKeyedStateStore,
 };
 
 /// So many requests later it is looked for keys whose allowance is whole again, which need not be remembered.
 const FORGET_EVERY: u32 = 10_000;
 
 /// The counters of this process.
-pub struct Limiter {
-    requests: Option<Counter>,
-    account: Option<Counter>,
-    address: Option<Counter>,
+pub struct Limiter<C: Clock = DefaultClock> {
+    requests: Option<Counter<C>>,
+    account: Option<Counter<C>>,
+    address: Option<Counter<C>>,
 }
 
-struct Counter {
-    keys: DefaultKeyedRateLimiter<String>,
+struct Counter<C: Clock> {
+    keys: Keys<String, DefaultKeyedStateStore<String>, C, NoOpMiddleware<C::Instant>>,
     taken: AtomicU32,
 }
 
-impl std::fmt::Debug for Limiter {
+impl<C: Clock> std::fmt::Debug for Limiter<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Limiter")
     }
@@ -40,11 +42,19 @@ impl std::fmt::Debug for Limiter {
 impl Limiter {
     /// With the limits of the configuration.
     pub fn new(config: &Config) -> Self {
+        Self::by(config, &DefaultClock::default())
+    }
+}
+
+impl<C: Clock + Clone> Limiter<C> {
+    /// By a clock.
+    fn by(config: &Config, clock: &C) -> Self {
         let counter = |quota: u32| {
             let quota = NonZeroU32::new(quota)?;
             let each = config.rate_limit_period / quota.get();
             let quota = Quota::with_period(each)?.allow_burst(quota);
-            Some(Counter { keys: DefaultKeyedRateLimiter::keyed(quota), taken: AtomicU32::new(0) })
+            let keys = Keys::new(quota, DefaultKeyedStateStore::default(), clock.clone());
+            Some(Counter { keys, taken: AtomicU32::new(0) })
         };
         Self {
             requests: counter(config.rate_limit),
@@ -53,7 +63,7 @@ impl Limiter {
         }
     }
 
-    fn counter(&self, limit: Limit) -> Option<&Counter> {
+    fn counter(&self, limit: Limit) -> Option<&Counter<C>> {
         match limit {
             Limit::Requests => self.requests.as_ref(),
             Limit::Account => self.account.as_ref(),
@@ -62,7 +72,7 @@ impl Limiter {
     }
 }
 
-impl RateLimiter for Limiter {
+impl<C: Clock + Clone + Send + Sync + 'static> RateLimiter for Limiter<C> {
     async fn take(&self, limit: Limit, key: &str) -> Result<(), Wait> {
         let Some(counter) = self.counter(limit) else { return Ok(()) };
         if counter.taken.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
@@ -70,7 +80,7 @@ impl RateLimiter for Limiter {
             counter.keys.shrink_to_fit();
         }
         counter.keys.check_key(&key.to_owned()).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
+            let wait = until.wait_time_from(counter.keys.clock().now());
             // A second that has begun is waited for.
             Wait(wait.as_secs() + 1)
         })
@@ -79,13 +89,18 @@ impl RateLimiter for Limiter {
 
 #[cfg(test)]
 mod tests {
+    use governor::clock::FakeRelativeClock;
+
     use super::*;
 
-    fn limiter(quota: u32) -> Limiter {
+    fn config(quota: u32) -> Config {
         let quota = quota.to_string();
-        let config =
-            Config::read(|name| matches!(name, "RATE_LIMIT" | "RATE_LIMIT_ACCOUNT").then(|| quota.clone()));
-        Limiter::new(&config.unwrap())
+        let limits = ["RATE_LIMIT", "RATE_LIMIT_ACCOUNT", "RATE_LIMIT_ADDRESS"];
+        Config::read(|name| limits.contains(&name).then(|| quota.clone())).unwrap()
+    }
+
+    fn limiter(quota: u32) -> Limiter {
+        Limiter::new(&config(quota))
     }
 
     #[tokio::test]
@@ -97,6 +112,31 @@ mod tests {
                 assert_eq!(limiter.take(limit, key).await, Ok(()));
                 let wait = limiter.take(limit, key).await.unwrap_err();
                 assert!((1..=31).contains(&wait.0), "{wait:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_as_told_is_not_refused_again() {
+        // What one costs: a part of a second, a whole second, some seconds and a part, and a period.
+        for quota in [1_000, 60, 7, 1] {
+            for limit in Limit::ALL {
+                let clock = FakeRelativeClock::default();
+                let limiter = Limiter::by(&config(quota), &clock);
+                for _ in 0..quota {
+                    limiter.take(limit, "a").await.unwrap();
+                }
+                for millis in (0..2_000).step_by(37) {
+                    clock.advance(Duration::from_millis(millis));
+                    let wait = loop {
+                        if let Err(wait) = limiter.take(limit, "a").await {
+                            break wait.0;
+                        }
+                    };
+                    assert!((1..=u64::from(PERIOD_SECONDS / quota) + 1).contains(&wait), "{quota}: {wait}");
+                    clock.advance(Duration::from_secs(wait));
+                    assert_eq!(limiter.take(limit, "a").await, Ok(()), "{quota} {limit:?} {wait}");
+                }
             }
         }
     }

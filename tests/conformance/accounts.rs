@@ -123,7 +123,7 @@ async fn tokens_that_are_signed_but_say_the_wrong_thing(target: &'static Target)
     .expect("seconds");
     let header = json!({ "alg": "HS256", "typ": "JWT" });
     let claims = json!({
-        "sub": actor.id, "sid": session_of(actor.token.as_deref().expect("a token")), "exp": now + 60, "iat": now, "jti": "j", "iss": "bailiwick", "aud": "bailiwick",
+        "sub": actor.id, "sid": session_of(actor.token.as_deref().expect("a token")), "exp": now + 86_400, "iat": now, "jti": "j", "iss": "bailiwick", "aud": "bailiwick",
     });
     let ask = |token: String| {
         Actor::anonymous(target).get("/v1/me").header("authorization", &format!("Bearer {token}")).send()
@@ -135,7 +135,17 @@ async fn tokens_that_are_signed_but_say_the_wrong_thing(target: &'static Target)
         claims[name] = value;
         token(&header, &claims)
     };
+    // As far as the clock of whoever made it may be ahead.
+    for start in [json!(0), json!(now - 1), json!(now + 30)] {
+        ask(changed("nbf", start)).await.expect(200);
+    }
     let mut bad = vec![
+        changed("nbf", json!(now + 43_200)),
+        changed("nbf", json!(null)),
+        changed("nbf", json!("0")),
+        changed("nbf", json!([0])),
+        changed("iat", json!(null)),
+        changed("iat", json!("0")),
         changed("exp", json!(now - 1)),
         changed("exp", json!((now + 60).to_string())),
         changed("exp", json!(null)),

@@ -18,6 +18,7 @@ crate::cases!("courier":
     an_invitation_that_is_no_longer_open_is_not_sent,
     whose_account_is_disabled_is_told_nothing,
     what_cannot_be_read_holds_nothing_else_up,
+    attempts_that_never_end_are_not_made_for_ever,
 );
 
 /// Targets that do not listen for long to a receiver that does not answer.
@@ -154,4 +155,29 @@ async fn what_cannot_be_read_holds_nothing_else_up(target: &'static Target) {
     target.backdoor.sql(&revive("task_assigned", "Sweep")).await;
     tenant.settled().await;
     assert_eq!(webhook.count(), before + 2);
+}
+
+/// As they are if whoever makes them dies each time. So many are chance, beyond the three that all have.
+async fn attempts_that_never_end_are_not_made_for_ever(target: &'static Target) {
+    let (tenant, webhook) = with_webhook(target).await;
+    for (begun, state) in [(22, "sent"), (23, "dead")] {
+        webhook.behave([Behaviour::RetryAfter(503, 3600)]);
+        tenant.assign(&tenant.manager, "Sweep", &tenant.member).await;
+        tenant.delivery("postponed", |delivery| delivery["last_error"].is_string()).await;
+        let count = webhook.count();
+        let unsettled = format!(
+            "UPDATE deliveries SET attempts = {begun}, next_attempt_at = '2026-01-01T00:00:00.000Z' \
+             WHERE tenant_id = '{}' AND state = 'pending'",
+            tenant.id
+        );
+        target.backdoor.sql(&unsettled).await;
+        let ended = tenant.delivery("ended", |delivery| delivery["state"] != "pending").await;
+        assert_eq!((&ended["state"], &ended["attempts"]), (&json!(state), &json!(begun + 1)), "{ended}");
+        if state == "sent" {
+            assert_eq!(webhook.count(), count + 1);
+        } else {
+            assert_eq!(ended["last_error"], "no attempt came to an end");
+            assert_eq!(webhook.count(), count);
+        }
+    }
 }

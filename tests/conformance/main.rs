@@ -38,6 +38,7 @@ mod projects;
 mod property;
 mod recipients;
 mod resets;
+mod retention;
 mod search;
 mod service;
 mod sessions;
@@ -164,6 +165,7 @@ fn main() -> ExitCode {
     }
     let disturbing = [identities::disturbing(), idempotency::disturbing(), outage::cases()]
         .into_iter()
+        .chain([retention::cases()])
         .flatten()
         .collect();
     let alone = Arguments { test_threads: Some(1), ..arguments.clone() };

@@ -15,6 +15,7 @@ crate::cases!("members":
     removing_one_leaves_their_tasks_behind,
     leaving,
     the_last_owner_stays,
+    an_owner_who_cannot_log_in_is_none,
     ownership_can_be_handed_over,
     of_two_owners_who_demote_each_other_one_stays,
     of_two_owners_who_leave_at_once_one_stays,
@@ -168,6 +169,27 @@ async fn the_last_owner_stays(target: &'static Target) {
     tenant.admit(&second, "owner").await;
     patch(&tenant, &tenant.owner, &second, json!({ "status": "suspended" })).await.expect(200);
     tenant.owner.delete("/v1/members/me").tenant(&tenant.id).send().await.problem(409, "last_owner");
+}
+
+async fn an_owner_who_cannot_log_in_is_none(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let second = Actor::register(target, "second").await;
+    tenant.admit(&second, "owner").await;
+    let disable = |when: &str| format!("UPDATE users SET disabled_at = {when} WHERE id = '{}'", second.id);
+    target.backdoor.sql(&disable("created_at")).await;
+    let before = target.backdoor.snapshot(&tenant.id).await;
+    let owner = format!("/v1/members/{}", tenant.owner.id);
+    for path in ["/v1/members/me", &owner] {
+        tenant.owner.delete(path).tenant(&tenant.id).send().await.problem(409, "last_owner");
+    }
+    for body in [json!({ "role": "manager" }), json!({ "status": "suspended" })] {
+        patch(&tenant, &tenant.owner, &tenant.owner, body).await.problem(409, "last_owner");
+    }
+    assert_eq!(target.backdoor.snapshot(&tenant.id).await, before);
+    // With one who can, the first may go.
+    target.backdoor.sql(&disable("NULL")).await;
+    tenant.owner.delete("/v1/members/me").tenant(&tenant.id).send().await.expect(204);
+    assert_eq!(owners(&tenant).await, 1);
 }
 
 async fn ownership_can_be_handed_over(target: &'static Target) {

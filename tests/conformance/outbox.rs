@@ -8,7 +8,7 @@ use bailiwick_tests::{
     provided,
     receivers::{
         Trouble,
-        http::{Behaviour, Hold, Receiver},
+        http::{Behaviour, Gate, Receiver},
     },
     targets::Target,
 };
@@ -155,13 +155,13 @@ async fn a_connection_that_breaks_is_tried_again(target: &'static Target) {
 async fn nobody_waits_for_a_slow_receiver(target: &'static Target) {
     let (tenant, webhook) = with_webhook(target).await;
     // It answers when it has been seen that the service did not wait for it.
-    let hold = Hold::default();
-    webhook.behave([Behaviour::Held(hold.clone()), Behaviour::Held(hold.clone())]);
+    let gate = Gate::shut();
+    webhook.behave([Behaviour::Held(gate.clone(), 200), Behaviour::Held(gate.clone(), 200)]);
     assign(&tenant).await;
     assign(&tenant).await;
     webhook.receiver.wait_for(&webhook.path, 1).await;
     assert_eq!(webhook.ended(), 0);
-    hold.release();
+    gate.open();
     let sent = tenant.settled().await;
     assert!(sent.len() == 2 && sent.iter().all(is("sent")), "{sent:?}");
     assert_eq!(webhook.count(), 2);
@@ -436,12 +436,12 @@ async fn a_tenant_is_deleted_with_what_it_has_in_the_outbox(target: &'static Tar
 
 async fn a_tenant_is_deleted_while_its_delivery_is_under_way(target: &'static Target) {
     let (tenant, webhook) = with_webhook(target).await;
-    let hold = Hold::default();
-    webhook.behave([Behaviour::Held(hold.clone())]);
+    let gate = Gate::shut();
+    webhook.behave([Behaviour::Held(gate.clone(), 200)]);
     assign(&tenant).await;
     webhook.receiver.wait_for(&webhook.path, 1).await;
     delete(&tenant).await;
-    hold.release();
+    gate.open();
     target.until("the end of the attempt", || async { provided(webhook.ended(), |ended| *ended == 1) }).await;
     let (other, others_webhook) = with_webhook(target).await;
     assign(&other).await;

@@ -20,6 +20,7 @@ crate::cases!("resets":
     of_many_who_use_a_token_at_once_one_sets_the_password,
     what_does_not_count,
     a_mail_that_is_delayed_is_sent_later,
+    a_mail_whose_attempts_never_end_is_given_up,
 );
 
 use crate::PASSWORD_RESET_URL;
@@ -247,4 +248,30 @@ async fn a_mail_that_is_delayed_is_sent_later(target: &'static Target) {
             provided(target.backdoor.count(&settled).await, |count| *count == 1)
         })
         .await;
+}
+
+/// As they are if whoever makes them dies each time. So many are chance, beyond the three that all have.
+async fn a_mail_whose_attempts_never_end_is_given_up(target: &'static Target) {
+    let actor = Actor::register(target, "unsettled").await;
+    ask(target, &actor.email).await.expect(204);
+    mails(target, &actor.email, 1).await;
+    for (begun, sent) in [(22, 2), (23, 2)] {
+        let ended = async |attempts: i32| {
+            let ended = format!(
+                "SELECT count(*) FROM password_resets WHERE user_id = '{}' AND next_attempt_at IS NULL AND attempts >= {attempts}",
+                actor.id
+            );
+            let look = async || (target.backdoor.count(&ended).await == 1).then_some(());
+            target.until("it is over", look).await;
+        };
+        ended(1).await;
+        let unsettled = format!(
+            "UPDATE password_resets SET attempts = {begun}, next_attempt_at = '2026-01-01T00:00:00.000Z' \
+             WHERE user_id = '{}'",
+            actor.id
+        );
+        target.backdoor.sql(&unsettled).await;
+        ended(begun + 1).await;
+        assert_eq!(target.mailbox.mails(&actor.email).len(), sent, "after {begun}");
+    }
 }

@@ -15,6 +15,7 @@ crate::cases!("sessions":
     an_expired_session_is_not_renewed,
     logging_out_counts_at_once,
     they_are_listed_and_ended,
+    those_that_have_ended_are_not_listed,
     those_of_others_are_nobodys_business,
     a_new_password_ends_the_others,
     a_disabled_users_are_not_renewed,
@@ -148,6 +149,27 @@ async fn they_are_listed_and_ended(target: &'static Target) {
     me(target, &another).await.problem(401, "invalid_token");
     actor.get("/v1/me").send().await.problem(401, "invalid_token");
     me(target, &actor.login().await).await.expect(200);
+}
+
+async fn those_that_have_ended_are_not_listed(target: &'static Target) {
+    let actor = Actor::register(target, "ended").await;
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        others.push(actor.new_session().await);
+    }
+    let [expired, revoked, good] = &*others else { panic!("there are three") };
+    // By nobody's login, which would clear them away.
+    let expire = format!("UPDATE sessions SET expires_at = created_at WHERE id = '{expired}'");
+    target.backdoor.sql(&expire).await;
+    actor.delete(&format!("/v1/me/sessions/{revoked}")).send().await.expect(204);
+    let own = session_of(actor.token.as_deref().expect("a token"));
+    for query in ["", "?limit=2"] {
+        let listed = actor.get(&format!("/v1/me/sessions{query}")).send().await.expect(200);
+        let data = listed.body["data"].as_array().expect("a list");
+        let ids: Vec<_> = data.iter().map(|session| session["id"].as_str()).collect();
+        assert_eq!(ids, [Some(&**good), Some(&*own)]);
+        assert_eq!(listed.body["next_cursor"], Value::Null);
+    }
 }
 
 async fn those_of_others_are_nobodys_business(target: &'static Target) {

@@ -137,14 +137,22 @@ async fn history_is_paged_and_its_cursor_fits_one_project(target: &'static Targe
 }
 
 async fn a_single_manager_may_approve_what_they_submitted(target: &'static Target) {
-    let tenant = Tenant::create(target).await;
-    let project = tenant.project("submitted", Some(&tenant.owner.id)).await;
-    let approve = || {
-        let ask = tenant.owner.post(&format!("/v1/projects/{project}/transitions")).tenant(&tenant.id);
-        ask.json(&json!({ "to": "approved" })).send()
-    };
-    approve().await.problem(409, "four_eyes");
-    // A suspended manager could not approve it either.
-    tenant.set(&tenant.manager, "status", "suspended").await;
-    approve().await.expect(200);
+    // Who could not approve it either: who is suspended, and who cannot log in.
+    for suspends in [true, false] {
+        let tenant = Tenant::create(target).await;
+        let project = tenant.project("submitted", Some(&tenant.owner.id)).await;
+        let approve = || {
+            let ask = tenant.owner.post(&format!("/v1/projects/{project}/transitions")).tenant(&tenant.id);
+            ask.json(&json!({ "to": "approved" })).send()
+        };
+        approve().await.problem(409, "four_eyes");
+        if suspends {
+            tenant.set(&tenant.manager, "status", "suspended").await;
+        } else {
+            let id = &tenant.manager.id;
+            let disable = format!("UPDATE users SET disabled_at = created_at WHERE id = '{id}'");
+            target.backdoor.sql(&disable).await;
+        }
+        approve().await.expect(200);
+    }
 }

@@ -7,7 +7,7 @@ use bailiwick_tests::{
     client::Ask,
     instance::{Instance, sqlite},
     provided,
-    receivers::http::{Behaviour, Hold, Receiver},
+    receivers::http::{Behaviour, Gate, Receiver},
     targets::client,
     until,
 };
@@ -203,24 +203,24 @@ pub(crate) async fn limits_and_deliveries_do_not_wait_for_a_clock_that_went_back
         .await;
     };
     // While it is on its way, the clock goes ahead, which ends the claim: it may be told twice, and is told.
-    let hold = Hold::default();
-    receiver.behave(hook, [Behaviour::Held(hold.clone())]);
+    let gate = Gate::shut();
+    receiver.behave(hook, [Behaviour::Held(gate.clone(), 200)]);
     assign("ahead").await;
     receiver.wait_for(hook, 1).await;
     clock.set(HOUR);
     sent(1).await;
     let ahead = receiver.count(hook);
     assert!(ahead > 1, "somebody else takes it over");
-    hold.release();
+    gate.open();
     // While it is on its way, the clock goes back. What is new is told at once.
-    let hold = Hold::default();
-    receiver.behave(hook, [Behaviour::Held(hold.clone())]);
+    let gate = Gate::shut();
+    receiver.behave(hook, [Behaviour::Held(gate.clone(), 200)]);
     assign("back").await;
     receiver.wait_for(hook, ahead + 1).await;
     clock.set(0);
     assign("new").await;
     sent(2).await;
-    hold.release();
+    gate.open();
     sent(3).await;
     eprintln!(
         "figures: deliveries under way when the clock went an hour ahead were made {ahead} times, and new ones after it \

@@ -8,6 +8,7 @@ mod generated;
 mod migrations;
 mod moved;
 mod plans;
+mod retention;
 mod schema;
 mod statements;
 mod tidy;

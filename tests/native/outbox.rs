@@ -32,11 +32,11 @@ const CHANGES: usize = 200;
 /// How often the process is killed meanwhile.
 const KILLS: u64 = 8;
 /// The webhook's path.
-const HOOK: &str = "/services/T0/B0/outbox";
+pub(crate) const HOOK: &str = "/services/T0/B0/outbox";
 /// The tenant that a fresh database has.
-const DEFAULT_TENANT: &str = "00000000-0000-7000-8000-000000000001";
+pub(crate) const DEFAULT_TENANT: &str = "00000000-0000-7000-8000-000000000001";
 
-fn setting(name: &'static str, value: &str) -> (&'static str, String) {
+pub(crate) fn setting(name: &'static str, value: &str) -> (&'static str, String) {
     (name, value.to_owned())
 }
 
@@ -53,14 +53,14 @@ fn settings(receivers: &Receivers) -> Vec<(&'static str, String)> {
 }
 
 /// The owner of the default tenant, a colleague, and a project, on a fresh database.
-struct Office {
-    owner: String,
+pub(crate) struct Office {
+    pub(crate) owner: String,
     colleague: String,
     project: String,
 }
 
 impl Office {
-    async fn open(instance: &Instance, receiver: &Receiver) -> Self {
+    pub(crate) async fn open(instance: &Instance, receiver: &Receiver) -> Self {
         let (_, owner) = instance.register("owner@example.com", None).await;
         let invitation = json!({ "email": "colleague@example.com", "role": "member" });
         let token = instance.post(&owner, "/v1/invitations", &invitation).await.expect(201).text_at("/token");
@@ -75,7 +75,7 @@ impl Office {
     }
 
     /// The path and the body of a change that somebody outside is told of: by an email, or in the channel.
-    fn change(&self, number: usize) -> (String, Value, String) {
+    pub(crate) fn change(&self, number: usize) -> (String, Value, String) {
         if number.is_multiple_of(2) {
             let email = format!("guest-{number}@example.com");
             ("/v1/invitations".to_owned(), json!({ "email": email, "role": "viewer" }), email)
@@ -317,7 +317,7 @@ async fn emails_wait_for_their_server() {
 }
 
 /// Deliveries of the default tenant, as another server may have left them: so many, of a state, settled or due at a time.
-async fn left_behind(backdoor: &Backdoor, count: usize, state: &str, at: &str) {
+pub(crate) async fn left_behind(backdoor: &Backdoor, count: usize, state: &str, at: &str) {
     let rows = (0..count).map(|_| {
         let (id, subject) = (Uuid::now_v7(), Uuid::now_v7());
         let sent_at = if state == "sent" { format!("'{at}'") } else { "NULL".to_owned() };

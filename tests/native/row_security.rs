@@ -141,6 +141,7 @@ async fn holds_for_a_login_with_least_privilege() {
         "SET ROLE bailiwick_app; DROP POLICY one_tenant ON tenants",
         "SET ROLE bailiwick_spanning; SELECT name FROM projects",
         "SET ROLE bailiwick_spanning; SELECT * FROM comments",
+        "SET ROLE bailiwick_spanning; SELECT title FROM notifications",
     ] {
         let done = raw_sql(refused).execute(&thief).await.expect_err(refused);
         let code = done.as_database_error().and_then(sqlx::error::DatabaseError::code);

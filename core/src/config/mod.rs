@@ -185,6 +185,8 @@ settings! {
     Everywhere outbox_lease: Duration = "OUTBOX_LEASE" or "1m";
     /// How long a delivery is kept after it was sent or given up. `36500d` is a hundred years.
     Everywhere outbox_retention: Duration = "OUTBOX_RETENTION" or "90d";
+    /// How long a notification is kept in the product after it was read. One that was not read is kept.
+    Everywhere notification_retention: Duration = "NOTIFICATION_RETENTION" or "365d";
     /// How often the outbox is looked through for what is due again, and the activity for what is not sealed; what is new
     /// is sent and sealed at once.
     Native outbox_interval: Duration = "OUTBOX_INTERVAL" or "5s";

@@ -47,8 +47,8 @@ impl App {
     }
 
     /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, imports that nobody
-    /// goes on with, resets of passwords that are good no longer, and deliveries that were settled. To be called in the
-    /// background, now and then. Returns whether there may be more to drop.
+    /// goes on with, resets of passwords that are good no longer, deliveries that were settled, and notifications that were
+    /// read. To be called in the background, now and then. Returns whether there may be more to drop.
     ///
     /// # Errors
     /// The database cannot be asked. It is dropped the next time.
@@ -57,7 +57,7 @@ impl App {
         repository::idempotency::prune(&courier).await?;
         repository::transfer::import::prune(&courier).await?;
         repository::resets::prune(&courier).await?;
-        deliveries::prune(&courier).await
+        repository::retention::prune(&courier).await
     }
 
     /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To

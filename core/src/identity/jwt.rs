@@ -8,11 +8,9 @@ use serde_json::{Map, Value};
 use crate::{
     json, limits,
     time::Timestamp,
+    token::numeric_date,
     values::{Email, Name},
 };
-
-/// Seconds by which the provider's clock may be ahead of ours.
-const LEEWAY: i64 = 60;
 
 /// The algorithms of providers. None of them is one that this service signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +140,11 @@ impl Unverified<'_> {
             return Err("The token has expired.");
         }
         for name in ["nbf", "iat"] {
-            if self.date(name).map_err(|()| untimely)?.is_some_and(|date| date > now + LEEWAY) {
+            if self
+                .date(name)
+                .map_err(|()| untimely)?
+                .is_some_and(|date| date > now + limits::TOKEN_LEEWAY_SECONDS)
+            {
                 return Err("The token is not good yet.");
             }
         }
@@ -157,12 +159,9 @@ impl Unverified<'_> {
         })
     }
 
-    /// A point in time, in seconds since the Unix epoch (RFC 7519, section 2). What is no number is an error.
+    /// A point in time. What is no number is an error.
     fn date(&self, name: &str) -> Result<Option<i64>, ()> {
-        let Some(date) = self.claims.get(name) else { return Ok(None) };
-        #[expect(clippy::cast_possible_truncation, reason = "it saturates, which is as well for a date")]
-        let whole = |fraction: f64| fraction.floor() as i64;
-        date.as_i64().or_else(|| date.as_f64().map(whole)).map(Some).ok_or(())
+        self.claims.get(name).map(|date| numeric_date(date).ok_or(())).transpose()
     }
 }
 
@@ -217,8 +216,8 @@ mod tests {
             ("aud", json!(["another", "bailiwick"])),
             ("exp", json!(1_795_512_601.5)),
             ("exp", json!(u64::MAX)),
-            ("nbf", json!(NOW.unix_seconds() + LEEWAY)),
-            ("iat", json!(NOW.unix_seconds() + LEEWAY)),
+            ("nbf", json!(NOW.unix_seconds() + limits::TOKEN_LEEWAY_SECONDS)),
+            ("iat", json!(NOW.unix_seconds() + limits::TOKEN_LEEWAY_SECONDS)),
             ("name", json!(7)),
             ("anything", json!({ "else": [] })),
         ] {
@@ -284,10 +283,10 @@ mod tests {
             ("exp", json!(true)),
             ("exp", json!(null)),
             ("exp", json!([now + 60])),
-            ("nbf", json!(now + LEEWAY + 1)),
+            ("nbf", json!(now + limits::TOKEN_LEEWAY_SECONDS + 1)),
             ("nbf", json!("0")),
             ("nbf", json!(null)),
-            ("iat", json!(now + LEEWAY + 1)),
+            ("iat", json!(now + limits::TOKEN_LEEWAY_SECONDS + 1)),
             ("iat", json!("0")),
             ("sub", json!("")),
             ("sub", json!(7)),

@@ -24,9 +24,6 @@ use crate::{
 const COLUMNS: &str = "id, channel, kind, recipient_id, address, title, subject_type, subject_id, state, attempts, \
      CASE state WHEN 'pending' THEN next_attempt_at END AS next_attempt_at, last_error, sent_at, created_at";
 
-/// Deliveries that are dropped in one transaction.
-const PRUNED_AT_ONCE: i64 = 1_000;
-
 /// The tenants that have something pending, one after the other: each is looked up after the one before, so that this
 /// costs as many steps as there are tenants, however much they have. A suspended tenant's deliveries wait until it is
 /// resumed.
@@ -87,11 +84,6 @@ statements! { "deliveries";
     /// Notes what came of an attempt, if the claim still holds.
     tenant SETTLE = "UPDATE deliveries SET state = ?3, next_attempt_at = ?4, last_error = ?5, sent_at = ?6, claim = NULL \
          WHERE tenant_id = ?1 AND id = ?2 AND claim = ?7";
-
-    /// Drops what was sent or given up before the time that is given, oldest first and so many at the most: a few years of
-    /// them in one transaction would keep others waiting.
-    spanning PRUNE = "DELETE FROM deliveries WHERE (tenant_id, id) IN (SELECT d.tenant_id, d.id FROM deliveries d \
-         WHERE d.state <> 'pending' AND d.next_attempt_at <= ?1 ORDER BY d.next_attempt_at LIMIT ?2) RETURNING 1 AS dropped";
 
     tenant LIST = "SELECT ", COLUMNS, " FROM deliveries WHERE tenant_id = ?1 \
          AND state = COALESCE(?2, state) AND id < ?3 ORDER BY id DESC LIMIT ?4";
@@ -271,16 +263,6 @@ pub(crate) async fn depth(courier: &Courier<'_>) -> Result<Depth> {
         Duration::from_millis(millis.try_into().unwrap_or_default())
     };
     Ok(Depth { pending, dead, oldest: since(oldest), overdue: since(due) })
-}
-
-/// Drops what was settled long enough ago: some of it. Returns whether there may be more.
-pub(crate) async fn prune(courier: &Courier<'_>) -> Result<bool> {
-    let app = courier.app();
-    let before = app.now().minus(app.config.outbox_retention);
-    let mut batch = courier.batch(None);
-    let dropped = batch.add_global::<i64, _>(&PRUNE, [before.into(), PRUNED_AT_ONCE.into()]);
-    let dropped = courier.run(batch).await?.all(dropped)?.len();
-    Ok(i64::try_from(dropped).is_ok_and(|dropped| dropped >= PRUNED_AT_ONCE))
 }
 
 /// A tenant's deliveries, as its owners see them.

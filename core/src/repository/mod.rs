@@ -20,6 +20,7 @@ pub mod notifications;
 pub mod operator;
 pub mod projects;
 pub(crate) mod resets;
+pub(crate) mod retention;
 pub mod search;
 pub(crate) mod service;
 pub(crate) mod sessions;
@@ -59,6 +60,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     operator::users::ALL,
     projects::ALL,
     resets::ALL,
+    retention::ALL,
     search::ALL,
     service::ALL,
     sessions::ALL,

@@ -52,10 +52,12 @@ statements! { "resets";
     /// Whether a mail is due: asked every few seconds, so it must cost nothing.
     global DUE = "SELECT 1 AS due FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 LIMIT 1";
 
-    /// Claims mails that are due until the time that is given.
+    /// Claims mails that are due until the time that is given, so many that no more than a number of them are under way:
+    /// a mail server that hangs keeps nothing else waiting.
     global CLAIM = "UPDATE password_resets SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
          WHERE user_id IN (SELECT r.user_id FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 \
-         ORDER BY r.next_attempt_at LIMIT ?4)";
+         ORDER BY r.next_attempt_at LIMIT (SELECT CASE WHEN count(*) < ?4 THEN ?4 - count(*) ELSE 0 END \
+         FROM password_resets b WHERE b.claim IS NOT NULL AND b.next_attempt_at > ?1))";
 
     global CLAIMED = "SELECT r.id, r.attempts, r.claim, r.email, r.token_hash FROM password_resets r ", USABLE, " \
          WHERE r.claim = ?1 AND r.expires_at > ?2 ORDER BY r.id";
@@ -146,7 +148,7 @@ impl Resets for Lobby {
     }
 }
 
-/// Claims mails that are due, for so long: so many at the most.
+/// Claims mails that are due, for so long: so many at the most, with those that are under way already.
 pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
     let app = courier.app();
     let now = app.now();

@@ -5,7 +5,8 @@ mod hs256;
 mod opaque;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::Result as JwtResult};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -27,9 +28,26 @@ struct Claims {
     sid: String,
     exp: i64,
     iat: i64,
+    /// Tokens that are made here have none.
+    #[serde(default, deserialize_with = "date_claim", skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     jti: String,
     iss: String,
     aud: String,
+}
+
+/// A point in time in whole seconds since the Unix epoch, which a token may give with a fraction (RFC 7519, section 2);
+/// `None` for what is no number.
+pub(crate) fn numeric_date(date: &Value) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "it saturates, which is as well for a date")]
+    let whole = |fraction: f64| fraction.floor() as i64;
+    date.as_i64().or_else(|| date.as_f64().map(whole))
+}
+
+/// A claim that is absent or a point in time, and not `null`.
+fn date_claim<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<i64>, D::Error> {
+    let date = Value::deserialize(claim)?;
+    numeric_date(&date).map(Some).ok_or_else(|| D::Error::custom("it is no point in time"))
 }
 
 /// Who a bearer token stands for, and by what.
@@ -169,6 +187,7 @@ impl Tokens {
             sid: session.to_string(),
             exp: now.unix_seconds().saturating_add(self.ttl_seconds),
             iat: now.unix_seconds(),
+            nbf: None,
             jti: id.to_string(),
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -186,8 +205,13 @@ impl Tokens {
         let id = jsonwebtoken::decode_header(token).ok()?.kid;
         let key = self.keys().find(|key| key.id == id)?;
         let data = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation).ok()?;
+        let now = now.unix_seconds();
+        // When it was made (`iat`) is for our own clock to have said, which may have been set back since: that refuses no
+        // token.
+        let early =
+            data.claims.nbf.is_some_and(|date| date > now.saturating_add(limits::TOKEN_LEEWAY_SECONDS));
         // `crit` names extensions that must be understood (RFC 7515, section 4.1.11); none is.
-        if data.header.crit.is_some() || data.claims.exp <= now.unix_seconds() {
+        if data.header.crit.is_some() || data.claims.exp <= now || early {
             return None;
         }
         Some(Bearer::session(UserId::parse(&data.claims.sub)?, SessionId::parse(&data.claims.sid)?))
@@ -247,7 +271,7 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use signature::Signer;
 
@@ -324,6 +348,16 @@ mod tests {
             (signed(&json!({ "alg": "HS256", "crit": ["b64"] }), &claims), "crit".to_owned()),
             (changed("exp", json!("tomorrow")), "exp of the wrong type".to_owned()),
             (changed("exp", json!(NOW.unix_seconds())), "expired".to_owned()),
+            (changed("nbf", json!(NOW.unix_seconds() + 61)), "not good yet".to_owned()),
+            (changed("nbf", json!(1_795_512_661.5)), "not good yet, by a fraction".to_owned()),
+            (changed("nbf", json!(u64::MAX)), "not good in our days".to_owned()),
+            (changed("nbf", json!(null)), "nbf is null".to_owned()),
+            (changed("nbf", json!("0")), "nbf of the wrong type".to_owned()),
+            (changed("nbf", json!(true)), "nbf of another wrong type".to_owned()),
+            (changed("nbf", json!([0])), "nbf is a list".to_owned()),
+            (changed("nbf", json!({})), "nbf is an object".to_owned()),
+            (changed("iat", json!(null)), "iat is null".to_owned()),
+            (changed("iat", json!("0")), "iat of the wrong type".to_owned()),
             (changed("iss", json!("somebody")), "another issuer".to_owned()),
             (changed("aud", json!("somebody")), "another audience".to_owned()),
             (changed("sub", json!("root")), "sub is no id".to_owned()),
@@ -342,6 +376,25 @@ mod tests {
         bad.push((unsigned, "no signature".to_owned()));
         for (token, why) in bad {
             assert_eq!(tokens_.verify(&token, NOW), None, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_from_when_it_says() {
+        let now = NOW.unix_seconds();
+        for (name, value) in [
+            ("nbf", json!(0)),
+            ("nbf", json!(-1.5)),
+            ("nbf", json!(now)),
+            // As far as the clock of whoever made it may be ahead.
+            ("nbf", json!(now + 60)),
+            ("nbf", json!(1_795_512_660.5)),
+            // Our own clock may have been set back since it was made.
+            ("iat", json!(now + 86_400)),
+        ] {
+            let (header, mut claims) = good();
+            claims[name] = value.clone();
+            assert!(tokens(SECRET).verify(&signed(&header, &claims), NOW).is_some(), "{name} {value}");
         }
     }
 

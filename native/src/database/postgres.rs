@@ -143,9 +143,9 @@ impl Postgres {
     pub(super) async fn connect(config: &Config, role: Option<&str>) -> Result<Self, sqlx::Error> {
         let timeout = format!("{}ms", config.database_statement_timeout.as_millis());
         let options: PgConnectOptions = config.database_url.expose().parse()?;
+        // Who waits for a lock is in a statement, too, whose time began before.
         let options = options.application_name("bailiwick").options([
             ("statement_timeout", timeout.as_str()),
-            ("lock_timeout", timeout.as_str()),
             ("idle_in_transaction_session_timeout", "60s"),
         ]);
         let options = options.options(role.map(|role| ("role", role)));

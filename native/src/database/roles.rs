@@ -25,13 +25,14 @@ const APPENDED: [&str; 1] = ["activity"];
 
 /// All that statements which span tenants do with tenants' tables; of projects they count how many there are, and of
 /// projects and tasks see whose are not in the index of words yet.
-const SPANNED: [(&str, &str); 9] = [
+const SPANNED: [(&str, &str); 10] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE, DELETE"),
     ("idempotency_keys", "DELETE, SELECT (created_at)"),
     ("imports", "DELETE, SELECT (updated_at)"),
     ("invitations", "SELECT"),
     ("memberships", "SELECT, INSERT"),
+    ("notifications", "DELETE, SELECT (tenant_id, id, read_at)"),
     ("projects", "SELECT (tenant_id, indexed)"),
     ("tasks", "SELECT (tenant_id, indexed)"),
     ("tenants", "SELECT, INSERT, UPDATE"),

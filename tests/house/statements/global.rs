@@ -81,15 +81,6 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("d", "d.state = 'pending'"), ("e", "e.state = 'dead'")],
     },
     Global {
-        name: "deliveries::PRUNE",
-        why: "What was sent or given up is dropped after OUTBOX_RETENTION by one task, which no request reaches; it learns only how much.",
-        by: &[
-            ("deliveries", "(tenant_id, id) IN (SELECT .."),
-            ("d", "d.state <> 'pending'"),
-            ("d", "d.next_attempt_at <= ?1"),
-        ],
-    },
-    Global {
         name: "idempotency::PRUNE",
         why: "Answers of all tenants are dropped after a day by one task, which no request reaches; it learns nothing of them.",
         by: &[("idempotency_keys", "created_at <= ?1")],
@@ -126,6 +117,20 @@ pub(super) const GLOBAL: &[Global] = &[
         name: "resets::ASK",
         why: "An account that nobody has logged in to gets a password if it is a member or invited somewhere; nobody learns where, or whether.",
         by: &[("m", "m.user_id = u.id")],
+    },
+    Global {
+        name: "retention::DELIVERIES",
+        why: "What was sent or given up is dropped after OUTBOX_RETENTION by one task, which no request reaches; it learns only how much.",
+        by: &[
+            ("deliveries", "(tenant_id, id) IN (SELECT .."),
+            ("d", "d.state <> 'pending'"),
+            ("d", "d.next_attempt_at <= ?1"),
+        ],
+    },
+    Global {
+        name: "retention::NOTIFICATIONS",
+        why: "What was read is dropped after NOTIFICATION_RETENTION by one task, which no request reaches; it learns only how much.",
+        by: &[("notifications", "(tenant_id, id) IN (SELECT .."), ("n", "n.read_at <= ?1")],
     },
     Global {
         name: "search::WAITING_PROJECTS",

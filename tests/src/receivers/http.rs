@@ -15,28 +15,36 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use crate::{provided, until};
 
-/// Keeps answers back until the test lets them go.
-#[derive(Clone, Debug, Default)]
-pub struct Hold(watch::Sender<bool>);
+/// Keeps answers back until it is opened.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Semaphore>);
 
-impl Hold {
-    /// Lets go what is kept back, and whatever comes later.
-    pub fn release(&self) {
-        self.0.send_replace(true);
+impl Gate {
+    /// One that is shut.
+    pub fn shut() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
     }
 
-    async fn released(&self) {
-        // The sender is here.
-        let _ = self.0.subscribe().wait_for(|released| *released).await;
+    /// Lets go what it holds, and whatever comes.
+    pub fn open(&self) {
+        self.0.close();
     }
 }
 
+impl PartialEq for Gate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Gate {}
+
 /// What a mailbox does with a request that has come.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// Answers 200, as Slack does.
     Ok,
@@ -46,8 +54,8 @@ pub enum Behaviour {
     RetryAfter(u16, u64),
     /// Answers 200, but so much later.
     Slow(Duration),
-    /// Answers 200, when it is let.
-    Held(Hold),
+    /// Answers this status, as soon as the gate is open.
+    Held(Gate, u16),
     /// Never answers, and keeps the connection open.
     Silent,
     /// Closes the connection without an answer.
@@ -83,7 +91,8 @@ impl Received {
 
     /// Whether it was answered with success.
     pub fn taken(&self) -> bool {
-        self.answered && matches!(self.behaviour, Behaviour::Ok | Behaviour::Slow(_) | Behaviour::Held(_))
+        self.answered
+            && matches!(self.behaviour, Behaviour::Ok | Behaviour::Slow(_) | Behaviour::Held(_, 200))
     }
 
     /// The mailbox that it came to.
@@ -242,9 +251,10 @@ impl Receiver {
                 tokio::time::sleep(pause).await;
                 answer(200, "ok")
             }
-            Behaviour::Held(hold) => {
-                hold.released().await;
-                answer(200, "ok")
+            Behaviour::Held(gate, status) => {
+                // None is ever to be had; with an error it is open.
+                let _ = gate.0.acquire().await;
+                answer(status, "at last")
             }
             Behaviour::Silent => match pending::<Infallible>().await {},
             Behaviour::HangUp => return Err(io::ErrorKind::ConnectionReset.into()),
