@@ -24,6 +24,7 @@ mod emails;
 mod idempotency;
 mod identities;
 mod input;
+mod interleaving;
 mod invitations;
 mod lists;
 mod logs;
@@ -154,6 +155,7 @@ fn main() -> ExitCode {
         idempotency::cases(),
         strictness::cases(),
         matrix::cases(),
+        interleaving::cases(),
         property::cases(),
         verify_isolation::cases(),
     ] {

@@ -136,7 +136,8 @@ pub fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_mins(1))
+        // A request that is held waits for what its case does meanwhile.
+        .timeout(Duration::from_mins(10))
         // workerd closes a connection that was idle for 5 seconds, perhaps just when something is sent on it.
         .pool_idle_timeout(Duration::from_secs(2))
         .build()
@@ -198,7 +199,8 @@ pub fn native(database_url: &str) -> Command {
         .env("BIND", "127.0.0.1:0")
         .env("DATABASE_URL", database_url)
         .env("LOG_FORMAT", "json")
-        .env("HASH_QUEUE", "10000");
+        .env("HASH_QUEUE", "10000")
+        .env("REQUEST_TIMEOUT", "10m");
     command
 }
 

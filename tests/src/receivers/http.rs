@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use super::gates::Gates;
 use crate::until;
 
 /// What a mailbox does with a request that has come.
@@ -110,6 +111,7 @@ impl State {
 pub struct Receiver {
     origin: String,
     state: Arc<Mutex<State>>,
+    pub(super) gates: Gates,
 }
 
 impl Receiver {
@@ -117,7 +119,8 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let this = Self { origin: format!("http://{address}"), state: Arc::default() };
+        let this =
+            Self { origin: format!("http://{address}"), state: Arc::default(), gates: Gates::default() };
         let receiver = this.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -192,6 +195,9 @@ impl Receiver {
     }
 
     async fn receive(self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+        if self.gates.pass(request.uri().path()).await {
+            return Ok(answer(200, "go on"));
+        }
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let mut received = Received {
