@@ -125,7 +125,29 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("interleaving::{}::{:?}{with}", line.route, line.change);
         Case::new(name, move |target| changes(target, line))
     };
-    LINES.iter().map(case).collect()
+    let alone = |operation| {
+        let name = format!("interleaving::tasks::apply::ProjectArchived_{operation}_alone");
+        Case::new(name, move |target| one_operation(target, operation))
+    };
+    LINES.iter().map(case).chain(["create", "update", "delete"].map(alone)).collect()
+}
+
+/// Of several kinds of operations each keeps the others from being done, so each is asked for alone, too.
+async fn one_operation(target: &'static Target, operation: &'static str) {
+    let tenant = Tenant::create(target).await;
+    let user = &tenant.owner;
+    let own = sample(route("tasks::apply"), &tenant, user).await;
+    let body = own.body.as_ref().expect("a body");
+    let operations = body["operations"].as_array().expect("operations");
+    let mut only = operations.iter().find(|of| of["op"] == operation).expect("one of each kind").clone();
+    // It tells nobody, so that nothing else keeps it from being done.
+    only.as_object_mut().expect("an object").remove("assignee_id");
+    if operation == "update" {
+        only["title"] = "Another title".into();
+    }
+    let request = user.post(&own.path()).tenant(&tenant.id).json(&json!({ "operations": [only] }));
+    let archived = Change::ProjectArchived.happens(&tenant, &own);
+    drop(refused(&tenant, user, request, archived, (409, "project_archived")).await);
 }
 
 async fn changes(target: &'static Target, line: &'static Line) {

@@ -15,6 +15,7 @@ crate::cases!("interleaving::told":
     who_could_approve,
     who_submitted,
     an_assignee_who_has_it_already_is_told_once,
+    of_many_tasks_each_is_told_once,
     who_is_mentioned_already_is_told_once,
 );
 
@@ -92,6 +93,24 @@ async fn an_assignee_who_has_it_already_is_told_once(target: &'static Target) {
         ask(&own, &tenant.manager, &tenant).send().await.expect(200);
     };
     ask(&own, &tenant.owner, &tenant).meanwhile(given).await.expect(200);
+    let told = tenant.told().await;
+    assert_eq!(told, [(tenant.member.id.clone(), "task_assigned".to_owned())]);
+}
+
+async fn of_many_tasks_each_is_told_once(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let project = tenant.project("in_progress", None).await;
+    let task = tenant.task(&project, "todo").await;
+    let given = async {
+        let path = format!("/v1/tasks/{task}");
+        let give =
+            tenant.manager.patch(&path).tenant(&tenant.id).json(&json!({ "assignee_id": tenant.member.id }));
+        give.send().await.expect(200);
+    };
+    let operations =
+        json!({ "operations": [{ "op": "update", "id": task, "assignee_id": tenant.member.id }] });
+    let path = format!("/v1/projects/{project}/tasks/bulk");
+    tenant.owner.post(&path).tenant(&tenant.id).json(&operations).meanwhile(given).await.expect(200);
     let told = tenant.told().await;
     assert_eq!(told, [(tenant.member.id.clone(), "task_assigned".to_owned())]);
 }
