@@ -20,6 +20,7 @@ crate::cases!("interleaving::accounts":
     a_reset_of_an_account_with_another_address,
     an_address_that_is_registered_is_not_taken_over,
     an_identity_that_is_linked_leads_to_that_account,
+    an_identity_that_has_passed_to_another_account,
 );
 
 const ANOTHER: &str = "another horse battery";
@@ -129,4 +130,23 @@ async fn an_identity_that_is_linked_leads_to_that_account(target: &'static Targe
     assert_eq!(me.text_at("/id"), somebody.id);
     let made = format!("SELECT count(*) FROM users WHERE email = '{}'", person.email);
     assert_eq!(target.backdoor.count(&made).await, 0);
+}
+
+async fn an_identity_that_has_passed_to_another_account(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let (member, other) = (&tenant.member, Actor::register(target, "other").await);
+    let token = Provider::shared().access_token("ES256", &Person::new("person")).await;
+    let link = json!({ "token": token });
+    let linked = member.post("/v1/me/identities").json(&link).send().await.expect(201);
+    let by_identity = Actor { token: Some(token), ..member.clone() };
+    by_identity.get("/v1/me").send().await.expect(200);
+    let passed = async {
+        let path = format!("/v1/me/identities/{}", linked.text_at("/id"));
+        member.delete(&path).send().await.expect(204);
+        other.post("/v1/me/identities").json(&link).send().await.expect(201);
+    };
+    let project = tenant.project("draft", None).await;
+    let path = format!("/v1/projects/{project}/transitions");
+    let moving = by_identity.post(&path).tenant(&tenant.id).json(&json!({ "to": "submitted" }));
+    refused(&tenant, member, moving, passed, (403, "not_a_member")).await;
 }

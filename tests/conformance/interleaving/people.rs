@@ -14,6 +14,7 @@ crate::cases!("interleaving::people":
     of_two_owners_who_demote_each_other_one_is_refused,
     who_steps_down_stays_if_the_other_owner_leaves,
     who_suspends_themselves_stays_if_the_other_owner_is_demoted,
+    who_is_suspended_meanwhile_is_not_let_in_by_a_new_role,
     who_deletes_anothers_comment_is_a_manager_then,
     an_owner_who_is_demoted_invites_no_manager,
     an_invitation_that_is_revoked_is_accepted_by_nobody,
@@ -21,6 +22,7 @@ crate::cases!("interleaving::people":
     an_invitation_is_accepted_once,
     an_invitation_to_a_tenant_that_is_closed,
     an_invitation_of_somebody_who_has_joined,
+    a_slug_that_has_passed_to_another_tenant,
 );
 
 fn patch(tenant: &Tenant<'_>, by: &Actor<'_>, whom: &Actor<'_>, body: &Value) -> Ask {
@@ -61,6 +63,22 @@ async fn who_suspends_themselves_stays_if_the_other_owner_is_demoted(target: &'s
         patch(&tenant, &second, &second, &json!({ "role": "manager" })).send().await.expect(200);
     };
     refused(&tenant, &tenant.owner, suspending, demoted, (409, "last_owner")).await;
+}
+
+/// A role and a status are written together: what is not asked for stays as it is then.
+async fn who_is_suspended_meanwhile_is_not_let_in_by_a_new_role(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let suspended = async {
+        patch(&tenant, &tenant.owner, &tenant.member, &json!({ "status": "suspended" }))
+            .send()
+            .await
+            .expect(200);
+    };
+    let promoting = patch(&tenant, &tenant.owner, &tenant.member, &json!({ "role": "manager" }));
+    let promoted = promoting.meanwhile(suspended).await.expect(200);
+    assert_eq!((&promoted.body["role"], &promoted.body["status"]), (&json!("manager"), &json!("suspended")));
+    tenant.member.get("/v1/tenant").tenant(&tenant.id).send().await.problem(403, "not_a_member");
+    assert_eq!(tenant.told().await, []);
 }
 
 async fn who_deletes_anothers_comment_is_a_manager_then(target: &'static Target) {
@@ -151,4 +169,20 @@ async fn an_invitation_of_somebody_who_has_joined(target: &'static Target) {
     let (guest, token) = invited(&tenant, &tenant.owner).await;
     let joined = tenant.admit(&guest, "viewer");
     refused(&tenant, &guest, accepting(&guest, &token), joined, (409, "already_member")).await;
+}
+
+/// Which tenant a slug names is asked before the batch that writes, which a route of one batch is held at, too.
+async fn a_slug_that_has_passed_to_another_tenant(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let (owner, heir) = (&tenant.owner, Actor::register(target, "heir").await);
+    let new = json!({ "slug": tenant.slug, "name": "Another tenant" });
+    let passed = async {
+        let path = format!("/v1/tenant?confirm={}", tenant.slug);
+        owner.delete(&path).tenant(&tenant.id).send().await.expect(204);
+        heir.post("/v1/tenants").json(&new).send().await.expect(201);
+    };
+    let creating = owner.post("/v1/projects").slug(&tenant.slug).json(&json!({ "name": "A project" }));
+    creating.meanwhile(passed).await.problem(403, "not_a_member");
+    let list = heir.get("/v1/projects").slug(&tenant.slug).send().await.expect(200);
+    assert_eq!(list.body["data"], json!([]));
 }
