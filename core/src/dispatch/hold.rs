@@ -61,3 +61,25 @@ impl Hold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_held_or_asked_but_where_the_operator_has_said_so() {
+        let asked = |faults: &str, fault: &str| {
+            let config = Config::read(|name| match name {
+                "FAULT_INJECTION" => Some(faults.to_owned()),
+                "OUTBOUND_ALLOW" => Some("http://127.0.0.1:9000".to_owned()),
+                _ => None,
+            });
+            Hold::asked(&config.unwrap(), Some(fault.as_bytes())).is_some()
+        };
+        assert!(asked("true", "hold http://127.0.0.1:9000/gate"));
+        assert!(!asked("false", "hold http://127.0.0.1:9000/gate"));
+        for other in ["panic", "hold ", "hold http://127.0.0.1:9001/gate", "hold https://example.com/gate"] {
+            assert!(!asked("true", other), "{other}");
+        }
+    }
+}
