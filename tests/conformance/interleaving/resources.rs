@@ -62,7 +62,12 @@ const fn seen(route: &'static str, change: Change) -> Line {
     Line { route, change, if_match: true, expected: (412, "precondition_failed") }
 }
 
-use Change::*;
+use Change::{
+    AssigneeRemoved, AssigneeSuspended, CommentDeleted, CommentEdited, DeliverySent, ImportAborted,
+    ImportBegun, ImportFinished, InvitationAccepted, InvitationRevoked, Invited, Joined, MemberBroughtIn,
+    MemberMuted, MemberRemoved, ProjectArchived, ProjectDeleted, ProjectRenamed, RowsAdded, SlugTaken,
+    TaskDeleted, TaskRenamed, TenantRenamed,
+};
 
 /// What is decided anew, and then done, has no code.
 const LINES: &[Line] = &[
@@ -210,11 +215,11 @@ impl Change {
             }
             Self::ProjectDeleted => delete(&format!("/v1/projects/{}", project().await)).await,
             Self::TaskRenamed => {
-                patch(&format!("/v1/tasks/{task}"), json!({ "title": "Another title" })).await
+                patch(&format!("/v1/tasks/{task}"), json!({ "title": "Another title" })).await;
             }
             Self::TaskDeleted => delete(&format!("/v1/tasks/{task}")).await,
             Self::CommentEdited => patch(&own.path(), json!({ "body": "Another text" })).await,
-            Self::CommentDeleted => delete(&own.path()).await,
+            Self::CommentDeleted | Self::MemberRemoved | Self::InvitationRevoked => delete(&own.path()).await,
             Self::AssigneeSuspended => tenant.set(&tenant.member, "status", "suspended").await,
             Self::AssigneeRemoved => delete(&format!("/v1/members/{}", tenant.member.id)).await,
             Self::TenantRenamed => patch("/v1/tenant", json!({ "name": "Another name" })).await,
@@ -222,7 +227,6 @@ impl Change {
                 let statement = "UPDATE memberships SET muted = '[\"approved\"]', version = version + 1";
                 sql(target, format!("{statement} WHERE {of_tenant} AND user_id = '{}'", id(own, 0))).await;
             }
-            Self::MemberRemoved => delete(&own.path()).await,
             Self::MemberBroughtIn => {
                 let statement = "UPDATE memberships SET imported_at = created_at";
                 sql(target, format!("{statement} WHERE {of_tenant} AND user_id = '{}'", id(own, 0))).await;
@@ -241,7 +245,6 @@ impl Change {
                 let statement = "UPDATE invitations SET accepted_at = created_at, accepted_by = invited_by";
                 sql(target, format!("{statement} WHERE {of_tenant} AND id = '{}'", id(own, 0))).await;
             }
-            Self::InvitationRevoked => delete(&own.path()).await,
             Self::DeliverySent => {
                 let statement = "UPDATE deliveries SET state = 'sent', sent_at = created_at";
                 sql(target, format!("{statement} WHERE {of_tenant} AND id = '{}'", id(own, 0))).await;

@@ -136,8 +136,12 @@ impl Fact {
             Self::Demoted | Self::MakerDemoted => (403, "insufficient_role"),
             Self::Suspended | Self::Removed | Self::TenantDeleted => (403, "not_a_member"),
             Self::TenantSuspended => (403, "tenant_suspended"),
-            Self::Disabled | Self::LoggedOut | Self::Unlinked => (401, "invalid_token"),
-            Self::KeyRevoked | Self::KeyExpired | Self::MakerRemoved => (401, "invalid_token"),
+            Self::Disabled
+            | Self::LoggedOut
+            | Self::Unlinked
+            | Self::KeyRevoked
+            | Self::KeyExpired
+            | Self::MakerRemoved => (401, "invalid_token"),
         }
     }
 
@@ -180,7 +184,7 @@ impl Fact {
             Self::Unlinked => sql(target, format!("DELETE FROM identities WHERE user_id = '{user}'")).await,
             Self::KeyRevoked => sql(target, format!("DELETE FROM api_keys {of_key}")).await,
             Self::KeyExpired => {
-                sql(target, format!("UPDATE api_keys SET expires_at = created_at {of_key}")).await
+                sql(target, format!("UPDATE api_keys SET expires_at = created_at {of_key}")).await;
             }
             Self::TenantSuspended => suspend(tenant, "created_at").await,
             Self::TenantDeleted => {
