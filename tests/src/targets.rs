@@ -124,7 +124,7 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-/// A client that follows no redirect and waits long.
+/// A client that follows no redirect and waits long: a request may be held while its case does something else.
 pub fn client() -> reqwest::Client {
     // Nothing is asked by TLS, so nobody is trusted.
     let ring = Arc::new(rustls::crypto::ring::default_provider());
@@ -136,7 +136,6 @@ pub fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
-        // A request that is held waits for what its case does meanwhile.
         .timeout(Duration::from_mins(10))
         // workerd closes a connection that was idle for 5 seconds, perhaps just when something is sent on it.
         .pool_idle_timeout(Duration::from_secs(2))
@@ -199,8 +198,7 @@ pub fn native(database_url: &str) -> Command {
         .env("BIND", "127.0.0.1:0")
         .env("DATABASE_URL", database_url)
         .env("LOG_FORMAT", "json")
-        .env("HASH_QUEUE", "10000")
-        .env("REQUEST_TIMEOUT", "10m");
+        .envs([("HASH_QUEUE", "10000"), ("REQUEST_TIMEOUT", "10m")]);
     command
 }
 
