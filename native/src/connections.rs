@@ -85,7 +85,7 @@ pub fn impatient(stream: TcpStream, timeout: Duration) -> io::Result<Pin<Box<Tim
 }
 
 /// The requests of one connection that are being answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Requests(watch::Sender<usize>);
 
 /// One of them, until it is dropped.
@@ -93,11 +93,6 @@ pub struct Requests(watch::Sender<usize>);
 pub struct InFlight(watch::Sender<usize>);
 
 impl Requests {
-    /// None yet.
-    pub fn new() -> Self {
-        Self(watch::Sender::new(0))
-    }
-
     /// Begins one.
     pub fn begin(&self) -> InFlight {
         self.0.send_modify(|count| *count += 1);

@@ -89,9 +89,14 @@ impl<C: Clock + Clone + Send + Sync + 'static> RateLimiter for Limiter<C> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use governor::clock::FakeRelativeClock;
 
     use super::*;
+
+    /// `RATE_LIMIT_PERIOD` unless somebody says otherwise: seconds.
+    const PERIOD_SECONDS: u64 = 60;
 
     fn config(quota: u32) -> Config {
         let quota = quota.to_string();
@@ -133,7 +138,7 @@ mod tests {
                             break wait.0;
                         }
                     };
-                    assert!((1..=u64::from(PERIOD_SECONDS / quota) + 1).contains(&wait), "{quota}: {wait}");
+                    assert!((1..=PERIOD_SECONDS / u64::from(quota) + 1).contains(&wait), "{quota}: {wait}");
                     clock.advance(Duration::from_secs(wait));
                     assert_eq!(limiter.take(limit, "a").await, Ok(()), "{quota} {limit:?} {wait}");
                 }

@@ -159,7 +159,7 @@ pub async fn serve(
             },
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
-        let (router, proxies, requests) = (router.clone(), proxies.clone(), Requests::new());
+        let (router, proxies, requests) = (router.clone(), proxies.clone(), Requests::default());
         let counted = requests.clone();
         let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
             let (mut router, in_flight) = (router.clone(), counted.begin());
@@ -185,13 +185,12 @@ pub async fn serve(
                     () = requests.idle(timeout) => None,
                     _ = stopped.wait_for(|stopped| *stopped) => None,
                 };
-                let ended = match ended {
-                    Some(ended) => ended,
+                let ended = if let Some(ended) = ended {
+                    ended
+                } else {
                     // What is in flight by now is answered; the client is told to begin nothing more.
-                    None => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
-                    }
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
                 };
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended");

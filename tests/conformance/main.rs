@@ -25,6 +25,7 @@ mod emails;
 mod idempotency;
 mod identities;
 mod input;
+mod interleaving;
 mod invitations;
 mod lists;
 mod logs;
@@ -158,6 +159,7 @@ fn main() -> ExitCode {
         idempotency::cases(),
         strictness::cases(),
         matrix::cases(),
+        interleaving::cases(),
         property::cases(),
         verify_isolation::cases(),
     ] {

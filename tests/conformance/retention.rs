@@ -6,6 +6,7 @@ use bailiwick_tests::{
     backdoor::Backdoor,
     instance::Instance,
     outbox::Webhook,
+    provided,
     receivers::{Receivers, http::Behaviour},
     targets::Target,
 };
@@ -99,7 +100,7 @@ async fn what_was_read_long_ago_is_dropped_and_nothing_else(target: &'static Tar
     }
     let server = another(target).await;
     let left = ["not read 2".to_owned(), "read lately 2".to_owned()];
-    let dropped = async || (there(&tenant).await.len() == left.len()).then_some(());
+    let dropped = async || provided(there(&tenant).await, |there| there.len() == left.len());
     target.until("what was read long ago to be dropped", dropped).await;
     assert_eq!(there(&tenant).await, left);
     // What was to be told elsewhere is, when its time has come.

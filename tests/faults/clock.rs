@@ -189,8 +189,8 @@ pub(crate) async fn limits_and_deliveries_do_not_wait_for_a_clock_that_went_back
         json!({ "slack_webhook_url": receiver.url(hook), "channels": { "task_assigned": ["slack"] } });
     instance.ask(&http, &owner, Method::PATCH, "/v1/tenant/config").json(&config).send().await.expect(200);
     let invited = json!({ "email": "member@example.com", "role": "member" });
-    let token = instance.post(&owner, "/v1/invitations", &invited).await.expect(201).text_at("/token");
-    let (member, _) = instance.register("member@example.com", Some(&token)).await;
+    let invitation = instance.post(&owner, "/v1/invitations", &invited).await.expect(201).text_at("/token");
+    let (member, _) = instance.register("member@example.com", Some(&invitation)).await;
     let assign = async |title: &str| {
         let task = json!({ "title": title, "assignee_id": member });
         instance.post(&owner, &format!("/v1/projects/{project}/tasks"), &task).await.expect(201);

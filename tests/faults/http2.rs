@@ -1,6 +1,9 @@
 //! Clients that keep connections by HTTP/2 without asking for anything: each answers pings, so it looks alive for ever.
 
-use bailiwick_tests::instance::{Instance, sqlite};
+use bailiwick_tests::{
+    ended,
+    instance::{Instance, sqlite},
+};
 use bytes::Bytes;
 use futures::future::join_all;
 use h2::client::SendRequest;
@@ -44,9 +47,10 @@ pub(crate) async fn who_keeps_a_connection_for_nothing_is_let_go() {
     .await;
     // There is no place left, so this waits until one of them is let go: it is answered, or never.
     let (client, late) = connect(&instance).await;
-    ask(&instance, client).await;
-    for (client, ended) in kept {
-        ended.await.expect("it did not panic");
+    let all_are_kept = || "all places are kept".to_owned();
+    ended("waiting for a place", ask(&instance, client), all_are_kept).await;
+    for (client, end) in kept {
+        ended("a connection", end, || "it is kept".to_owned()).await.expect("it did not panic");
         drop(client);
     }
     late.abort();

@@ -7,7 +7,7 @@ use bailiwick_core::{
     ports::{Database, DatabaseError},
     sql::{Cell, Reach, Sql, Statement},
 };
-use bailiwick_tests::{backdoor::Backdoor, targets::Postgres, until};
+use bailiwick_tests::{backdoor::Backdoor, postgres::Postgres, provided, until};
 use sqlx::{PgPool, SqlitePool, raw_sql};
 
 const fn sql(name: &'static str, text: &'static str, reads: bool) -> Sql {
@@ -62,7 +62,7 @@ async fn reads_on_postgres_see_one_moment() {
         let backdoor = Backdoor::Postgres(pool.clone());
         until("the second statement waits", || async {
             let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gate'::regclass";
-            (backdoor.count(waiting).await == 1).then_some(())
+            provided(backdoor.count(waiting).await, |waiting| *waiting == 1)
         })
         .await;
         let add = "INSERT INTO things SELECT max(id) + 1 FROM things";

@@ -2,7 +2,7 @@
 //! read, for as long as whoever operates it says, and a thousand at a time. That nothing else goes is shown on all targets,
 //! by `retention` of the conformance suite, and for deliveries in `outbox`.
 
-use bailiwick_tests::{backdoor::Backdoor, targets::client, until};
+use bailiwick_tests::{backdoor::Backdoor, provided, targets::client, until};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::raw_sql;
@@ -49,14 +49,14 @@ async fn what_was_read_is_kept_for_as_long_as_is_said(database: &str, backdoor: 
     first.terminate().await;
     let keeping = Instance::start(database, &[setting("NOTIFICATION_RETENTION", "36500d")]).await;
     until("it has looked", async || {
-        (backdoor.count("SELECT count(*) FROM idempotency_keys").await == 0).then_some(())
+        provided(backdoor.count("SELECT count(*) FROM idempotency_keys").await, |left| *left == 0)
     })
     .await;
     // It ends when all that it drops in a round is dropped.
     keeping.terminate().await;
     assert_eq!(count(backdoor).await, MANY);
     let dropping = Instance::start(database, &[]).await;
-    until("all is dropped", async || (count(backdoor).await == 0).then_some(())).await;
+    until("all is dropped", async || provided(count(backdoor).await, |left| *left == 0)).await;
     dropping.terminate().await;
 }
 
@@ -98,7 +98,7 @@ async fn no_more_than_a_thousand_are_dropped_at_once() {
         let taken = format!("SELECT many FROM taken_away WHERE what = '{table}' AND many > 0 ORDER BY many");
         let all = format!("SELECT COALESCE(sum(many), 0)::bigint FROM taken_away WHERE what = '{table}'");
         until("all is dropped", async || {
-            (usize::try_from(backdoor.count(&all).await) == Ok(MANY)).then_some(())
+            provided(usize::try_from(backdoor.count(&all).await).unwrap_or(0), |dropped| *dropped == MANY)
         })
         .await;
         let taken: Vec<_> = backdoor.sql(&taken).await.into_iter().flatten().flatten().collect();

@@ -2,6 +2,7 @@
 
 use bailiwick_tests::{
     backdoor::Backdoor,
+    provided,
     receivers::{
         Receivers,
         http::{Behaviour, Gate},
@@ -59,7 +60,7 @@ impl Sent<'_> {
             instance.entries("delivery").iter().filter(|entry| entry["id"] == *self.id).count()
         };
         until(&format!("{attempts} attempts are over"), async || {
-            (self.instances.iter().map(of_it).sum::<usize>() >= attempts).then_some(())
+            provided(self.instances.iter().map(of_it).sum::<usize>(), |over| *over >= attempts)
         })
         .await;
     }
@@ -222,7 +223,7 @@ async fn mails_have_their_share(database: &str, backdoor: &Backdoor) {
     }
     let sent = "SELECT count(*) FROM password_resets WHERE next_attempt_at IS NULL";
     let sent = async || usize::try_from(backdoor.count(sent).await).expect("a number");
-    until("all mails are sent", async || (sent().await == much).then_some(())).await;
+    until("all mails are sent", async || provided(sent().await, |sent| *sent == much)).await;
     // All of them are due again, and the service that takes them hangs.
     let gate = Gate::shut();
     receivers.http.by_habit([Behaviour::Held(gate.clone(), 200)]);
@@ -232,7 +233,7 @@ async fn mails_have_their_share(database: &str, backdoor: &Backdoor) {
         everything.iter().filter(|received| received.behaviour == Behaviour::Held(gate.clone(), 200)).count()
     };
     backdoor.sql(&format!("UPDATE password_resets SET next_attempt_at = '{LONG_AGO}'")).await;
-    until("mails are under way", async || (held() >= SHARE).then_some(())).await;
+    until("mails are under way", async || provided(held(), |held| *held >= SHARE)).await;
     // Whoever claims this looks for mails before.
     due(backdoor, DEFAULT_TENANT, 1).await;
     receivers.http.wait_for(HOOK, 1).await;
@@ -240,7 +241,7 @@ async fn mails_have_their_share(database: &str, backdoor: &Backdoor) {
     assert_eq!(usize::try_from(backdoor.count(claimed).await), Ok(SHARE));
     assert_eq!(held(), SHARE);
     gate.open();
-    until("all mails are sent again", async || (sent().await == much).then_some(())).await;
+    until("all mails are sent again", async || provided(sent().await, |sent| *sent == much)).await;
     assert_eq!(held(), much);
     instance.kill().await;
 }

@@ -102,33 +102,50 @@ impl Backdoor {
 
     /// The tables that belong to tenants: those with a column `tenant_id`.
     pub async fn tenant_tables(&self) -> Vec<String> {
+        self.tables_with("tenant_id").await
+    }
+
+    /// The tables that have a column of this name.
+    async fn tables_with(&self, column: &str) -> Vec<String> {
         let sql = match self {
-            Self::Postgres(_) => {
+            Self::Postgres(_) => format!(
                 "SELECT table_name FROM information_schema.columns \
-                 WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1"
-            }
-            Self::Sqlite(_) | Self::Edge(..) => {
+                 WHERE table_schema = 'public' AND column_name = '{column}' ORDER BY 1"
+            ),
+            Self::Sqlite(_) | Self::Edge(..) => format!(
                 "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
-                 WHERE m.type = 'table' AND c.name = 'tenant_id' ORDER BY 1"
-            }
+                 WHERE m.type = 'table' AND c.name = '{column}' ORDER BY 1"
+            ),
         };
-        self.sql(sql).await.into_iter().flatten().flatten().collect()
+        self.sql(&sql).await.into_iter().flatten().flatten().collect()
     }
 
     /// Every row that a tenant has, in a fixed order: two of these are equal only if nothing changed.
     pub async fn snapshot(&self, tenant: &str) -> Vec<String> {
+        self.rows_of("tenant_id", tenant, "tenants").await
+    }
+
+    /// Every row that an account has, likewise.
+    pub async fn snapshot_of_account(&self, user: &str) -> Vec<String> {
+        self.rows_of("user_id", user, "users").await
+    }
+
+    /// Every row in whose column of this name there is this id, and the row of this table that has it.
+    async fn rows_of(&self, column: &str, id: &str, of: &str) -> Vec<String> {
         let mut rows = Vec::new();
-        let mut tables = self.tenant_tables().await;
-        assert!(tables.len() >= 4, "the tenant's tables were not found: {tables:?}");
-        tables.push("tenants".to_owned());
+        let mut tables = self.tables_with(column).await;
+        assert!(tables.len() >= 4, "the tables were not found: {tables:?}");
+        tables.push(of.to_owned());
         for table in tables {
-            let column = if table == "tenants" { "id" } else { "tenant_id" };
-            // Its place in the chain is given to an entry in the background, whatever is asked for.
+            let column = if table == of { "id" } else { column };
             let columns = match &*table {
+                // Its place in the chain is given to an entry in the background, whatever is asked for.
                 "activity" => "id, actor_id, action, entity_type, entity_id, detail, created_at",
+                // When a key was last used is noted now and then, whatever it is used for.
+                "api_keys" => "id, user_id, name, role, prefix, token_hash, expires_at, created_at",
                 _ => "*",
             };
-            let sql = format!("SELECT {columns} FROM {table} WHERE {column} = '{tenant}' ORDER BY 1, 2");
+            let sql = format!("SELECT {columns} FROM {table} WHERE {column} = '{id}' ORDER BY 1, 2");
             for row in self.sql(&sql).await {
                 rows.push(format!("{table} {row:?}"));
             }

@@ -148,7 +148,8 @@ fn building() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(PATIENCE)
+        // A request may be held while its case waits for something else.
+        .timeout(2 * PATIENCE)
 }
 
 /// Starts a server and waits for the line that tells where it listens.

@@ -17,7 +17,7 @@ use crate::{
 
 /// What `RATE_LIMIT_PERIOD` may be: refusals tell it in whole seconds, and counters hold no more than a hundred years.
 const RATE_LIMIT_PERIODS: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(36_500 * 24 * 60 * 60);
+    Duration::from_secs(1)..=Duration::from_hours(36_500 * 24);
 
 /// Where a setting means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,8 +217,8 @@ settings! {
     Native otlp_one_in: u32 = "OTLP_ONE_IN" or "1";
     /// Tell with each answer what it cost, in the header `Server-Timing`: time, and batches of the database.
     Everywhere debug_timing: bool = "DEBUG_TIMING" or "false";
-    /// For tests of the service itself: obey the header `X-Fault: panic`, or `panic-after` all was done. Never in
-    /// production.
+    /// For tests of the service itself: obey the header `X-Fault: panic`, or `panic-after` all was done, or `hold URL`, which
+    /// asks an origin of `OUTBOUND_ALLOW` whether to go on between reading and writing. Never in production.
     Everywhere fault_injection: bool = "FAULT_INJECTION" or "false";
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Batch<'a> {
     delivers: bool,
     /// Whether it fails unless what it changes is as `If-Match` wants it.
     pub(super) matched: bool,
+    /// Whether it is beside what was asked for: no test holds a request for it.
+    pub(super) aside: bool,
     /// What is answered, if it is to be kept.
     pub(super) answer: Option<Answer>,
 }
@@ -59,6 +61,7 @@ impl<'a> Batch<'a> {
             duplicates: Vec::new(),
             delivers: false,
             matched: false,
+            aside: false,
             answer: None,
         }
     }
@@ -146,7 +149,11 @@ impl<'a> Batch<'a> {
 
     /// Runs it. `Err(None)` if the statement in front, the door's check, was not met.
     pub(super) async fn run(self) -> Result<Outcome, Option<Box<Problem>>> {
-        let Self { app, meter, tenant, statements, mut misses, mut duplicates, delivers, .. } = self;
+        let Self { app, meter, tenant, statements, mut misses, mut duplicates, delivers, aside, .. } = self;
+        if let Some(hold) = meter.filter(|_| !aside).and_then(|meter| meter.hold(&statements)) {
+            // Boxed, because it is hardly ever there.
+            Box::pin(hold.wait(app)).await.map_err(Some)?;
+        }
         let clock = &app.ports.clock;
         let begun = meter.map(|_| clock.elapsed());
         let done = app.ports.database.batch(&statements).await;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     conditional::{self, IfMatch, Version},
-    dispatch::{App, Batch},
+    dispatch::{App, Batch, hold::Hold},
     idempotency::IdempotencyKey,
     ports::{BoxFuture, DatabaseError, Email, HttpFailure, HttpRequest, HttpResponse, SendFailure},
     problem::{Problem, Result},
@@ -90,6 +90,8 @@ pub(crate) struct Meter {
     tenant: Mutex<Option<TenantId>>,
     /// What it consisted of, if that is to be told.
     steps: Option<Steps>,
+    /// Where a test holds it, if one does.
+    hold: Option<Hold>,
 }
 
 #[derive(Debug)]
@@ -113,6 +115,17 @@ impl Meter {
             done: Mutex::default(),
         });
         Self { trace, steps, ..Self::default() }
+    }
+
+    /// The same, of a request that a test holds.
+    pub(super) fn with_hold(self, hold: Option<Hold>) -> Self {
+        Self { hold, ..self }
+    }
+
+    /// Where it is held before it runs these statements: if they write, and others were run before.
+    pub(super) fn hold(&self, statements: &[Statement]) -> Option<&Hold> {
+        let writes = || statements.iter().any(|statement| !statement.sql.reads);
+        self.hold.as_ref().filter(|_| self.batches() > 0 && writes())
     }
 
     /// Adds a batch, and when it began and ended.

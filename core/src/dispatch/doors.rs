@@ -183,6 +183,7 @@ impl TenantScope {
         let now = self.app().now();
         if noted.is_none_or(|noted| noted.plus(api_keys::USE_IS_NOTED_EVERY) <= now) {
             let mut batch = self.context.batch(Some(self.tenant.0));
+            batch.aside = true;
             let _: Slot<()> = batch.add(&api_keys::NOTE_USE, [id.into(), now.into()]);
             // What was asked for is done; it does not fail for the sake of a note, which the next use writes.
             let _ = batch.run().await;

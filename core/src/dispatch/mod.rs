@@ -6,6 +6,7 @@ mod callers;
 mod context;
 mod denied;
 mod doors;
+mod hold;
 mod ids;
 mod memory;
 mod named;
@@ -33,6 +34,7 @@ pub use self::{
     way_out::Served,
 };
 use self::{
+    hold::Hold,
     ids::Ids,
     memory::Memory,
     waiting::Waiting,
@@ -156,7 +158,8 @@ impl App {
         self.fail_if_asked(fault, "panic");
         let head = request.method() == Method::HEAD;
         let asked = self.config.cors_origins.ask(request.method(), request.headers());
-        let meter = Arc::new(Meter::begin(self, served.trace));
+        let meter = Meter::begin(self, served.trace).with_hold(Hold::asked(&self.config, fault));
+        let meter = Arc::new(meter);
         let result = self.dispatch(request, &mut served, &meter).await;
         self.fail_if_asked(fault, "panic-after");
         (served.batches, served.database) = (meter.batches(), meter.time());

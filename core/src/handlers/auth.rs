@@ -58,8 +58,8 @@ pub(crate) async fn register(
 }
 
 pub(crate) async fn login(lobby: Lobby, Body(login): Body<Login>) -> Result<Json<SessionTokens>> {
-    let user = lobby.authenticate(login).await?;
-    tokens(lobby.app(), lobby.begin(user).await?)
+    let verified = lobby.authenticate(login).await?;
+    tokens(lobby.app(), lobby.begin(verified).await?)
 }
 
 pub(crate) async fn refresh(lobby: Lobby, Body(refresh): Body<Refresh>) -> Result<Json<SessionTokens>> {

@@ -5,7 +5,10 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{activity, users};
+use super::{
+    activity,
+    users::{self, Verified},
+};
 use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Account, App, Batch, Lobby, Slot},
@@ -27,8 +30,10 @@ statements! { "sessions";
     global CHECK = "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id \
          WHERE s.id = ?1 AND s.user_id = ?2 AND s.revoked_at IS NULL AND u.disabled_at IS NULL";
 
+    /// Of an account that may be used, and that has the password still that was verified, if one was.
     global INSERT = "INSERT INTO sessions (id, user_id, refresh_hash, created_at, refreshed_at, expires_at) \
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
+         SELECT ?1, u.id, ?3, ?4, ?4, ?5 FROM users u \
+         WHERE u.id = ?2 AND u.disabled_at IS NULL AND u.password_hash = COALESCE(?6, u.password_hash)";
 
     /// Those of a user that are of no more use. A login clears them away.
     global DELETE_EXPIRED = "DELETE FROM sessions WHERE user_id = ?1 AND expires_at <= ?2";
@@ -101,31 +106,45 @@ pub(crate) struct Tokens {
     pub(crate) refresh: RefreshToken,
 }
 
-/// Adds a session that begins now to a batch.
-pub(super) fn add(batch: &mut Batch<'_>, user: UserId) -> Result<Tokens> {
+/// Adds a session that begins now to a batch. It fails with this problem if the account may not be used, or has another
+/// password than the one that was verified, if one was: what was verified may be past.
+pub(super) fn add(
+    batch: &mut Batch<'_>,
+    user: UserId,
+    verified: Option<String>,
+    otherwise: Box<Problem>,
+) -> Result<Tokens> {
     let app = batch.app();
     let (session, now) = (SessionId(app.new_id()?), app.now());
     let refresh = new_refresh_token(app, session)?;
     let _: Slot<()> = batch.add_global(&DELETE_EXPIRED, [user.into(), now.into()]);
     let expires_at = now.plus(app.config.refresh_ttl);
-    let arguments = [session.into(), user.into(), refresh.digest().into(), now.into(), expires_at.into()];
-    let _: Slot<()> = batch.add_global(&INSERT, arguments);
+    let arguments = [
+        session.into(),
+        user.into(),
+        refresh.digest().into(),
+        now.into(),
+        expires_at.into(),
+        verified.into(),
+    ];
+    let _: Slot<()> = batch.require_global(&INSERT, arguments, otherwise);
     Ok(Tokens { user, session, refresh })
 }
 
 /// Beginning and renewing sessions.
 pub(crate) trait SignIn {
-    /// Begins a session.
-    fn begin(&self, user: UserId) -> impl Future<Output = Result<Tokens>> + Send;
+    /// Begins a session of somebody whose password was verified.
+    fn begin(&self, verified: Verified) -> impl Future<Output = Result<Tokens>> + Send;
 
     /// Renews its tokens. A refresh token that was used before ends the session: somebody else may have it.
     fn refresh(&self, refresh: Refresh) -> impl Future<Output = Result<Tokens>> + Send;
 }
 
 impl SignIn for Lobby {
-    async fn begin(&self, user: UserId) -> Result<Tokens> {
+    async fn begin(&self, Verified { user, password_hash }: Verified) -> Result<Tokens> {
         let mut batch = self.batch();
-        let tokens = add(&mut batch, user)?;
+        let refused = Problem::new(Code::InvalidCredentials);
+        let tokens = add(&mut batch, user, Some(password_hash), refused)?;
         self.run(batch).await?;
         Ok(tokens)
     }

@@ -92,6 +92,12 @@ record! {
     }
 }
 
+/// Somebody whose password was verified, and what is kept of that password.
+pub(crate) struct Verified {
+    pub(super) user: UserId,
+    pub(super) password_hash: String,
+}
+
 input! {
     /// What it takes to register.
     pub struct Registration {
@@ -204,7 +210,7 @@ pub(crate) trait Accounts {
     ) -> impl Future<Output = Result<User>> + Send;
 
     /// The user whose email and password these are. It takes as long to find that there is none.
-    fn authenticate(&self, login: Login) -> impl Future<Output = Result<UserId>> + Send;
+    fn authenticate(&self, login: Login) -> impl Future<Output = Result<Verified>> + Send;
 }
 
 impl Accounts for Lobby {
@@ -251,16 +257,18 @@ impl Accounts for Lobby {
         Ok(User { id, email, name, created_at: now, updated_at: now, version: 1 })
     }
 
-    async fn authenticate(&self, login: Login) -> Result<UserId> {
+    async fn authenticate(&self, login: Login) -> Result<Verified> {
         let app = self.app();
         app.count(Limit::Account, login.email.as_str()).await?;
         let mut batch = self.batch();
         let found = batch.add_global::<Credentials, _>(&BY_EMAIL, [login.email.into()]);
         let found = self.run(batch).await?.optional(found)?;
-        let (id, hash) = found.map(|found| (found.id, found.password_hash)).unzip();
+        let hash = found.as_ref().map(|found| found.password_hash.clone());
         let job = HashJob::Verify { password: login.password, hash, cost: app.config.bcrypt_cost.0 };
-        match (app.ports.hasher.run(job).await?, id) {
-            (HashOutcome::Verified(true), Some(id)) => Ok(id),
+        match (app.ports.hasher.run(job).await?, found) {
+            (HashOutcome::Verified(true), Some(Credentials { id: user, password_hash })) => {
+                Ok(Verified { user, password_hash })
+            }
             _ => Err(Problem::new(Code::InvalidCredentials)),
         }
     }

@@ -87,7 +87,7 @@ pub(crate) async fn thing_of(thing: Thing<'_>, tenant: &Tenant<'static>, user: &
 }
 
 /// The route of a name.
-pub(super) fn route(name: &str) -> &'static Route {
+pub(crate) fn route(name: &str) -> &'static Route {
     ROUTES.iter().find(|route| route.name == name).expect("a route of this name")
 }
 

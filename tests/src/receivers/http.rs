@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::Semaphore};
 
+use super::gates::Gates;
 use crate::{provided, until};
 
 /// Keeps answers back until it is opened.
@@ -137,6 +138,7 @@ impl State {
 pub struct Receiver {
     origin: String,
     state: Arc<Mutex<State>>,
+    pub(super) gates: Gates,
 }
 
 impl Receiver {
@@ -144,7 +146,8 @@ impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let this = Self { origin: format!("http://{address}"), state: Arc::default() };
+        let this =
+            Self { origin: format!("http://{address}"), state: Arc::default(), gates: Gates::default() };
         let receiver = this.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -219,6 +222,9 @@ impl Receiver {
     }
 
     async fn receive(self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
+        if self.gates.pass(request.uri().path()).await {
+            return Ok(answer(200, "go on"));
+        }
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let mut received = Received {

@@ -1,5 +1,6 @@
 //! Those whom the service tells things, each for real: an HTTP server as Slack and as an email API, and a mail server.
 
+pub mod gates;
 pub mod http;
 pub mod smtp;
 

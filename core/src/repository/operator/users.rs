@@ -221,11 +221,9 @@ impl Operator {
     /// Begins a session for somebody, without their password. The tenants that they are in have it in their activity.
     pub async fn sign_in(&self, email: &Email) -> Result<Issued> {
         let (app, found) = (self.app(), self.user(email).await?);
-        if found.disabled_at.is_some() {
-            return Err(Problem::with(Code::Conflict, "The account is disabled."));
-        }
         let mut batch = self.batch();
-        let tokens = sessions::add(&mut batch, found.id)?;
+        let disabled = Problem::with(Code::Conflict, "The account is disabled.");
+        let tokens = sessions::add(&mut batch, found.id, None, disabled)?;
         let detail = json!({ "session_id": tokens.session });
         activity::record_of_user(&mut batch, found.id, None, "user.token_issued", detail)?;
         self.run(batch).await?;

@@ -117,7 +117,10 @@ pub(super) fn detail(value: Json) -> Result<Json, Fault> {
     }
     if members(&value) > limits::DETAIL_MEMBERS || canonical(&value).len() > limits::DETAIL_BYTES {
         let (most, bytes) = (limits::DETAIL_MEMBERS, limits::DETAIL_BYTES);
-        return Err(Fault::new(FaultCode::TooLong, format!("Expected at most {most} names, and {bytes} bytes.")));
+        return Err(Fault::new(
+            FaultCode::TooLong,
+            format!("Expected at most {most} names, and {bytes} bytes."),
+        ));
     }
     Ok(value)
 }
