@@ -12,7 +12,8 @@ COPY native/Cargo.toml native/
 COPY tests/Cargo.toml tests/
 RUN mkdir core/src core/examples edge/src edge/bindgen/src native/src tests/src \
     && touch core/src/lib.rs core/examples/openapi.rs edge/src/lib.rs native/src/lib.rs tests/src/lib.rs \
-    && echo 'fn main() {}' | tee edge/bindgen/src/main.rs >native/src/main.rs \
+    && echo 'fn main() {}' >native/src/main.rs \
+    && cp native/src/main.rs edge/bindgen/src/main.rs \
     && cargo build --release --locked -p bailiwick
 
 COPY core core

@@ -14,6 +14,7 @@ const SLEEPS: &[(&str, &str)] = &[
     ("tests/faults/kill.rs", "killed at any moment"),
     ("tests/faults/load.rs", "a pause before it asks again"),
     ("tests/faults/postgres.rs", "away for a while, between looks"),
+    ("tests/native/moments.rs", "a statement that the database gives up: it must last"),
     ("tests/native/outbox.rs", "killed at any moment, and a pause before it asks again"),
     ("tests/browser/check.mjs", "a pause before it looks again"),
     ("tests/edge/cost.mjs", "no test: figures"),
