@@ -18,6 +18,7 @@ crate::cases!("accounts":
     tokens_that_are_refused,
     tokens_that_are_signed_but_say_the_wrong_thing,
     my_account,
+    only_tenants_that_one_is_in_are_told,
     a_disabled_user_is_out_at_once,
 );
 
@@ -188,6 +189,21 @@ async fn my_account(target: &'static Target) {
         tenant.id, tenant.member.id
     );
     assert_eq!(target.backdoor.count(&entries).await, 1);
+}
+
+async fn only_tenants_that_one_is_in_are_told(target: &'static Target) {
+    let (active, suspended) = tokio::join!(Tenant::create(target), Tenant::create(target));
+    let actor = Actor::register(target, "both").await;
+    for tenant in [&active, &suspended] {
+        tenant.admit(&actor, "member").await;
+    }
+    suspended.set(&actor, "status", "suspended").await;
+    actor.patch("/v1/me").json(&json!({ "name": "Another Name" })).send().await.expect(200);
+    for (tenant, count) in [(&active, 1), (&suspended, 0)] {
+        let entries =
+            tenant.owner.get("/v1/admin/activity?action=user.updated").tenant(&tenant.id).send().await;
+        assert_eq!(entries.expect(200).body["data"].as_array().map(Vec::len), Some(count));
+    }
 }
 
 async fn a_disabled_user_is_out_at_once(target: &'static Target) {

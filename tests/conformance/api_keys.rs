@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 crate::cases!("api_keys":
     a_key_is_shown_once_and_opens_its_tenant,
+    the_use_of_one_is_none_of_another,
     a_key_opens_no_other_tenant,
     a_key_has_no_higher_role_than_its_maker,
     a_key_is_worth_what_its_maker_is,
@@ -50,6 +51,17 @@ async fn a_key_is_shown_once_and_opens_its_tenant(target: &'static Target) {
         assert!(!row.contains(&key), "the key is kept: {row}");
     }
     assert!(!list.text.contains(&key) && !read.text.contains(&key));
+}
+
+async fn the_use_of_one_is_none_of_another(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let machine = tenant.machine(&tenant.owner, "viewer").await;
+    let idle = tenant.api_key(&tenant.owner.id).await;
+    machine.get("/v1/tenant").send().await.expect(200);
+    let listed = tenant.owner.get("/v1/api-keys").tenant(&tenant.id).send().await.expect(200);
+    let keys = listed.body["data"].as_array().expect("a list");
+    let used: Vec<_> = keys.iter().map(|key| (key["id"] == idle, !key["last_used_at"].is_null())).collect();
+    assert_eq!(used, [(true, false), (false, true)]);
 }
 
 async fn a_key_opens_no_other_tenant(target: &'static Target) {

@@ -16,6 +16,7 @@ crate::cases!("identities":
     keys_are_not_confused,
     who_has_no_verified_address_gets_no_account,
     a_registered_address_is_not_taken_over,
+    an_address_that_passed_on_takes_no_account_along,
     an_identity_has_one_account,
     the_only_way_in_stays,
     of_many_who_come_at_once_one_is_made,
@@ -237,6 +238,19 @@ async fn who_has_no_verified_address_gets_no_account(target: &'static Target) {
     let actor = Actor::register(target, "local").await;
     link(&actor, &token).await.expect(201);
     assert_eq!(me(target, &token).await.expect(200).text_at("/id"), actor.id);
+}
+
+async fn an_address_that_passed_on_takes_no_account_along(target: &'static Target) {
+    let (provider, first) = (Provider::shared(), Person::new("first"));
+    let theirs = provider.access_token("ES256", &first).await;
+    let account = me(target, &theirs).await.expect(200);
+    // The provider gave the address to somebody else since.
+    let second = Person { email: first.email.clone(), ..Person::new("second") };
+    let other = provider.access_token("ES256", &second).await;
+    for _ in 0..2 {
+        me(target, &other).await.problem(403, "identity_not_linked");
+    }
+    assert_eq!(me(target, &theirs).await.expect(200).body, account.body);
 }
 
 async fn a_registered_address_is_not_taken_over(target: &'static Target) {

@@ -226,20 +226,39 @@ async fn they_go_with_the_authority_that_made_them(target: &'static Target) {
     tenant.set(&tenant.manager, "role", "owner").await;
     let member = invite(&tenant, &tenant.manager, &address(), "member").await.expect(201);
     let manager = invite(&tenant, &tenant.manager, &address(), "manager").await.expect(201);
+    let gone = invite(&tenant, &tenant.manager, &address(), "manager").await.expect(201).text_at("/id");
+    let revoke = tenant.manager.delete(&format!("/v1/invitations/{gone}")).tenant(&tenant.id);
+    revoke.send().await.expect(204);
+    let revoked = revoked_at(&tenant, &gone).await;
     let path = format!("/v1/members/{}", tenant.manager.id);
     let change = json!({ "role": "manager" });
     tenant.owner.patch(&path).tenant(&tenant.id).json(&change).send().await.expect(200);
     assert_eq!(status(&tenant, &member).await, "open");
     assert_eq!(status(&tenant, &manager).await, "revoked");
+    assert_eq!(revoked_at(&tenant, &gone).await, revoked);
+}
+
+/// Since when an invitation is none any more.
+async fn revoked_at(tenant: &Tenant<'_>, invitation: &str) -> Vec<Vec<Option<String>>> {
+    let sql = format!(
+        "SELECT revoked_at FROM invitations WHERE tenant_id = '{}' AND id = '{invitation}'",
+        tenant.id
+    );
+    tenant.owner.target.backdoor.sql(&sql).await
 }
 
 async fn who_was_shown_out_does_not_come_in_by_an_older_one(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let guest = Actor::register(target, "guest").await;
+    let gone = invite(&tenant, &tenant.owner, &guest.email, "viewer").await.expect(201).text_at("/id");
+    let revoke = tenant.owner.delete(&format!("/v1/invitations/{gone}")).tenant(&tenant.id);
+    revoke.send().await.expect(204);
+    let revoked = revoked_at(&tenant, &gone).await;
     let made = invite(&tenant, &tenant.owner, &guest.email, "manager").await.expect(201);
     tenant.admit(&guest, "viewer").await;
     let path = format!("/v1/members/{}", guest.id);
     tenant.owner.delete(&path).tenant(&tenant.id).send().await.expect(204);
+    assert_eq!(revoked_at(&tenant, &gone).await, revoked);
     accept(&guest, &made.text_at("/token")).await.problem(409, "invitation_unusable");
     // A newer one brings them in.
     let made = invite(&tenant, &tenant.owner, &guest.email, "viewer").await.expect(201);

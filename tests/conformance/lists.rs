@@ -40,11 +40,11 @@ fn parameters(description: &Value, route: &Route) -> Vec<Value> {
 fn lists() -> Vec<&'static Route> {
     let description = description();
     let is_list = |route: &&Route| {
-        let response = &operation(&description, route)["responses"]["200"];
+        let response = &operation(description, route)["responses"]["200"];
         let schema = &response["content"]["application/json"]["schema"]["$ref"];
         let schema = schema.as_str().and_then(|reference| description.pointer(&reference[1..]));
         let gives = schema.is_some_and(|schema| !schema["properties"]["next_cursor"].is_null());
-        let takes = |name| parameters(&description, route).iter().any(|parameter| parameter["name"] == name);
+        let takes = |name| parameters(description, route).iter().any(|parameter| parameter["name"] == name);
         let links = !response["headers"]["Link"].is_null();
         assert_eq!([takes("cursor"), takes("limit"), links], [gives; 3], "{route:?}");
         gives
@@ -183,7 +183,7 @@ async fn goes_on(target: &'static Target, route: &'static Route) {
         assert_eq!(bad.pointers(), ["/limit"], "{limit}");
     }
     let description = description();
-    for filter in parameters(&description, route).iter().filter_map(|given| filter(&description, given)) {
+    for filter in parameters(description, route).iter().filter_map(|given| filter(description, given)) {
         read(filter.clone()).await.expect(200);
         read(format!("{filter}&cursor={cursor}")).await.problem(400, "invalid_cursor");
     }

@@ -110,7 +110,13 @@ async fn who_was_brought_in_is_asked(target: &'static Target) {
     let invite = || tenant.manager.post("/v1/invitations").tenant(&tenant.id).json(&invitation);
     let token = invite().send().await.expect(201).text_at("/token");
     let accept = || member.post("/v1/invitations/accept").json(&json!({ "token": token }));
+    let theirs = format!("tenant_id = '{}' AND user_id = '{}'", tenant.id, member.id);
+    let aged = "updated_at = '2026-01-01T00:00:00.000Z'";
+    target.backdoor.sql(&format!("UPDATE memberships SET version = 7, {aged} WHERE {theirs}")).await;
     accept().send().await.expect(200);
+    // Whoever has read the membership before sees that it is another one now.
+    let anew = format!("SELECT count(*) FROM memberships WHERE {theirs} AND version = 8 AND NOT {aged}");
+    assert_eq!(target.backdoor.count(&anew).await, 1);
     let me = member.get("/v1/members/me").tenant(&tenant.id).send().await.expect(200);
     assert_eq!((me.text_at("/role"), me.text_at("/status")), ("viewer".to_owned(), "active".to_owned()));
     // From then on they are a member like any other.

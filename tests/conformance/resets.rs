@@ -17,6 +17,7 @@ crate::cases!("resets":
     who_came_with_a_moved_tenant_gets_their_first_password,
     a_mailbox_is_not_filled,
     a_later_mail_ends_the_token_of_an_earlier_one,
+    a_later_one_goes_to_the_address_of_now_and_is_tried_as_often,
     of_many_who_use_a_token_at_once_one_sets_the_password,
     what_does_not_count,
     a_mail_that_is_delayed_is_sent_later,
@@ -175,6 +176,28 @@ async fn a_later_mail_ends_the_token_of_an_earlier_one(target: &'static Target) 
     // Used up, it is in nobody's way.
     ask(target, &actor.email).await.expect(204);
     self::mails(target, &actor.email, 3).await;
+}
+
+async fn a_later_one_goes_to_the_address_of_now_and_is_tried_as_often(target: &'static Target) {
+    let actor = Actor::register(target, "moving").await;
+    ask(target, &actor.email).await.expect(204);
+    mails(target, &actor.email, 1).await;
+    // The first was tried as often as it is tried at all, and the account has another address now.
+    age(&actor, "created_at").await;
+    let now = format!("now-{}", actor.email);
+    for sql in [
+        format!("UPDATE password_resets SET attempts = 3 WHERE user_id = '{}'", actor.id),
+        format!("UPDATE users SET email = '{now}' WHERE id = '{}'", actor.id),
+    ] {
+        target.backdoor.sql(&sql).await;
+    }
+    target.mailbox.refuse(&now, Trouble::ForNow, 1);
+    ask(target, &actor.email).await.expect(204);
+    ask(target, &now).await.expect(204);
+    let token = token(&target.mail_to(&now).await);
+    confirm(target, &token, ANOTHER).await.expect(204);
+    assert_eq!(target.mailbox.mails(&actor.email).len(), 1);
+    login(&Actor { email: now, ..actor }, ANOTHER).await.expect(200);
 }
 
 async fn of_many_who_use_a_token_at_once_one_sets_the_password(target: &'static Target) {

@@ -289,6 +289,9 @@ async fn what_has_no_words_yet_gets_them(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let id = tenant.project("approved", None).await;
     tenant.task(&id, "todo").await;
+    // Of the same version, with words of their own.
+    let other = project(&tenant, "Other", "elsewhere").await;
+    task(&tenant, &other, json!({ "title": "Other" })).await;
     assert_eq!(found(&tenant.viewer, &tenant, "/v1/projects", "project about").await, [""; 0]);
     // As what was there before searches were.
     for table in ["projects", "tasks"] {
@@ -296,9 +299,11 @@ async fn what_has_no_words_yet_gets_them(target: &'static Target) {
         target.backdoor.sql(&sql).await;
     }
     for (path, q, name) in [("/v1/projects", "project about", "A project"), ("/v1/tasks", "task", "A task")] {
-        let found =
-            async || provided(found(&tenant.viewer, &tenant, path, q).await, |names| *names == [name]);
-        target.until("what has no words gets them", found).await;
+        for (q, name) in [(q, name), ("other", "Other")] {
+            let found =
+                async || provided(found(&tenant.viewer, &tenant, path, q).await, |names| *names == [name]);
+            target.until("what has no words gets them", found).await;
+        }
     }
 }
 

@@ -231,6 +231,8 @@ async fn a_disabled_users_are_not_renewed(target: &'static Target) {
     refresh(target, &session.text_at("/refresh_token")).await.problem(401, "invalid_refresh_token");
     target.backdoor.sql(&disable("NULL")).await;
     actor.get("/v1/me").send().await.expect(200);
+    // Their token was not used up by that, nor was it taken for a stolen one.
+    refresh(target, &session.text_at("/refresh_token")).await.expect(200);
 }
 
 async fn no_token_is_kept(target: &'static Target) {

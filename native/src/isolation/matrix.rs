@@ -1,7 +1,7 @@
 //! The matrices, as far as they are the same wherever they are run: who is expected to get what, and every place of a
 //! request that another tenant's id can stand in.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use bailiwick_core::{
     routes::{Access, Route},
@@ -140,7 +140,13 @@ impl fmt::Display for Slot {
 
 /// The description of the service, as it is checked in; the parameters and responses of its operations stand where they
 /// are referred to.
-pub fn description() -> Value {
+pub fn description() -> &'static Value {
+    // It is long, and asked for again and again.
+    static DESCRIPTION: LazyLock<Value> = LazyLock::new(read_description);
+    &DESCRIPTION
+}
+
+fn read_description() -> Value {
     let bytes = Embedded::file("openapi.json").unwrap_or_default();
     let mut document: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let components = document["components"].clone();

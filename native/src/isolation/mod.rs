@@ -35,7 +35,7 @@ use crate::ports::{SystemClock, SystemEntropy};
 /// What one run has made and found.
 struct Run {
     client: Client,
-    document: Value,
+    document: &'static Value,
     /// Tells what belongs to this run.
     mark: String,
     kept: Mutex<HashMap<String, String>>,
@@ -114,7 +114,7 @@ impl Run {
             };
             paths.flat_map(named).collect()
         };
-        let (theirs, ours) = (operations(&served.body), operations(&self.document));
+        let (theirs, ours) = (operations(&served.body), operations(self.document));
         let base = self.client.base();
         if theirs.is_empty() {
             return Err(format!(

@@ -25,7 +25,7 @@ impl Run {
         }
         let mut before = self.snapshot(other, false).await?;
         for route in routes() {
-            for slot in slots(&self.document, route) {
+            for slot in slots(self.document, route) {
                 self.swap_one(mine, other, route, &slot).await?;
             }
             if route.method != Method::GET {
@@ -164,7 +164,7 @@ impl Run {
                 continue;
             }
             let mut sample = Sample::make(self, route, party, &party.owner).await?;
-            let parameters = operation(&self.document, route)["parameters"].as_array();
+            let parameters = operation(self.document, route)["parameters"].as_array();
             if parameters.is_some_and(|all| all.iter().any(|parameter| parameter["name"] == "limit")) {
                 sample.query = Some("limit=100".to_owned());
             }

@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod done;
+mod fields;
 mod refused;
 
 use bailiwick_tests::{actors::Tenant, client::Answer};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 pub(crate) fn cases() -> Vec<crate::Case> {
     let mut all = done::cases();
+    all.extend(fields::cases());
     all.extend(refused::cases());
     all.extend(concurrent::cases());
     all

@@ -33,7 +33,7 @@ fn names<'a>(tenant: &'a Tenant<'_>) -> Names<'a> {
 async fn swap(target: &'static Target, route: &'static Route) {
     let (mine, other) = tokio::join!(Tenant::create(target), Tenant::create(target));
     let machine = mine.machine(&mine.owner, "owner").await;
-    for slot in slots(&description(), route) {
+    for slot in slots(description(), route) {
         let (own, foreign_sample) =
             tokio::join!(sample(route, &mine, &mine.owner), sample(route, &other, &other.owner));
         let planted = match &slot {

@@ -98,15 +98,15 @@ impl Stage {
 /// The fields of what a route takes as its body, at any depth.
 fn body_fields(route: &Route) -> Vec<Field> {
     let document = description();
-    let schema = &operation(&document, route)["requestBody"]["content"][JSON]["schema"];
-    let all = fields(&document, schema);
+    let schema = &operation(document, route)["requestBody"]["content"][JSON]["schema"];
+    let all = fields(document, schema);
     assert!(!all.is_empty(), "{route:?} takes nothing?");
     all
 }
 
 /// Whether a route has a body.
 fn has_body(route: &Route) -> bool {
-    operation(&description(), route)["requestBody"].is_object()
+    operation(description(), route)["requestBody"].is_object()
 }
 
 /// The body of a sample, with another value in one place.

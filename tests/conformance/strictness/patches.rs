@@ -97,7 +97,7 @@ fn values(field: &Field, stage: &Stage) -> Vec<(Value, Value)> {
         }
         // The last channel takes more than a patch of one field to be allowed.
         ("array", None) => {
-            let (items, _) = resolve(&description(), &field.schema["items"]);
+            let (items, _) = resolve(description(), &field.schema["items"]);
             let all = items["enum"].as_array().expect("choices");
             vec![same(json!(all[..all.len() - 1])), same(json!([])), same(json!([all[0]]))]
         }

@@ -63,11 +63,11 @@ async fn unknown(target: &'static Target) {
 /// Parameters of a route: the name, and the schema.
 fn parameters_of(route: &Route) -> Vec<(String, Value)> {
     let document = description();
-    let all = operation(&document, route)["parameters"].as_array().cloned().unwrap_or_default();
+    let all = operation(document, route)["parameters"].as_array().cloned().unwrap_or_default();
     let in_query = all.into_iter().filter(|parameter| parameter["in"] == "query");
     let named = |parameter: Value| {
         let name = parameter["name"].as_str().expect("a name").to_owned();
-        let (schema, nullable) = resolve(&document, &parameter["schema"]);
+        let (schema, nullable) = resolve(document, &parameter["schema"]);
         assert!(!nullable, "{route:?} {name}: a query has no null");
         (name, schema)
     };

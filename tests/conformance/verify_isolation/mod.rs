@@ -65,7 +65,7 @@ async fn finds_nothing_where_nothing_is(target: &'static Target) {
         let least = Standing::ALL.len() - usize::from(route.name == "tenants::delete");
         assert!(checks("roles") >= least as u64, "{route:?}: {}", checks("roles"));
         if names_a_tenant(route.access) {
-            let slots = slots(&document, route).len();
+            let slots = slots(document, route).len();
             assert!(checks("swap") >= slots as u64, "{route:?}: {} of {slots}", checks("swap"));
         }
     }
