@@ -85,5 +85,10 @@ pub const MOVED_ROWS: u32 = 200;
 pub const MOVED_LINE: usize = 1_000;
 /// Text that the service wrote, of a tenant that is moved: characters.
 pub const MOVED_TEXT: usize = 30_000;
+/// Rows of a tenant that is brought in over HTTP. All of them become a tenant in one transaction, which others wait for; more
+/// can be brought in at the database.
+pub const IMPORT_ROWS: i64 = 20_000;
+/// The same in bytes, of rows in the form in which they are digested.
+pub const IMPORT_BYTES: i64 = 32 * 1024 * 1024;
 /// Hours after which an import is dropped to which nothing was added.
 pub const IMPORT_HOURS: u64 = 24;

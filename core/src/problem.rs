@@ -166,6 +166,8 @@ codes! {
     PreconditionFailed = "precondition_failed" 412 "It is in another state";
     /// The body has more bytes than are taken. Send less at once.
     BodyTooLarge = "body_too_large" 413 "The body is too large";
+    /// What is brought in over HTTP has at most 20,000 rows and 32 MiB. The operator of the service can bring in more, at the database.
+    ImportTooLarge = "import_too_large" 413 "The tenant is too large";
     /// The path and query have more bytes than are taken. Shorten the values of the query.
     TargetTooLong = "target_too_long" 414 "The URL is too long";
     /// The body is not said to be JSON, or said to be compressed. Send it with `Content-Type: application/json` and without `Content-Encoding`.

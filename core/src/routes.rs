@@ -11,11 +11,11 @@ use crate::{
     },
     problem::Code::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
-        EmailTaken, FourEyes, IdentityTaken, ImportMismatch, InvalidCredentials, InvalidCursor,
-        InvalidRefreshToken, InvalidResetToken, InvitationNotFound, InvitationRequired, InvitationUnusable,
-        LastOwner, NoPassword, NotTheAuthor, NotTheSubmitter, OnlyWayIn, Overloaded, ProjectArchived,
-        RegistrationClosed, SlugTaken, TasksOpen, TenantConflict, TenantExists, TenantSuspended,
-        TooManyAttempts, TransitionNotAllowed, Unavailable,
+        EmailTaken, FourEyes, IdentityTaken, ImportMismatch, ImportTooLarge, InvalidCredentials,
+        InvalidCursor, InvalidRefreshToken, InvalidResetToken, InvitationNotFound, InvitationRequired,
+        InvitationUnusable, LastOwner, NoPassword, NotTheAuthor, NotTheSubmitter, OnlyWayIn, Overloaded,
+        ProjectArchived, RegistrationClosed, SessionRequired, SlugTaken, TasksOpen, TenantConflict,
+        TenantExists, TenantSuspended, TooManyAttempts, TransitionNotAllowed, Unavailable,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -260,11 +260,11 @@ routes! {
     POST   "/v1/admin/deliveries/{delivery_id}/retry", Member(Owner), 2, [DeliveryNotDead],              admin::retry_delivery;
 
     /// Read a part of all that the tenant consists of, to move it to another deployment.
-    GET    "/v1/admin/export",                  InPerson(Owner),   1, [],                                transfer::export;
+    GET    "/v1/admin/export",                  InPerson(Owner),   1, [SessionRequired],                 transfer::export;
     /// Begin to bring a tenant in from another deployment, or find how far that is. Nobody sees anything of it until it is finished.
     POST   "/v1/imports",                       SignedIn,          2, [SlugTaken, TenantExists, Conflict], transfer::begin;
     /// Add rows to a tenant that is brought in. Rows that were added before are left out.
-    POST   "/v1/imports/{tenant_id}/rows",      SignedIn,          2, [Conflict],                        transfer::add;
+    POST   "/v1/imports/{tenant_id}/rows",      SignedIn,          2, [ImportTooLarge, Conflict],         transfer::add;
     /// Make the tenant of all that was brought in. Who does it owns it.
     POST   "/v1/imports/{tenant_id}/finish",    SignedIn,          2, [SlugTaken, TenantExists, ImportMismatch, Conflict], transfer::finish;
     /// End bringing a tenant in; nothing of it is left.

@@ -40,10 +40,38 @@ pub enum Reach {
     Global,
 }
 
+/// Batches that write, and that an engine need not make serialisable, by a statement that each of them has, and why: what
+/// they do is long, and would be done anew whenever another one comes near.
+pub const READ_COMMITTED: &[(&str, &str)] = &[
+    (
+        "import::COMPLETE",
+        "It makes rows of a tenant that nobody can see or change before, out of rows that are one importer's own. Its last \
+         statement takes the import away if no row has been added to it, which locks it: of two that finish it one finds \
+         none. That the id, the slug and the addresses are free, their keys say.",
+    ),
+    (
+        "removal::LAST",
+        "It deletes rows of a tenant that is closed: nobody reads or writes them any more, but for a request that began \
+         before. What that one wrote, the foreign keys of the tenant's own row wait for.",
+    ),
+];
+
+/// Whether a batch that writes must be serialisable.
+#[must_use]
+pub fn must_be_serialisable(statements: &[Statement]) -> bool {
+    let listed = |statement: &Statement| READ_COMMITTED.iter().any(|(name, _)| *name == statement.sql.name);
+    !statements.iter().any(listed)
+}
+
 impl Sql {
     /// Whether it writes entries of the activity log.
     pub(crate) fn records(&self) -> bool {
         !self.reads && self.name.starts_with("activity::")
+    }
+
+    /// Whether it deletes a tenant, of which something may be left behind.
+    pub(crate) fn removes(&self) -> bool {
+        self.name == "removal::MARK"
     }
 }
 

@@ -17,23 +17,49 @@ pub(crate) struct Share {
     batches: u32,
     /// Batches in which projects and tasks are indexed.
     indexed: u32,
+    /// Batches in which deleted tenants are removed.
+    removed: u32,
 }
 
 /// Behind a response. The platform ends what goes on 30 seconds after it, and a round of deliveries may take as long as
 /// `OUTBOUND_TIMEOUT`, 10 seconds by default. What is cut off is due again when its claim ends.
-pub(crate) const BEHIND_A_RESPONSE: Share = Share { rounds: 2, batches: 2, indexed: 0 };
+pub(crate) const BEHIND_A_RESPONSE: Share = Share { rounds: 2, batches: 2, indexed: 0, removed: 20 };
 
 /// By the cron trigger. An invocation may ask D1 1000 times (on the free plan, whose processor time does not suffice for
 /// a password's hash, 50 times). A round of 6 deliveries has 9 statements: one to look, two to claim, one to settle
 /// each. A batch that seals or indexes 50 rows has 52. What is left over has the next minute.
-pub(crate) const BY_CRON: Share = Share { rounds: 50, batches: 8, indexed: 2 };
+pub(crate) const BY_CRON: Share = Share { rounds: 50, batches: 8, indexed: 2, removed: 10 };
 
 /// The requests of an invocation that may wait for an answer at the same time. More would queue in the platform while
 /// their time runs out.
 const AT_ONCE: u32 = 6;
 
-/// Seals and sends what waits: all of it, or after a request what it may have left.
-pub(crate) async fn work(app: &App, share: Share, entries: bool, deliveries: bool) {
+/// What there may be to do.
+#[derive(Clone, Copy)]
+pub(crate) struct Waiting {
+    entries: bool,
+    deliveries: bool,
+    removals: bool,
+}
+
+impl Waiting {
+    /// All of it, for all that anybody knows.
+    pub(crate) const ALL: Self = Self { entries: true, deliveries: true, removals: true };
+
+    /// What requests have left in this isolate, if they have left anything.
+    pub(crate) fn of(app: &App) -> Option<Self> {
+        let (entries, deliveries, removals) =
+            (app.entries_wait(), app.deliveries_wait(), app.removals_wait());
+        (entries || deliveries || removals).then_some(Self { entries, deliveries, removals })
+    }
+}
+
+/// Removes, seals and sends what waits: all of it, or after a request what it may have left.
+pub(crate) async fn work(app: &App, share: Share, waiting: Waiting) {
+    let Waiting { entries, deliveries, removals } = waiting;
+    if removals && let Err(problem) = app.remove(share.removed).await {
+        report("removing tenants", &problem);
+    }
     if entries {
         // What is left over has the cron trigger.
         if let Err(problem) = app.seal_activity(share.batches).await {

@@ -43,9 +43,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
         return convert(Problem::new(Code::Unavailable).into_response("none"));
     };
     let response = answer(app, request).await;
-    let (entries, deliveries) = (app.entries_wait(), app.deliveries_wait());
-    if entries || deliveries {
-        context.wait_until(background::work(app, background::BEHIND_A_RESPONSE, entries, deliveries));
+    if let Some(waiting) = background::Waiting::of(app) {
+        context.wait_until(background::work(app, background::BEHIND_A_RESPONSE, waiting));
     }
     response
 }
@@ -53,7 +52,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if let Some(app) = app(&env) {
-        background::work(app, background::BY_CRON, true, true).await;
+        background::work(app, background::BY_CRON, background::Waiting::ALL).await;
         background::prune(app).await;
     }
 }

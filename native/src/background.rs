@@ -1,6 +1,6 @@
 //! What is done in the background: deliveries are sent, and activity is sealed, at once after a request that wrote some,
-//! and regularly, for what is to be tried again or was left behind. What was there before searches were gets its words, and
-//! what is kept no longer is dropped.
+//! and regularly, for what is to be tried again or was left behind; so are tenants removed that were deleted. What was there
+//! before searches were gets its words, and what is kept no longer is dropped.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -27,6 +27,9 @@ const BATCHES: u32 = 20;
 /// Batches in which a round indexes projects and tasks.
 const INDEXED: u32 = 4;
 
+/// Batches in which a round removes deleted tenants.
+const REMOVED: u32 = 20;
+
 /// After a round that sealed something the next one waits, so that a busy server seals many entries at a time: a commit
 /// costs as much for one as for fifty.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -38,14 +41,16 @@ const DELIVERING: &str = "sending deliveries";
 const SEALING: &str = "sealing activity";
 const PRUNING: &str = "pruning";
 const INDEXING: &str = "indexing";
+const REMOVING: &str = "removing tenants";
 /// What is done.
-pub(crate) const ALL: [&str; 4] = [DELIVERING, SEALING, PRUNING, INDEXING];
+pub(crate) const ALL: [&str; 5] = [DELIVERING, SEALING, PRUNING, INDEXING, REMOVING];
 
 /// Rung when there is something to do. Rung while a round is under way, it leads to another one.
 #[derive(Clone, Debug, Default)]
 pub struct Bell {
     deliveries: Arc<Notify>,
     entries: Arc<Notify>,
+    removals: Arc<Notify>,
 }
 
 impl Bell {
@@ -56,6 +61,9 @@ impl Bell {
         }
         if app.entries_wait() {
             self.entries.notify_one();
+        }
+        if app.removals_wait() {
+            self.removals.notify_one();
         }
     }
 }
@@ -100,6 +108,13 @@ pub async fn run(
             }
         }
     };
+    let remove = {
+        let app = app.clone();
+        move || {
+            let app = app.clone();
+            async move { app.remove(REMOVED).await }
+        }
+    };
     let seal = move || {
         let app = app.clone();
         async move {
@@ -120,6 +135,7 @@ pub async fn run(
         // Of two at the same time one would find its numbers taken.
         cycle(seal, bell.entries, of(SEALING, 1), telemetry.clone(), stopped.clone()),
         cycle(prune, Arc::default(), pruning, telemetry.clone(), stopped.clone()),
+        cycle(remove, bell.removals, of(REMOVING, 1), telemetry.clone(), stopped.clone()),
         // Nobody rings: requests leave nothing of this behind.
         cycle(index, Arc::default(), of(INDEXING, 1), telemetry.clone(), stopped),
     );

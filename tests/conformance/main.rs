@@ -38,6 +38,7 @@ mod notifications;
 mod outage;
 mod outbox;
 mod pages;
+mod pieces;
 mod projects;
 mod property;
 mod recipients;
@@ -168,6 +169,7 @@ fn main() -> ExitCode {
         conditional::cases(),
         freshness::cases(),
         imports::cases(),
+        pieces::cases(),
         neighbours::cases(),
         idempotency::cases(),
         strictness::cases(),

@@ -87,17 +87,17 @@ impl Database for Counting {
     }
 }
 
-struct Client {
-    app: Arc<App>,
+pub(crate) struct Client {
+    pub(crate) app: Arc<App>,
     batches: Arc<AtomicU32>,
     statements: Arc<AtomicU32>,
     token: String,
     refresh_token: String,
-    slug: String,
+    pub(crate) slug: String,
 }
 
 impl Client {
-    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value, u32) {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value, u32) {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -115,14 +115,14 @@ impl Client {
 
 impl Client {
     /// Asks for what surely succeeds, and returns the answer.
-    async fn made(&self, method: &str, path: &str, body: Value) -> Value {
+    pub(crate) async fn made(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, answer, _) = self.ask(method, path, Some(body)).await;
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }
 
     /// Registers somebody and logs them in.
-    async fn account(&mut self, email: &str) -> String {
+    pub(crate) async fn account(&mut self, email: &str) -> String {
         let account = json!({ "email": email, "name": "Somebody", "password": "a password" });
         let user = self.made("POST", "/v1/auth/register", account).await;
         let credentials = json!({ "email": email, "password": "a password" });
@@ -292,7 +292,7 @@ impl Things {
 }
 
 /// The product on a fresh database, and who asks it.
-async fn client() -> (Client, SqlitePool, TempDir) {
+pub(crate) async fn client() -> (Client, SqlitePool, TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite://{}", directory.path().join("budget.db").display());
     let config = Config::read(|name| match name {

@@ -7,6 +7,7 @@ mod claims;
 mod generated;
 mod migrations;
 mod moved;
+mod pieces;
 mod plans;
 mod retention;
 mod schema;

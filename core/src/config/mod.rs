@@ -91,7 +91,7 @@ settings! {
     Native database_connections: u32 = "DATABASE_CONNECTIONS" or "16";
     /// How long a request waits for a free connection before it is answered 503.
     Native database_wait: Duration = "DATABASE_WAIT" or "3s";
-    /// How long one statement may run before the database gives it up.
+    /// How long one statement may run before the database gives it up: on Postgres and on SQLite.
     Native database_statement_timeout: Duration = "DATABASE_STATEMENT_TIMEOUT" or "5s";
     /// Whether statements are prepared once for each connection to Postgres. Off behind a proxy that changes what is
     /// behind a connection and knows nothing of statements, such as a PgBouncer before 1.21 that pools by transaction.

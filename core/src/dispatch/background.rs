@@ -5,7 +5,7 @@ use super::{App, Courier};
 use crate::{
     notify::outbox,
     problem::Result,
-    repository::{self, chain, deliveries, search},
+    repository::{self, chain, deliveries, removal, search},
 };
 
 impl App {
@@ -44,6 +44,21 @@ impl App {
     /// The database cannot be asked. What was not sealed is found the next time.
     pub async fn seal_activity(&self, batches: u32) -> Result<chain::Sealed> {
         chain::seal(&Courier::new(self), self.waiting.tenants(self.ports.clock.elapsed()), batches).await
+    }
+
+    /// Whether a request deleted a tenant since this was last asked: time for [`Self::remove`].
+    pub fn removals_wait(&self) -> bool {
+        self.waiting.removals()
+    }
+
+    /// Removes what is left of tenants that were deleted, in so many batches at the most. To be called in the background:
+    /// after a request that deleted one ([`Self::removals_wait`]), and regularly, for what was left behind. Returns whether
+    /// there is more.
+    ///
+    /// # Errors
+    /// The database cannot be asked. What is left is found the next time.
+    pub async fn remove(&self, batches: u32) -> Result<bool> {
+        removal::run(&Courier::new(self), batches).await
     }
 
     /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, imports that nobody

@@ -165,6 +165,9 @@ impl<'a> Batch<'a> {
                 if delivers {
                     app.waiting.delivery();
                 }
+                if statements.iter().any(|written| written.sql.removes()) {
+                    app.waiting.removal();
+                }
                 for written in statements.iter().filter(|statement| statement.sql.records()) {
                     app.waiting.entry(tenant.filter(|_| written.sql.reach == Reach::Tenant));
                 }

@@ -18,6 +18,7 @@ const LOOK: Duration = Duration::from_mins(1);
 pub(super) struct Waiting {
     deliveries: AtomicBool,
     entries: AtomicBool,
+    removals: AtomicBool,
     /// Whose entries, each once; of those written into tenants that only the database knows, nobody's.
     tenants: Mutex<Vec<Uuid>>,
     /// When the database was last to be asked whose entries wait, by the clock's time that has elapsed.
@@ -28,6 +29,16 @@ impl Waiting {
     /// A delivery was written.
     pub(super) fn delivery(&self) {
         self.deliveries.store(true, Ordering::Relaxed);
+    }
+
+    /// A tenant was deleted.
+    pub(super) fn removal(&self) {
+        self.removals.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether tenants were deleted since this was last asked.
+    pub(super) fn removals(&self) -> bool {
+        self.removals.swap(false, Ordering::Relaxed)
     }
 
     /// An entry of the activity log was written, into a tenant if it is known which.

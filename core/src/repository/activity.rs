@@ -33,6 +33,13 @@ statements! { "activity";
          (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.created_at > ?8 AND a.actor_id = ?3 \
          AND a.action = 'access.denied' AND a.detail ->> 'route' = ?9)";
 
+    /// That somebody took the tenant's secrets out: once in an hour, so that the parts of an export are one entry, and the
+    /// entry does not keep the export from ending, which begins again whenever something was written.
+    tenant INSERT_EXPORT = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         SELECT t.id, ?2, ?3, 'tenant.exported', 'tenant', t.id, ?4, ?5 FROM tenants t WHERE t.id = ?1 AND NOT EXISTS \
+         (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.entity_type = 'tenant' AND a.entity_id = ?1 \
+         AND a.action = 'tenant.exported' AND a.actor_id = ?3 AND a.created_at > ?6)";
+
     /// In every tenant that the user is in: its members see the change too.
     spanning INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT m.tenant_id, ?2, ?6, ?3, 'user', ?1, ?4, ?5 FROM memberships m \
@@ -48,6 +55,9 @@ statements! { "activity";
          SELECT t.id, ?2, ?1, 'tenant.claimed', 'tenant', t.id, ?3, ?4 FROM tenants t \
          WHERE t.slug = 'default' AND t.created_by = ?1";
 }
+
+/// Parts of an export that follow each other within this time are one entry.
+const EXPORT_IS_NOTED_EVERY: Duration = Duration::from_hours(1);
 
 /// What happened.
 pub(super) struct Event {
@@ -128,6 +138,21 @@ pub(super) fn record_each(batch: &mut Batch<'_>, app: &App, actor: UserId, event
     for array in arrays(items) {
         let _: Slot<()> = batch.add(&INSERT_EACH, [array.into(), actor.into(), app.now().into()]);
     }
+    Ok(())
+}
+
+/// Adds the entry that somebody took the tenant's secrets out.
+pub(super) fn record_export(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
+    let (app, detail) = (batch.app(), json::object(vec![("secrets", true.into())]));
+    let now = app.now();
+    let arguments = [
+        app.new_id()?.into(),
+        user.into(),
+        detail.into(),
+        now.into(),
+        now.minus(EXPORT_IS_NOTED_EVERY).into(),
+    ];
+    let _: Slot<()> = batch.add(&INSERT_EXPORT, arguments);
     Ok(())
 }
 

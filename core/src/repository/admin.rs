@@ -46,7 +46,7 @@ statements! { "admin";
     spanning OWNED = "SELECT t.id, t.slug, t.name, \
          (SELECT count(*) FROM memberships x WHERE x.tenant_id = t.id AND x.status = 'active') AS members, \
          (SELECT count(*) FROM projects p WHERE p.tenant_id = t.id) AS projects, t.suspended_at, t.created_at \
-         FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
+         FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL \
          WHERE m.user_id = ?1 AND m.status = 'active' AND m.role = 'owner' AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
 }
 

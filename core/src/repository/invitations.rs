@@ -76,14 +76,14 @@ statements! { "invitations";
          updated_at = excluded.updated_at, version = memberships.version + 1 WHERE memberships.imported_at IS NOT NULL";
 
     /// Whether the operator keeps the tenant closed.
-    tenant SUSPENDED = "SELECT id FROM tenants WHERE id = ?1 AND suspended_at IS NOT NULL";
+    tenant SUSPENDED = "SELECT id FROM tenants WHERE id = ?1 AND suspended_at IS NOT NULL AND deleted_at IS NULL";
 
     /// Why it could not be accepted, for whoever has the token.
     tenant BY_TOKEN = "SELECT ", COLUMNS, " FROM invitations WHERE tenant_id = ?1 AND id = ?3 AND token_hash = ?4";
 
     /// The tenant that somebody joins who accepts an invitation, as they will see it.
     tenant OFFERED = "SELECT t.id, t.slug, t.name, i.role, t.suspended_at, t.created_at, t.updated_at, t.version \
-         FROM tenants t JOIN invitations i ON i.tenant_id = t.id WHERE t.id = ?1 AND i.id = ?2 AND i.token_hash = ?3";
+         FROM tenants t JOIN invitations i ON i.tenant_id = t.id WHERE t.id = ?1 AND t.deleted_at IS NULL AND i.id = ?2 AND i.token_hash = ?3";
 }
 
 record! {

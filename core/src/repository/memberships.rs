@@ -14,7 +14,7 @@ const MANAGERS: &str = "FROM memberships m JOIN users u ON u.id = m.user_id \
 /// The account that a credential `c` stands for, and the active membership that it has in the tenant.
 const STANDING: &str = "JOIN users u ON u.id = c.user_id AND u.disabled_at IS NULL \
      LEFT JOIN memberships m ON m.tenant_id = ?1 AND m.user_id = c.user_id AND m.status = 'active' \
-     LEFT JOIN tenants t ON t.id = m.tenant_id ";
+     LEFT JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL ";
 
 /// Where a rank is given, only if the role has at least this rank, and the tenant has this slug (if one is given) and
 /// is not suspended.

@@ -19,6 +19,7 @@ pub(crate) mod memberships;
 pub mod notifications;
 pub mod operator;
 pub mod projects;
+pub(crate) mod removal;
 pub(crate) mod resets;
 pub(crate) mod retention;
 pub mod search;
@@ -57,6 +58,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     members::ALL,
     notifications::ALL,
     operator::ALL,
+    removal::ALL,
     operator::users::ALL,
     projects::ALL,
     resets::ALL,

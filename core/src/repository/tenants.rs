@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Repository,
     activity::{self, Event},
-    memberships,
+    memberships, removal,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -17,7 +17,7 @@ use crate::{
     json,
     problem::{Code, Problem, Result},
     reply::Answer,
-    sql::{TenantSql, record, statements},
+    sql::{record, statements},
     time::Timestamp,
     values::{MembershipId, Name, Role, Slug, TenantId, UserId},
 };
@@ -28,7 +28,7 @@ pub const DEFAULT_SLUG: &str = "default";
 const COLUMNS: &str = "id, slug, name, suspended_at, created_at, updated_at, version";
 
 statements! { "tenants";
-    spanning ID_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1";
+    spanning ID_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1 AND deleted_at IS NULL";
 
     spanning INSERT = "INSERT INTO tenants (id, slug, name, created_by, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
@@ -40,11 +40,11 @@ statements! { "tenants";
 
     /// The tenants that a user is in: spans tenants, by the user's own id.
     spanning OF_USER = "SELECT t.id, t.slug, t.name, m.role, t.suspended_at, t.created_at, t.updated_at, t.version \
-         FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
+         FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL \
          WHERE m.user_id = ?1 AND m.status = 'active' AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
 
     /// Whether the tenant is there, for those who may be anybody.
-    tenant PRESENCE = "SELECT slug, suspended_at FROM tenants WHERE id = ?1";
+    tenant PRESENCE = "SELECT slug, suspended_at FROM tenants WHERE id = ?1 AND deleted_at IS NULL";
 
     tenant NAME = "SELECT name FROM tenants WHERE id = ?1";
 
@@ -64,39 +64,6 @@ statements! { "tenants";
 
     /// A row if requests that name no tenant do not mean this one.
     tenant NOT_DEFAULT = "SELECT id FROM tenants WHERE id = ?1 AND slug <> 'default'";
-
-    tenant DELETE_COMMENTS = "DELETE FROM comments WHERE tenant_id = ?1";
-    tenant DELETE_TASKS = "DELETE FROM tasks WHERE tenant_id = ?1";
-    tenant DELETE_PROJECTS = "DELETE FROM projects WHERE tenant_id = ?1";
-    tenant DELETE_NOTIFICATIONS = "DELETE FROM notifications WHERE tenant_id = ?1";
-    tenant DELETE_DELIVERIES = "DELETE FROM deliveries WHERE tenant_id = ?1";
-    tenant DELETE_INVITATIONS = "DELETE FROM invitations WHERE tenant_id = ?1";
-    tenant DELETE_ACTIVITY = "DELETE FROM activity WHERE tenant_id = ?1";
-    tenant DELETE_IMPORTS = "DELETE FROM imports WHERE tenant_id = ?1";
-    tenant DELETE_MEMBERSHIPS = "DELETE FROM memberships WHERE tenant_id = ?1";
-    tenant DELETE = "DELETE FROM tenants WHERE id = ?1";
-}
-
-/// What a tenant leaves, children before their parents.
-const DELETE_ROWS: &[TenantSql] = &[
-    DELETE_COMMENTS,
-    DELETE_TASKS,
-    DELETE_PROJECTS,
-    DELETE_NOTIFICATIONS,
-    DELETE_DELIVERIES,
-    DELETE_INVITATIONS,
-    DELETE_ACTIVITY,
-    DELETE_IMPORTS,
-    DELETE_MEMBERSHIPS,
-];
-
-/// Adds to a batch that the tenant is deleted with all its rows; the tenant `default` cannot be.
-pub(super) fn delete(batch: &mut Batch<'_>) {
-    let _: Slot<TenantId> = batch.require(&NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
-    for rows in DELETE_ROWS {
-        let _: Slot<()> = batch.add(rows, []);
-    }
-    let _: Slot<()> = batch.add(&DELETE, []);
 }
 
 record! {
@@ -307,7 +274,7 @@ impl Settings for Repository<'_> {
         let fault = Fault::new(FaultCode::NotAllowed, "Expected the slug of this tenant.").within("confirm");
         let unconfirmed = Problem::faults(Code::InvalidParameter, vec![fault]);
         let _: Slot<TenantId> = batch.require(&CONFIRM, [confirm.into()], unconfirmed);
-        delete(&mut batch);
+        removal::begin(&mut batch);
         self.scope.commit(batch, None).await.map(drop)
     }
 }

@@ -37,7 +37,8 @@ impl AnyDatabase {
                 })
             }
             Self::Sqlite(database) => {
-                let mut connection = database.writer().acquire().await.map_err(failed)?;
+                let mut link = database.writer().await.map_err(failed)?;
+                let connection = link.connection();
                 let version: String = sqlx::query_scalar("SELECT sqlite_version()")
                     .fetch_one(&mut *connection)
                     .await

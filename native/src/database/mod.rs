@@ -1,5 +1,6 @@
 //! The `Database` port on sqlx: Postgres, or embedded SQLite.
 
+mod deadline;
 mod examine;
 mod held;
 mod postgres;
@@ -134,8 +135,8 @@ impl AnyDatabase {
                 Ok(State::of(&POSTGRES, &applied))
             }
             Self::Sqlite(database) => {
-                let mut connection = database.writer().acquire().await.map_err(unusable)?;
-                Ok(State::of(&SQLITE, &sqlite::applied(&mut connection).await))
+                let mut link = database.writer().await.map_err(unusable)?;
+                Ok(State::of(&SQLITE, &sqlite::applied(link.connection()).await))
             }
         }
     }

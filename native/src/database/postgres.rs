@@ -1,4 +1,4 @@
-//! Postgres: one transaction a batch, serialisable if it writes.
+//! Postgres: one transaction a batch, serialisable if it writes (but for the few of [`READ_COMMITTED`](bailiwick_core::sql::READ_COMMITTED)).
 //!
 //! Round trips are what a batch costs, so none is spent on asking whether a pooled connection still lives: a dead one
 //! is noticed in use, and replaced where nothing can have been committed. A connection goes back to the pool only
@@ -15,7 +15,7 @@ use std::time::Duration;
 use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},
-    sql::{Cell, Row, Rows, Statement, Value},
+    sql::{Cell, Row, Rows, Statement, Value, must_be_serialisable},
     time::{Date, Timestamp},
 };
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
@@ -221,8 +221,10 @@ async fn transact(
     }
     let begin = if reads {
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-    } else {
+    } else if must_be_serialisable(statements) {
         "BEGIN ISOLATION LEVEL SERIALIZABLE"
+    } else {
+        "BEGIN ISOLATION LEVEL READ COMMITTED"
     };
     let mut held = first.unwrap_or(Held::Nothing);
     let set = if held == Held::Nothing { String::new() } else { Held::Nothing.turned_into(held) };

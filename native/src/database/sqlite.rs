@@ -1,33 +1,22 @@
 //! Embedded SQLite: one connection that writes, some that read beside it.
 
-use std::{
-    path::Path,
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::Path, str::FromStr, time::Duration};
 
 use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},
     sql::{Cell, Row, Rows, Statement, Value},
 };
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
 use sqlx::{
-    AssertSqlSafe, Column, Connection, Executor, Row as _, Sqlite as Engine, SqliteConnection, SqlitePool,
-    TypeInfo, ValueRef,
+    AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row as _, Sqlite as Engine,
+    SqliteConnection, TypeInfo, ValueRef,
     migrate::Migrator,
-    pool::PoolConnection,
     query::Query,
-    sqlite::{
-        SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-        SqliteSynchronous,
-    },
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
 };
 
-use super::{Pool, State, check, failed, unusable};
+use super::{State, check, deadline::Deadline, failed, unusable};
 
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -36,12 +25,64 @@ const BUSY: Duration = Duration::from_secs(5);
 const MIGRATING: Duration = Duration::from_mins(10);
 
 /// A database file, or one in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sqlite {
-    writer: SqlitePool,
-    readers: SqlitePool,
-    /// Batches that wait for a connection, to write and to read: the pool itself does not tell.
-    waiting: Arc<[AtomicUsize; 2]>,
+    writer: Pool<Connector>,
+    readers: Pool<Connector>,
+    /// How long one statement may run.
+    time: Duration,
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sqlite")
+    }
+}
+
+/// Makes the pools' connections.
+pub(super) struct Connector {
+    options: SqliteConnectOptions,
+}
+
+/// A connection, and until when its statement may run.
+pub(super) struct Link {
+    connection: SqliteConnection,
+    deadline: Deadline,
+    /// Whether a batch has not come to its end on it.
+    under_way: bool,
+}
+
+impl Link {
+    /// The connection, for what may take as long as it does.
+    pub(super) fn connection(&mut self) -> &mut SqliteConnection {
+        self.deadline.lift();
+        &mut self.connection
+    }
+}
+
+impl Manager for Connector {
+    type Type = Link;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<Link, sqlx::Error> {
+        let mut connection = patiently(|| self.options.connect()).await?;
+        let deadline = Deadline::default();
+        deadline.watch(&mut connection.lock_handle().await?);
+        Ok(Link { connection, deadline, under_way: false })
+    }
+
+    /// Where a batch was given up, its transaction is rolled back first. If SQLite has done that by itself, sqlx takes it for
+    /// open for ever, and another connection takes this one's place.
+    async fn recycle(&self, link: &mut Link, _: &Metrics) -> RecycleResult<sqlx::Error> {
+        if link.under_way {
+            link.connection.ping().await?;
+            if link.connection.is_in_transaction() {
+                return Err(RecycleError::message("the transaction of what was given up"));
+            }
+            link.under_way = false;
+        }
+        Ok(())
+    }
 }
 
 impl Sqlite {
@@ -54,49 +95,58 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             // What was acknowledged survives the loss of power, too.
             .synchronous(SqliteSynchronous::Full);
-        let pool = || {
-            // A connection that has nothing to do costs nothing, and one to memory is the memory.
-            SqlitePoolOptions::new()
-                .acquire_timeout(config.database_wait)
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
+        let pool = |options: &SqliteConnectOptions, most| {
+            Pool::builder(Connector { options: options.clone() })
+                .max_size(most)
+                .runtime(deadpool::Runtime::Tokio1)
+                .wait_timeout(Some(config.database_wait))
+                .build()
+                .map_err(|error| sqlx::Error::Configuration(error.into()))
         };
         let in_memory = url.contains(":memory:") || url.contains("mode=memory");
         if !in_memory {
             create(options.get_filename()).map_err(sqlx::Error::Io)?;
         }
-        let writer = patiently(|| pool().max_connections(1).connect_with(options.clone())).await?;
+        let writer = pool(&options, 1)?;
         let readers = if in_memory {
             writer.clone()
         } else {
-            let options = options.pragma("query_only", "ON");
-            let most = config.database_connections;
-            patiently(|| pool().max_connections(most).connect_with(options.clone())).await?
+            pool(&options.pragma("query_only", "ON"), config.database_connections as usize)?
         };
-        Ok(Self { writer, readers, waiting: Arc::default() })
+        let this = Self { writer, readers, time: config.database_statement_timeout };
+        // To fail at the start rather than with the first request.
+        drop(this.acquire(false).await?);
+        drop(this.acquire(true).await?);
+        Ok(this)
     }
 
-    pub(super) fn connections(&self) -> Vec<Pool> {
+    pub(super) fn connections(&self) -> Vec<super::Pool> {
         let pools = [("writer", &self.writer), ("readers", &self.readers)];
-        let told = pools.into_iter().zip(self.waiting.iter()).map(|((name, pool), waiting)| Pool {
-            name,
-            limit: pool.options().get_max_connections() as usize,
-            connections: pool.size() as usize,
-            idle: pool.num_idle(),
-            waiting: waiting.load(Ordering::Relaxed),
+        let told = pools.into_iter().map(|(name, pool)| {
+            let status = pool.status();
+            super::Pool {
+                name,
+                limit: status.max_size,
+                connections: status.size,
+                idle: status.available,
+                waiting: status.waiting,
+            }
         });
         told.collect()
     }
 
     /// Waits for a connection.
-    async fn acquire(&self, reads: bool) -> Result<PoolConnection<Engine>, sqlx::Error> {
-        let (pool, waiting) =
-            if reads { (&self.readers, &self.waiting[1]) } else { (&self.writer, &self.waiting[0]) };
-        waiting.fetch_add(1, Ordering::Relaxed);
-        // Also of one that is given up.
-        let _waits_no_longer = Guard(waiting);
-        pool.acquire().await
+    async fn acquire(&self, reads: bool) -> Result<Object<Connector>, sqlx::Error> {
+        let pool = if reads { &self.readers } else { &self.writer };
+        pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            _ => sqlx::Error::PoolTimedOut,
+        })
+    }
+
+    /// The connection that writes.
+    pub(super) async fn writer(&self) -> Result<Object<Connector>, sqlx::Error> {
+        self.acquire(false).await
     }
 
     /// Copies the database as it is at this moment to a file that is not there yet, and checks the copy.
@@ -104,9 +154,9 @@ impl Sqlite {
         create(file).map_err(|error| format!("{} cannot be made: {error}.", file.display()))?;
         let failed = |error: sqlx::Error| format!("The copy failed: {error}.");
         // It only reads, but a connection that may not write refuses it.
-        let mut source = self.writer.acquire().await.map_err(failed)?;
+        let mut source = self.writer().await.map_err(failed)?;
         let path = file.to_str().ok_or("The name of the file is no text.")?;
-        let copied = sqlx::query("VACUUM INTO ?1").bind(path).execute(&mut *source).await;
+        let copied = sqlx::query("VACUUM INTO ?1").bind(path).execute(source.connection()).await;
         if let Err(error) = copied {
             // What there is of it is no copy.
             let _ = std::fs::remove_file(file);
@@ -125,22 +175,19 @@ impl Sqlite {
         copied.map(|data| data.len()).map_err(|error| format!("The copy cannot be read: {error}."))
     }
 
-    pub(super) fn writer(&self) -> &SqlitePool {
-        &self.writer
-    }
-
     /// Applies what is missing, all of it or nothing, and returns the names. sqlx has no lock for SQLite, so a
     /// transaction around its own keeps others out until all is done.
     pub(super) async fn migrate(&self, migrator: &Migrator) -> Result<Vec<String>, String> {
-        let mut connection = self.writer.acquire().await.map_err(unusable)?;
-        wait_for_others(&mut connection, MIGRATING).await.map_err(unusable)?;
+        let mut writer = self.writer().await.map_err(unusable)?;
+        let connection = writer.connection();
+        wait_for_others(connection, MIGRATING).await.map_err(unusable)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(unusable)?;
         let found = State::of(migrator, &applied(&mut transaction).await);
         if !found.is_newer() {
             migrator.run_direct(None, &mut *transaction, false).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(unusable)?;
-        wait_for_others(&mut connection, BUSY).await.map_err(unusable)?;
+        wait_for_others(connection, BUSY).await.map_err(unusable)?;
         Ok(found.pending())
     }
 }
@@ -156,20 +203,11 @@ async fn wait_for_others(connection: &mut SqliteConnection, time: Duration) -> R
     connection.execute(AssertSqlSafe(pragma)).await.map(drop)
 }
 
-/// Counts down when it is dropped.
-struct Guard<'a>(&'a AtomicUsize);
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Connects, again as long as another process is in the way. Two that set a new file's journal mode at once would wait for
 /// each other, so SQLite refuses one of them without the wait that it was told.
-async fn patiently<F: Future<Output = Result<SqlitePool, sqlx::Error>>>(
+async fn patiently<F: Future<Output = Result<SqliteConnection, sqlx::Error>>>(
     connect: impl Fn() -> F,
-) -> Result<SqlitePool, sqlx::Error> {
+) -> Result<SqliteConnection, sqlx::Error> {
     const PAUSE: Duration = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     loop {
@@ -215,16 +253,21 @@ fn create(file: &Path) -> std::io::Result<()> {
 impl Database for Sqlite {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
         let reads = statements.iter().all(|statement| statement.sql.reads);
-        let mut connection = self.acquire(reads).await.map_err(failure)?;
+        let mut link = self.acquire(reads).await.map_err(failure)?;
+        link.under_way = true;
         if let ([statement], true) = (statements, reads) {
-            return Ok(vec![run(&mut connection, 0, statement).await?]);
+            let done = run(&mut link, 0, statement, self.time).await;
+            link.under_way = false;
+            return Ok(vec![done?]);
         }
         let begin = if reads { "BEGIN" } else { "BEGIN IMMEDIATE" };
-        match transact(&mut connection, begin, statements).await {
+        let done = transact(&mut link, begin, statements, self.time).await;
+        link.under_way = false;
+        match done {
             Ok(all) => Ok(all),
             Err(Failed { error, sound }) => {
                 if !sound {
-                    let _ = connection.close().await;
+                    let _ = Object::take(link).connection.close().await;
                 }
                 Err(error)
             }
@@ -238,13 +281,15 @@ struct Failed {
     sound: bool,
 }
 
-/// When the disk is full, and after some other failures, SQLite has rolled back by itself, which sqlx does not see: it
-/// would take the transaction for open for ever. That shows when rolling back fails.
+/// When the disk is full, when a write is interrupted, and after some other failures, SQLite has rolled back by itself,
+/// which sqlx does not see: it would take the transaction for open for ever. That shows when rolling back fails.
 async fn transact(
-    connection: &mut SqliteConnection,
+    link: &mut Link,
     begin: &'static str,
     statements: &[Statement],
+    time: Duration,
 ) -> Result<Vec<Rows>, Failed> {
+    let Link { connection, deadline, .. } = link;
     let mut transaction = connection.begin_with(begin).await.map_err(|error| {
         let error = failure(error);
         // That another one writes is no fault of the connection.
@@ -252,7 +297,7 @@ async fn transact(
     })?;
     let mut all = Vec::with_capacity(statements.len());
     for (index, statement) in statements.iter().enumerate() {
-        match run(&mut transaction, index, statement).await {
+        match deadline.within(time, ask(&mut transaction, index, statement)).await {
             Ok(rows) => all.push(rows),
             Err(error) => return Err(Failed { error, sound: transaction.rollback().await.is_ok() }),
         }
@@ -262,6 +307,16 @@ async fn transact(
 }
 
 async fn run(
+    link: &mut Link,
+    index: usize,
+    statement: &Statement,
+    time: Duration,
+) -> Result<Rows, DatabaseError> {
+    let Link { connection, deadline, .. } = link;
+    deadline.within(time, ask(connection, index, statement)).await
+}
+
+async fn ask(
     connection: &mut SqliteConnection,
     index: usize,
     statement: &Statement,
@@ -282,10 +337,10 @@ fn failure(error: sqlx::Error) -> DatabaseError {
     let text = error.to_string();
     match error {
         sqlx::Error::Database(error) => {
-            // 5 busy, 6 locked, 10 I/O, 13 full, 14 cannot open.
+            // 5 busy, 6 locked, 9 interrupted: it had its time, 10 I/O, 13 full, 14 cannot open.
             DatabaseError::from_sqlite_constraint(error.message()).unwrap_or(match primary(&*error) {
                 13 => DatabaseError::Full(text),
-                5 | 6 | 10 | 14 => DatabaseError::Unavailable(text),
+                5 | 6 | 9 | 10 | 14 => DatabaseError::Unavailable(text),
                 _ => DatabaseError::Internal(text),
             })
         }

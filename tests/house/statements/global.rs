@@ -114,6 +114,11 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("m", "m.user_id = ?1")],
     },
     Global {
+        name: "removal::LEFT",
+        why: "What is left of deleted tenants is removed by one task, which no request reaches, each by statements of its own.",
+        by: &[("tenants", "deleted_at IS NOT NULL")],
+    },
+    Global {
         name: "resets::ASK",
         why: "An account that nobody has logged in to gets a password if it is a member or invited somewhere; nobody learns where, or whether.",
         by: &[("m", "m.user_id = u.id")],

@@ -21,7 +21,7 @@ statements! { "operator";
     /// All tenants: the operator's view, reached by no request.
     spanning LIST = "SELECT t.id, t.slug, t.name, \
          (SELECT count(*) FROM memberships m WHERE m.tenant_id = t.id AND m.status = 'active') AS members, \
-         t.suspended_at, t.created_at FROM tenants t ORDER BY t.slug";
+         t.suspended_at, t.created_at FROM tenants t WHERE t.deleted_at IS NULL ORDER BY t.slug";
 
     /// Makes somebody who has registered the owner of a tenant.
     tenant INSERT_OWNER = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
@@ -95,9 +95,7 @@ impl Operator {
     /// Deletes a tenant with all that is in it. Accounts stay.
     pub async fn delete_tenant(&self, slug: &Slug) -> Result<()> {
         let id = self.tenant(slug.as_str()).await?;
-        let mut batch = self.batch_in(id);
-        tenants::delete(&mut batch);
-        self.run(batch).await.map(drop)
+        self.remove(id).await
     }
 
     /// Closes a tenant: every request that names it is answered 403 `tenant_suspended` until it is resumed.

@@ -26,7 +26,7 @@ statements! { "operator_users";
     global BY_EMAIL = "SELECT ", COLUMNS, " FROM users u WHERE u.email = ?1";
 
     /// What a user is, and where: no request reaches it.
-    spanning MEMBERSHIPS = "SELECT t.slug, m.role, m.status FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
+    spanning MEMBERSHIPS = "SELECT t.slug, m.role, m.status FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL \
          WHERE m.user_id = ?1 ORDER BY t.slug";
 
     global DISABLE = "UPDATE users SET disabled_at = ?2, updated_at = ?2, version = version + 1 \

@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) new_ids: bool,
     /// The digest of the head.
     pub(super) head: String,
+    /// Bytes of the rows that have arrived.
+    pub(super) bytes: i64,
     /// The table that is under way.
     table: usize,
     /// Whether any id is another one than in the file. Then the chain, which is over them, is made anew.
@@ -49,7 +51,18 @@ impl State {
     pub(super) fn new(source: TenantId, target: TenantId, slug: &str, new_ids: bool, head: &str) -> Self {
         let chain = [source, target].map(|tenant| Head::start(&tenant.to_string()));
         let (slug, head) = (slug.to_owned(), head.to_owned());
-        Self { source, target, slug, new_ids, head, table: 0, changed: new_ids, people: Map::new(), chain }
+        Self {
+            source,
+            target,
+            slug,
+            new_ids,
+            head,
+            bytes: 0,
+            table: 0,
+            changed: new_ids,
+            people: Map::new(),
+            chain,
+        }
     }
 
     pub(super) fn store(&self) -> Json {
@@ -59,6 +72,7 @@ impl State {
             ("slug", self.slug.as_str().into()),
             ("new_ids", self.new_ids.into()),
             ("head", self.head.as_str().into()),
+            ("bytes", self.bytes.into()),
             ("table", self.table.into()),
             ("changed", self.changed.into()),
             ("people", self.people.clone().into()),
@@ -81,6 +95,8 @@ impl State {
             slug: text("slug")?.to_owned(),
             new_ids: stored.get("new_ids")?.as_bool()?,
             head: text("head")?.to_owned(),
+            // Of an import that an older version began, which did not count them.
+            bytes: stored.get("bytes").and_then(Json::as_i64).unwrap_or_default(),
             table: usize::try_from(stored.get("table")?.as_u64()?).ok()?,
             changed: stored.get("changed")?.as_bool()?,
             people: stored.get("people")?.as_object()?.clone(),

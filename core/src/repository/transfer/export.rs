@@ -12,7 +12,7 @@ use crate::{
     input::{Fault, FaultCode, Leaf},
     limits,
     problem::{Code, Problem, Result},
-    repository::{NEEDED_SCHEMA_VERSION, Repository, tenants},
+    repository::{NEEDED_SCHEMA_VERSION, Repository, activity, tenants},
     sql::{Cell, DecodeError, FromRow, Row, Value, record},
     token::sha256_hex,
     transfer::{Count, Export, ExportQuery, FORM, Head, Place, Record},
@@ -232,7 +232,16 @@ impl Exporting for Repository<'_> {
         }
         let mut batch = self.scope.batch();
         let asked = ask(&mut batch, query.from);
-        let (_, mut outcome) = self.scope.read(batch).await?;
+        let mut outcome = if reach.secrets {
+            // A key that leaked must not lead to what it was not made for.
+            if self.scope.key().is_some() {
+                return Err(Problem::new(Code::SessionRequired));
+            }
+            activity::record_export(&mut batch, self.scope.user())?;
+            self.scope.commit(batch, None).await?
+        } else {
+            self.scope.read(batch).await?.1
+        };
         asked.take(&mut outcome, self.scope.tenant(), reach, self.scope.app())
     }
 }

@@ -250,7 +250,9 @@ impl<'a> By<'a> {
         let now = self.app().now();
         for (index, arrival) in arrivals {
             let (kind, name) = (arrival.table().name, arrival.name.clone());
-            digest = digest.and(&arrival.line());
+            let line = arrival.line();
+            state.bytes += i64::try_from(line.len()).unwrap_or(i64::MAX);
+            digest = digest.and(&line);
             match arrival.settle(&mut state, &accounts, importer.as_deref(), now) {
                 Err(fault) => faults.push(within(fault, index)),
                 Ok(mut content) => {
@@ -271,6 +273,9 @@ impl<'a> By<'a> {
         }
         refuse(faults)?;
         let after = next + i64::try_from(items.len()).unwrap_or_default();
+        if !operator && (after > limits::IMPORT_ROWS || state.bytes > limits::IMPORT_BYTES) {
+            return Err(Problem::new(Code::ImportTooLarge));
+        }
         let mut batch = self.batch(tenant);
         let arguments = [
             self.user().into(),

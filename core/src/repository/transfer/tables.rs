@@ -365,6 +365,7 @@ pub const LEFT: &[(&str, &str)] = &[
     ("tasks.title_words", "Words are made where tasks come to."),
     ("tasks.description_words", "Words are made where tasks come to."),
     ("tasks.indexed", "Words are made where tasks come to."),
+    ("tenants.deleted_at", "What is being removed is nobody's to take along."),
     ("tenants.suspended_at", "Whether a tenant is closed is for the operator of each place to say."),
 ];
 

@@ -1,0 +1,145 @@
+//! Tenants that were deleted. The batch that deletes one closes it for everybody, from one moment to the next, and takes
+//! as many of its rows as a batch may; where it has more, they go piece by piece in the background, and others write in
+//! between. Whatever is interrupted goes on: the tenant's own row is the last, and says that it was deleted.
+
+use super::tenants;
+use crate::{
+    dispatch::{Batch, Courier, Operator, Slot},
+    problem::{Code, Problem, Result},
+    sql::{TenantSql, statements},
+    values::TenantId,
+};
+
+/// Rows of each table that one batch takes. With nine tables that are a few thousand rows, a fraction of a second's work.
+const PIECE: i64 = 300;
+
+/// Tenants that a round looks at, each of which loses one piece before the first has its next turn.
+const TENANTS: i64 = 20;
+
+/// Deletes some of a tenant's rows.
+macro_rules! piece {
+    ($table:literal) => {
+        piece!($table by "id")
+    };
+    ($table:literal by $key:literal) => {
+        concat!(
+            "DELETE FROM ", $table, " WHERE tenant_id = ?1 AND ", $key, " IN (SELECT x.", $key, " FROM ", $table,
+            " x WHERE x.tenant_id = ?1 LIMIT ?2)"
+        )
+    };
+}
+
+/// That a table has none of the tenant's rows left. Children go before their parents, with which they would go all at once.
+macro_rules! after {
+    ($($table:literal),+) => {
+        concat!($(" AND NOT EXISTS (SELECT 1 FROM ", $table, " y WHERE y.tenant_id = ?1)"),+)
+    };
+}
+
+/// Deletes the tenant's own row if it is the last.
+const GONE: &str = concat!(
+    "DELETE FROM tenants WHERE id = ?1 AND deleted_at IS NOT NULL",
+    after!("projects", "deliveries", "invitations", "activity", "memberships"),
+    " RETURNING id"
+);
+
+statements! { "removal";
+    /// Closes it: whoever looks finds no tenant of this id or slug. The tenant `default` stays, which requests mean that
+    /// name none.
+    tenant MARK = "UPDATE tenants SET deleted_at = ?2, suspended_at = COALESCE(suspended_at, ?2), version = version + 1 \
+         WHERE id = ?1 AND slug <> 'default' AND deleted_at IS NULL";
+
+    tenant COMMENTS = piece!("comments");
+    tenant TASKS = piece!("tasks"), after!("comments");
+    tenant PROJECTS = piece!("projects"), after!("comments", "tasks");
+    tenant NOTIFICATIONS = piece!("notifications");
+    tenant DELIVERIES = piece!("deliveries");
+    tenant INVITATIONS = piece!("invitations");
+    tenant ACTIVITY = piece!("activity");
+    tenant API_KEYS = piece!("api_keys");
+    tenant ANSWERS = piece!("idempotency_keys" by "key_hash");
+    tenant MEMBERSHIPS = piece!("memberships"), after!("tasks", "notifications", "api_keys", "idempotency_keys");
+
+    /// Deletes the tenant's own row, if nothing else is left of it, in the batch that deletes it.
+    tenant ONLY = GONE;
+
+    /// The same, in the background.
+    tenant LAST = GONE;
+
+    /// Those of which something is left, the longest deleted first. Asked every few seconds, so it goes by an index that
+    /// has no others.
+    spanning LEFT = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT ?1";
+}
+
+/// A tenant's tables, children before their parents.
+const PIECES: [TenantSql; 10] = [
+    COMMENTS,
+    TASKS,
+    PROJECTS,
+    NOTIFICATIONS,
+    DELIVERIES,
+    INVITATIONS,
+    ACTIVITY,
+    API_KEYS,
+    ANSWERS,
+    MEMBERSHIPS,
+];
+
+/// Adds to a batch that the tenant is deleted. A row comes if nothing is left of it.
+pub(super) fn begin(batch: &mut Batch<'_>) -> Slot<TenantId> {
+    let now = batch.app().now();
+    let _: Slot<TenantId> = batch.require(&tenants::NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
+    let _: Slot<()> = batch.require(&MARK, [now.into()], Problem::new(Code::Conflict));
+    pieces(batch);
+    batch.add(&ONLY, [])
+}
+
+/// Adds to a batch that a piece of a deleted tenant goes. A row comes if it was the last.
+fn piece(batch: &mut Batch<'_>) -> Slot<TenantId> {
+    pieces(batch);
+    batch.add(&LAST, [])
+}
+
+fn pieces(batch: &mut Batch<'_>) {
+    for rows in &PIECES {
+        let _: Slot<()> = batch.add(rows, [PIECE.into()]);
+    }
+}
+
+/// Takes a piece of each deleted tenant, in so many batches at the most. Returns whether something is left.
+pub(crate) async fn run(courier: &Courier<'_>, mut batches: u32) -> Result<bool> {
+    let mut batch = courier.batch(None);
+    let left = batch.add_global::<TenantId, _>(&LEFT, [TENANTS.into()]);
+    let mut tenants = courier.run(batch).await?.all(left)?;
+    while !tenants.is_empty() {
+        let mut left = Vec::new();
+        for tenant in tenants {
+            if batches == 0 {
+                return Ok(true);
+            }
+            batches -= 1;
+            let mut batch = courier.batch(Some(tenant));
+            let last = piece(&mut batch);
+            if courier.run(batch).await?.optional(last)?.is_none() {
+                left.push(tenant);
+            }
+        }
+        tenants = left;
+    }
+    Ok(false)
+}
+
+impl Operator {
+    /// Deletes a tenant, and waits until nothing is left of it.
+    pub(super) async fn remove(&self, tenant: TenantId) -> Result<()> {
+        let mut batch = self.batch_in(tenant);
+        let last = begin(&mut batch);
+        let mut gone = self.run(batch).await?.optional(last)?.is_some();
+        while !gone {
+            let mut batch = self.batch_in(tenant);
+            let last = piece(&mut batch);
+            gone = self.run(batch).await?.optional(last)?.is_some();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Until when a statement on SQLite may run. The engine asks every so many steps of its own whether to go on.
+
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::sqlite::LockedSqliteHandle;
+use tokio::time::Instant;
+
+/// Steps of SQLite's virtual machine between two looks at the clock: a fraction of a millisecond.
+const STEPS: i32 = 10_000;
+
+/// That nothing which has its time is running.
+const NEVER: u64 = u64::MAX;
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Milliseconds since the start.
+fn now() -> u64 {
+    START.elapsed().as_millis().try_into().unwrap_or(NEVER)
+}
+
+/// When the statement of one connection must have ended.
+#[derive(Clone, Debug)]
+pub(super) struct Deadline(Arc<AtomicU64>);
+
+impl Default for Deadline {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(NEVER)))
+    }
+}
+
+impl Deadline {
+    /// Has the engine interrupt what is still running then. What it does without steps of its virtual machine, such as to
+    /// wait for the disk, it does not interrupt.
+    pub(super) fn watch(&self, handle: &mut LockedSqliteHandle<'_>) {
+        let until = self.0.clone();
+        handle.set_progress_handler(STEPS, move || now() < until.load(Ordering::Relaxed));
+    }
+
+    /// Waits for a statement, for which the engine has so much time. If nobody waits for it any more, it is interrupted as
+    /// well.
+    pub(super) async fn within<T>(&self, time: Duration, statement: impl Future<Output = T>) -> T {
+        let time = time.as_millis().try_into().unwrap_or(NEVER);
+        self.0.store(now().saturating_add(time), Ordering::Relaxed);
+        let mut running = Running { deadline: self, then: 0 };
+        let done = statement.await;
+        running.then = NEVER;
+        done
+    }
+
+    /// What is asked from now on has no end.
+    pub(super) fn lift(&self) {
+        self.0.store(NEVER, Ordering::Relaxed);
+    }
+}
+
+/// While a statement runs.
+struct Running<'a> {
+    deadline: &'a Deadline,
+    /// Until when what follows may run: what was given up is to end at once.
+    then: u64,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.deadline.0.store(self.then, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,169 @@
+//! What one tenant has heaped up is worked off in pieces, between which others have their turn; and what is brought in at
+//! once has a bound.
+
+use bailiwick::isolation::samples::{import_head, import_rows};
+use bailiwick_tests::{
+    actors::{Actor, Tenant, new_id, unique},
+    provided,
+    targets::Target,
+};
+use serde_json::json;
+
+crate::cases!("pieces":
+    a_large_tenant_is_gone_at_once_and_removed_in_pieces,
+    what_is_brought_in_has_a_bound,
+    secrets_go_to_people_and_leave_a_trace,
+);
+
+/// More than goes with the request that deletes a tenant.
+const MANY: usize = 900;
+
+const NOW: &str = "'2026-01-01T00:00:00.000Z'";
+
+async fn insert(target: &Target, into: &str, rows: &[String]) {
+    // D1 takes no longer statements.
+    for some in rows.chunks(200) {
+        target.backdoor.sql(&format!("INSERT INTO {into} VALUES {}", some.join(", "))).await;
+    }
+}
+
+/// Comments below one task, notifications and entries.
+async fn heap_up(tenant: &Tenant<'_>) {
+    let (of, who, target) = (&tenant.id, &tenant.member.id, tenant.owner.target);
+    let task = tenant.task(&tenant.project("in_progress", None).await, "todo").await;
+    let rows = |row: &dyn Fn(String) -> String| (0..MANY).map(|_| row(new_id())).collect::<Vec<_>>();
+    let comments = rows(&|id| format!("('{of}', '{id}', '{task}', '{who}', 'B', {NOW}, {NOW}, 1)"));
+    let into = "comments (tenant_id, id, task_id, author_id, body, created_at, updated_at, version)";
+    insert(target, into, &comments).await;
+    let notifications =
+        rows(&|id| format!("('{of}', '{id}', '{who}', 'approved', 'T', '', 'project', '{id}', {NOW})"));
+    let into = "notifications (tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, created_at)";
+    insert(target, into, &notifications).await;
+    let entries = rows(&|id| format!("('{of}', '{id}', '{who}', 'a.b', 'c', '{id}', '{{}}', {NOW})"));
+    let into = "activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at)";
+    insert(target, into, &entries).await;
+}
+
+/// The tables in which something of a tenant is left.
+async fn left(target: &Target, tenant: &str) -> Vec<&'static str> {
+    let tables = [
+        "comments",
+        "tasks",
+        "projects",
+        "notifications",
+        "deliveries",
+        "invitations",
+        "activity",
+        "api_keys",
+        "idempotency_keys",
+        "memberships",
+    ];
+    let mut left = Vec::new();
+    for table in tables {
+        if target.backdoor.count(&format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'")).await
+            > 0
+        {
+            left.push(table);
+        }
+    }
+    let own = format!("SELECT count(*) FROM tenants WHERE id = '{tenant}'");
+    left.extend((target.backdoor.count(&own).await > 0).then_some("tenants"));
+    left
+}
+
+async fn a_large_tenant_is_gone_at_once_and_removed_in_pieces(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let other = Tenant::create(target).await;
+    tenant.public_project().await;
+    tenant.invitation().await;
+    heap_up(&tenant).await;
+    let machine = tenant.machine(&tenant.owner, "owner").await;
+    let path = format!("/v1/tenant?confirm={}", tenant.slug);
+    tenant.owner.delete(&path).tenant(&tenant.id).send().await.expect(204);
+    // For nobody it is there any more, whatever of it is left.
+    for actor in [&tenant.owner, &tenant.viewer] {
+        actor.get("/v1/projects").tenant(&tenant.id).send().await.problem(403, "not_a_member");
+    }
+    machine.get("/v1/projects").send().await.problem(401, "invalid_token");
+    tenant.owner.delete(&path).tenant(&tenant.id).send().await.problem(403, "not_a_member");
+    let listed = tenant.owner.get("/v1/tenants").send().await.expect(200);
+    assert_eq!(listed.body["data"], json!([]));
+    let visitor = Actor::anonymous(target);
+    for header in [("x-tenant-id", &tenant.id), ("x-tenant-slug", &tenant.slug)] {
+        let asked = visitor.get("/v1/catalog/projects").header(header.0, header.1).send().await;
+        asked.problem(404, "tenant_not_found");
+    }
+    // Others write meanwhile, and lose nothing.
+    other.owner.post("/v1/projects").tenant(&other.id).json(&json!({ "name": "P" })).send().await.expect(201);
+    target
+        .until("nothing to be left", async || provided(left(target, &tenant.id).await, Vec::is_empty))
+        .await;
+    other.owner.get("/v1/tenant").tenant(&other.id).send().await.expect(200);
+}
+
+async fn what_is_brought_in_has_a_bound(target: &'static Target) {
+    let importer = Actor::register(target, "importer").await;
+    for (what, allowed, refused) in [
+        ("next_line", "next_line = 19999", "next_line = 20000"),
+        (
+            "state",
+            "state = CAST(replace(CAST(state AS text), '\"head\"', '\"bytes\":33554000,\"head\"') AS STATE)",
+            "state = CAST(replace(CAST(state AS text), '\"head\"', '\"bytes\":33554432,\"head\"') AS STATE)",
+        ),
+    ] {
+        for (set, fits) in [(allowed, true), (refused, false)] {
+            let tenant = new_id();
+            importer.post("/v1/imports").json(&import_head(&tenant)).send().await.expect(200);
+            let kind = if target.postgres.is_some() { "jsonb" } else { "text" };
+            let set = set.replace("STATE", kind);
+            // What an import has counted so far.
+            let clear = "state = CAST(replace(replace(CAST(state AS text), '\"bytes\":0,', ''), '\"bytes\": 0, ', '') AS STATE)";
+            for set in [clear.replace("STATE", kind), set] {
+                let update = format!("UPDATE imports SET {set} WHERE tenant_id = '{tenant}'");
+                target.backdoor.sql(&update).await;
+            }
+            let next = format!("SELECT next_line FROM imports WHERE tenant_id = '{tenant}'");
+            let first = target.backdoor.count(&next).await;
+            let rows = json!({ "first": first, "rows": import_rows(&tenant) });
+            let added = importer.post(&format!("/v1/imports/{tenant}/rows")).json(&rows).send().await;
+            if fits {
+                assert_eq!(added.expect(200).body["next"], first + 1, "{what}");
+            } else {
+                added.problem(413, "import_too_large");
+            }
+        }
+    }
+}
+
+async fn secrets_go_to_people_and_leave_a_trace(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let machine = tenant.machine(&tenant.owner, "owner").await;
+    let export = |actor: &Actor<'_>, query: &str| {
+        actor.get(&format!("/v1/admin/export{query}")).tenant(&tenant.id).send()
+    };
+    let traces = async || {
+        let listed = tenant.owner.get("/v1/admin/activity?action=tenant.exported").tenant(&tenant.id).send();
+        listed.await.expect(200).body["data"].as_array().expect("a list").clone()
+    };
+    let webhook = format!("https://hooks.slack.com/services/{}", unique("x"));
+    let config = json!({ "slack_webhook_url": webhook });
+    tenant.owner.patch("/v1/tenant/config").tenant(&tenant.id).json(&config).send().await.expect(200);
+    for query in ["", "?from=tenants"] {
+        export(&machine, query).await.expect(200);
+        export(&tenant.owner, query).await.expect(200);
+    }
+    assert!(traces().await.is_empty());
+    for query in ["?secrets=true", "?secrets=true&from=tenants"] {
+        export(&machine, query).await.problem(403, "session_required");
+    }
+    assert!(traces().await.is_empty());
+    export(&tenant.owner, "?secrets=true").await.expect(200);
+    let shown = export(&tenant.owner, "?secrets=true&from=tenants").await.expect(200);
+    assert_eq!(shown.body["rows"][0]["row"]["config"]["slack_webhook_url"], webhook);
+    let traces = traces().await;
+    assert_eq!(traces.len(), 1, "{traces:?}");
+    assert_eq!(
+        (&traces[0]["actor_id"], &traces[0]["detail"]),
+        (&json!(tenant.owner.id), &json!({ "secrets": true }))
+    );
+}
