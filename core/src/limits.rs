@@ -81,6 +81,8 @@ pub const DETAIL_MEMBERS: usize = 200;
 pub const VERIFIED_ENTRIES: u32 = 500;
 /// Rows of a tenant that is moved, in one answer or body.
 pub const MOVED_ROWS: u32 = 200;
+/// Bytes after which a part of an export has no further row, and a part of the activity that is verified no further entry.
+pub const PART_BYTES: i64 = 1024 * 1024;
 /// A line of text that the service wrote, of a tenant that is moved: characters.
 pub const MOVED_LINE: usize = 1_000;
 /// Text that the service wrote, of a tenant that is moved: characters.

@@ -13,6 +13,7 @@ crate::cases!("pieces":
     a_large_tenant_is_gone_at_once_and_removed_in_pieces,
     what_is_brought_in_has_a_bound,
     secrets_go_to_people_and_leave_a_trace,
+    parts_of_an_export_and_of_the_activity_end_by_bytes,
 );
 
 /// More than goes with the request that deletes a tenant.
@@ -166,4 +167,74 @@ async fn secrets_go_to_people_and_leave_a_trace(target: &'static Target) {
         (&traces[0]["actor_id"], &traces[0]["detail"]),
         (&json!(tenant.owner.id), &json!({ "secrets": true }))
     );
+}
+
+/// What a part may have, and one more row.
+const PART: usize = 1024 * 1024 + 64 * 1024;
+
+async fn parts_of_an_export_and_of_the_activity_end_by_bytes(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let (of, who) = (&tenant.id, &tenant.member.id);
+    let task = tenant.task(&tenant.project("in_progress", None).await, "todo").await;
+    // Three bytes each, and as many characters as a client may write.
+    let body = "\u{20ac}".repeat(10_000);
+    let comments: Vec<_> = (0..100)
+        .map(|_| format!("('{of}', '{}', '{task}', '{who}', '{body}', {NOW}, {NOW}, 1)", new_id()))
+        .collect();
+    for some in comments.chunks(3) {
+        let into = "comments (tenant_id, id, task_id, author_id, body, created_at, updated_at, version)";
+        insert(target, into, some).await;
+    }
+    let (mut from, mut found, mut parts) = ("?from=comments".to_owned(), Vec::new(), 0);
+    loop {
+        let part = tenant.owner.get(&format!("/v1/admin/export{from}")).tenant(of).send().await.expect(200);
+        assert!(part.body.to_string().len() < PART, "a part has {} bytes", part.body.to_string().len());
+        let rows = part.body["rows"].as_array().expect("rows").clone();
+        found
+            .extend(rows.iter().filter(|row| row["table"] == "comments").map(|row| row["row"]["id"].clone()));
+        parts += 1;
+        match part.body["next"].as_str() {
+            Some(next) if next.starts_with("comments") => from = format!("?from={next}"),
+            _ => break,
+        }
+    }
+    assert_eq!((found.len(), parts), (100, 3));
+    found.dedup();
+    assert_eq!(found.len(), 100, "each once");
+
+    // Entries that fill more than two parts, sealed by the service.
+    let detail = json!({ "comment": "x".repeat(15_000) }).to_string();
+    let entries: Vec<_> = (0..180)
+        .map(|_| {
+            let id = new_id();
+            format!("('{of}', '{id}', '{who}', 'a.b', 'c', '{id}', '{detail}', {NOW})")
+        })
+        .collect();
+    for some in entries.chunks(6) {
+        let into = "activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at)";
+        insert(target, into, some).await;
+    }
+    // A change of the tenant's has the service look for what is to be sealed.
+    tenant.owner.patch("/v1/tenant").tenant(of).json(&json!({ "name": "N" })).send().await.expect(200);
+    let waiting = format!("SELECT count(*) FROM activity WHERE tenant_id = '{of}' AND seq IS NULL");
+    target
+        .until("all entries to be sealed", async || {
+            provided(target.backdoor.count(&waiting).await, |waiting| *waiting == 0)
+        })
+        .await;
+    let all = target.backdoor.count(&format!("SELECT count(*) FROM activity WHERE tenant_id = '{of}'")).await;
+    let (mut query, mut checked, mut parts) = (String::new(), 0, 0);
+    loop {
+        let path = format!("/v1/admin/activity/verify{query}");
+        let part = tenant.owner.get(&path).tenant(of).send().await.expect(200).body;
+        assert!(part["valid"] == true && part["checked"].as_i64().expect("a number") <= 80, "{part}");
+        checked += part["checked"].as_i64().expect("a number");
+        parts += 1;
+        if part["more"] != true {
+            break;
+        }
+        let head = part["head"].as_str().expect("a head");
+        query = format!("?head={head}");
+    }
+    assert_eq!((checked, parts), (all, 3));
 }

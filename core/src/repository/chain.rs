@@ -37,7 +37,11 @@ statements! { "chain";
 
     tenant COUNT_UNSEALED = "SELECT count(*) AS pending FROM activity WHERE tenant_id = ?1 AND seq IS NULL";
 
-    tenant LINKS = "SELECT seq, hash, ", COLUMNS, " FROM activity WHERE tenant_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+    /// Entries from `?2` on: at most `?3`, and no more than one after `?4` bytes.
+    tenant LINKS = "SELECT seq, hash, ", COLUMNS, " FROM (SELECT seq, hash, ", COLUMNS, ", bytes, \
+         sum(bytes) OVER (ORDER BY seq) AS total FROM (SELECT seq, hash, ", COLUMNS, ", \
+         octet_length(CAST(detail AS text)) AS bytes FROM activity WHERE tenant_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3) p) q \
+         WHERE total - bytes < ?4 ORDER BY seq";
 
     /// Whose entries wait to be sealed. Asked every few seconds, so it must cost nothing: it goes by an index that has
     /// no others.
@@ -165,6 +169,7 @@ struct Part {
     tenant: TenantId,
     from: Option<Head>,
     links: Slot<Link>,
+    newest: Slot<HeadRow>,
     pending: Slot<i64>,
 }
 
@@ -172,17 +177,18 @@ impl Part {
     /// Asks for what follows a place, and for the place itself.
     fn ask(batch: &mut Batch<'_>, tenant: TenantId, from: Option<Head>) -> Self {
         let (first, most) = (from.as_ref().map_or(1, |head| head.seq), i64::from(limits::VERIFIED_ENTRIES));
-        // One more than is checked tells whether the chain goes on.
+        // One more than is checked helps to tell what is wrong.
         let rows = most + 1 + i64::from(from.is_some());
-        let links = batch.add(&LINKS, [first.into(), rows.into()]);
+        let links = batch.add(&LINKS, [first.into(), rows.into(), limits::PART_BYTES.into()]);
+        let newest = batch.add(&HEAD, []);
         let pending = batch.add(&COUNT_UNSEALED, []);
-        Self { tenant, from, links, pending }
+        Self { tenant, from, links, newest, pending }
     }
 
     fn take(self, outcome: &mut Outcome) -> Result<Verification> {
         let (mut links, pending) = (outcome.all(self.links)?, outcome.one(self.pending)?);
+        let newest = outcome.optional(self.newest)?.map_or(0, |newest| newest.seq);
         let tenant = self.tenant.to_string();
-        let most = limits::VERIFIED_ENTRIES as usize;
         let lost = self.from.as_ref().and_then(|noted| chain::find(noted, &links));
         if lost.is_some() {
             return Ok(Verification {
@@ -199,11 +205,11 @@ impl Part {
         }
         let from = self.from.unwrap_or_else(|| Head::start(&tenant));
         let before = from.seq;
-        let (head, breach) = chain::walk(&tenant, from, &mut links, most);
+        let (head, breach) = chain::walk(&tenant, from, &mut links, limits::VERIFIED_ENTRIES as usize);
         Ok(Verification {
             valid: breach.is_none(),
             checked: head.seq - before,
-            more: breach.is_none() && links.len() > most,
+            more: breach.is_none() && head.seq < newest,
             head: Some(head).filter(|head| head.seq > 0),
             pending,
             breach,

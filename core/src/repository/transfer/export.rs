@@ -119,7 +119,8 @@ pub(super) fn ask(batch: &mut Batch<'_>, from: Option<Place>) -> Asked {
                 ("seq", after) => after.and_then(|after| after.parse::<i64>().ok()).unwrap_or(0).into(),
                 (_, after) => after.and_then(uuid).unwrap_or(Uuid::nil()).into(),
             };
-            let rows = batch.add(&table.page, [after, i64::from(limits::MOVED_ROWS).into()]);
+            let (most, bytes) = (i64::from(limits::MOVED_ROWS), limits::PART_BYTES);
+            let rows = batch.add(&table.page, [after, most.into(), bytes.into()]);
             Asked::Rows(place, rows)
         }
     }
@@ -164,8 +165,11 @@ impl Asked {
             }
             Self::Rows(place, slot) => {
                 let table = &TABLES[place.table];
-                let (mut rows, mut last) = (Vec::new(), None);
-                for Raw(row) in outcome.all(slot)? {
+                let (mut rows, mut last, mut bytes) = (Vec::new(), None, 0);
+                for Raw(mut row) in outcome.all(slot)? {
+                    if let Some(Cell::Int(total)) = row.pop() {
+                        bytes = total;
+                    }
                     let mut members = Map::new();
                     for (column, cell) in table.columns.iter().zip(row) {
                         if !matches!(column.kind, Kind::Made) {
@@ -177,7 +181,7 @@ impl Asked {
                         .map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
                     rows.push(Record { table: table.name.to_owned(), row: Json::Object(members) });
                 }
-                let full = u32::try_from(rows.len()).is_ok_and(|count| count == limits::MOVED_ROWS);
+                let full = rows.len() == limits::MOVED_ROWS as usize || bytes >= limits::PART_BYTES;
                 let next = match last.filter(|_| full) {
                     Some(after) => Some(Place { table: place.table, after: Some(after) }),
                     None => reach.from(place.table + 1).map(|table| Place { table, after: None }),

@@ -57,7 +57,7 @@ pub(super) struct Table {
     pub(super) key: &'static str,
     /// Whether all of it is a secret: moved by the operator alone, if that is asked for.
     pub(super) secret: bool,
-    /// Rows after `?2`, at most `?3`.
+    /// Rows after `?2`, at most `?3`, and no more than one after `?4` bytes. In the last column stand the bytes up to there.
     pub(super) page: TenantSql,
     /// How many rows there are, and a number that another is if any was changed.
     pub(super) changes: TenantSql,
@@ -90,11 +90,16 @@ macro_rules! moved {
             #[cfg(feature = "postgres")]
             const OWN_VALUES: &str = concat!("CAST(r.content ->> 'id' AS uuid)"
                 $(, ", CAST(r.content ->> '", stringify!($column), "' AS ", stringify!($type), ")")+);
+            const BYTES: &str = concat!("octet_length(CAST(id AS text))"
+                $(, " + COALESCE(octet_length(CAST(", stringify!($column), " AS text)), 0)")+);
             const INTO: &str = concat!("INSERT INTO ", stringify!($table), " (tenant_id, ");
 
             statements! { $label;
-                tenant PAGE = "SELECT ", COLUMNS, " FROM ", stringify!($table), " WHERE tenant_id = ?1 AND ",
-                    stringify!($key), " > ?2 ORDER BY ", stringify!($key), " LIMIT ?3";
+                tenant PAGE = "SELECT ", COLUMNS, ", total FROM (SELECT ", COLUMNS, ", bytes, \
+                    CAST(sum(bytes) OVER (ORDER BY ", stringify!($key), ") AS bigint) AS total FROM (SELECT ", COLUMNS, ", ",
+                    BYTES, " AS bytes FROM ", stringify!($table), " WHERE tenant_id = ?1 AND ", stringify!($key),
+                    " > ?2 ORDER BY ", stringify!($key), " LIMIT ?3) p) q WHERE total - bytes < ?4 ORDER BY ",
+                    stringify!($key);
 
                 tenant CHANGES = "SELECT count(*) AS amount, ", $changes, " AS changes FROM ", stringify!($table),
                     " WHERE tenant_id = ?1";
@@ -141,14 +146,14 @@ pub(super) mod users {
     const UNKNOWN: &str = "users' AND r.content ->> 'known' IS NULL";
 
     statements! { "moved_users";
-        tenant PAGE = "SELECT ", COLUMNS, " FROM users WHERE id > ?2 AND (id IN (SELECT user_id FROM memberships WHERE tenant_id = ?1) \
+        tenant PAGE = "SELECT ", COLUMNS, ", 0 AS total FROM users WHERE id > ?2 AND (id IN (SELECT user_id FROM memberships WHERE tenant_id = ?1) \
              OR id IN (SELECT created_by FROM projects WHERE tenant_id = ?1) \
              OR id IN (SELECT submitted_by FROM projects WHERE tenant_id = ?1) \
              OR id IN (SELECT created_by FROM tasks WHERE tenant_id = ?1) \
              OR id IN (SELECT author_id FROM comments WHERE tenant_id = ?1) \
              OR id IN (SELECT invited_by FROM invitations WHERE tenant_id = ?1) \
              OR id IN (SELECT accepted_by FROM invitations WHERE tenant_id = ?1) \
-             OR id IN (SELECT t.created_by FROM tenants t WHERE t.id = ?1)) ORDER BY id LIMIT ?3";
+             OR id IN (SELECT t.created_by FROM tenants t WHERE t.id = ?1)) AND ?4 > 0 ORDER BY id LIMIT ?3";
 
         tenant CHANGES = "SELECT count(*) AS amount, CAST(COALESCE(sum(u.version), 0) AS bigint) AS changes \
              FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = ?1";
@@ -197,7 +202,7 @@ pub(super) mod tenants {
          CAST(r.content ->> 'updated_at' AS timestamptz), CAST(r.content ->> 'version' AS bigint)";
 
     statements! { "moved_tenants";
-        tenant PAGE = "SELECT ", COLUMNS, " FROM tenants WHERE id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        tenant PAGE = "SELECT ", COLUMNS, ", 0 AS total FROM tenants WHERE id = ?1 AND id > ?2 AND ?4 > 0 ORDER BY id LIMIT ?3";
 
         tenant CHANGES = "SELECT count(*) AS amount, ", versions!(), " AS changes FROM tenants WHERE id = ?1";
 
