@@ -41,11 +41,13 @@ pub(crate) fn setting(name: &'static str, value: &str) -> (&'static str, String)
 }
 
 /// Settings under which nothing is given up, and what a dead process has claimed is due again after a while. (It is long
-/// enough for an attempt on a machine that has much to do: one that takes longer is made again, for ever.)
+/// enough for an attempt on a machine that has much to do: one that takes longer is made again, for ever.) Nor does the pause
+/// grow: the receiver refuses two in five, so among hundreds one fails six times, and would wait for minutes.
 fn settings(receivers: &Receivers) -> Vec<(&'static str, String)> {
     let mut settings = receivers.by_api();
     settings.extend([
         setting("OUTBOX_ATTEMPTS", "1000"),
+        setting("OUTBOX_BACKOFF_MAX", "5s"),
         setting("OUTBOUND_TIMEOUT", "15s"),
         setting("OUTBOX_LEASE", "20s"),
     ]);
