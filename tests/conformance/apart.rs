@@ -10,6 +10,9 @@ pub(crate) struct Apart {
     started: [OnceCell<&'static Target>; 3],
 }
 
+/// Targets that grant nothing that an operator may grant.
+pub(crate) static STRICT: Apart = Apart::with(&[("REFRESH_GRACE", "0")]);
+
 impl Apart {
     /// With these settings beside those of all targets.
     pub(crate) const fn with(more: &'static More) -> Self {

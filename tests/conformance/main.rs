@@ -206,7 +206,8 @@ fn main() -> ExitCode {
         println!("{target}: {passed} passed, {failed} failed");
     }
     runtime.block_on(join_all(targets.iter().map(|target| target.stop())));
-    runtime.block_on(join_all([&throttle::LIMITED, &courier::IMPATIENT].map(apart::Apart::stop)));
+    let apart = [&throttle::LIMITED, &courier::IMPATIENT, &apart::STRICT];
+    runtime.block_on(join_all(apart.map(apart::Apart::stop)));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 pub(crate) use self::values::JwtKey;
 pub use self::values::{
-    BcryptCost, EmailProvider, JwtKeys, JwtSecret, LogFormat, PageUrl, Registration, Secret,
+    BcryptCost, EmailProvider, Grace, JwtKeys, JwtSecret, LogFormat, PageUrl, Registration, Secret,
 };
 use crate::{
     cors::Cors,
@@ -106,6 +106,10 @@ settings! {
     Everywhere token_ttl: Duration = "TOKEN_TTL" or "15m";
     /// How long a session can be renewed after it was last renewed.
     Everywhere refresh_ttl: Duration = "REFRESH_TTL" or "30d";
+    /// How long after a renewal the refresh token before it brings the same session's tokens once more, so that two tabs that
+    /// renew at once, and who never got the answer, go on. After that, and for any older one, it ends the session. `0` has
+    /// it end the session at once.
+    Everywhere refresh_grace: Grace = "REFRESH_GRACE" or "10s";
     /// Where the keys of an identity provider are (its `jwks_uri`): its tokens are taken beside our own. By https; by
     /// http only from this machine. Together with `JWT_ISSUER` and `JWT_AUDIENCE`.
     Everywhere jwks_url: Option<String> = "JWKS_URL";
