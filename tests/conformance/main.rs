@@ -28,6 +28,7 @@ mod identities;
 mod imports;
 mod input;
 mod interleaving;
+mod invitation_mails;
 mod invitations;
 mod lists;
 mod logs;
@@ -146,6 +147,7 @@ fn main() -> ExitCode {
         logs::cases(),
         members::cases(),
         invitations::cases(),
+        invitation_mails::cases(),
         config::cases(),
         admin::cases(),
         chain::cases(),

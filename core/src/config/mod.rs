@@ -152,6 +152,10 @@ settings! {
     Everywhere cors_origins: Cors = "CORS_ORIGINS";
     /// How long an invitation can be accepted.
     Everywhere invitation_ttl: Duration = "INVITATION_TTL" or "7d";
+    /// Whether the answer to making an invitation has the token that accepts it. Otherwise it is in the mail alone, so that
+    /// who accepts can read the address's mail, and who invites cannot accept in its name. If it is not set: only while
+    /// `EMAIL_PROVIDER` is `console`, because then no mail reaches anybody.
+    Everywhere invitation_token_in_response: Option<bool> = "INVITATION_TOKEN_IN_RESPONSE";
     /// How long a password can be reset after somebody asked for that.
     Everywhere password_reset_ttl: Duration = "PASSWORD_RESET_TTL" or "1h";
     /// The page by which your application accepts invitations, with `{token}` where their token goes:
@@ -326,6 +330,22 @@ impl Config {
     pub(crate) fn keys(&self) -> impl Iterator<Item = JwtKey> {
         let unnamed = self.jwt_secret.iter().map(|secret| JwtKey { id: None, secret: secret.clone() });
         self.jwt_keys.0.iter().cloned().chain(unnamed)
+    }
+
+    /// Whether who makes an invitation is shown its token.
+    pub fn shows_invitation_tokens(&self) -> bool {
+        self.invitation_token_in_response.unwrap_or(self.email_provider == EmailProvider::Console)
+    }
+
+    /// What an operator should know of it at the start, if it does.
+    pub fn invitation_tokens_shown(&self) -> Option<&'static str> {
+        let by_hand = self.invitation_token_in_response.is_some();
+        self.shows_invitation_tokens().then_some(if by_hand {
+            "INVITATION_TOKEN_IN_RESPONSE is on: who invites an address can accept in its name"
+        } else {
+            "No mail is configured (EMAIL_PROVIDER is console), so who makes an invitation is shown its token, and can accept \
+             in the name of its address; INVITATION_TOKEN_IN_RESPONSE says otherwise"
+        })
     }
 
     /// Whether a trace that begins here, whose first span has this random id, is recorded.
