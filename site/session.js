@@ -68,7 +68,8 @@ export async function logout() {
   await json("POST", "/v1/auth/logout", null, access).catch(() => {});
 }
 
-// Renews the tokens. A refresh token is good once, so nobody renews while somebody does.
+// Renews the tokens. A refresh token is good once, so nobody renews while somebody does. (Another tab may: within seconds
+// it gets the same.)
 export function renew() {
   renewing ??= json("POST", "/v1/auth/refresh", { refresh_token: session.refresh })
     .then((answer) => session && keep({ ...session, ...tokens(answer) }))

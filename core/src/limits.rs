@@ -18,6 +18,13 @@ pub const JWKS_BYTES: usize = 256 * 1024;
 pub const EMAIL: usize = 254;
 /// A person's or a tenant's name: characters.
 pub const NAME: usize = 100;
+/// Invitations of one address that a tenant makes within [`INVITATION_HOURS`] at the most: each is a mail to somebody who
+/// has not asked for it.
+pub const INVITATIONS_OF_ADDRESS: i64 = 5;
+/// The hours in which these are counted.
+pub const INVITATION_HOURS: u64 = 24;
+/// What an invitation's mail shows of a name that its sender has chosen: characters.
+pub const INVITATION_NAME: usize = 40;
 /// A project's name: characters.
 pub const PROJECT_NAME: usize = 200;
 /// A description: characters.

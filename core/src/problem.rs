@@ -179,6 +179,8 @@ codes! {
     IdempotencyKeyReused = "idempotency_key_reused" 422 "The idempotency key was used for something else";
     /// You have sent too many requests. Try again after `Retry-After` seconds.
     TooManyRequests = "too_many_requests" 429 "Too many requests";
+    /// The tenant has used up what it may use of this for now; nothing was written. Try again after `Retry-After` seconds.
+    QuotaExceeded = "quota_exceeded" 429 "A quota is used up";
     /// There were too many attempts with this account or from this address. Try again after `Retry-After` seconds.
     TooManyAttempts = "too_many_attempts" 429 "Too many attempts";
     /// Something went wrong here. It was logged under the `request_id`: give that to the operator.

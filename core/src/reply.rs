@@ -108,6 +108,17 @@ impl Answer {
         self
     }
 
+    /// The same without a member of its body.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        if let Ok(Value::Object(mut body)) = serde_json::from_slice(&self.body)
+            && let Some(member) = body.get_mut(name)
+        {
+            *member = Value::Null;
+            self.body = Value::Object(body).to_string().into();
+        }
+        self
+    }
+
     /// The response to send. What was read has a tag, and so has what can be read again in the state that it is in now.
     pub(crate) fn into_response(self, read: bool) -> Response<Bytes> {
         let etag = (read && self.status == StatusCode::OK || self.version.is_some())

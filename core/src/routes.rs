@@ -14,8 +14,8 @@ use crate::{
         EmailTaken, FourEyes, IdentityTaken, ImportMismatch, ImportTooLarge, InvalidCredentials,
         InvalidCursor, InvalidRefreshToken, InvalidResetToken, InvitationNotFound, InvitationRequired,
         InvitationUnusable, LastOwner, NoPassword, NotTheAuthor, NotTheSubmitter, OnlyWayIn, Overloaded,
-        ProjectArchived, RegistrationClosed, SessionRequired, SlugTaken, TasksOpen, TenantConflict,
-        TenantExists, TenantSuspended, TooManyAttempts, TransitionNotAllowed, Unavailable,
+        ProjectArchived, QuotaExceeded, RegistrationClosed, SessionRequired, SlugTaken, TasksOpen,
+        TenantConflict, TenantExists, TenantSuspended, TooManyAttempts, TransitionNotAllowed, Unavailable,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -170,7 +170,7 @@ routes! {
     /// List invitations.
     GET    "/v1/invitations",                   InPerson(Manager), 1, [InvalidCursor],                   invitations::list;
     /// Invite somebody, for a role below one's own.
-    POST   "/v1/invitations",                   InPerson(Manager), 2, [AlreadyMember, AlreadyInvited],   invitations::create;
+    POST   "/v1/invitations",                   InPerson(Manager), 2, [AlreadyMember, AlreadyInvited, QuotaExceeded], invitations::create;
     /// Accept an invitation of one's own address.
     POST   "/v1/invitations/accept",            SignedIn,          2, [TooManyAttempts, AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended], invitations::accept;
     /// Read an invitation.

@@ -76,6 +76,9 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
         let sentence = "EMAIL_PROVIDER: smtp is not to be had on the edge; use http or console.";
         return Err(vec![sentence.to_owned()]);
     }
+    if let Some(sentence) = config.invitation_tokens_shown() {
+        console_log!("{sentence}");
+    }
     let database = env.d1("DB").map_err(|error| vec![format!("The binding DB is missing: {error}.")])?;
     let limiter = Bindings::new(env, config.rate_limit_period).map_err(|sentence| vec![sentence])?;
     let (database, assets) = (D1::new(database), Bound::new(env).map_err(|sentence| vec![sentence])?);

@@ -10,6 +10,10 @@ pub(crate) struct Apart {
     started: [OnceCell<&'static Target>; 3],
 }
 
+/// Targets that grant nothing that an operator may grant; nothing set is what they have of most.
+pub(crate) static STRICT: Apart =
+    Apart::with(&[("REFRESH_GRACE", "0"), ("INVITATION_TOKEN_IN_RESPONSE", "")]);
+
 impl Apart {
     /// With these settings beside those of all targets.
     pub(crate) const fn with(more: &'static More) -> Self {

@@ -15,6 +15,7 @@ crate::cases!("emails":
     names_that_would_end_a_header_are_refused,
     texts_keep_their_lines_and_dots,
     an_invitation_has_the_token_that_accepts_it,
+    a_stranger_is_sent_no_link_but_the_operators,
     a_repeated_one_can_be_known,
     a_refused_one_is_given_up_and_a_delayed_one_is_not,
 );
@@ -149,8 +150,9 @@ async fn an_invitation_has_the_token_that_accepts_it(target: &'static Target) {
     let guest = Actor::register(target, "guest").await;
     let shown = tenant.invite(&tenant.manager, &guest.email).await;
     let mail = target.mail_to(&guest.email).await;
-    assert_eq!(mail.subject, "Zo\u{eb} \u{1F9ED} invites you to A tenant");
-    assert!(mail.text.contains("as member"), "{mail:?}");
+    assert_eq!(mail.subject, "You are invited to \u{201c}A tenant\u{201d}");
+    let invites = "Zo\u{eb} \u{1F9ED} invites you to \u{201c}A tenant\u{201d}, as member.";
+    assert!(mail.text.starts_with(invites), "{mail:?}");
     let tokens: Vec<_> = mail.text.lines().filter(|line| *line == shown).collect();
     assert_eq!(tokens.len(), 1, "{mail:?}");
     let joined = guest.post("/v1/invitations/accept").json(&json!({ "token": tokens[0] })).send().await;
@@ -160,6 +162,26 @@ async fn an_invitation_has_the_token_that_accepts_it(target: &'static Target) {
     assert!(!deliveries.text.contains(&shown));
     let rows = target.backdoor.snapshot(&tenant.id).await;
     assert!(rows.iter().all(|row| !row.contains(&shown)));
+}
+
+async fn a_stranger_is_sent_no_link_but_the_operators(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    rename(&tenant.manager, "Your prize: https://evil.example/prize or win@evil.example").await;
+    let name = json!({ "name": "www.evil.example: \u{202e}\u{3002}log in and get everything that you have ever wanted" });
+    tenant.owner.patch("/v1/tenant").tenant(&tenant.id).json(&name).send().await.expect(200);
+    tenant.configure(&json!({ "email_sender_name": "evil.example/login" })).await.expect(200);
+    let guest = address();
+    let token = tenant.invite(&tenant.manager, &guest).await;
+    let mail = target.mail_to(&guest).await;
+    assert_eq!(
+        mail.subject,
+        "You are invited to \u{201c}www evil example log in and get everyth\u{2026}\u{201d}"
+    );
+    assert_eq!(mail.from, ("evil example login".to_owned(), EMAIL_FROM.to_owned()));
+    let text = mail.text.replace(&token, "");
+    for part in ["evil.example", "@", "/", "\u{202e}"] {
+        assert!(!text.contains(part), "{part:?}: {mail:?}");
+    }
 }
 
 async fn a_repeated_one_can_be_known(target: &'static Target) {

@@ -28,6 +28,7 @@ mod identities;
 mod imports;
 mod input;
 mod interleaving;
+mod invitation_mails;
 mod invitations;
 mod lists;
 mod logs;
@@ -147,6 +148,7 @@ fn main() -> ExitCode {
         logs::cases(),
         members::cases(),
         invitations::cases(),
+        invitation_mails::cases(),
         config::cases(),
         admin::cases(),
         chain::cases(),
@@ -208,7 +210,8 @@ fn main() -> ExitCode {
         println!("{target}: {passed} passed, {failed} failed");
     }
     runtime.block_on(join_all(targets.iter().map(|target| target.stop())));
-    runtime.block_on(join_all([&throttle::LIMITED, &courier::IMPATIENT].map(apart::Apart::stop)));
+    let apart = [&throttle::LIMITED, &courier::IMPATIENT, &apart::STRICT];
+    runtime.block_on(join_all(apart.map(apart::Apart::stop)));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -5,12 +5,19 @@ use bailiwick_tests::{
     client::Answer,
     targets::Target,
 };
+use futures::future::join_all;
 use serde_json::{Value, json};
+
+use crate::apart::STRICT;
 
 crate::cases!("sessions":
     tokens_are_renewed,
     a_refresh_token_that_is_used_again_ends_the_session,
-    of_many_who_refresh_at_once_one_does,
+    a_moment_later_it_brings_the_same_tokens_again,
+    an_older_one_ends_the_session_at_any_time,
+    the_moment_is_as_long_as_the_operator_says,
+    in_that_moment_what_ends_a_session_ends_it,
+    many_who_refresh_at_once_go_on_with_one_session,
     refresh_tokens_that_are_none,
     an_expired_session_is_not_renewed,
     logging_out_counts_at_once,
@@ -30,6 +37,13 @@ async fn refresh(target: &'static Target, token: &str) -> Answer {
 async fn me(target: &'static Target, token: &str) -> Answer {
     let bearer = format!("Bearer {token}");
     Actor::anonymous(target).get("/v1/me").header("authorization", &bearer).send().await
+}
+
+/// Has it been so long since the session of these tokens was renewed: since this point in time.
+async fn renewed_at(target: &'static Target, tokens: &Answer, at: &str) {
+    let id = session_of(&tokens.text_at("/access_token"));
+    let sql = format!("UPDATE sessions SET refreshed_at = '{at}' WHERE id = '{id}'");
+    target.backdoor.sql(&sql).await;
 }
 
 async fn tokens_are_renewed(target: &'static Target) {
@@ -52,6 +66,7 @@ async fn a_refresh_token_that_is_used_again_ends_the_session(target: &'static Ta
     let tenant = Tenant::create(target).await;
     let first = tenant.owner.session().await;
     let second = refresh(target, &first.text_at("/refresh_token")).await.expect(200);
+    renewed_at(target, &second, "2026-01-01T00:00:00.000Z").await;
     let stolen = refresh(target, &first.text_at("/refresh_token")).await;
     stolen.problem(401, "invalid_refresh_token");
     // Neither who took it nor who had it goes on.
@@ -67,14 +82,113 @@ async fn a_refresh_token_that_is_used_again_ends_the_session(target: &'static Ta
     tenant.owner.get("/v1/tenant").tenant(&tenant.id).send().await.expect(200);
 }
 
-async fn of_many_who_refresh_at_once_one_does(target: &'static Target) {
+/// A second tab, or somebody who never got the answer.
+async fn a_moment_later_it_brings_the_same_tokens_again(target: &'static Target) {
+    let actor = Actor::register(target, "twice").await;
+    let first = actor.session().await;
+    let token = |answer: &Answer| answer.text_at("/refresh_token");
+    let second = refresh(target, &token(&first)).await.expect(200);
+    let again = refresh(target, &token(&first)).await.expect(200);
+    assert_eq!((token(&second), &again.body["expires_in"]), (token(&again), &json!(900)));
+    for tokens in [&first, &second, &again] {
+        me(target, &tokens.text_at("/access_token")).await.expect(200);
+    }
+    // Each of the two goes on from there, and neither is in the other's way.
+    let third = refresh(target, &token(&second)).await.expect(200);
+    let third_again = refresh(target, &token(&again)).await.expect(200);
+    assert_eq!(token(&third), token(&third_again));
+    let fourth = refresh(target, &token(&third_again)).await.expect(200);
+    let ids = [&first, &second, &again, &third, &fourth].map(|one| session_of(&one.text_at("/access_token")));
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let distinct = [&first, &second, &third, &fourth].map(token);
+    assert!((0..4).all(|at| !distinct[..at].contains(&distinct[at])));
+}
+
+async fn an_older_one_ends_the_session_at_any_time(target: &'static Target) {
+    let actor = Actor::register(target, "older").await;
+    let first = actor.session().await.text_at("/refresh_token");
+    let second = refresh(target, &first).await.expect(200);
+    let third = refresh(target, &second.text_at("/refresh_token")).await.expect(200);
+    // It is not the last that was used.
+    refresh(target, &first).await.problem(401, "invalid_refresh_token");
+    for tokens in [&second, &third] {
+        refresh(target, &tokens.text_at("/refresh_token")).await.problem(401, "invalid_refresh_token");
+        me(target, &tokens.text_at("/access_token")).await.problem(401, "invalid_token");
+    }
+}
+
+async fn the_moment_is_as_long_as_the_operator_says(target: &'static Target) {
+    let actor = Actor::register(target, "moment").await;
+    let ended = async |target: &'static Target, first: &Answer, second: &Answer| {
+        refresh(target, &first.text_at("/refresh_token")).await.problem(401, "invalid_refresh_token");
+        refresh(target, &second.text_at("/refresh_token")).await.problem(401, "invalid_refresh_token");
+        me(target, &second.text_at("/access_token")).await.problem(401, "invalid_token");
+    };
+    // The clock may have been set back since: then it is as far off.
+    for at in ["2026-01-01T00:00:00.000Z", "2100-01-01T00:00:00.000Z"] {
+        let first = actor.session().await;
+        let second = refresh(target, &first.text_at("/refresh_token")).await.expect(200);
+        renewed_at(target, &second, at).await;
+        ended(target, &first, &second).await;
+    }
+    let strict = STRICT.like(target).await;
+    let first = Actor::register(strict, "moment").await.session().await;
+    let second = refresh(strict, &first.text_at("/refresh_token")).await.expect(200);
+    ended(strict, &first, &second).await;
+}
+
+async fn in_that_moment_what_ends_a_session_ends_it(target: &'static Target) {
+    let actor = Actor::register(target, "ending").await;
+    let renewed = async || {
+        let first = actor.session().await;
+        let second = refresh(target, &first.text_at("/refresh_token")).await.expect(200);
+        let id = session_of(&second.text_at("/access_token"));
+        (first.text_at("/refresh_token"), second.text_at("/refresh_token"), id)
+    };
+    let refused = async |token: &str| {
+        refresh(target, token).await.problem(401, "invalid_refresh_token");
+    };
+    let (before, present, id) = renewed().await;
+    actor.delete(&format!("/v1/me/sessions/{id}")).send().await.expect(204);
+    refused(&before).await;
+    refused(&present).await;
+
+    let (before, present, id) = renewed().await;
+    target.backdoor.sql(&format!("UPDATE sessions SET expires_at = created_at WHERE id = '{id}'")).await;
+    refused(&before).await;
+    refused(&present).await;
+
+    // Who may not go on while an account is closed has not used anything again.
+    let (before, present, _) = renewed().await;
+    let disable = |when: &str| format!("UPDATE users SET disabled_at = {when} WHERE id = '{}'", actor.id);
+    target.backdoor.sql(&disable("created_at")).await;
+    refused(&before).await;
+    target.backdoor.sql(&disable("NULL")).await;
+    let again = refresh(target, &before).await.expect(200);
+    assert_eq!(again.text_at("/refresh_token"), present);
+
+    let change = json!({ "current_password": PASSWORD, "new_password": "another password" });
+    let (before, present, _) = renewed().await;
+    actor.post("/v1/me/password").json(&change).send().await.expect(204);
+    refused(&before).await;
+    refused(&present).await;
+}
+
+async fn many_who_refresh_at_once_go_on_with_one_session(target: &'static Target) {
     let actor = Actor::register(target, "hasty").await;
-    let token = actor.session().await.text_at("/refresh_token");
-    let (one, two, three) =
-        tokio::join!(refresh(target, &token), refresh(target, &token), refresh(target, &token));
-    let mut statuses = [one.status, two.status, three.status];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 401, 401], "{one:?} {two:?} {three:?}");
+    let first = actor.session().await;
+    let token = first.text_at("/refresh_token");
+    let answers = join_all((0..12).map(|_| refresh(target, &token))).await;
+    let tokens: Vec<_> = answers.into_iter().map(|answer| answer.expect(200)).collect();
+    let id = session_of(&first.text_at("/access_token"));
+    for one in &tokens {
+        assert_eq!(one.text_at("/refresh_token"), tokens[0].text_at("/refresh_token"));
+        assert_eq!(session_of(&one.text_at("/access_token")), id);
+        me(target, &one.text_at("/access_token")).await.expect(200);
+    }
+    let good = format!("SELECT count(*) FROM sessions WHERE user_id = '{}' AND revoked_at IS NULL", actor.id);
+    assert_eq!(target.backdoor.count(&good).await, 2);
+    refresh(target, &tokens[0].text_at("/refresh_token")).await.expect(200);
 }
 
 async fn refresh_tokens_that_are_none(target: &'static Target) {

@@ -45,6 +45,26 @@ async fn what_is_too_old_is_dropped(database: &str, backdoor: &Backdoor) {
     second.kill().await;
 }
 
+/// What was shown when the operator allowed it is not shown again when they do not.
+#[tokio::test]
+async fn an_invitations_token_is_not_repeated_where_it_is_not_to_be_shown() {
+    let (_directory, database, _) = sqlite().await;
+    let shown = |shown: &str| [("INVITATION_TOKEN_IN_RESPONSE", shown.to_owned())];
+    let invitation = ("/v1/invitations", json!({ "email": "guest@example.com", "role": "viewer" }));
+    let first = Instance::start(&database, &shown("true")).await;
+    let (_, owner) = first.register("owner@example.com", None).await;
+    let made = post(&first, &owner, "key", invitation.clone()).await;
+    let again = post(&first, &owner, "key", invitation.clone()).await;
+    assert_eq!((made.text_at("/token").len(), &made.body), (86, &again.body));
+    first.kill().await;
+    let second = Instance::start(&database, &shown("false")).await;
+    let again = post(&second, &owner, "key", invitation).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!((&again.body["id"], &again.body["token"]), (&made.body["id"], &Value::Null));
+    assert!(!again.text.contains(&made.text_at("/token")[60..]));
+    second.kill().await;
+}
+
 #[tokio::test]
 async fn what_is_too_old_is_dropped_on_sqlite() {
     let (_directory, database, backdoor) = sqlite().await;

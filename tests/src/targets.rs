@@ -212,7 +212,7 @@ pub fn native(database_url: &str) -> Command {
 
 /// What all targets have. Where a time that has passed makes something happen, it is short, for nobody wants to wait;
 /// where something has to happen before it has passed, it is long, for a machine may be slow.
-fn settings() -> [(&'static str, &'static str); 19] {
+fn settings() -> [(&'static str, &'static str); 21] {
     [
         ("JWT_SECRET", JWT_SECRET),
         ("BCRYPT_COST", "4"),
@@ -234,6 +234,9 @@ fn settings() -> [(&'static str, &'static str); 19] {
         ("OUTBOX_BACKOFF_MAX", "400ms"),
         ("OUTBOX_ATTEMPTS", "3"),
         ("OUTBOX_LEASE", "20m"),
+        ("REFRESH_GRACE", "1h"),
+        // Most tests are not about mails.
+        ("INVITATION_TOKEN_IN_RESPONSE", "true"),
     ]
 }
 

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 pub(crate) use self::values::JwtKey;
 pub use self::values::{
-    BcryptCost, EmailProvider, JwtKeys, JwtSecret, LogFormat, PageUrl, Registration, Secret,
+    BcryptCost, EmailProvider, Grace, JwtKeys, JwtSecret, LogFormat, PageUrl, Registration, Secret,
 };
 use crate::{
     cors::Cors,
@@ -106,6 +106,10 @@ settings! {
     Everywhere token_ttl: Duration = "TOKEN_TTL" or "15m";
     /// How long a session can be renewed after it was last renewed.
     Everywhere refresh_ttl: Duration = "REFRESH_TTL" or "30d";
+    /// How long after a renewal the refresh token before it brings the same session's tokens once more, so that two tabs that
+    /// renew at once, and who never got the answer, go on. After that, and for any older one, it ends the session. `0` has
+    /// it end the session at once.
+    Everywhere refresh_grace: Grace = "REFRESH_GRACE" or "10s";
     /// Where the keys of an identity provider are (its `jwks_uri`): its tokens are taken beside our own. By https; by
     /// http only from this machine. Together with `JWT_ISSUER` and `JWT_AUDIENCE`.
     Everywhere jwks_url: Option<String> = "JWKS_URL";
@@ -148,6 +152,10 @@ settings! {
     Everywhere cors_origins: Cors = "CORS_ORIGINS";
     /// How long an invitation can be accepted.
     Everywhere invitation_ttl: Duration = "INVITATION_TTL" or "7d";
+    /// Whether the answer to making an invitation has the token that accepts it. Otherwise it is in the mail alone, so that
+    /// who accepts can read the address's mail, and who invites cannot accept in its name. If it is not set: only while
+    /// `EMAIL_PROVIDER` is `console`, because then no mail reaches anybody.
+    Everywhere invitation_token_in_response: Option<bool> = "INVITATION_TOKEN_IN_RESPONSE";
     /// How long a password can be reset after somebody asked for that.
     Everywhere password_reset_ttl: Duration = "PASSWORD_RESET_TTL" or "1h";
     /// The page by which your application accepts invitations, with `{token}` where their token goes:
@@ -322,6 +330,22 @@ impl Config {
     pub(crate) fn keys(&self) -> impl Iterator<Item = JwtKey> {
         let unnamed = self.jwt_secret.iter().map(|secret| JwtKey { id: None, secret: secret.clone() });
         self.jwt_keys.0.iter().cloned().chain(unnamed)
+    }
+
+    /// Whether who makes an invitation is shown its token.
+    pub fn shows_invitation_tokens(&self) -> bool {
+        self.invitation_token_in_response.unwrap_or(self.email_provider == EmailProvider::Console)
+    }
+
+    /// What an operator should know of it at the start, if it does.
+    pub fn invitation_tokens_shown(&self) -> Option<&'static str> {
+        let by_hand = self.invitation_token_in_response.is_some();
+        self.shows_invitation_tokens().then_some(if by_hand {
+            "INVITATION_TOKEN_IN_RESPONSE is on: who invites an address can accept in its name"
+        } else {
+            "No mail is configured (EMAIL_PROVIDER is console), so who makes an invitation is shown its token, and can accept \
+             in the name of its address; INVITATION_TOKEN_IN_RESPONSE says otherwise"
+        })
     }
 
     /// Whether a trace that begins here, whose first span has this random id, is recorded.

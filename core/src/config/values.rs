@@ -1,6 +1,6 @@
 //! The types that settings have.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::Parse;
 
@@ -84,6 +84,16 @@ impl Parse for PageUrl {
         }
         Err("expected the address of a page with {token} in it, such as https://app.example.com/join#{token}."
             .to_owned())
+    }
+}
+
+/// A time that may be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grace(pub(crate) Duration);
+
+impl Parse for Grace {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "0" { Ok(Self(Duration::ZERO)) } else { Duration::parse(text).map(Self) }
     }
 }
 
@@ -250,6 +260,13 @@ mod tests {
         ] {
             assert!(PageUrl::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_grace_may_be_none() {
+        assert_eq!(Grace::parse("0"), Ok(Grace(Duration::ZERO)));
+        assert_eq!(Grace::parse("10s"), Ok(Grace(Duration::from_secs(10))));
+        assert!(Grace::parse("10").is_err() && Grace::parse("").is_err());
     }
 
     #[test]

@@ -117,7 +117,12 @@ impl TenantScope {
     /// The answer that was kept for the same user under the same key, if there is one.
     pub(crate) async fn recall(&self) -> Result<Option<Answer>> {
         match &self.context.key {
-            Some(key) => idempotency::recall(self, &self.own(key)).await,
+            Some(key) => {
+                let answer = idempotency::recall(self, &self.own(key)).await?;
+                // An invitation's token may have been shown when the operator allowed that, or before one could say.
+                let shown = self.app().config.shows_invitation_tokens();
+                Ok(if shown { answer } else { answer.map(|answer| answer.without("token")) })
+            }
             None => Ok(None),
         }
     }

@@ -28,7 +28,7 @@ pub(crate) struct SessionTokens {
     token_type: &'static str,
     /// Seconds for which the access token is valid.
     expires_in: i64,
-    /// Renews both. It is good once: what it brings takes its place.
+    /// Renews both. It is good once: what it brings takes its place. Within `REFRESH_GRACE` it brings the same again.
     #[cfg_attr(feature = "openapi", schemars(with = "RefreshToken"))]
     refresh_token: String,
     /// Seconds for which the refresh token is valid.

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 pub(crate) use self::providers::SLACK_HOSTS;
 
-use crate::values::{
-    InvitationId, InvitedRole, NotificationKind, ProjectId, ProjectStatus, Role, TaskId, UserId,
+use crate::{
+    limits,
+    values::{InvitationId, InvitedRole, NotificationKind, ProjectId, ProjectStatus, Role, TaskId, UserId},
 };
 
 /// What people are told of.
@@ -62,13 +63,14 @@ impl Notice {
         Self { kind, title, body: String::new(), subject: ("member", user.0) }
     }
 
-    /// That somebody is invited. The token is added when it is sent.
+    /// That somebody is invited. The token is added when it is sent. It goes to a stranger, who may be no friend of who
+    /// invites: of the names that those have chosen it has only what is [plain].
     pub(crate) fn invited(actor: &str, id: InvitationId, tenant: &str, role: InvitedRole) -> Self {
-        let title = format!("{actor} invites you to {tenant}");
+        let (actor, tenant) = (plain(actor), plain(tenant));
         Self {
             kind: NotificationKind::Invitation,
-            body: format!("{title}, as {}.", role.as_str()),
-            title,
+            title: format!("You are invited to \u{201c}{tenant}\u{201d}"),
+            body: format!("{actor} invites you to \u{201c}{tenant}\u{201d}, as {}.", role.as_str()),
             subject: ("invitation", id.0),
         }
     }
@@ -91,5 +93,59 @@ impl Notice {
             body: body.to_owned(),
             subject: ("task", task.0),
         }
+    }
+}
+
+/// A name as a stranger may be shown it: one line of at most [`limits::INVITATION_NAME`] characters, of which no reader
+/// makes a link or an address, and which says nothing in another direction than it is written in. What would be part of a
+/// link becomes a space: `/ \\ : @ < >`, and the full stops that a letter or digit follows.
+pub(crate) fn plain(name: &str) -> String {
+    let mut plain = String::new();
+    let mut characters = name.chars().peekable();
+    while let Some(character) = characters.next() {
+        let linked = characters.peek().is_some_and(|next| next.is_alphanumeric());
+        plain.push(match character {
+            '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' if linked => ' ',
+            '/' | '\\' | ':' | '@' | '<' | '>' | '\u{ff0f}' | '\u{ff1a}' | '\u{ff20}' => ' ',
+            other if other.is_control() || turns(other) => ' ',
+            other => other,
+        });
+    }
+    let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    if plain.chars().count() <= limits::INVITATION_NAME {
+        return plain;
+    }
+    plain.chars().take(limits::INVITATION_NAME - 1).chain(['\u{2026}']).collect()
+}
+
+/// Whether it changes the direction of writing, or ends a line.
+fn turns(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_is_shown_no_link() {
+        for (name, shown) in [
+            ("A tenant", "A tenant"),
+            ("Acme Inc., Ltd.", "Acme Inc., Ltd."),
+            (
+                "M\u{fc}ller & S\u{f6}hne (\u{6771}\u{4eac}) \u{1F469}\u{200D}\u{1F4BB}",
+                "M\u{fc}ller & S\u{f6}hne (\u{6771}\u{4eac}) \u{1F469}\u{200D}\u{1F4BB}",
+            ),
+            ("Win! https://evil.example/now", "Win! https evil example now"),
+            ("www.evil.example", "www evil example"),
+            ("evil\u{3002}example \u{ff0f} x@evil.example", "evil example x evil example"),
+            ("a\r\nBcc: b\u{202e}c", "a Bcc b c"),
+            ("...", "..."),
+        ] {
+            assert_eq!(plain(name), shown);
+        }
+        assert_eq!(plain(&"\u{fc}".repeat(40)).chars().count(), 40);
+        let long = plain(&"\u{fc}".repeat(100));
+        assert!(long.chars().count() == 40 && long.ends_with("\u{fc}\u{2026}"), "{long}");
     }
 }

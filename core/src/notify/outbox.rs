@@ -9,7 +9,10 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use futures_util::{FutureExt, future::join_all};
 use uuid::Uuid;
 
-use super::providers::{Message, provider};
+use super::{
+    plain,
+    providers::{Message, provider},
+};
 use crate::{
     dispatch::{App, Courier, Meter},
     ports::SendFailure,
@@ -185,6 +188,8 @@ async fn send(app: &App, meter: &Meter, ticket: &Ticket, content: &Content) -> R
         return Err(SendFailure::Never("the channel has no provider".to_owned()));
     };
     let mut body = content.body.clone();
+    let mut tenant_name = content.tenant_name.as_str().to_owned();
+    let mut config = TenantConfig::read(content.config.clone());
     if content.kind == NotificationKind::Invitation {
         let (tenant, id) = (ticket.tenant_id, InvitationId(content.subject_id));
         let token =
@@ -196,11 +201,14 @@ async fn send(app: &App, meter: &Meter, ticket: &Ticket, content: &Content) -> R
             None => format!("This is the token of the invitation:\n\n{}", token.expose()),
         };
         body = format!("{body}\n\n{way_in}\n");
+        // It goes to a stranger: who sends it is as plain as what it says.
+        let sender = config.email_sender_name.take();
+        tenant_name = plain(sender.as_ref().map_or(&tenant_name, |name| name.as_str()));
     }
     let message = Message {
         id: ticket.id.0,
-        tenant_name: content.tenant_name.as_str().to_owned(),
-        config: TenantConfig::read(content.config.clone()),
+        tenant_name,
+        config,
         address: content.address.clone(),
         title: content.title.clone(),
         body,

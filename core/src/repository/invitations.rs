@@ -1,7 +1,8 @@
 //! Invitations: made by managers, accepted by whoever has the token and the address.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
+use http::header;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -15,7 +16,7 @@ use crate::{
     cursor::{Cursor, Page, PageSize},
     dispatch::{Account, App, Batch, Outcome, Slot},
     input::input,
-    json,
+    json, limits,
     notify::Notice,
     problem::{Code, Problem, Result},
     reply::Answer,
@@ -58,6 +59,14 @@ statements! { "invitations";
     tenant NO_MEMBER = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
          WHERE m.tenant_id = ?1 AND u.email = ?2 AND m.imported_at IS NULL \
          AND (u.password_hash <> '' OR EXISTS (SELECT 1 FROM identities k WHERE k.user_id = u.id)))";
+
+    /// A row if fewer than so many invitations of an address were made since.
+    tenant FEW_OF_ADDRESS = "SELECT 1 AS ok WHERE (SELECT count(*) FROM invitations \
+         WHERE tenant_id = ?1 AND email = ?2 AND created_at > ?3) < ?4";
+
+    /// When the last of them were made, newest first.
+    tenant LATEST_OF_ADDRESS = "SELECT created_at FROM invitations \
+         WHERE tenant_id = ?1 AND email = ?2 AND created_at > ?3 ORDER BY created_at DESC LIMIT ?4";
 
     tenant REVOKE = "UPDATE invitations SET revoked_at = ?2 \
          WHERE tenant_id = ?1 AND id = ?3 AND accepted_at IS NULL AND revoked_at IS NULL";
@@ -110,16 +119,17 @@ record! {
     }
 }
 
-/// An invitation that was just made: the only time that its token is shown.
+/// An invitation that was just made.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MadeInvitation {
     /// The invitation.
     #[serde(flatten)]
     pub invitation: Invitation,
-    /// What accepts it. It is not kept and cannot be shown again; it is in the email, too.
-    #[cfg_attr(feature = "openapi", schemars(with = "InvitationToken"))]
-    pub token: String,
+    /// What accepts it. It goes to the address by email; only where the operator allows it (`INVITATION_TOKEN_IN_RESPONSE`)
+    /// it is here, too, this once.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<InvitationToken>"))]
+    pub token: Option<String>,
 }
 
 /// It changes once at the most: when it is accepted or revoked.
@@ -211,6 +221,8 @@ impl Invitations for Repository<'_> {
         let mut batch = self.scope.batch();
         let _: Slot<i64> =
             batch.require(&NO_MEMBER, [email.clone().into()], Problem::new(Code::AlreadyMember));
+        let recent = [email.clone().into(), of_late(now).into(), limits::INVITATIONS_OF_ADDRESS.into()];
+        let _: Slot<i64> = batch.require(&FEW_OF_ADDRESS, recent.clone(), Problem::new(Code::QuotaExceeded));
         let _: Slot<()> = batch.add(&REVOKE_EXPIRED, [email.clone().into(), now.into()]);
         let _: Slot<()> = batch.add(
             &INSERT,
@@ -245,10 +257,19 @@ impl Invitations for Repository<'_> {
             accepted_by: None,
             created_at: now,
         };
-        let made = MadeInvitation { invitation, token: token.expose().to_owned() };
+        let token = app.config.shows_invitation_tokens().then(|| token.expose().to_owned());
+        let made = MadeInvitation { invitation, token };
         self.scope.keep(&mut batch, || Answer::created(&made))?;
-        self.scope.commit(batch, Some(role.inviter())).await?;
-        Ok(made)
+        match self.scope.commit(batch, Some(role.inviter())).await {
+            Ok(_) => Ok(made),
+            Err(problem) if problem.code == Code::QuotaExceeded => {
+                let mut batch = self.scope.batch();
+                let latest = batch.add::<Timestamp, _>(&LATEST_OF_ADDRESS, recent);
+                let (_, mut outcome) = self.scope.read(batch).await?;
+                Err(invited_often(now, &outcome.all(latest)?))
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     async fn get(&self, id: InvitationId) -> Result<Invitation> {
@@ -275,6 +296,20 @@ impl Invitations for Repository<'_> {
         self.record(&mut batch, event("invitation.revoked", id, json::object(Vec::new())))?;
         self.scope.commit(batch, Some(found.role.inviter())).await.map(drop)
     }
+}
+
+/// The time at which what is counted of an address begins.
+fn of_late(now: Timestamp) -> Timestamp {
+    now.minus(Duration::from_hours(limits::INVITATION_HOURS))
+}
+
+/// The address was invited too often: at these times, newest first.
+fn invited_often(now: Timestamp, latest: &[Timestamp]) -> Box<Problem> {
+    let oldest = latest.last().copied().unwrap_or(now);
+    let wait = (oldest.unix_millis() - of_late(now).unix_millis()).div_euclid(1000) + 1;
+    let (most, hours) = (limits::INVITATIONS_OF_ADDRESS, limits::INVITATION_HOURS);
+    let detail = format!("A tenant invites an address {most} times within {hours} hours at the most.");
+    Problem::with(Code::QuotaExceeded, detail).header(header::RETRY_AFTER, wait.max(1).to_string())
 }
 
 fn unusable(status: InvitationStatus) -> Box<Problem> {

@@ -1,5 +1,6 @@
 //! Sessions: each login makes one. An access token is good only while its session is, which is asked in the batch
-//! that the token is used for; a refresh token is good once.
+//! that the token is used for. A refresh token is good once; for a moment after that it brings what it brought the first
+//! time, for those who ask from two places at once or never got the answer.
 
 use std::future::Future;
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::{Account, App, Batch, Lobby, Slot},
+    dispatch::{Account, Batch, Lobby, Slot},
     input::{Fault, FaultCode, input},
     json,
     password::{HashJob, HashOutcome, NewPassword, Password},
@@ -43,6 +44,10 @@ statements! { "sessions";
          WHERE id = ?1 AND refresh_hash = ?2 AND revoked_at IS NULL AND expires_at > ?4 \
          AND EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.user_id AND u.disabled_at IS NULL) RETURNING user_id";
 
+    /// A session that was renewed in a span of time, before its end.
+    global RENEWED = "SELECT s.user_id, s.refresh_hash, u.disabled_at FROM sessions s JOIN users u ON u.id = s.user_id \
+         WHERE s.id = ?1 AND s.revoked_at IS NULL AND s.expires_at > ?2 AND s.refreshed_at > ?3 AND s.refreshed_at < ?4";
+
     global LIST = "SELECT ", COLUMNS, " FROM sessions WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
@@ -67,6 +72,14 @@ record! {
     }
 }
 
+record! {
+    struct Renewed {
+        user_id: UserId,
+        refresh_hash: String,
+        disabled_at: Option<Timestamp>,
+    }
+}
+
 /// A login that is still good.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -86,7 +99,7 @@ pub(crate) struct Session {
 input! {
     /// What renews a session's tokens.
     pub(crate) struct Refresh {
-        /// The refresh token that came last. It is good once.
+        /// The refresh token that came last. It is good once; within `REFRESH_GRACE` it brings the same one again.
         pub refresh_token: RefreshToken,
     }
 
@@ -116,7 +129,9 @@ pub(super) fn add(
 ) -> Result<Tokens> {
     let app = batch.app();
     let (session, now) = (SessionId(app.new_id()?), app.now());
-    let refresh = new_refresh_token(app, session)?;
+    let mut nonce = [0; 16];
+    app.ports.entropy.fill(&mut nonce)?;
+    let refresh = app.tokens.refresh(session, nonce);
     let _: Slot<()> = batch.add_global(&DELETE_EXPIRED, [user.into(), now.into()]);
     let expires_at = now.plus(app.config.refresh_ttl);
     let arguments = [
@@ -136,7 +151,8 @@ pub(crate) trait SignIn {
     /// Begins a session of somebody whose password was verified.
     fn begin(&self, verified: Verified) -> impl Future<Output = Result<Tokens>> + Send;
 
-    /// Renews its tokens. A refresh token that was used before ends the session: somebody else may have it.
+    /// Renews its tokens. A refresh token that was used before brings its successor again, while that is the last one and
+    /// `REFRESH_GRACE` lasts; otherwise it ends the session: somebody else may have it.
     fn refresh(&self, refresh: Refresh) -> impl Future<Output = Result<Tokens>> + Send;
 }
 
@@ -151,38 +167,44 @@ impl SignIn for Lobby {
 
     async fn refresh(&self, Refresh { refresh_token: old }: Refresh) -> Result<Tokens> {
         let (app, session) = (self.app(), old.session);
-        if !app.tokens.made(&old) {
-            return Err(Problem::new(Code::InvalidRefreshToken));
-        }
+        let refused = || Problem::new(Code::InvalidRefreshToken);
+        // Who makes one up ends nobody's session.
+        let new = app.tokens.successor(&old).ok_or_else(refused)?;
         app.count(Limit::Account, &session.to_string()).await?;
-        let (now, new) = (app.now(), new_refresh_token(app, session)?);
+        let (now, grace) = (app.now(), app.config.refresh_grace.0);
         let mut batch = self.batch();
         let expires_at = now.plus(app.config.refresh_ttl);
         let rotated = batch.add_global::<UserId, _>(
             &ROTATE,
             [session.into(), old.digest().into(), new.digest().into(), now.into(), expires_at.into()],
         );
-        if let Some(user) = self.run(batch).await?.optional(rotated)? {
+        // By a clock that was set back since, the last renewal is to come; a moment is as long in both directions.
+        let span = [session.into(), now.into(), now.minus(grace).into(), now.plus(grace).into()];
+        let renewed = batch.add_global::<Renewed, _>(&RENEWED, span);
+        let mut outcome = self.run(batch).await?;
+        if let Some(user) = outcome.optional(rotated)? {
             return Ok(Tokens { user, session, refresh: new });
+        }
+        if let Some(Renewed { user_id: user, refresh_hash, disabled_at }) = outcome.optional(renewed)?
+            && let Some(refresh) = app.tokens.successor_again(&old, &refresh_hash)
+        {
+            return if disabled_at.is_none() {
+                Ok(Tokens { user, session, refresh })
+            } else {
+                Err(refused())
+            };
         }
         // It was made here. If it is not the next one, it was used before: somebody else may have it.
         let mut batch = self.batch();
         let revoked = batch
             .add_global::<SessionId, _>(&REVOKE_REUSED, [session.into(), old.digest().into(), now.into()]);
-        let problem = Problem::new(Code::InvalidRefreshToken);
         Err(match self.run(batch).await?.optional(revoked)? {
-            None => problem,
+            None => refused(),
             Some(_) => {
-                problem.because(format!("a refresh token was used again; session {session} was revoked"))
+                refused().because(format!("a refresh token was used again; session {session} was revoked"))
             }
         })
     }
-}
-
-fn new_refresh_token(app: &App, session: SessionId) -> Result<RefreshToken> {
-    let mut nonce = [0; 16];
-    app.ports.entropy.fill(&mut nonce)?;
-    Ok(app.tokens.refresh(session, nonce))
 }
 
 /// One's own sessions.

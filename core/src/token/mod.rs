@@ -129,6 +129,14 @@ impl Key {
         RefreshToken::new(session, nonce, mac)
     }
 
+    /// The token that takes the place of this one.
+    fn successor(&self, token: &RefreshToken, nonce: [u8; 16]) -> RefreshToken {
+        let parts: [&[u8]; 3] = [b"successor", token.session.0.as_bytes(), &nonce];
+        let mut next = [0; 16];
+        next.copy_from_slice(&hmac_sha256(&self.refresh, &parts)[..16]);
+        self.refresh(token.session, next)
+    }
+
     fn reset(&self, id: ResetId) -> ResetToken {
         ResetToken::new(id, hmac_sha256(&self.reset, &[id.0.as_bytes()]))
     }
@@ -244,16 +252,30 @@ impl Tokens {
         self.keys().map(|key| key.reset(id)).find(same)
     }
 
-    /// A refresh token of a session.
+    /// The first refresh token of a session.
     pub(crate) fn refresh(&self, session: SessionId, nonce: [u8; 16]) -> RefreshToken {
         self.first.refresh(session, nonce)
     }
 
     /// Whether a refresh token was made here, and not made up.
-    pub(crate) fn made(&self, token: &RefreshToken) -> bool {
+    fn made(&self, token: &RefreshToken) -> bool {
         let Some(nonce) = token.nonce() else { return false };
         let made = |key: &Key| key.refresh(token.session, nonce);
         self.keys().any(|key| made(key).expose().as_bytes().ct_eq(token.expose().as_bytes()).into())
+    }
+
+    /// The token that takes the place of a refresh token when that is used. It can be made again from that one, so that
+    /// who asks twice is answered the same; `None` if that one was not made here.
+    pub(crate) fn successor(&self, token: &RefreshToken) -> Option<RefreshToken> {
+        let nonce = token.nonce().filter(|_| self.made(token))?;
+        Some(self.first.successor(token, nonce))
+    }
+
+    /// The token that took the place of a refresh token, by its digest; `None` if another one has that digest.
+    pub(crate) fn successor_again(&self, token: &RefreshToken, digest: &str) -> Option<RefreshToken> {
+        let nonce = token.nonce()?;
+        let same = |token: &RefreshToken| token.digest().as_bytes().ct_eq(digest.as_bytes()).into();
+        self.keys().map(|key| key.successor(token, nonce)).find(same)
     }
 
     /// What answers are encrypted by that are kept for whom these parts name: the first one, and what may have been

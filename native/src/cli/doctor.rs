@@ -146,6 +146,9 @@ fn settings(config: &Config, findings: &mut Findings) {
             "EMAIL_PROVIDER is console: emails, with the tokens of invitations and forgotten passwords, go into the log only.",
         );
     }
+    if let Some(sentence) = config.invitation_tokens_shown() {
+        findings.note(about, format!("{sentence}."));
+    }
     if findings.0.len() == before {
         findings.good(about, "They are complete.");
     }

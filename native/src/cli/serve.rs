@@ -29,6 +29,9 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     if config.fault_injection {
         tracing::warn!("FAULT_INJECTION is on: any client can make a request panic");
     }
+    if let Some(sentence) = config.invitation_tokens_shown() {
+        tracing::warn!("{sentence}");
+    }
     let proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|sentence| vec![sentence])?;
     let metrics = new_metrics()?;
     let (app, database) = start_measured(config.clone(), &metrics).await?;

@@ -75,10 +75,11 @@ impl Run {
                 text(&self.post(maker, party, "/v1/api-keys", &new).await?, "id")
             }
             Thing::Invitation => self.invitation(party).await,
-            // Its token is that of another address: who accepts it is told so, and gets no further.
+            // Its token is that of another address, or nobody's where it goes by mail alone: who accepts it is told so, and
+            // gets no further.
             Thing::InvitationToken => {
                 self.invitation(party).await?;
-                self.kept(&token_key(party)).ok_or_else(|| "There is no token of an invitation.".to_owned())
+                Ok(self.kept(&token_key(party)).unwrap_or_else(|| "A".repeat(86)))
             }
             Thing::Delivery => {
                 // The email of an invitation is one, though none that was given up.
@@ -156,7 +157,9 @@ impl Run {
         let email = format!("invited-{}@example.invalid", super::random()?);
         let new = json!({ "email": email, "role": "viewer" });
         let made = self.post(&party.owner, party, "/v1/invitations", &new).await?;
-        self.keep(token_key(party), &text(&made, "token")?);
+        if let Some(token) = made["token"].as_str() {
+            self.keep(token_key(party), token);
+        }
         text(&made, "id")
     }
 

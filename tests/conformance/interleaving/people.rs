@@ -17,6 +17,7 @@ crate::cases!("interleaving::people":
     who_is_suspended_meanwhile_is_not_let_in_by_a_new_role,
     who_deletes_anothers_comment_is_a_manager_then,
     an_owner_who_is_demoted_invites_no_manager,
+    an_address_that_was_invited_often_meanwhile,
     an_invitation_that_is_revoked_is_accepted_by_nobody,
     an_invitation_goes_with_whoever_made_it,
     an_invitation_is_accepted_once,
@@ -105,6 +106,20 @@ async fn an_owner_who_is_demoted_invites_no_manager(target: &'static Target) {
     assert_eq!(answer.body["required_role"], "owner");
     let made = tenant.owner.get("/v1/invitations").tenant(&tenant.id).send().await.expect(200);
     assert_eq!(made.body["data"], json!([]));
+}
+
+async fn an_address_that_was_invited_often_meanwhile(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let invitation = json!({ "email": format!("of-{}@example.com", tenant.slug), "role": "viewer" });
+    let invite = || tenant.manager.post("/v1/invitations").tenant(&tenant.id).json(&invitation);
+    let in_vain = async || {
+        let path = format!("/v1/invitations/{}", invite().send().await.expect(201).text_at("/id"));
+        tenant.manager.delete(&path).tenant(&tenant.id).send().await.expect(204);
+    };
+    for _ in 0..4 {
+        in_vain().await;
+    }
+    refused(&tenant, &tenant.manager, invite(), in_vain(), (429, "quota_exceeded")).await;
 }
 
 /// Somebody who is invited, and their acceptance.

@@ -94,7 +94,7 @@ impl Request {
 
     /// What is to come of it.
     pub(super) fn expecting(self, verdict: Result<Done, Refusal>) -> Plan {
-        Plan { request: self, verdict, even_so: None }
+        Plan { request: self, verdict, even_so: None, shown_again: None }
     }
 }
 
@@ -131,4 +131,6 @@ pub(super) struct Plan {
     pub(super) verdict: Result<Done, Refusal>,
     /// The user and the place of a session that ends although the request is refused.
     pub(super) even_so: Option<(usize, usize)>,
+    /// A token that was shown before, and may be once more.
+    pub(super) shown_again: Option<String>,
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use self::broken::Broken;
+use crate::apart::STRICT;
 
 crate::cases!("verify_isolation":
     finds_nothing_where_nothing_is,
@@ -53,6 +54,7 @@ async fn nothing_is_left(target: &Target, report: &Value) {
 }
 
 async fn finds_nothing_where_nothing_is(target: &'static Target) {
+    let target = STRICT.like(target).await;
     // It runs only where somebody has registered.
     Actor::register(target, "first").await;
     let (code, report) = verify(&target.url).await;

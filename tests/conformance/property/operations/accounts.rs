@@ -72,19 +72,27 @@ pub(super) fn refresh(world: &World, draw: &mut Draw) -> Plan {
     let place = draw.below(world.users[at].sessions.len());
     let session = &world.users[at].sessions[place];
     let spent = if draw.chance(20) { draw.one(&session.spent) } else { None };
-    let reused = spent.is_some();
+    // The one before the last brings the last one again; the grace of these targets does not pass.
+    let again = spent.is_some() && spent.as_ref() == session.spent.last();
+    let reused = spent.is_some() && !again;
     let body = json!({ "refresh_token": spent.unwrap_or_else(|| session.refresh.clone()) });
     let good = session.good && !reused;
+    let shown_again = again.then(|| session.refresh.clone());
     let plan = Scene::alone(None).post("/v1/auth/refresh").json(body);
     if good {
-        plan.expecting(done(200, move |world, answer| {
+        let plan = plan.expecting(done(200, move |world, answer| {
             let session = &mut world.users[at].sessions[place];
             let before = std::mem::replace(&mut session.refresh, answer.text_at("/refresh_token"));
-            session.spent.push(before);
+            match again {
+                true if before == session.refresh => {}
+                true => return Err("another token came of the same one".to_owned()),
+                false => session.spent.push(before),
+            }
             session.access = answer.text_at("/access_token");
             world.shown.extend([session.refresh.clone(), session.access.clone()]);
             Ok(())
-        }))
+        }));
+        Plan { shown_again, ..plan }
     } else {
         // Somebody else may have it: the session is over, which the model takes note of although it is refused.
         let mut plan = plan.expecting(Err((401, "invalid_refresh_token")));

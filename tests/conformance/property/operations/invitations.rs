@@ -32,6 +32,9 @@ pub(super) fn create(world: &World, draw: &mut Draw) -> Plan {
         if invited.is_some_and(|invited| inside.members.contains_key(&invited)) {
             return Err((409, "already_member"));
         }
+        if inside.invitations.values().filter(|it| it.email == email).count() >= 5 {
+            return Err((429, "quota_exceeded"));
+        }
         if inside.invitations.values().any(|it| it.email == email && it.status == "open") {
             return Err((409, "already_invited"));
         }
