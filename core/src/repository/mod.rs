@@ -18,6 +18,7 @@ pub mod members;
 pub(crate) mod memberships;
 pub mod notifications;
 pub mod operator;
+pub(crate) mod placeholders;
 pub mod projects;
 pub(crate) mod resets;
 pub(crate) mod retention;
@@ -58,6 +59,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     notifications::ALL,
     operator::ALL,
     operator::users::ALL,
+    placeholders::ALL,
     projects::ALL,
     resets::ALL,
     retention::ALL,

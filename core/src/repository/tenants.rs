@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Repository,
     activity::{self, Event},
-    memberships,
+    memberships, placeholders,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -72,12 +72,11 @@ statements! { "tenants";
     tenant DELETE_DELIVERIES = "DELETE FROM deliveries WHERE tenant_id = ?1";
     tenant DELETE_INVITATIONS = "DELETE FROM invitations WHERE tenant_id = ?1";
     tenant DELETE_ACTIVITY = "DELETE FROM activity WHERE tenant_id = ?1";
-    tenant DELETE_IMPORTS = "DELETE FROM imports WHERE tenant_id = ?1";
     tenant DELETE_MEMBERSHIPS = "DELETE FROM memberships WHERE tenant_id = ?1";
     tenant DELETE = "DELETE FROM tenants WHERE id = ?1";
 }
 
-/// What a tenant leaves, children before their parents.
+/// What a tenant leaves, children before their parents. Imports of the same id are the business of those who bring them.
 const DELETE_ROWS: &[TenantSql] = &[
     DELETE_COMMENTS,
     DELETE_TASKS,
@@ -86,17 +85,17 @@ const DELETE_ROWS: &[TenantSql] = &[
     DELETE_DELIVERIES,
     DELETE_INVITATIONS,
     DELETE_ACTIVITY,
-    DELETE_IMPORTS,
     DELETE_MEMBERSHIPS,
 ];
 
 /// Adds to a batch that the tenant is deleted with all its rows; the tenant `default` cannot be.
-pub(super) fn delete(batch: &mut Batch<'_>) {
+pub(super) fn delete(batch: &mut Batch<'_>, tenant: TenantId) {
     let _: Slot<TenantId> = batch.require(&NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
     for rows in DELETE_ROWS {
         let _: Slot<()> = batch.add(rows, []);
     }
     let _: Slot<()> = batch.add(&DELETE, []);
+    placeholders::forget(batch, tenant);
 }
 
 record! {
@@ -307,7 +306,7 @@ impl Settings for Repository<'_> {
         let fault = Fault::new(FaultCode::NotAllowed, "Expected the slug of this tenant.").within("confirm");
         let unconfirmed = Problem::faults(Code::InvalidParameter, vec![fault]);
         let _: Slot<TenantId> = batch.require(&CONFIRM, [confirm.into()], unconfirmed);
-        delete(&mut batch);
+        delete(&mut batch, self.scope.tenant());
         self.scope.commit(batch, None).await.map(drop)
     }
 }
