@@ -182,21 +182,6 @@ async fn fill(tenant: &Tenant<'_>) {
     tenant.api_key(&tenant.member.id).await;
     tenant.notification(&tenant.member.id).await;
     tenant.dead_delivery().await;
-    // Somebody else brings in a tenant of the same id, which comes to nothing as long as this one is there.
-    for sql in [
-        format!(
-            "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) VALUES ('{}', '{}', \
-             '{{}}', 1, 'none', '2026-01-01T00:00:00.000Z', '2100-01-01T00:00:00.000Z')",
-            tenant.id, tenant.viewer.id
-        ),
-        format!(
-            "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, content) VALUES ('{}', '{}', 0, 'users', \
-             'users:none', '{{}}')",
-            tenant.id, tenant.viewer.id
-        ),
-    ] {
-        tenant.owner.target.backdoor.sql(&sql).await;
-    }
     let assign = json!({ "assignee_id": tenant.member.id });
     let path = format!("/v1/tasks/{task}");
     tenant.owner.patch(&path).tenant(&tenant.id).json(&assign).send().await.expect(200);
@@ -207,7 +192,10 @@ async fn deleting_a_tenant_removes_all_of_it_and_nothing_else(target: &'static T
     other.admit(&tenant.owner, "viewer").await;
     fill(&tenant).await;
     fill(&other).await;
-    for table in target.backdoor.tenant_tables().await {
+    let mut tables = target.backdoor.tenant_tables().await;
+    // What somebody brings in is theirs, whatever id it has.
+    tables.retain(|table| !["imports", "import_rows"].contains(&table.as_str()));
+    for table in tables {
         let rows = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{}'", tenant.id);
         assert!(target.backdoor.count(&rows).await > 0, "{table} has no rows, so it would prove nothing");
     }

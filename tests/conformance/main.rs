@@ -23,6 +23,7 @@ mod config;
 mod courier;
 mod emails;
 mod freshness;
+mod hearsay;
 mod idempotency;
 mod identities;
 mod imports;
@@ -170,6 +171,7 @@ fn main() -> ExitCode {
         input::cases(),
         conditional::cases(),
         freshness::cases(),
+        hearsay::cases(),
         imports::cases(),
         pieces::cases(),
         neighbours::cases(),

@@ -178,7 +178,7 @@ impl Things {
         for sql in [
             format!(
                 "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
-                 VALUES ('{member}', 'member-{round}@example.com', 'M', '', {now}, {now}, 1)"
+                 VALUES ('{member}', 'member-{round}@example.com', 'M', 'x', {now}, {now}, 1)"
             ),
             format!(
                 "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \

@@ -103,8 +103,9 @@ impl Export {
         for (index, id) in users.iter().enumerate() {
             let name = if index == 1 { long(100) } else { pick(&TEXTS, index).to_owned() };
             let email = format!("{slug}-{index}@example.com");
-            let user =
-                json!({ "id": id, "email": email, "name": name, "password_hash": null, "disabled_at": null });
+            let user = json!({
+                "id": id, "email": email, "imported_email": null, "name": name, "password_hash": null, "disabled_at": null,
+            });
             add("users", user, index, true);
         }
         let config = json!({
@@ -121,8 +122,10 @@ impl Export {
                 if index == 0 { "owner" } else { pick(&["owner", "manager", "member", "viewer"], index) };
             let status = if index % 5 == 4 { "suspended" } else { "active" };
             let muted = pick(&[json!([]), json!(["submitted", "task_assigned", "role_changed"])], index);
-            let it =
-                json!({ "id": ids.next(), "user_id": user, "role": role, "status": status, "muted": muted });
+            let it = json!({
+                "id": ids.next(), "user_id": user, "role": role, "status": status, "muted": muted, "imported_at": null,
+                "imported_id": null,
+            });
             add("memberships", it, index, true);
         }
         let statuses = ["draft", "submitted", "approved", "rejected", "in_progress", "completed", "archived"];

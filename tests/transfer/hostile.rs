@@ -24,7 +24,7 @@ const FAULTS: &[Fault] = &[
     ("projects", 2, |row| row["version"] = json!(1.5), "line #: version: Expected a whole number"),
     ("projects", 2, |row| row["created_at"] = json!("yesterday"), "line #: created_at: Expected a time"),
     ("projects", 2, |row| row["id"] = json!("1"), "line #: id: Expected a UUID"),
-    // Pages begin after the lowest id and end before the highest; the operator's imports are kept under the lowest.
+    // Pages begin after the lowest id and end before the highest.
     ("users", 1, |row| row["id"] = json!(uuid::Uuid::nil()), "line #: id: Expected a UUID of version 7"),
     ("tasks", 2, |row| row["id"] = json!(uuid::Uuid::max()), "line #: id: Expected a UUID of version 7"),
     (
@@ -156,16 +156,22 @@ async fn what_is_not_right_is_refused_with_its_line() {
     let mut file = good.clone();
     file.rows[5]["more"] = json!(1);
     refused(file, "line 7: more: Nothing of this name").await;
-    // Two with the same address, two open invitations of one: only all rows together show that.
-    let mut file = good.clone();
-    file.row("users", 2)["email"] = file.row("users", 1)["email"].clone();
-    refused(file, "Two rows of users have the same key").await;
-    let mut file = good.clone();
-    file.row("invitations", 3)["email"] = file.row("invitations", 0)["email"].clone();
-    refused(file, "Two rows of invitations have the same key").await;
-    let mut file = good.clone();
-    file.row("memberships", 1)["id"] = file.row("memberships", 0)["id"].clone();
-    refused(file, "Two rows of memberships have the same key").await;
+    // Two with the same address, two open invitations of one, two with the same id that is not what others name them by.
+    let twice = |table: &str, column: &str, first: usize, second: usize| {
+        let mut file = good.clone();
+        file.row(table, second)[column] = file.row(table, first)[column].clone();
+        let said = format!("line {}: {column}: A row of this table has it already", file.line(table, second));
+        (file, said)
+    };
+    for (table, column, first, second) in [
+        ("users", "email", 1, 2),
+        ("invitations", "email", 0, 3),
+        ("memberships", "id", 0, 1),
+        ("activity", "id", 2, 5),
+    ] {
+        let (file, said) = twice(table, column, first, second);
+        refused(file, &said).await;
+    }
     // Nobody who owns it, and no tenant at all.
     let mut file = good.clone();
     for index in 0..3 {

@@ -31,9 +31,6 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     file.row("users", 1)["email"] = json!(known.email);
     file.row("users", 3)["email"] = json!(guessed.email);
     file.row("users", 3)["name"] = json!("Whoever");
-    // Somebody sits on the address that another one would be left with, to keep that one's own from whoever has it.
-    let waiting = file.of("users")[0]["id"].as_str().expect("an id").to_owned();
-    file.row("users", 2)["email"] = json!(format!("{waiting}@unclaimed.invalid"));
     file.row("memberships", 1)["role"] = json!("owner");
     file.row("memberships", 1)["status"] = json!("active");
     let stranger = Actor::register(target, "stranger").await;
@@ -57,8 +54,8 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
         (&of(&importer.email)["role"], &of(&importer.email)["status"]),
         (&json!("owner"), &json!("active"))
     );
-    // They keep their account, and are in nothing that they did not ask for.
-    assert_eq!(of(&known.email)["user_id"], known.id);
+    // They keep their account, and are in nothing that they did not ask for: even who has the very id is not known by it.
+    assert_ne!(of(&known.email)["user_id"], known.id);
     assert_eq!(of(&known.email)["status"], "suspended");
     known.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
     // Nor can they be put in, whether they have an account or not: they are asked.
@@ -80,6 +77,10 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     let acceptance = json!({ "token": invitation.text_at("/token") });
     known.post("/v1/invitations/accept").json(&acceptance).send().await.expect(200);
     let me = known.get("/v1/members/me").tenant(file.tenant()).send().await.expect(200);
+    assert_eq!(
+        (&me.body["imported_id"], &me.body["imported_at"]),
+        (&of(&known.email)["user_id"], &Value::Null)
+    );
     assert_eq!((me.text_at("/status"), me.text_at("/role")), ("active".to_owned(), "member".to_owned()));
     // From then on they are a member like any other: suspended, reinstated, and not invited again.
     let path = format!("/v1/members/{}", known.id);
@@ -89,10 +90,11 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     }
     let again = importer.post("/v1/invitations").tenant(file.tenant()).json(&joined).send().await;
     again.problem(409, "already_member");
-    // An address alone tells neither the id of its account nor the name of its owner.
+    // An address tells neither the id of its account nor the name of its owner, nor that there is one.
     assert!(members.iter().all(|member| member["user_id"] != guessed.id), "{members:?}");
     assert_eq!(of(&guessed.email), Value::Null);
-    let beside = target.backdoor.sql("SELECT email FROM users WHERE name = 'Whoever'").await;
+    let beside = target.backdoor.sql("SELECT email, imported_email FROM users WHERE name = 'Whoever'").await;
+    assert_eq!(beside[0][1].as_deref(), Some(guessed.email.as_str()));
     assert!(beside[0][0].as_ref().is_some_and(|email| email.ends_with("@unclaimed.invalid")), "{beside:?}");
     guessed.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
     guessed.login().await;
@@ -112,14 +114,14 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     anybody.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
     let members = rows(&importer, file.tenant()).await;
     assert!(
-        members.iter().all(|member| member["user_id"] != anybody.id && member["email"] != email),
+        members.iter().all(|member| member["user_id"] != anybody.id && member["name"] != "Anybody"),
         "{members:?}"
     );
     target.stop().await;
 }
 
 #[tokio::test]
-async fn who_has_no_account_comes_by_the_identity_provider_or_by_an_invitation() {
+async fn who_was_brought_in_comes_as_themselves_and_is_asked() {
     let target = targets::native_sqlite(&[]).await;
     let target: &'static targets::Target = Box::leak(Box::new(target));
     let directory = tempfile::tempdir().expect("a directory");
@@ -138,11 +140,13 @@ async fn who_has_no_account_comes_by_the_identity_provider_or_by_an_invitation()
         .expect("a URL");
     let wanted = bailiwick::transfer::Wanted::default();
     bailiwick::transfer::import(&side, &path, &wanted, &mut |_| {}).await.expect("it is taken");
-    // The provider has verified the address, so all that waited for it is theirs.
+    // Who comes by the provider has an account of their own.
     let token = Provider::shared().access_token("EdDSA", &person).await;
     let moved = Actor { token: Some(token), ..Actor::anonymous(target) };
-    assert_eq!(moved.get("/v1/me").send().await.expect(200).body["id"], file.of("users")[1]["id"]);
-    // But who brought the tenant in must ask them.
+    let me = moved.get("/v1/me").send().await.expect(200);
+    assert_ne!(me.body["id"], file.of("users")[1]["id"]);
+    assert_eq!(me.body["name"], "A person");
+    // Who brought the tenant in must ask them.
     moved.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
     let new = json!({ "email": person.email, "role": "manager" });
     let made = importer.post("/v1/invitations").tenant(file.tenant()).json(&new).send().await.expect(201);
@@ -153,7 +157,7 @@ async fn who_has_no_account_comes_by_the_identity_provider_or_by_an_invitation()
     let token = Provider::shared().access_token("EdDSA", &other).await;
     let nobody = Actor { token: Some(token), ..Actor::anonymous(target) };
     nobody.get("/v1/me").send().await.problem(403, "email_not_verified");
-    // Who is invited gets what the invitation says, and nothing that waited.
+    // Who is invited gets what the invitation says, and is who wrote what the file says that they wrote.
     let new = json!({ "email": other.email, "role": "viewer" });
     let made = importer.post("/v1/invitations").tenant(file.tenant()).json(&new).send().await.expect(201);
     let account = json!({
@@ -164,7 +168,76 @@ async fn who_has_no_account_comes_by_the_identity_provider_or_by_an_invitation()
     let members = rows(&importer, file.tenant()).await;
     let found = members.iter().find(|member| member["email"] == other.email).expect("a member");
     assert_eq!((&found["user_id"], &found["role"]), (&invited.body["id"], &json!("viewer")));
+    assert_eq!(found["imported_id"], file.of("users")[2]["id"]);
+    // Of all that there is of the two nothing is left under the ids of before.
+    for (table, column) in [
+        ("comments", "author_id"),
+        ("projects", "created_by"),
+        ("projects", "submitted_by"),
+        ("tasks", "created_by"),
+        ("tasks", "assignee_id"),
+        ("invitations", "invited_by"),
+        ("invitations", "accepted_by"),
+        ("notifications", "recipient_id"),
+        ("memberships", "user_id"),
+    ] {
+        let old = [1, 2].map(|person| file.of("users")[person]["id"].as_str().expect("an id").to_owned());
+        assert!(
+            file.of(table).iter().any(|row| old.iter().any(|old| row[column] == **old)),
+            "{table}.{column}"
+        );
+        let left = format!("SELECT count(*) FROM {table} WHERE {column} IN ('{}', '{}')", old[0], old[1]);
+        assert_eq!(target.backdoor.count(&left).await, 0, "{table}.{column}");
+    }
     target.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_stranger_brought_in_is_nobody_to_the_operator() {
+    for place in [Place::sqlite().await, Place::postgres().await] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let hash = "$2b$04$abcdefghijklmnopqrstuuW1GDxFkGTyVFrbGVZUgCfQDKd0RAc0C";
+        let mut file = Export::make("company", SMALL);
+        file.row("users", 1)["password_hash"] = json!(hash);
+        file.head["secrets"] = json!(true);
+        // As an import over HTTP leaves it, by somebody who knows the very id.
+        let (id, email) = (file.of("users")[1]["id"].clone(), file.of("users")[1]["email"].clone());
+        let (id, email) = (id.as_str().expect("an id"), email.as_str().expect("text"));
+        let then = "'2026-01-01T00:00:00.000Z'";
+        let placeholder = format!(
+            "INSERT INTO users (id, email, imported_email, imported_into, name, password_hash, created_at, updated_at, version) \
+             VALUES ('{id}', '{id}@unclaimed.invalid', '{email}', '01936b2a-0000-7000-8000-00000000000a', 'Whoever', '', \
+             {then}, {then}, 1)"
+        );
+        place.backdoor().sql(&placeholder).await;
+        place.import(&file, directory.path(), &[]).await.expect(0);
+        let kept = format!("SELECT name, password_hash FROM users WHERE id = '{id}'");
+        assert_eq!(place.backdoor().sql(&kept).await, [["Whoever", ""].map(|text| Some(text.to_owned()))]);
+        let made = format!("SELECT name, password_hash FROM users WHERE email = '{email}' AND id <> '{id}'");
+        let name = file.of("users")[1]["name"].as_str().expect("text").to_owned();
+        assert_eq!(place.backdoor().sql(&made).await, [[Some(name), Some(hash.to_owned())]]);
+        let member = format!(
+            "SELECT u.email FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = '{}' AND u.id = '{id}'",
+            file.tenant()
+        );
+        assert!(place.backdoor().sql(&member).await.is_empty());
+        // What is hearsay in a file stays that, also where the operator brings it in.
+        let mut file = Export::make("second", SMALL);
+        let row = file.row("users", 1);
+        row["imported_email"] = row["email"].take();
+        row["password_hash"] = json!(hash);
+        place.import(&file, directory.path(), &[]).await.expect(0);
+        let waits = format!(
+            "SELECT password_hash, imported_email FROM users WHERE imported_into = '{}'",
+            file.tenant()
+        );
+        let email = file.of("users")[1]["imported_email"].as_str().expect("text").to_owned();
+        assert_eq!(place.backdoor().sql(&waits).await, [[Some(String::new()), Some(email)]]);
+        let read = place.export("second", directory.path()).await;
+        assert_eq!(read.of("users")[1]["imported_email"], file.of("users")[1]["imported_email"]);
+        assert_eq!(read.of("users")[1]["email"], Value::Null);
+        place.end().await;
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so and ends there")]
 
+mod brought;
 mod first;
 mod served;
 

@@ -32,8 +32,8 @@ statements! { "identities";
 
     global INSERT = "INSERT INTO identities (id, user_id, issuer, subject, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-    /// Links an identity to the account that has its verified address and that nobody can log in to: it came with a tenant
-    /// that was moved here, and waits for them.
+    /// Links an identity to the account that has its verified address and that nobody can log in to: the operator made it,
+    /// or brought it in with a tenant, and it waits for them. (What others bring in is no account.)
     global CLAIM = "INSERT INTO identities (id, user_id, issuer, subject, created_at) \
          SELECT ?1, u.id, ?3, ?4, ?5 FROM users u WHERE u.email = ?2 AND u.password_hash = '' AND u.disabled_at IS NULL \
          AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)";
@@ -112,8 +112,7 @@ pub(crate) async fn admit(
         return Ok(known);
     }
     let (app, now) = (lobby.app(), lobby.app().now());
-    let email = subject.email.as_ref().filter(|email| !users::is_unclaimed(email.as_str()));
-    let email = email.ok_or_else(|| Problem::new(Code::EmailNotVerified))?;
+    let email = subject.email.as_ref().ok_or_else(|| Problem::new(Code::EmailNotVerified))?;
     let known = Known { id: IdentityId(app.new_id()?), user: UserId(app.new_id()?) };
     let local = email.as_str().split('@').next().unwrap_or_default();
     let name = subject.name.clone().or_else(|| Name::parse(local).ok());

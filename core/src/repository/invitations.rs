@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{
     Repository,
     activity::{self, Event},
-    tenants,
+    placeholders, tenants,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -53,7 +53,7 @@ statements! { "invitations";
     /// Those of a member's own address: who was shown out does not come in again by an older invitation.
     tenant REVOKE_OF_ADDRESS = "UPDATE invitations SET revoked_at = ?3 \
          WHERE tenant_id = ?1 AND accepted_at IS NULL AND revoked_at IS NULL \
-         AND email = (SELECT u.email FROM users u WHERE u.id = ?2)";
+         AND email = (SELECT COALESCE(u.imported_email, u.email) FROM users u WHERE u.id = ?2)";
 
     /// A row if nobody with this address is a member who can log in and has agreed to be one.
     tenant NO_MEMBER = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
@@ -341,6 +341,7 @@ pub(super) fn accept(batch: &mut Batch<'_>, app: &App, token: &InvitationToken, 
     let membership = MembershipId(app.new_id()?);
     let arguments = [id.into(), membership.into(), user.into(), now.into()];
     let _: Slot<()> = batch.require(&JOIN, arguments, Problem::new(Code::AlreadyMember));
+    placeholders::adopt(batch, token.tenant, user);
     activity::record(batch, app, user, event("invitation.accepted", id, json!({})))
 }
 

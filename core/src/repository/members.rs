@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{
     Repository,
     activity::Event,
-    invitations,
+    invitations, memberships,
     notifications::{Audience, Whom},
     repeat,
 };
@@ -25,8 +25,12 @@ use crate::{
     values::{Email, MembershipId, MembershipStatus, Name, Role, UserId},
 };
 
-const SELECT: &str = "SELECT m.id, m.user_id, u.email, u.name, m.role, m.status, m.created_at, m.updated_at, m.version \
+/// Who has not joined is known by the address that was brought in.
+const SELECT: &str = "SELECT m.id, m.user_id, COALESCE(u.imported_email, u.email) AS email, u.name, m.role, m.status, \
+     m.imported_at, m.imported_id, m.created_at, m.updated_at, m.version \
      FROM memberships m JOIN users u ON u.id = m.user_id ";
+
+const OWNERS: &str = "SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = ?1 AND m.role = 'owner' AND";
 
 items!(USERS, OWN_USERS: "?2", user_id uuid);
 
@@ -53,9 +57,12 @@ statements! { "members";
 
     tenant DELETE = "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 
-    /// A row if somebody owns the tenant. It stands behind every change that could leave it without.
-    tenant HAS_OWNER = "SELECT 1 AS ok WHERE EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
-         WHERE m.tenant_id = ?1 AND m.role = 'owner' AND m.status = 'active' AND u.disabled_at IS NULL)";
+    /// A row if somebody owns the tenant, whether or not they have come already.
+    tenant HAS_OWNER = "SELECT 1 AS ok WHERE EXISTS (", OWNERS, " m.status = 'active' AND u.disabled_at IS NULL)";
+
+    /// A row if a member is no owner, or another owner can act. It stands in front of every change that takes an owner away.
+    tenant OWNER_STAYS = "SELECT 1 AS ok WHERE NOT EXISTS (", OWNERS, " m.user_id = ?2 AND m.status = 'active') \
+         OR EXISTS (", OWNERS, " m.user_id <> ?2 AND", memberships::CAN_ACT, ")";
 
     /// A row if they are an active member.
     tenant IS_ACTIVE = "SELECT user_id FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND status = 'active'";
@@ -86,6 +93,11 @@ record! {
         pub role: Role,
         /// Whether the membership grants anything.
         pub status: MembershipStatus,
+        /// Since when they have not joined: they were brought in with the tenant and have not accepted an invitation. What
+        /// is said of them is what the file said.
+        pub imported_at: Option<Timestamp>,
+        /// The id by which older entries of the activity name them, if they were brought in with the tenant and have joined.
+        pub imported_id: Option<UserId>,
         /// When they joined.
         pub created_at: Timestamp,
         /// When the membership was last changed.
@@ -144,8 +156,8 @@ impl Repository<'_> {
         let _: Slot<()> = batch.add(&UNASSIGN, [user.into(), now.into()]);
         invitations::revoke_of_inviter(batch, user, 0);
         invitations::revoke_of_address(batch, user);
+        let _: Slot<i64> = batch.require(&OWNER_STAYS, [user.into()], Problem::new(Code::LastOwner));
         let _: Slot<()> = batch.require(&DELETE, [user.into()], Problem::new(Code::NotFound));
-        let _: Slot<i64> = batch.require(&HAS_OWNER, [], Problem::new(Code::LastOwner));
     }
 
     /// Changes a member, provided that they are as they were when that was decided.
@@ -164,6 +176,9 @@ impl Repository<'_> {
         let mut batch = self.scope.batch();
         let now = self.scope.app().now();
         self.scope.require_match(&mut batch, &UNCHANGED, user.0);
+        if (role, status) != (Role::Owner, MembershipStatus::Active) {
+            let _: Slot<i64> = batch.require(&OWNER_STAYS, [user.into()], Problem::new(Code::LastOwner));
+        }
         let _: Slot<()> = batch.require(
             &UPDATE,
             [user.into(), role.into(), status.into(), now.into(), before.version.into()],
@@ -173,7 +188,6 @@ impl Repository<'_> {
             let asked = Problem::new(Code::InvitationRequired);
             let _: Slot<i64> = batch.require(&HAS_AGREED, [user.into()], asked);
         }
-        let _: Slot<i64> = batch.require(&HAS_OWNER, [], Problem::new(Code::LastOwner));
         // Who may still invite may do so for roles below their own.
         let may_invite = status == MembershipStatus::Active && role >= Role::Manager;
         invitations::revoke_of_inviter(&mut batch, user, if may_invite { role.rank() } else { 0 });

@@ -8,8 +8,13 @@ use crate::{
     values::{MembershipId, Name, Role, Slug, TenantId, UserId},
 };
 
+/// That the member `m` can act at all: their account `u` can be logged in to, and they have agreed to be in the tenant.
+pub(super) const CAN_ACT: &str = " m.status = 'active' AND m.imported_at IS NULL AND u.disabled_at IS NULL \
+     AND (u.password_hash <> '' OR EXISTS (SELECT 1 FROM identities k WHERE k.user_id = u.id))";
+
+/// The user `?2`, who acts, is one of them, however they have logged in.
 const MANAGERS: &str = "FROM memberships m JOIN users u ON u.id = m.user_id \
-     WHERE m.tenant_id = ?1 AND m.status = 'active' AND m.role IN ('manager', 'owner') AND u.disabled_at IS NULL";
+     WHERE m.tenant_id = ?1 AND m.role IN ('manager', 'owner') AND (m.user_id = ?2 OR (";
 
 /// The account that a credential `c` stands for, and the active membership that it has in the tenant.
 const STANDING: &str = "JOIN users u ON u.id = c.user_id AND u.disabled_at IS NULL \
@@ -63,10 +68,10 @@ statements! { "memberships";
          version = memberships.version + 1";
 
     /// Members who could approve what another one submitted.
-    tenant COUNT_MANAGERS = "SELECT count(*) AS managers ", MANAGERS;
+    tenant COUNT_MANAGERS = "SELECT count(*) AS managers ", MANAGERS, CAN_ACT, "))";
 
     /// A row if nobody but one could.
-    tenant SINGLE_MANAGER = "SELECT 1 AS ok WHERE (SELECT count(*) ", MANAGERS, ") <= 1";
+    tenant SINGLE_MANAGER = "SELECT 1 AS ok WHERE (SELECT count(*) ", MANAGERS, CAN_ACT, "))) <= 1";
 }
 
 record! {

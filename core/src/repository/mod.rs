@@ -18,6 +18,7 @@ pub mod members;
 pub(crate) mod memberships;
 pub mod notifications;
 pub mod operator;
+pub(crate) mod placeholders;
 pub mod projects;
 pub(crate) mod removal;
 pub(crate) mod resets;
@@ -60,6 +61,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     operator::ALL,
     removal::ALL,
     operator::users::ALL,
+    placeholders::ALL,
     projects::ALL,
     resets::ALL,
     retention::ALL,

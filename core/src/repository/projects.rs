@@ -249,11 +249,11 @@ fn event(action: &'static str, id: ProjectId, detail: Json) -> Event {
 
 impl Repository<'_> {
     /// Asks for a project and for all that the workflow's decisions depend on, in a batch that reads.
-    fn ask_facts(batch: &mut Batch<'_>, id: ProjectId) -> FactSlots {
+    fn ask_facts(self, batch: &mut Batch<'_>, id: ProjectId) -> FactSlots {
         FactSlots {
             project: batch.add(&BY_ID, [id.into()]),
             open_tasks: batch.add(&COUNT_OPEN_TASKS, [id.into()]),
-            managers: batch.add(&memberships::COUNT_MANAGERS, []),
+            managers: batch.add(&memberships::COUNT_MANAGERS, [self.scope.user().into()]),
         }
     }
 
@@ -421,7 +421,7 @@ impl Projects for Repository<'_> {
     async fn transition(&self, id: ProjectId, request: Move) -> Result<Project> {
         let whom = if request.to == ProjectStatus::Submitted { Whom::Approvers } else { Whom::OfProject(id) };
         let mut batch = self.scope.batch();
-        let facts = Self::ask_facts(&mut batch, id);
+        let facts = self.ask_facts(&mut batch, id);
         let audience = Audience::ask(&mut batch, self.scope.user(), &whom);
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let (project, facts) =
@@ -439,8 +439,8 @@ impl Projects for Repository<'_> {
                         batch.require(&NO_OPEN_TASKS, [id.into()], Problem::new(Code::TasksOpen));
                 }
                 Guard::FourEyes if facts.submitted_by == Some(facts.user) => {
-                    let _: Slot<i64> =
-                        batch.require(&memberships::SINGLE_MANAGER, [], Problem::new(Code::FourEyes));
+                    let (sql, unmet) = (&memberships::SINGLE_MANAGER, Problem::new(Code::FourEyes));
+                    let _: Slot<i64> = batch.require(sql, [facts.user.into()], unmet);
                 }
                 // These depend on the role, which the membership check fixes, and on the project, which its
                 // version fixes.
@@ -487,7 +487,7 @@ impl Projects for Repository<'_> {
     ) -> Result<Journey> {
         let paging = self.paging("transitions", &[Some(&id.to_string())], size, cursor)?;
         let mut batch = self.scope.batch();
-        let facts = Self::ask_facts(&mut batch, id);
+        let facts = self.ask_facts(&mut batch, id);
         let rows = batch.add::<HistoryRow, _>(&HISTORY, [id.into(), paging.before(), paging.fetch()]);
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let (_, facts) = self.take_facts(&facts, &mut outcome, standing.role, true)?;

@@ -2,7 +2,7 @@
 //! as many of its rows as a batch may; where it has more, they go piece by piece in the background, and others write in
 //! between. Whatever is interrupted goes on: the tenant's own row is the last, and says that it was deleted.
 
-use super::tenants;
+use super::{placeholders, tenants};
 use crate::{
     dispatch::{Batch, Courier, Operator, Slot},
     problem::{Code, Problem, Result},
@@ -71,7 +71,7 @@ statements! { "removal";
     spanning LEFT = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT ?1";
 }
 
-/// A tenant's tables, children before their parents.
+/// A tenant's tables, children before their parents. Imports of the same id are the business of those who bring them.
 const PIECES: [TenantSql; 10] = [
     COMMENTS,
     TASKS,
@@ -86,11 +86,12 @@ const PIECES: [TenantSql; 10] = [
 ];
 
 /// Adds to a batch that the tenant is deleted. A row comes if nothing is left of it.
-pub(super) fn begin(batch: &mut Batch<'_>) -> Slot<TenantId> {
+pub(super) fn begin(batch: &mut Batch<'_>, tenant: TenantId) -> Slot<TenantId> {
     let now = batch.app().now();
     let _: Slot<TenantId> = batch.require(&tenants::NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
     let _: Slot<()> = batch.require(&MARK, [now.into()], Problem::new(Code::Conflict));
     pieces(batch);
+    placeholders::forget(batch, tenant);
     batch.add(&ONLY, [])
 }
 
@@ -133,7 +134,7 @@ impl Operator {
     /// Deletes a tenant, and waits until nothing is left of it.
     pub(super) async fn remove(&self, tenant: TenantId) -> Result<()> {
         let mut batch = self.batch_in(tenant);
-        let last = begin(&mut batch);
+        let last = begin(&mut batch, tenant);
         let mut gone = self.run(batch).await?.optional(last)?.is_some();
         while !gone {
             let mut batch = self.batch_in(tenant);

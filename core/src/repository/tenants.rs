@@ -274,7 +274,7 @@ impl Settings for Repository<'_> {
         let fault = Fault::new(FaultCode::NotAllowed, "Expected the slug of this tenant.").within("confirm");
         let unconfirmed = Problem::faults(Code::InvalidParameter, vec![fault]);
         let _: Slot<TenantId> = batch.require(&CONFIRM, [confirm.into()], unconfirmed);
-        removal::begin(&mut batch);
+        removal::begin(&mut batch, self.scope.tenant());
         self.scope.commit(batch, None).await.map(drop)
     }
 }

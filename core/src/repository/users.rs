@@ -9,7 +9,7 @@ use crate::{
     conditional::{Placed, Resource, Version},
     config,
     dispatch::{Account, App, Batch, Lobby, NamedTenant, Slot},
-    input::{Fault, FaultCode, Patch, input},
+    input::{Patch, input},
     json,
     password::{HashJob, HashOutcome, NewPassword, Password},
     problem::{Code, Problem, Result},
@@ -20,17 +20,9 @@ use crate::{
     values::{Email, Name, Slug, TenantId, UserId},
 };
 
-/// What stands behind the id in the address of an account that has none.
-const UNCLAIMED: &str = "@unclaimed.invalid";
-
 statements! { "users";
     global INSERT = "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
-
-    /// Takes an address away from an account that nobody can log in to: it came with a tenant that was moved here, and
-    /// whoever has the address has not come yet.
-    global RELEASE = "UPDATE users SET email = CAST(id AS text) || '", UNCLAIMED, "', updated_at = ?2, version = version + 1 \
-         WHERE email = ?1 AND password_hash = '' AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = users.id)";
 
     global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL";
 
@@ -126,15 +118,10 @@ input! {
     }
 }
 
-/// The address of an account that has lost its own to somebody who has shown that it is theirs, or that never had one
-/// here. Nobody can log in to it.
+/// What stands in the place of an address where there is a row, but no account: somebody was brought in with a tenant, and
+/// has not shown themselves. No [`Email`] is of this kind.
 pub(super) fn unclaimed(id: &str) -> String {
-    format!("{id}{UNCLAIMED}")
-}
-
-/// Whether an address is of that kind, and so nobody's to have.
-pub(super) fn is_unclaimed(email: &str) -> bool {
-    email.ends_with(UNCLAIMED)
+    format!("{id}@unclaimed.invalid")
 }
 
 /// In the place of a password's hash: no password matches it. Who has it comes by an identity provider.
@@ -159,10 +146,6 @@ pub(super) fn enrol(
     name: &Name,
     password_hash: String,
 ) -> Result<()> {
-    if is_unclaimed(email.as_str()) {
-        let fault = Fault::new(FaultCode::NotAllowed, "No mail can reach this address.");
-        return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("email")]));
-    }
     let (app, now) = (batch.app(), batch.app().now());
     let arguments = [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()];
     let _: Slot<()> = batch.add_global(&INSERT, arguments);
@@ -236,8 +219,6 @@ impl Accounts for Lobby {
             let conflict = Problem::new(Code::TenantConflict);
             let _: Slot<TenantId> = batch.require(&tenants::CONFIRM, [slug.clone().into()], conflict);
         }
-        // Who registers has not shown that the address is theirs, so they get nothing that waits for whoever it is.
-        let _: Slot<()> = batch.add_global(&RELEASE, [email.clone().into(), now.into()]);
         enrol(&mut batch, id, &email, &name, password_hash)?;
         if let Some(token) = &token {
             invitations::accept(&mut batch, app, token, id)?;

@@ -291,6 +291,11 @@ fn email(text: &str) -> Result<String, Fault> {
     if !local_fits || !domain.split('.').all(label) {
         return Err(fault());
     }
+    // RFC 2606, section 2: there is nothing there. The service makes addresses of the kind itself, for those whose own it
+    // does not know, so nobody may have one.
+    if domain.rsplit('.').next() == Some("invalid") {
+        return Err(Fault::new(FaultCode::NotAllowed, "No mail can reach this address."));
+    }
     Ok(text)
 }
 
@@ -400,6 +405,10 @@ mod tests {
             assert!(Email::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Email::parse(&format!("a@{}.org", "x".repeat(250))).is_err());
+        for nobodys in ["a@unclaimed.invalid", "a@b.c.INVALID", "a@invalid"] {
+            assert_eq!(Email::parse(nobodys).unwrap_err().code, FaultCode::NotAllowed, "{nobodys}");
+        }
+        assert!(Email::parse("invalid@invalid.org").is_ok());
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Run {
 
     /// Registers somebody for the tenant of a slug.
     pub(super) async fn register(&self, role: &str, label: &str, slug: &str) -> Result<Person, String> {
-        let email = format!("{role}-{}@example.invalid", super::random()?);
+        let email = format!("{role}-{}@isolation.example", super::random()?);
         let registered = self.client.register(email.clone(), label, slug).await;
         // Unless it was refused outright there may be an account.
         if registered.is_ok() {

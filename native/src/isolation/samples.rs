@@ -191,7 +191,7 @@ async fn request<G: Ground>(
         "auth::refresh" => (Some(json!({ "refresh_token": need(Thing::RefreshToken).await? })), 200),
         // Nobody's, so no mail is sent.
         "auth::forgot_password" => {
-            (Some(json!({ "email": format!("{}@example.invalid", super::new_id()?) })), 204)
+            (Some(json!({ "email": format!("{}@isolation.example", super::new_id()?) })), 204)
         }
         "auth::reset_password" => {
             let (token, password) = (need(Thing::ResetToken).await?, need(Thing::Password).await?);

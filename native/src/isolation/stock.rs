@@ -154,7 +154,7 @@ impl Run {
 
     /// An invitation of an address that takes no mail.
     async fn invitation(&self, party: &Party) -> Result<String, String> {
-        let email = format!("invited-{}@example.invalid", super::random()?);
+        let email = format!("invited-{}@isolation.example", super::random()?);
         let new = json!({ "email": email, "role": "viewer" });
         let made = self.post(&party.owner, party, "/v1/invitations", &new).await?;
         if let Some(token) = made["token"].as_str() {

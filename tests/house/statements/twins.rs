@@ -99,6 +99,8 @@ async fn plant(connection: &mut PgConnection, tenants: &[&'static str]) {
         for &tenant in if owner.is_some() { tenants } else { &[OWN] } {
             let value = |column: &Column| match &column.enumerated {
                 _ if Some(column.name.as_str()) == owner => format!("'{tenant}'"),
+                // Somebody who stands for themselves, among those of the tenant that is asked about.
+                _ if column.name == "imported_into" => format!("'{OWN}'"),
                 Some(value) => format!("'{value}'"),
                 None if column.distinct && tenant == OWN && owner.is_some() => "'y'".to_owned(),
                 None => format!("'{}'", column.value),

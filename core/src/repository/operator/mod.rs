@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     activity::{self, Event},
-    memberships, tenants,
+    memberships, placeholders, tenants,
 };
 use crate::{
     dispatch::{Operator, Slot},
@@ -87,6 +87,7 @@ impl Operator {
         let (membership, now) = (MembershipId(app.new_id()?), app.now());
         let mut batch = self.batch_in(id);
         memberships::put(&mut batch, membership, user, role, now);
+        placeholders::adopt(&mut batch, id, user);
         let detail = json!({ "role": role });
         activity::record(&mut batch, app, None, Event::new("member.admitted", "member", user.0, detail))?;
         self.run(batch).await.map(drop)

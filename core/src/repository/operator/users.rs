@@ -21,7 +21,7 @@ const COLUMNS: &str = "u.id, u.email, u.name, CASE u.password_hash WHEN '' THEN 
 
 statements! { "operator_users";
     /// Accounts, by address, from one on.
-    global LIST = "SELECT ", COLUMNS, " FROM users u WHERE u.email > ?1 AND u.email LIKE ?3 ESCAPE '!' ORDER BY u.email LIMIT ?4";
+    global LIST = "SELECT ", COLUMNS, " FROM users u WHERE u.imported_into IS NULL AND u.email > ?1 AND u.email LIKE ?3 ESCAPE '!' ORDER BY u.email LIMIT ?4";
 
     global BY_EMAIL = "SELECT ", COLUMNS, " FROM users u WHERE u.email = ?1";
 

@@ -1,7 +1,7 @@
 //! Rows on their way in: checked against their tables, and given the ids, the place in the chain and the standing that they
 //! have where they come to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 use sha2::{Digest as _, Sha256};
@@ -12,6 +12,7 @@ use crate::{
     chain::{Entry, Head},
     input::{Fault, FaultCode},
     json,
+    ports::{Entropy, EntropyError},
     repository::users,
     time::Timestamp,
     values::{TenantId, string, uuid},
@@ -34,17 +35,32 @@ pub(super) struct State {
     table: usize,
     /// Whether any id is another one than in the file. Then the chain, which is over them, is made anew.
     pub(super) changed: bool,
-    /// By their ids in the file, those who have another id here or whose account is not made by this import.
-    people: Map<String, Json>,
+    /// By their ids in the file, the ids here of the people whom the part names that is under way. They are not kept:
+    /// each stands with their row.
+    people: HashMap<String, String>,
     /// The last entry of the activity, as the file has it and as it is here.
     chain: [Head; 2],
 }
 
-/// Somebody as they are here.
-pub(super) struct Person {
-    pub(super) id: String,
-    /// Whether they had an account before.
-    pub(super) known: bool,
+/// The accounts, and placeholders, that have an id or an address of a part.
+pub(super) struct Accounts {
+    /// Their ids and addresses.
+    found: Vec<(String, String)>,
+    /// Others in the place of their ids, for those of the file who have the same.
+    fresh: HashMap<String, String>,
+}
+
+impl Accounts {
+    /// With an id of the same time, and of chance, in the place of each.
+    pub(super) fn new(found: Vec<(String, String)>, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut fresh = HashMap::new();
+        for (id, _) in &found {
+            let mut random = [0; 10];
+            entropy.fill(&mut random)?;
+            fresh.insert(id.clone(), at_the_time_of(id, &random));
+        }
+        Ok(Self { found, fresh })
+    }
 }
 
 impl State {
@@ -60,7 +76,7 @@ impl State {
             bytes: 0,
             table: 0,
             changed: new_ids,
-            people: Map::new(),
+            people: HashMap::new(),
             chain,
         }
     }
@@ -75,7 +91,6 @@ impl State {
             ("bytes", self.bytes.into()),
             ("table", self.table.into()),
             ("changed", self.changed.into()),
-            ("people", self.people.clone().into()),
             ("from", from.into()),
             ("here", here.into()),
         ])
@@ -99,7 +114,7 @@ impl State {
             bytes: stored.get("bytes").and_then(Json::as_i64).unwrap_or_default(),
             table: usize::try_from(stored.get("table")?.as_u64()?).ok()?,
             changed: stored.get("changed")?.as_bool()?,
-            people: stored.get("people")?.as_object()?.clone(),
+            people: HashMap::new(),
             chain: [place("from", source)?, place("here", target)?],
         })
     }
@@ -109,49 +124,53 @@ impl State {
         (self.chain[0].seq > 0).then(|| self.chain[0].to_string())
     }
 
-    fn person(&self, id: &str) -> Option<Person> {
-        let found = self.people.get(id)?;
-        Some(Person { id: found.get(0)?.as_str()?.to_owned(), known: found.get(1)?.as_bool()? })
+    /// Notes who somebody is here who came with a part before.
+    pub(super) fn remember(&mut self, id: &str, here: String) {
+        self.people.insert(id.to_owned(), here);
     }
 
-    /// Decides who somebody is here, given the accounts that have their address or their id, and whether they keep the
-    /// address. By HTTP an account is found by its address only if the file has its id, too, or if it is the importer's
-    /// own: else anybody could learn the name behind an address by bringing in a file with it.
+    /// Decides who somebody is here, and completes their row. The operator's file makes accounts, and who has an account
+    /// with the address is known by it. By HTTP only the importer is known: whoever else is in a file gets a placeholder,
+    /// whether or not there is an account with the address.
     fn meet(
         &mut self,
-        row: &Map<String, Json>,
-        accounts: &[(String, String)],
+        mut row: Map<String, Json>,
+        accounts: &Accounts,
         importer: Option<&str>,
-    ) -> (Person, bool) {
-        let text = |name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default();
-        let (id, email) = (text("id"), text("email"));
-        let account = accounts.iter().find(|(_, address)| address == email).map(|(account, _)| account);
-        let shown = |account: &String| importer.is_none_or(|own| own == account || id == account);
-        let person = match account.filter(|account| shown(account)) {
-            Some(account) => Person { id: account.clone(), known: true },
-            // An account of somebody else has this id.
-            None if accounts.iter().any(|(account, _)| account == id) => {
-                Person { id: derived(self.target, id), known: false }
-            }
-            None => Person { id: id.to_owned(), known: false },
+    ) -> Map<String, Json> {
+        let text = |name: &str| row.get(name).and_then(Json::as_str).map(str::to_owned);
+        let (id, email, hearsay) = (text("id").unwrap_or_default(), text("email"), text("imported_email"));
+        let address = email.clone().or(hearsay);
+        let shown = if importer.is_some() { &address } else { &email };
+        let mut of_address = accounts.found.iter().filter(|(_, address)| Some(address) == shown.as_ref());
+        let known = of_address.find(|(account, _)| importer.is_none_or(|own| own == account));
+        let here = match known {
+            Some((account, _)) => account.clone(),
+            // Somebody else here may have this id.
+            None => accounts.fresh.get(&id).unwrap_or(&id).clone(),
         };
-        self.changed |= person.id != id;
-        // With new ids, what is not among these is no person.
-        if self.new_ids || person.known || person.id != id {
-            self.people
-                .insert(id.to_owned(), Json::Array(vec![person.id.as_str().into(), person.known.into()]));
+        self.changed |= here != id;
+        if known.is_some() {
+            row.insert("known".to_owned(), true.into());
+        } else if importer.is_some() || email.is_none() {
+            row.insert("placeholder".to_owned(), true.into());
+            row.insert("email".to_owned(), users::unclaimed(&here).into());
+            row.insert("imported_email".to_owned(), address.into());
+            row.insert("password_hash".to_owned(), Json::Null);
+        } else {
+            row.insert("imported_email".to_owned(), Json::Null);
         }
-        // The address of an account that has none is made of its own id, and of no other.
-        let keeps = person.known || (account.is_none() && !users::is_unclaimed(email));
-        (person, keeps)
+        row.insert("id".to_owned(), here.as_str().into());
+        self.people.insert(id, here);
+        row
     }
 
     /// What an id of the file is here.
     fn mapped(&self, id: &str) -> String {
         if id == self.source.to_string() {
             self.target.to_string()
-        } else if let Some(person) = self.person(id) {
-            person.id
+        } else if let Some(person) = self.people.get(id) {
+            person.clone()
         } else if self.new_ids {
             in_order(self.target, id)
         } else {
@@ -170,15 +189,12 @@ impl State {
     }
 }
 
-/// An id in the place of another, of an account or a tenant: of the same time, and the same each time, so that all that
-/// refers to it finds it.
-pub(super) fn derived(seed: TenantId, id: &str) -> String {
+/// An id of the same time as another.
+fn at_the_time_of(id: &str, random: &[u8; 10]) -> String {
     let Some(old) = uuid(id) else { return id.to_owned() };
-    let hash = Sha256::new().chain_update(seed.0.as_bytes()).chain_update(old.as_bytes()).finalize();
-    let (mut bytes, mut random) = ([0; 8], [0; 10]);
+    let mut bytes = [0; 8];
     bytes[2..].copy_from_slice(&old.as_bytes()[..6]);
-    random.copy_from_slice(&hash[..10]);
-    uuid::Builder::from_unix_timestamp_millis(u64::from_be_bytes(bytes), &random).into_uuid().to_string()
+    uuid::Builder::from_unix_timestamp_millis(u64::from_be_bytes(bytes), random).into_uuid().to_string()
 }
 
 /// An id in the place of another, within a tenant: the same each time as well, and at the same place in the order, also
@@ -275,10 +291,45 @@ impl Arrival {
         crate::transfer::canonical(&crate::transfer::record(self.table().name, self.row.clone().into()))
     }
 
-    /// The address, of an account.
-    pub(super) fn account(&self) -> Option<(&str, &str)> {
-        let text = |name: &str| self.row.get(name).and_then(Json::as_str);
-        (self.table().name == "users").then(|| text("id").zip(text("email"))).flatten()
+    fn text(&self, name: &str) -> Option<&str> {
+        self.row.get(name).and_then(Json::as_str)
+    }
+
+    /// The id of a person, and their address, if it is known.
+    pub(super) fn person(&self) -> Option<(&str, Option<&str>)> {
+        let id = self.text("id").filter(|_| self.table().name == "users")?;
+        Some((id, self.text("email").or_else(|| self.text("imported_email"))))
+    }
+
+    /// What no other row of the table may have, beside its name, with the column that has it.
+    pub(super) fn also(&self) -> Option<(&'static str, String)> {
+        let table = self.table().name;
+        let open = || ["accepted_at", "revoked_at"].iter().all(|end| self.text(end).is_none());
+        let column = match table {
+            "users" if self.text("email").is_some() => "email",
+            "users" => "imported_email",
+            "memberships" | "activity" => "id",
+            "invitations" if open() => "email",
+            _ => return None,
+        };
+        let name = if table == "users" { "email" } else { column };
+        self.text(column).map(|value| (column, format!("{table}.{name}:{value}")))
+    }
+
+    /// Every id that stands in it, as the name of the person that it may be.
+    pub(super) fn people(&self) -> Vec<String> {
+        fn within(value: &Json, found: &mut Vec<String>) {
+            match value {
+                Json::String(text) if uuid(text).is_some() => found.push(format!("users:{text}")),
+                Json::Array(items) => items.iter().for_each(|item| within(item, found)),
+                Json::Object(members) => members.values().for_each(|value| within(value, found)),
+                _ => {}
+            }
+        }
+        let mut found = Vec::new();
+        let ids = self.table().columns.iter().filter(|column| column.has_ids());
+        ids.filter_map(|column| self.row.get(column.name)).for_each(|value| within(value, &mut found));
+        found
     }
 
     /// The webhook, of a tenant that has one.
@@ -290,7 +341,7 @@ impl Arrival {
     pub(super) fn settle(
         self,
         state: &mut State,
-        accounts: &[(String, String)],
+        accounts: &Accounts,
         importer: Option<&str>,
         now: Timestamp,
     ) -> Result<Map<String, Json>, Fault> {
@@ -301,25 +352,13 @@ impl Arrival {
             return Err(Fault::new(FaultCode::NotAllowed, detail).within("table"));
         }
         state.table = table;
-        let mut here = row.clone();
         if TABLES[table].name == "users" {
-            let (Person { id, known }, keeps) = state.meet(&row, accounts, importer);
-            if !keeps {
-                here.insert("email".to_owned(), users::unclaimed(&id).into());
-            }
-            here.insert("id".to_owned(), id.into());
-            if known {
-                here.insert("known".to_owned(), true.into());
-            }
-            return Ok(here);
+            return Ok(state.meet(row, accounts, importer));
         }
-        for column in TABLES[table].columns {
+        let mut here = row.clone();
+        for column in TABLES[table].columns.iter().filter(|column| column.has_ids()) {
             if let Some(value) = here.get_mut(column.name) {
-                match column.kind {
-                    Kind::Own | Kind::Any | Kind::Of(_) => state.map_within(value),
-                    Kind::Document(_) if column.name == "detail" => state.map_within(value),
-                    _ => {}
-                }
+                state.map_within(value);
             }
         }
         match TABLES[table].name {
@@ -350,6 +389,7 @@ fn admitted(here: &mut Map<String, Json>, importer: Option<&str>, now: Timestamp
     if here.get("user_id").and_then(Json::as_str) == Some(importer) {
         here.insert("role".to_owned(), "owner".into());
         here.insert("status".to_owned(), "active".into());
+        here.insert("imported_at".to_owned(), Json::Null);
     } else {
         here.insert("status".to_owned(), "suspended".into());
         here.insert("imported_at".to_owned(), now.to_string().into());
@@ -385,14 +425,18 @@ fn chained(row: &Map<String, Json>, here: &mut Map<String, Json>, state: &mut St
     Ok(())
 }
 
-/// Names that rows of this part give themselves more than once.
-pub(super) fn repeated(arrivals: &[(usize, Arrival)]) -> Vec<usize> {
-    let mut seen = HashSet::new();
-    arrivals
-        .iter()
-        .filter(|(_, arrival)| !seen.insert(arrival.name.as_str()))
-        .map(|(index, _)| *index)
-        .collect()
+/// Rows that have what another row has that came before, with the column that has it.
+pub(super) fn repeated(arrivals: &[(usize, Arrival)], arrived: &HashSet<&str>) -> Vec<(usize, &'static str)> {
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    for (index, arrival) in arrivals {
+        let own = [(arrival.table().key, arrival.name.clone())];
+        for (column, name) in own.into_iter().chain(arrival.also()) {
+            if arrived.contains(name.as_str()) || !seen.insert(name) {
+                found.push((*index, column));
+            }
+        }
+    }
+    found
 }
 
 /// The id of a tenant that gets a new one: the same each time that the same is asked for.
@@ -403,9 +447,9 @@ pub(super) fn new_tenant(source: TenantId, user: Uuid, slug: &str, head: &str) -
         .chain_update(head.as_bytes())
         .chain_update(slug.as_bytes())
         .finalize();
-    let mut seed = [0; 16];
-    seed.copy_from_slice(&hash[..16]);
-    TenantId(uuid(&derived(TenantId(Uuid::from_bytes(seed)), &source.to_string())).unwrap_or(source.0))
+    let mut random = [0; 10];
+    random.copy_from_slice(&hash[..10]);
+    TenantId(uuid(&at_the_time_of(&source.to_string(), &random)).unwrap_or(source.0))
 }
 
 #[cfg(test)]
@@ -419,15 +463,12 @@ mod tests {
     }
 
     #[test]
-    fn derived_ids_keep_the_time_and_nothing_else() {
-        let (one, other, old) = (id(1), id(2), id(900).to_string());
-        let new = derived(one, &old);
+    fn other_ids_keep_the_time_and_nothing_else() {
+        let old = id(900).to_string();
+        let (new, another) = (at_the_time_of(&old, &[7; 10]), at_the_time_of(&old, &[8; 10]));
         assert_eq!((&new[..15], new.as_bytes()[14]), (&old[..15], b'7'));
-        assert_ne!(new, old);
-        assert_eq!(new, derived(one, &old));
-        assert_ne!(new, derived(other, &old));
-        assert!(derived(one, &id(899).to_string()) < new && new < derived(one, &id(901).to_string()));
-        let tenant = |user, slug, head| new_tenant(one, id(user).0, slug, head);
+        assert!(new != old && new != another && uuid(&new).is_some_and(|id| made_here(&id)));
+        let tenant = |user, slug, head| new_tenant(id(1), id(user).0, slug, head);
         assert_eq!(tenant(5, "a", "h"), tenant(5, "a", "h"));
         for another in [tenant(6, "a", "h"), tenant(5, "b", "h"), tenant(5, "a", "i")] {
             assert_ne!(another, tenant(5, "a", "h"));
@@ -449,51 +490,75 @@ mod tests {
         assert!(new[1] < new[3] && new[2] < new[3] && new[3] < new[0]);
     }
 
-    /// An address alone leads to nobody's account but the importer's own.
-    #[test]
-    fn by_http_an_account_is_found_by_its_id_and_address_together() {
-        let accounts = [(id(7).to_string(), "a@example.com".to_owned())];
-        let (mallory, own) = (id(9).to_string(), id(7).to_string());
-        for (of, importer, who, known, keeps) in [
-            (id(7), &mallory, id(7).to_string(), true, true),
-            (id(3), &own, id(7).to_string(), true, true),
-            (id(3), &mallory, id(3).to_string(), false, false),
-        ] {
-            let mut state = State::new(id(1), id(1), "acme", false, "head");
-            let row = Map::from_iter([
-                ("id".to_owned(), of.to_string().into()),
-                ("email".to_owned(), "a@example.com".into()),
-            ]);
-            let (found, kept) = state.meet(&row, &accounts, Some(importer));
-            assert_eq!((found.id, found.known, kept), (who, known, keeps));
+    /// Bytes that are all the same.
+    struct Sevens;
+
+    impl Entropy for Sevens {
+        fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+            buffer.fill(7);
+            Ok(())
         }
     }
 
+    fn accounts() -> Accounts {
+        let found = [(7, "a@example.com"), (4, "x@example.com")];
+        Accounts::new(found.map(|(of, email)| (id(of).to_string(), email.to_owned())).to_vec(), &Sevens)
+            .unwrap_or_else(|_| panic!("it does not fail"))
+    }
+
+    fn row(of: u128, email: Option<&str>, hearsay: Option<&str>) -> Map<String, Json> {
+        let row = json!({ "id": id(of).to_string(), "email": email, "imported_email": hearsay, "password_hash": "x" });
+        row.as_object().cloned().unwrap_or_default()
+    }
+
     #[test]
-    fn what_is_known_of_an_import_is_read_as_it_was_stored() {
+    fn by_http_nobody_is_known_but_the_importer() {
+        let (mallory, own) = (id(9).to_string(), id(7).to_string());
+        for (of, importer, who) in [(7, &own, 7), (3, &own, 7), (3, &mallory, 3), (5, &mallory, 5)] {
+            let mut state = State::new(id(1), id(1), "acme", false, "head");
+            let email = if of == 5 { "nobody@example.com" } else { "a@example.com" };
+            let met = state.meet(row(of, Some(email), None), &accounts(), Some(importer));
+            assert_eq!(met["id"], id(who).to_string());
+            assert_eq!(state.mapped(&id(of).to_string()), id(who).to_string());
+            assert_eq!((met.contains_key("known"), met.contains_key("placeholder")), (who == 7, who != 7));
+            if who != 7 {
+                assert_eq!(
+                    (&met["email"], &met["imported_email"]),
+                    (&users::unclaimed(&id(of).to_string()).into(), &email.into())
+                );
+                assert_eq!(met["password_hash"], Json::Null);
+            }
+        }
+        // An id that is taken is given up, whatever the address.
+        let mut state = State::new(id(1), id(1), "acme", false, "head");
+        let met = state.meet(row(7, Some("a@example.com"), None), &accounts(), Some(&mallory));
+        assert!(state.changed && met["id"] != own.as_str() && met.contains_key("placeholder"), "{met:?}");
+        assert_eq!(met["id"], state.mapped(&own));
+    }
+
+    #[test]
+    fn the_operators_file_makes_accounts_but_of_what_is_hearsay_in_it() {
         let mut state = State::new(id(1), id(2), "acme", true, "head");
-        let stored = |state: &State| State::read(id(2), &state.store()).unwrap().store();
-        assert_eq!(stored(&state), state.store());
-        let row = |id: TenantId, email: &str| match json!({ "id": id.to_string(), "email": email }) {
-            Json::Object(row) => row,
-            _ => Map::new(),
-        };
-        let accounts = [
-            (id(7).to_string(), "a@example.com".to_owned()),
-            (id(4).to_string(), "x@example.com".to_owned()),
-        ];
-        let (found, keeps) = state.meet(&row(id(3), "a@example.com"), &accounts, None);
-        assert_eq!((found.id, found.known, keeps), (id(7).to_string(), true, true));
+        let met = state.meet(row(3, Some("a@example.com"), None), &accounts(), None);
+        assert_eq!((&met["id"], &met["known"]), (&id(7).to_string().into(), &true.into()));
         // Somebody else's id.
-        let (made, _) = state.meet(&row(id(4), "b@example.com"), &accounts, None);
-        assert_eq!((made.id == id(4).to_string(), made.known), (false, false));
-        let (made, _) = state.meet(&row(id(5), "c@example.com"), &accounts, None);
-        assert_eq!((made.id, made.known), (id(5).to_string(), false));
-        state.chain[0] = Head { seq: 3, hash: "0".repeat(64) };
-        assert_eq!(stored(&state), state.store());
+        let met = state.meet(row(4, Some("b@example.com"), None), &accounts(), None);
+        assert!(met["id"] != id(4).to_string() && !met.contains_key("placeholder"), "{met:?}");
+        let met = state.meet(row(5, Some("c@example.com"), None), &accounts(), None);
+        assert_eq!((&met["id"], &met["password_hash"]), (&id(5).to_string().into(), &"x".into()));
+        let met = state.meet(row(6, None, Some("a@example.com")), &accounts(), None);
+        assert_eq!(
+            (&met["id"], &met["imported_email"]),
+            (&id(6).to_string().into(), &"a@example.com".into())
+        );
+        assert!(met.contains_key("placeholder") && !met.contains_key("known"), "{met:?}");
         // People, the tenant, and all else.
         let mapped = [id(3), id(5), id(1), id(9)].map(|id| state.mapped(&id.to_string()));
         assert_eq!(mapped[..3], [id(7), id(5), id(2)].map(|id| id.to_string()));
         assert_ne!(mapped[3], id(9).to_string());
+        // What is kept is read as it was stored.
+        state.chain[0] = Head { seq: 3, hash: "0".repeat(64) };
+        let stored = State::read(id(2), &state.store()).map(|state| state.store());
+        assert_eq!(stored, Some(state.store()));
     }
 }

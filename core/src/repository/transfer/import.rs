@@ -4,13 +4,17 @@
 //! A part that comes again changes nothing, so whoever lost an answer, or was interrupted, begins again with the same head
 //! and goes on at the row that comes next.
 
-use std::{future::Future, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    future::Future,
+    time::Duration,
+};
 
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    arrival::{Arrival, State, made_here, new_tenant, repeated},
+    arrival::{Accounts, Arrival, State, made_here, new_tenant, repeated},
     tables::TABLES,
 };
 use crate::{
@@ -31,13 +35,15 @@ use crate::{
     values::{InvitationId, MembershipId, Role, Slug, TenantId, uuid},
 };
 
-items!(ROWS, OWN_ROWS: "?3", line bigint, kind text, name text, content jsonb);
+items!(ROWS, OWN_ROWS: "?3", line bigint, kind text, name text, also text, content jsonb);
 items!(NAMES, OWN_NAMES: "?3", name text);
 items!(PEOPLE, OWN_PEOPLE: "?1", id uuid, email text);
 
-const INSERT_ITEMS: &str = "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, content) \
-     SELECT ?1, ?2, i.line, i.kind, i.name, i.content FROM ";
-const NAMED: &str = "SELECT r.name FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 AND r.name IN (SELECT i.name FROM ";
+const INSERT_ITEMS: &str = "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, also, content) \
+     SELECT ?1, ?2, i.line, i.kind, i.name, i.also, i.content FROM ";
+const NAMED: &str = "SELECT r.name, r.also, r.content ->> 'id' AS id FROM import_rows r \
+     WHERE r.tenant_id = ?1 AND r.user_id = ?2 AND (r.name IN (SELECT i.name FROM ";
+const OR_ALSO: &str = ") OR r.also IN (SELECT i.name FROM ";
 const WITH_ID: &str = "SELECT u.id, u.email FROM users u WHERE u.id IN (SELECT i.id FROM ";
 const OR_EMAIL: &str = ") OR u.email IN (SELECT i.email FROM ";
 
@@ -47,28 +53,29 @@ const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND c
      AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
 
 statements! { "import";
-    tenant INSERT = "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, 0, ?4, ?5, ?5)";
+    tenant INSERT = "INSERT INTO imports (tenant_id, user_id, by_operator, state, next_line, digest, created_at, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?6)";
 
-    tenant STATE = "SELECT state, next_line, digest FROM imports WHERE tenant_id = ?1 AND user_id = ?2";
+    tenant STATE = "SELECT state, next_line, digest FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";
 
     /// Unless somebody else has added what comes next.
     tenant ADVANCE = "UPDATE imports SET state = ?3, next_line = ?4, digest = ?5, updated_at = ?6 \
-         WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?7";
+         WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?7 AND by_operator = ?8";
 
     tenant ADD = INSERT_ITEMS, ROWS => INSERT_ITEMS, OWN_ROWS;
 
     /// Those of several names that have arrived.
-    tenant ARRIVED = NAMED, NAMES, ")" => NAMED, OWN_NAMES, ")";
+    tenant ARRIVED = NAMED, NAMES, OR_ALSO, NAMES, "))" => NAMED, OWN_NAMES, OR_ALSO, OWN_NAMES, "))";
 
     /// The accounts that have one of these ids or addresses.
     global ACCOUNTS = WITH_ID, PEOPLE, OR_EMAIL, PEOPLE, ")" => WITH_ID, OWN_PEOPLE, OR_EMAIL, OWN_PEOPLE, ")";
 
     /// What has arrived goes with it.
-    tenant DELETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2";
+    tenant DELETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";
 
     /// The same, if it is all that there must be.
-    tenant COMPLETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?3 AND digest = ?4";
+    tenant COMPLETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?3 AND digest = ?4 \
+         AND by_operator = ?5";
 
     /// Makes room for another tenant `default`, if this is that of a new database, which nobody has claimed.
     tenant GIVE_WAY = "DELETE ", NEW_DEFAULT;
@@ -85,6 +92,14 @@ record! {
         state: Json,
         next: i64,
         digest: String,
+    }
+}
+
+record! {
+    struct Arrived {
+        name: String,
+        also: Option<String>,
+        id: Option<String>,
     }
 }
 
@@ -112,7 +127,12 @@ impl<'a> By<'a> {
         }
     }
 
-    /// Whose import it is: the nil id, which no account can have, is the operator's.
+    /// 1 for the operator, whose imports are nobody's else, whatever id an account has.
+    fn operator(self) -> i64 {
+        i64::from(matches!(self, Self::Operator(_)))
+    }
+
+    /// Whose import it is. The operator is no user, and the column has nothing.
     fn user(self) -> Uuid {
         match self {
             Self::Operator(_) => Uuid::nil(),
@@ -172,7 +192,7 @@ impl<'a> By<'a> {
         let target =
             if new_ids { new_tenant(source, self.user(), slug.as_str(), digest.as_str()) } else { source };
         let mut batch = self.batch(target);
-        let stored = batch.add::<Stored, _>(&STATE, [self.user().into()]);
+        let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
         let there = batch.add::<tenants::Presence, _>(&tenants::PRESENCE, []);
         let unclaimed = batch.add::<TenantId, _>(&UNCLAIMED, []);
         let taken = batch.add_global::<TenantId, _>(&tenants::ID_BY_SLUG, [slug.clone().into()]);
@@ -196,8 +216,13 @@ impl<'a> By<'a> {
         }
         let state = State::new(source, target, slug.as_str(), new_ids, digest.as_str());
         let mut batch = self.batch(target);
-        let arguments =
-            [self.user().into(), state.store().into(), digest.as_str().into(), self.app().now().into()];
+        let arguments = [
+            self.user().into(),
+            self.operator().into(),
+            state.store().into(),
+            digest.as_str().into(),
+            self.app().now().into(),
+        ];
         let _: Slot<()> = batch.add(&INSERT, arguments);
         for key in ["imports_pkey", "imports_tenant_id_user_id_key"] {
             batch.on_duplicate(key, Problem::new(Code::Conflict));
@@ -221,17 +246,22 @@ impl<'a> By<'a> {
         let names: Vec<Json> = arrivals
             .iter()
             .flat_map(|(_, arrival)| {
-                arrival.refers.iter().map(|(_, name)| name).chain([&arrival.name]).map(|text| name(text))
+                let refers = arrival.refers.iter().map(|(_, name)| name.clone());
+                let own = [arrival.name.clone()].into_iter().chain(arrival.also().map(|(_, also)| also));
+                refers.chain(own).chain(arrival.people())
             })
+            .collect::<BTreeSet<String>>()
+            .iter()
+            .map(|text| name(text))
             .collect();
         let people: Vec<Json> = arrivals
             .iter()
-            .filter_map(|(_, arrival)| arrival.account())
+            .filter_map(|(_, arrival)| arrival.person())
             .map(|(id, email)| json::object(vec![("id", id.into()), ("email", email.into())]))
             .collect();
         let mut batch = self.batch(tenant);
-        let stored = batch.add::<Stored, _>(&STATE, [self.user().into()]);
-        let arrived = batch.add::<String, _>(&ARRIVED, [self.user().into(), Json::Array(names).into()]);
+        let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
+        let arrived = batch.add::<Arrived, _>(&ARRIVED, [self.user().into(), Json::Array(names).into()]);
         let accounts = batch.add_global::<Known, _>(&ACCOUNTS, [Json::Array(people).into()]);
         let mut outcome = self.read(batch).await?;
         let stored = outcome.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -245,11 +275,19 @@ impl<'a> By<'a> {
         }
         let accounts: Vec<_> =
             outcome.all(accounts)?.into_iter().map(|found| (found.id.to_string(), found.email)).collect();
-        self.check(&arrivals, &outcome.all(arrived)?)?;
+        let accounts = Accounts::new(accounts, &*self.app().ports.entropy)?;
+        let arrived = outcome.all(arrived)?;
+        self.check(&arrivals, &arrived)?;
+        for Arrived { name, id, .. } in arrived {
+            if let (Some(person), Some(here)) = (name.strip_prefix("users:"), id) {
+                state.remember(person, here);
+            }
+        }
         let (mut faults, mut items, importer) = (Vec::new(), Vec::new(), self.importer());
         let now = self.app().now();
         for (index, arrival) in arrivals {
             let (kind, name) = (arrival.table().name, arrival.name.clone());
+            let also = arrival.also().map(|(_, also)| also);
             let line = arrival.line();
             state.bytes += i64::try_from(line.len()).unwrap_or(i64::MAX);
             digest = digest.and(&line);
@@ -266,6 +304,7 @@ impl<'a> By<'a> {
                         ("line", (next + i64::try_from(index).unwrap_or_default()).into()),
                         ("kind", kind.into()),
                         ("name", name.into()),
+                        ("also", also.into()),
                         ("content", Json::Object(content)),
                     ]));
                 }
@@ -284,6 +323,7 @@ impl<'a> By<'a> {
             digest.as_str().into(),
             now.into(),
             next.into(),
+            self.operator().into(),
         ];
         let _: Slot<()> = batch.require(&ADVANCE, arguments, Problem::new(Code::Conflict));
         for array in arrays(items) {
@@ -294,19 +334,17 @@ impl<'a> By<'a> {
     }
 
     /// Checks what needs to be known of other rows: that none comes twice, and that what is referred to is there.
-    fn check(self, arrivals: &[(usize, Arrival)], arrived: &[String]) -> Result<()> {
-        let mut faults = Vec::new();
-        let twice = repeated(arrivals);
-        for (place, (index, arrival)) in arrivals.iter().enumerate() {
-            if twice.contains(index) || arrived.contains(&arrival.name) {
-                let key = arrival.table().key;
-                let fault = Fault::new(FaultCode::Repeated, "A row of this table has it already.");
-                faults.push(within(fault.within(key).within("row"), *index));
-            }
-            let before = &arrivals[..place];
+    fn check(self, arrivals: &[(usize, Arrival)], arrived: &[Arrived]) -> Result<()> {
+        let names = arrived.iter().flat_map(|row| [Some(&row.name), row.also.as_ref()]);
+        let mut there: HashSet<&str> = names.flatten().map(String::as_str).collect();
+        let twice = repeated(arrivals, &there).into_iter().map(|(index, column)| {
+            let fault = Fault::new(FaultCode::Repeated, "A row of this table has it already.");
+            within(fault.within(column).within("row"), index)
+        });
+        let mut faults: Vec<_> = twice.collect();
+        for (index, arrival) in arrivals {
             for (table, name) in &arrival.refers {
-                let here = before.iter().any(|(_, other)| other.name == *name);
-                if !here && !arrived.contains(name) {
+                if !there.contains(name.as_str()) {
                     let detail = format!(
                         "{} is none of the {table} that came before.",
                         name.split(':').next_back().unwrap_or_default()
@@ -320,6 +358,7 @@ impl<'a> By<'a> {
                 let fault = Fault::new(FaultCode::NotAllowed, format!("This URL is not taken: {refusal}."));
                 faults.push(within(fault.within("slack_webhook_url").within("config").within("row"), *index));
             }
+            there.insert(&arrival.name);
         }
         refuse(faults)
     }
@@ -328,7 +367,7 @@ impl<'a> By<'a> {
     async fn finish(self, tenant: TenantId, Totals { rows, sha256 }: Totals) -> Result<Tenant> {
         let (app, now) = (self.app(), self.app().now());
         let mut batch = self.batch(tenant);
-        let stored = batch.add::<Stored, _>(&STATE, [self.user().into()]);
+        let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
         let stored = self.read(batch).await?.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let (state, next, digest) = stored.read(tenant)?;
         let mismatch =
@@ -375,7 +414,7 @@ impl<'a> By<'a> {
             Self::Account(account) => Some(account.user()),
         };
         activity::record(&mut batch, app, actor, Event::new("tenant.imported", "tenant", tenant.0, detail))?;
-        let arguments = [self.user().into(), next.into(), digest.as_str().into()];
+        let arguments = [self.user().into(), next.into(), digest.as_str().into(), self.operator().into()];
         let _: Slot<()> = batch.require(&COMPLETE, arguments, Problem::new(Code::Conflict));
         self.commit(batch).await?.one(made).map(|bare| bare.seen_as(Role::Owner))
     }
@@ -383,7 +422,8 @@ impl<'a> By<'a> {
     /// Ends it; nothing of it is left.
     async fn abort(self, tenant: TenantId) -> Result<()> {
         let mut batch = self.batch(tenant);
-        let _: Slot<()> = batch.require(&DELETE, [self.user().into()], Problem::new(Code::NotFound));
+        let arguments = [self.user().into(), self.operator().into()];
+        let _: Slot<()> = batch.require(&DELETE, arguments, Problem::new(Code::NotFound));
         self.commit(batch).await.map(drop)
     }
 }

@@ -49,6 +49,17 @@ pub(super) struct Column {
     pub(super) nullable: bool,
 }
 
+impl Column {
+    /// Whether it is an id, or a document with ids.
+    pub(super) fn has_ids(&self) -> bool {
+        match self.kind {
+            Own | Of(_) | Any => true,
+            Document(_) => self.name == "detail",
+            _ => false,
+        }
+    }
+}
+
 /// A table that is moved.
 pub(super) struct Table {
     pub(super) name: &'static str,
@@ -133,20 +144,26 @@ pub(super) mod users {
         version,
     };
 
-    const COLUMNS: &str = "id, email, name, password_hash, disabled_at, created_at, updated_at, version";
-    const VALUES: &str = "r.content ->> 'id', r.content ->> 'email', r.content ->> 'name', \
+    /// Of a placeholder the address stands beside.
+    const SHOWN: &str = "id, CASE WHEN email LIKE '%.invalid' THEN NULL ELSE email END AS email, imported_email, name, \
+         password_hash, disabled_at, created_at, updated_at, version";
+    const COLUMNS: &str = "id, email, imported_email, name, password_hash, disabled_at, created_at, updated_at, version, \
+         imported_into";
+    const VALUES: &str = "r.content ->> 'id', r.content ->> 'email', r.content ->> 'imported_email', r.content ->> 'name', \
          COALESCE(r.content ->> 'password_hash', ''), r.content ->> 'disabled_at', r.content ->> 'created_at', \
          r.content ->> 'updated_at', r.content ->> 'version'";
     #[cfg(feature = "postgres")]
-    const OWN_VALUES: &str = "CAST(r.content ->> 'id' AS uuid), r.content ->> 'email', r.content ->> 'name', \
-         COALESCE(r.content ->> 'password_hash', ''), CAST(r.content ->> 'disabled_at' AS timestamptz), \
+    const OWN_VALUES: &str = "CAST(r.content ->> 'id' AS uuid), r.content ->> 'email', r.content ->> 'imported_email', \
+         r.content ->> 'name', COALESCE(r.content ->> 'password_hash', ''), CAST(r.content ->> 'disabled_at' AS timestamptz), \
          CAST(r.content ->> 'created_at' AS timestamptz), CAST(r.content ->> 'updated_at' AS timestamptz), \
          CAST(r.content ->> 'version' AS bigint)";
+    /// Whose placeholder it is, if it is one.
+    const PLACE: &str = ", CASE WHEN r.content ->> 'placeholder' IS NULL THEN NULL ELSE r.tenant_id END";
     /// What has an account already keeps it as it is.
     const UNKNOWN: &str = "users' AND r.content ->> 'known' IS NULL";
 
     statements! { "moved_users";
-        tenant PAGE = "SELECT ", COLUMNS, ", 0 AS total FROM users WHERE id > ?2 AND (id IN (SELECT user_id FROM memberships WHERE tenant_id = ?1) \
+        tenant PAGE = "SELECT ", SHOWN, ", 0 AS total FROM users WHERE id > ?2 AND (id IN (SELECT user_id FROM memberships WHERE tenant_id = ?1) \
              OR id IN (SELECT created_by FROM projects WHERE tenant_id = ?1) \
              OR id IN (SELECT submitted_by FROM projects WHERE tenant_id = ?1) \
              OR id IN (SELECT created_by FROM tasks WHERE tenant_id = ?1) \
@@ -158,15 +175,16 @@ pub(super) mod users {
         tenant CHANGES = "SELECT count(*) AS amount, CAST(COALESCE(sum(u.version), 0) AS bigint) AS changes \
              FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = ?1";
 
-        tenant INSERT = "INSERT INTO users (", COLUMNS, ") SELECT ", VALUES, ARRIVED, UNKNOWN
-            => "INSERT INTO users (", COLUMNS, ") SELECT ", OWN_VALUES, ARRIVED, UNKNOWN;
+        tenant INSERT = "INSERT INTO users (", COLUMNS, ") SELECT ", VALUES, PLACE, ARRIVED, UNKNOWN
+            => "INSERT INTO users (", COLUMNS, ") SELECT ", OWN_VALUES, PLACE, ARRIVED, UNKNOWN;
     }
 
     pub(super) const TABLE: Table = Table {
         name: "users",
         columns: &[
             Column { name: "id", kind: Own, nullable: false },
-            Column { name: "email", kind: Value(leaf::<Email>), nullable: false },
+            Column { name: "email", kind: Value(leaf::<Email>), nullable: true },
+            Column { name: "imported_email", kind: Value(leaf::<Email>), nullable: true },
             Column { name: "name", kind: Value(leaf::<Name>), nullable: false },
             Column {
                 name: "password_hash",
@@ -183,7 +201,7 @@ pub(super) mod users {
         page: PAGE,
         changes: CHANGES,
         insert: INSERT,
-        unique: &["users_pkey", "users_id_key", "users_email_key"],
+        unique: &["users_pkey", "users_id_key", "users_email_key", "users_imported_into_imported_email_key"],
     };
 }
 
@@ -236,7 +254,8 @@ moved! {
     user_id uuid = Of("users");
     role text = Value(leaf::<Role>);
     status text = Value(leaf::<MembershipStatus>);
-    imported_at timestamptz = Made, null;
+    imported_at timestamptz = Value(time), null;
+    imported_id uuid = Any, null;
     muted jsonb = Document(muted);
     created_at timestamptz = Value(time);
     updated_at timestamptz = Value(time);
@@ -371,6 +390,7 @@ pub const LEFT: &[(&str, &str)] = &[
     ("tasks.description_words", "Words are made where tasks come to."),
     ("tasks.indexed", "Words are made where tasks come to."),
     ("tenants.deleted_at", "What is being removed is nobody's to take along."),
+    ("users.imported_into", "Whose placeholder somebody is follows from the tenant that they come with."),
     ("tenants.suspended_at", "Whether a tenant is closed is for the operator of each place to say."),
 ];
 
