@@ -110,6 +110,8 @@ async fn plant(connection: &mut PgConnection, tenants: &[&'static str]) {
             run(connection, &format!("INSERT INTO {table} ({names}) VALUES ({values})")).await;
         }
     }
+    // A number that statements are asked with; the default is none of these.
+    run(connection, "UPDATE imports SET by_operator = 1").await;
     run(connection, "SET session_replication_role = origin").await;
 }
 
