@@ -7,6 +7,7 @@ use bailiwick::isolation::samples::{import_head, import_rows, import_totals};
 use bailiwick_core::transfer::Digest;
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, new_id, unique},
+    provided,
     provider::{Person, Provider},
     targets::Target,
 };
@@ -142,6 +143,10 @@ async fn no_answer_tells_whether_an_address_has_an_account(target: &'static Targ
         for answer in [file.begin(&importer).await, file.add(&importer).await, file.finish(&importer).await] {
             answers.push((answer.status, answer.text));
         }
+        // When that is done is another matter.
+        let unsealed = format!("SELECT count(*) FROM activity WHERE tenant_id = '{tenant}' AND seq IS NULL");
+        let count = async || provided(target.backdoor.count(&unsealed).await, |count| *count == 0);
+        target.until("its entries to be sealed", count).await;
         for path in [
             "/v1/members",
             "/v1/admin/activity",
