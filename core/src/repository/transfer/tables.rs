@@ -250,6 +250,7 @@ moved! {
     created_at timestamptz = Value(time);
     updated_at timestamptz = Value(time);
     version bigint = Value(version);
+    revision bigint = Value(version);
 }
 
 moved! {
