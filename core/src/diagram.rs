@@ -90,6 +90,7 @@ const fn in_words(guard: Guard) -> &'static str {
     match guard {
         Guard::SubmitterOrManager => "the submitter, or a manager",
         Guard::FourEyes => "not the submitter",
+        Guard::Revision => "naming the revision",
         Guard::Comment => "with a comment",
         Guard::NoOpenTasks => "no task left open",
     }

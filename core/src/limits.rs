@@ -82,6 +82,8 @@ pub const SEARCH_WORD: usize = 64;
 /// What an entry of the activity says of itself, of a tenant that is moved: bytes in the form that is hashed. The longest
 /// that the service writes has a comment of a transition with every character escaped.
 pub const DETAIL_BYTES: usize = 16 * 1024;
+/// What a description was that was changed after it was approved, in the activity: characters.
+pub const EXCERPT: usize = 2_000;
 /// Names in that, also within each other.
 pub const DETAIL_MEMBERS: usize = 200;
 /// Entries of the activity log that one request verifies at the most.

@@ -162,6 +162,10 @@ codes! {
     TasksOpen = "tasks_open" 409 "Tasks are still open";
     /// An archived project cannot be changed, nor what is in it. It can only be read, or deleted as a whole.
     ProjectArchived = "project_archived" 409 "The project is archived";
+    /// What a project says is not changed while it waits for approval. Take it back to `draft` first: who submitted it, or a manager, can.
+    UnderReview = "under_review" 409 "The project is under review";
+    /// Whoever approves a project says what they have read. Send its `revision` beside `to`, or the `ETag` that you have seen as `If-Match`.
+    RevisionRequired = "revision_required" 428 "A revision is required";
     /// It is not in the state any more that `If-Match` names; nothing was written. Read it again and decide anew.
     PreconditionFailed = "precondition_failed" 412 "It is in another state";
     /// The body has more bytes than are taken. Send less at once.

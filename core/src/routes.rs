@@ -14,8 +14,9 @@ use crate::{
         EmailTaken, FourEyes, IdentityTaken, ImportMismatch, ImportTooLarge, InvalidCredentials,
         InvalidCursor, InvalidRefreshToken, InvalidResetToken, InvitationNotFound, InvitationRequired,
         InvitationUnusable, LastOwner, NoPassword, NotTheAuthor, NotTheSubmitter, OnlyWayIn, Overloaded,
-        ProjectArchived, QuotaExceeded, RegistrationClosed, SessionRequired, SlugTaken, TasksOpen,
-        TenantConflict, TenantExists, TenantSuspended, TooManyAttempts, TransitionNotAllowed, Unavailable,
+        ProjectArchived, QuotaExceeded, RegistrationClosed, RevisionRequired, SessionRequired, SlugTaken,
+        TasksOpen, TenantConflict, TenantExists, TenantSuspended, TooManyAttempts, TransitionNotAllowed,
+        Unavailable, UnderReview,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -193,14 +194,14 @@ routes! {
     POST   "/v1/projects",                      Member(Worker),    1, [],                                projects::create;
     /// Read a project.
     GET    "/v1/projects/{project_id}",         Member(Viewer),    1, [],                                projects::get;
-    /// Change a project that is not archived.
-    PATCH  "/v1/projects/{project_id}",         Member(Worker),    1, [ProjectArchived],                 projects::update;
+    /// Change what a project says: before it is submitted, or, as a manager, after it was approved.
+    PATCH  "/v1/projects/{project_id}",         Member(Worker),    2, [ProjectArchived, UnderReview, Conflict], projects::update;
     /// Delete a project.
     DELETE "/v1/projects/{project_id}",         Member(Manager),   1, [],                                projects::delete;
     /// Read where a project has been and where it can go.
     GET    "/v1/projects/{project_id}/transitions", Member(Viewer), 1, [InvalidCursor],                  projects::transitions;
     /// Move a project to another status.
-    POST   "/v1/projects/{project_id}/transitions", Member(Worker), 2, [TransitionNotAllowed, NotTheSubmitter, FourEyes, CommentRequired, TasksOpen, Conflict], projects::transition;
+    POST   "/v1/projects/{project_id}/transitions", Member(Worker), 2, [TransitionNotAllowed, NotTheSubmitter, FourEyes, CommentRequired, TasksOpen, RevisionRequired, Conflict], projects::transition;
 
     /// List a project's tasks.
     GET    "/v1/projects/{project_id}/tasks",   Member(Viewer),    1, [InvalidCursor],                   tasks::list_of_project;

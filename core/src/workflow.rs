@@ -21,6 +21,8 @@ wire_enum! {
         FourEyes = "four_eyes",
         /// A comment says why.
         Comment = "comment",
+        /// The revision that is meant is named: what was approved is what was read.
+        Revision = "revision",
         /// No task of the project is left open.
         NoOpenTasks = "no_open_tasks",
     }
@@ -54,7 +56,7 @@ pub const TRANSITIONS: &[Transition] = &[
     //   from        to          at least  and
     step(Draft, Submitted, Member, &[]),
     step(Submitted, Draft, Member, &[Guard::SubmitterOrManager]),
-    step(Submitted, Approved, Manager, &[Guard::FourEyes]),
+    step(Submitted, Approved, Manager, &[Guard::FourEyes, Guard::Revision]),
     step(Submitted, Rejected, Manager, &[Guard::Comment]),
     step(Rejected, Draft, Member, &[]),
     step(Approved, InProgress, Member, &[]),
@@ -82,6 +84,8 @@ pub struct Facts {
     pub role: Role,
     /// Whether a comment was given.
     pub comment: bool,
+    /// Whether the revision that is meant was named.
+    pub revision: bool,
 }
 
 /// The transitions from a status, in the order of the table.
@@ -127,6 +131,7 @@ fn unmet(guard: Guard, facts: &Facts) -> Option<Code> {
         Guard::SubmitterOrManager => (submitter || facts.role >= Manager, Code::NotTheSubmitter),
         Guard::FourEyes => (!submitter || facts.managers <= 1, Code::FourEyes),
         Guard::Comment => (facts.comment, Code::CommentRequired),
+        Guard::Revision => (facts.revision, Code::RevisionRequired),
         Guard::NoOpenTasks => (facts.open_tasks == 0, Code::TasksOpen),
     };
     (!met).then_some(code)
@@ -142,7 +147,7 @@ mod tests {
     const DESIGN: &str = "
         draft       submitted   member
         submitted   draft       member  submitter_or_manager
-        submitted   approved    manager four_eyes
+        submitted   approved    manager four_eyes revision
         submitted   rejected    manager comment
         rejected    draft       member
         approved    in_progress member
@@ -170,7 +175,7 @@ mod tests {
                 for &role in Role::ALL {
                     for mine in [false, true] {
                         for comment in [false, true] {
-                            for open_tasks in [0, 3] {
+                            for (open_tasks, revision) in [(0, true), (3, true), (0, false), (3, false)] {
                                 for managers in [1, 2] {
                                     let submitted_by = Some(if mine { me } else { other });
                                     let facts = Facts {
@@ -181,6 +186,7 @@ mod tests {
                                         user: me,
                                         role,
                                         comment,
+                                        revision,
                                     };
                                     let expected = match designed(status, to) {
                                         None => Err(Code::TransitionNotAllowed),
@@ -192,6 +198,9 @@ mod tests {
                                         }
                                         Some((_, Some(Guard::FourEyes))) if mine && managers > 1 => {
                                             Err(Code::FourEyes)
+                                        }
+                                        Some((_, Some(Guard::FourEyes))) if !revision => {
+                                            Err(Code::RevisionRequired)
                                         }
                                         Some((_, Some(Guard::Comment))) if !comment => {
                                             Err(Code::CommentRequired)
@@ -213,7 +222,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(cases, 7 * 7 * 4 * 16);
+        assert_eq!(cases, 7 * 7 * 4 * 32);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod chain;
 mod comments;
 mod conditional;
 mod config;
+mod content;
 mod courier;
 mod emails;
 mod freshness;
@@ -155,6 +156,7 @@ fn main() -> ExitCode {
         chain::cases(),
         catalogue::cases(),
         projects::cases(),
+        content::cases(),
         transitions::cases(),
         tasks::cases(),
         bulk::cases(),

@@ -75,10 +75,9 @@ async fn the_workflow_is_published(target: &'static Target) {
     let workflow = Actor::anonymous(target).get("/v1/workflow").send().await.expect(200);
     let lines = workflow.body["transitions"].as_array().expect("a list");
     assert_eq!(lines.len(), bailiwick_core::workflow::TRANSITIONS.len());
-    let approval =
-        json!({ "from": "submitted", "to": "approved", "required_role": "manager", "guards": ["four_eyes"] });
+    let approval = json!({ "from": "submitted", "to": "approved", "required_role": "manager", "guards": ["four_eyes", "revision"] });
     assert!(lines.contains(&approval), "{lines:?}");
-    assert!(workflow.text_at("/diagram").contains("submitted --> approved: manager, four_eyes"));
+    assert!(workflow.text_at("/diagram").contains("submitted --> approved: manager, four_eyes, revision"));
 }
 
 async fn unknown_routes_and_methods(target: &'static Target) {

@@ -31,7 +31,7 @@ async fn the_whole_way(target: &'static Target) {
         (&tenant.owner, "archived", None),
     ];
     for (index, (actor, to, comment)) in steps.iter().enumerate() {
-        let request = json!({ "to": to, "comment": comment });
+        let request = json!({ "to": to, "comment": comment, "revision": 1 });
         let moved = actor.post(&path).tenant(&tenant.id).json(&request).send().await.expect(200);
         assert_eq!((&moved.body["status"], &moved.body["version"]), (&json!(to), &json!(index + 2)));
         assert_eq!(moved.body["submitted_by"], tenant.member.id);
@@ -96,7 +96,7 @@ async fn of_two_at_once_exactly_one_wins(target: &'static Target) {
         let project = tenant.project("submitted", Some(&tenant.member.id)).await;
         let path = format!("/v1/projects/{project}/transitions");
         let ask = |to: &'static str| {
-            let body = json!({ "to": to, "comment": "at once" });
+            let body = json!({ "to": to, "comment": "at once", "revision": 1 });
             tenant.manager.post(&path).tenant(&tenant.id).json(&body).send()
         };
         let answers = join_all(["approved", "rejected", "approved", "rejected"].map(ask)).await;
@@ -143,7 +143,7 @@ async fn a_single_manager_may_approve_what_they_submitted(target: &'static Targe
         let project = tenant.project("submitted", Some(&tenant.owner.id)).await;
         let approve = || {
             let ask = tenant.owner.post(&format!("/v1/projects/{project}/transitions")).tenant(&tenant.id);
-            ask.json(&json!({ "to": "approved" })).send()
+            ask.json(&json!({ "to": "approved", "revision": 1 })).send()
         };
         approve().await.problem(409, "four_eyes");
         if suspends {

@@ -100,7 +100,18 @@ fn batches() -> Vec<(&'static str, Batch)> {
     });
     let mut write = batch("projects::UPDATE", |time| {
         let none = || Value::Text(None);
-        vec![tenant(time), project(time), "Bridge".into(), none(), none(), now().into()]
+        let revision = Value::Int(None);
+        vec![
+            tenant(time),
+            project(time),
+            "Bridge".into(),
+            none(),
+            none(),
+            now().into(),
+            none(),
+            none(),
+            revision,
+        ]
     });
     write.push((spoken("activity::INSERT"), |time| {
         let detail = serde_json::json!({});

@@ -148,7 +148,7 @@ impl Tenant<'_> {
     /// Moves a project.
     pub async fn transition(&self, by: &Actor<'_>, project: &str, to: &str, comment: Option<&str>) {
         let path = format!("/v1/projects/{project}/transitions");
-        let request = json!({ "to": to, "comment": comment });
+        let request = json!({ "to": to, "comment": comment, "revision": 1 });
         by.post(&path).tenant(&self.id).json(&request).send().await.expect(200);
     }
 

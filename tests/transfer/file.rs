@@ -140,7 +140,7 @@ impl Export {
             projects.push(ids.next());
             let it = json!({
                 "id": projects[index], "name": name, "description": description, "status": pick(&statuses, index),
-                "visibility": pick(&["private", "public"], index), "created_by": pick(&users, index), "submitted_by": by,
+                "visibility": pick(&["private", "public"], index), "created_by": pick(&users, index), "submitted_by": by, "revision": index % 9 + 1,
             });
             add("projects", it, index, true);
         }

@@ -98,6 +98,11 @@ impl TenantScope {
         }
     }
 
+    /// Whether the client names the state that it has seen.
+    pub(crate) fn names_a_state(&self) -> bool {
+        self.context.if_match.is_some()
+    }
+
     /// What was read, and may be left as it is, if it is in a state that `If-Match` names.
     pub(crate) fn matched<R: Resource>(&self, resource: R) -> Result<R> {
         self.context.matched(resource.version()).map(|()| resource)

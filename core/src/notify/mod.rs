@@ -55,6 +55,17 @@ impl Notice {
         })
     }
 
+    /// That what a project says was changed after it was approved. Those who are told of an approval are told of this, too,
+    /// in the same ways.
+    pub(crate) fn changed(actor: &str, id: ProjectId, name: &str) -> Self {
+        Self {
+            kind: NotificationKind::Approved,
+            title: format!("{actor} changed \u{201c}{name}\u{201d}, which was approved"),
+            body: String::new(),
+            subject: ("project", id.0),
+        }
+    }
+
     /// That somebody's role was changed, or that they are in again.
     pub(crate) fn role_changed(actor: &str, user: UserId, role: Role, reinstated: bool) -> Self {
         let verb = if reinstated { "reinstated you as" } else { "changed your role to" };

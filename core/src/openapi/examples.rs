@@ -119,6 +119,7 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("Workflow", "diagram") => {
             json!("stateDiagram-v2\n    [*] --> draft\n    draft --> submitted: member\n")
         }
+        ("Project" | "Move" | "Moved", "revision") => json!(1),
         ("Moved", "comment") => json!("All parts are here."),
         ("Home", "name") => json!("Bailiwick"),
         ("Home", "version") => json!(env!("CARGO_PKG_VERSION")),

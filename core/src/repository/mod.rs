@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod chain;
 pub mod comments;
 pub mod config;
+mod content;
 pub mod deliveries;
 pub(crate) mod idempotency;
 pub(crate) mod identities;

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{
     Repository,
     activity::Event,
-    memberships,
+    content, memberships,
     notifications::{Audience, Whom},
     search,
 };
@@ -22,8 +22,9 @@ use crate::{
     problem::{Code, Problem, Result},
     reply::Answer,
     search::{Search, index},
-    sql::{Value, record, statements},
+    sql::{record, statements},
     time::Timestamp,
+    transfer::Count,
     values::{
         ActivityId, Description, ProjectId, ProjectName, ProjectStatus, Role, TransitionComment, UserId,
         Visibility,
@@ -31,8 +32,8 @@ use crate::{
     workflow::{self, Facts, Guard},
 };
 
-const COLUMNS: &str =
-    "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version";
+const COLUMNS: &str = "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version, \
+     revision";
 
 const FILTERED: &str = " FROM projects WHERE tenant_id = ?1 \
      AND status = COALESCE(?2, status) AND visibility = COALESCE(?3, visibility)";
@@ -48,13 +49,15 @@ statements! { "projects";
         => "SELECT ", COLUMNS, FILTERED, search::PROJECTS_POSTGRES[0], "?6", search::PROJECTS_POSTGRES[1], NEWEST;
 
     tenant INSERT = "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, \
-         created_at, updated_at, version, name_words, description_words, indexed) \
-         VALUES (?1, ?2, ?3, ?4, 'draft', ?5, ?6, ?7, ?7, 1, ?8, ?9, 1)";
+         created_at, updated_at, version, revision, name_words, description_words, indexed) \
+         VALUES (?1, ?2, ?3, ?4, 'draft', ?5, ?6, ?7, ?7, 1, 1, ?8, ?9, 1)";
 
+    /// Of what was approved, this revision only.
     tenant UPDATE = "UPDATE projects SET name = COALESCE(?3, name), description = COALESCE(?4, description), \
          visibility = COALESCE(?5, visibility), updated_at = ?6, version = version + 1, \
-         name_words = COALESCE(?7, name_words), description_words = COALESCE(?8, description_words) \
-         WHERE tenant_id = ?1 AND id = ?2 AND status <> 'archived' RETURNING ", COLUMNS;
+         revision = revision + 1, name_words = COALESCE(?7, name_words), description_words = COALESCE(?8, description_words) \
+         WHERE tenant_id = ?1 AND id = ?2 AND (status IN ('draft', 'rejected') \
+         OR status IN ('approved', 'in_progress', 'completed') AND revision = ?9) RETURNING ", COLUMNS;
 
     /// A row unless it is there in another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
@@ -65,7 +68,7 @@ statements! { "projects";
     tenant MOVE = "UPDATE projects SET status = ?3, \
          submitted_by = CASE WHEN ?3 = 'submitted' THEN ?4 ELSE submitted_by END, \
          updated_at = ?5, version = version + 1 \
-         WHERE tenant_id = ?1 AND id = ?2 AND version = ?6";
+         WHERE tenant_id = ?1 AND id = ?2 AND version = ?6 AND revision = ?7";
 
     tenant COUNT_OPEN_TASKS = "SELECT count(*) AS open_tasks FROM tasks \
          WHERE tenant_id = ?1 AND project_id = ?2 AND status <> 'done'";
@@ -104,6 +107,8 @@ record! {
         pub updated_at: Timestamp,
         /// Counts the changes.
         pub version: i64,
+        /// Counts the changes of its content: name, description and visibility. Approval names the one that it means.
+        pub revision: i64,
     }
 }
 
@@ -162,6 +167,8 @@ input! {
         pub to: ProjectStatus,
         /// Why; some transitions require it.
         pub comment: Option<TransitionComment>,
+        /// The `revision` that is meant; approval requires it, or `If-Match`.
+        pub revision: Option<Count>,
     }
 }
 
@@ -179,6 +186,8 @@ pub struct Moved {
     pub to: Option<ProjectStatus>,
     /// Why.
     pub comment: Option<String>,
+    /// Which revision was moved.
+    pub revision: Option<i64>,
     /// When.
     pub created_at: Timestamp,
 }
@@ -201,6 +210,7 @@ impl From<HistoryRow> for Moved {
             from: text("from").and_then(ProjectStatus::parse),
             to: text("to").and_then(ProjectStatus::parse),
             comment: text("comment").map(str::to_owned),
+            revision: row.detail.get("revision").and_then(Json::as_i64),
             created_at: row.created_at,
         }
     }
@@ -225,7 +235,7 @@ pub trait Projects {
     /// A project.
     fn get(&self, id: ProjectId) -> impl Future<Output = Result<Project>> + Send;
 
-    /// Changes a project that is not archived.
+    /// Changes what a project says: before it is submitted, or, as a manager, after it was approved.
     fn update(&self, id: ProjectId, patch: ProjectPatch) -> impl Future<Output = Result<Project>> + Send;
 
     /// Deletes a project and what belongs to it. Its activity stays.
@@ -262,7 +272,7 @@ impl Repository<'_> {
         slots: &FactSlots,
         outcome: &mut Outcome,
         role: Role,
-        comment: bool,
+        (comment, revision): (bool, bool),
     ) -> Result<(Project, Facts)> {
         let project = outcome.optional(slots.project)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let facts = Facts {
@@ -273,6 +283,7 @@ impl Repository<'_> {
             user: self.scope.user(),
             role,
             comment,
+            revision,
         };
         Ok((project, facts))
     }
@@ -348,6 +359,7 @@ impl Projects for Repository<'_> {
             created_at: now,
             updated_at: now,
             version: 1,
+            revision: 1,
         };
         self.scope.keep(&mut batch, || Answer::created(&project))?;
         self.scope.commit(batch, None).await?;
@@ -362,52 +374,7 @@ impl Projects for Repository<'_> {
     }
 
     async fn update(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project> {
-        let ProjectPatch {
-            name: Patch(name),
-            description: Patch(description),
-            visibility: Patch(visibility),
-        } = patch;
-        if name.is_none() && description.is_none() && visibility.is_none() {
-            return self.scope.matched(self.get(id).await?);
-        }
-        let mut detail = Vec::new();
-        if let Some(name) = &name {
-            detail.push(("name", name.clone().into()));
-        }
-        if let Some(visibility) = visibility {
-            detail.push(("visibility", visibility.into()));
-        }
-        if description.is_some() {
-            // The log says that it changed; the text itself may be long.
-            detail.push(("description", Json::Bool(true)));
-        }
-        let now = self.scope.app().now();
-        let words = |text: Option<&str>| text.map_or(Value::Text(None), index);
-        let name_words = words(name.as_ref().map(ProjectName::as_str));
-        let description_words = words(description.as_ref().map(Description::as_str));
-        let mut batch = self.scope.batch();
-        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
-        let project = batch.require::<Project, _>(
-            &UPDATE,
-            [
-                id.into(),
-                name.into(),
-                description.into(),
-                visibility.into(),
-                now.into(),
-                name_words,
-                description_words,
-            ],
-            Problem::new(Code::ProjectArchived),
-        );
-        self.record(&mut batch, event("project.updated", id, json::object(detail)))?;
-        match self.scope.commit(batch, None).await {
-            Ok(mut outcome) => outcome.one(project),
-            Err(problem) if problem.code == Code::ProjectArchived => {
-                Err(self.archived_or_missing(id).await?)
-            }
-            Err(problem) => Err(problem),
-        }
+        content::change(*self, id, &patch).await
     }
 
     async fn delete(&self, id: ProjectId) -> Result<()> {
@@ -424,10 +391,14 @@ impl Projects for Repository<'_> {
         let facts = self.ask_facts(&mut batch, id);
         let audience = Audience::ask(&mut batch, self.scope.user(), &whom);
         let (standing, mut outcome) = self.scope.read(batch).await?;
-        let (project, facts) =
-            self.take_facts(&facts, &mut outcome, standing.role, request.comment.is_some())?;
+        let said = (request.comment.is_some(), request.revision.is_some() || self.scope.names_a_state());
+        let (project, facts) = self.take_facts(&facts, &mut outcome, standing.role, said)?;
         let project = self.scope.matched(project)?;
         let found = workflow::transition(request.to, &facts)?;
+        if let Some(Count(meant)) = request.revision.filter(|meant| meant.0 != project.revision) {
+            let detail = format!("Revision {meant} is meant; the project is at {}.", project.revision);
+            return Err(Problem::with(Code::Conflict, detail));
+        }
 
         // Whether the guards hold is part of the batch that writes: what was read may be past.
         let mut batch = self.scope.batch();
@@ -444,19 +415,27 @@ impl Projects for Repository<'_> {
                 }
                 // These depend on the role, which the membership check fixes, and on the project, which its
                 // version fixes.
-                Guard::FourEyes | Guard::SubmitterOrManager | Guard::Comment => {}
+                Guard::FourEyes | Guard::SubmitterOrManager | Guard::Comment | Guard::Revision => {}
             }
         }
         let now = self.scope.app().now();
         let _: Slot<()> = batch.require(
             &MOVE,
-            [id.into(), request.to.into(), facts.user.into(), now.into(), project.version.into()],
+            [
+                id.into(),
+                request.to.into(),
+                facts.user.into(),
+                now.into(),
+                project.version.into(),
+                project.revision.into(),
+            ],
             Problem::new(Code::Conflict),
         );
         let detail = json::object(vec![
             ("from", found.from.into()),
             ("to", found.to.into()),
             ("comment", request.comment.clone().into()),
+            ("revision", project.revision.into()),
         ]);
         self.record(&mut batch, event("project.moved", id, detail))?;
         let comment = request.comment.as_ref().map(TransitionComment::as_str);
@@ -490,7 +469,7 @@ impl Projects for Repository<'_> {
         let facts = self.ask_facts(&mut batch, id);
         let rows = batch.add::<HistoryRow, _>(&HISTORY, [id.into(), paging.before(), paging.fetch()]);
         let (standing, mut outcome) = self.scope.read(batch).await?;
-        let (_, facts) = self.take_facts(&facts, &mut outcome, standing.role, true)?;
+        let (_, facts) = self.take_facts(&facts, &mut outcome, standing.role, (true, true))?;
         let history = paging.page(outcome.all(rows)?, |row| row.id.0);
         let data = history.data.into_iter().map(Moved::from).collect();
         Ok(Journey { facts, history: Page { data, next_cursor: history.next_cursor } })

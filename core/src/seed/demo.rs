@@ -373,8 +373,11 @@ async fn project(app: &App, people: &[Person], index: usize, name: &str) -> Resu
     }
     for (role, to) in moves {
         let comment = if *to == "rejected" { "Not this year: the budget is spent." } else { "" };
-        let wanted =
-            if comment.is_empty() { json!({ "to": to }) } else { json!({ "to": to, "comment": comment }) };
+        let wanted = if comment.is_empty() {
+            json!({ "to": to, "revision": 1 })
+        } else {
+            json!({ "to": to, "comment": comment })
+        };
         post(of(*role, index)?, &format!("{path}/transitions"), wanted).await?;
     }
     Ok(count)

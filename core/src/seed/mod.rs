@@ -96,7 +96,7 @@ pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
         let project = make(Role::Member, "/v1/projects", new).await?;
         let path = format!("/v1/projects/{}", project["id"].as_str().unwrap_or_default());
         for (role, to) in *moves {
-            make(*role, &format!("{path}/transitions"), json!({ "to": to })).await?;
+            make(*role, &format!("{path}/transitions"), json!({ "to": to, "revision": 1 })).await?;
         }
         for (title, priority, status) in *tasks {
             let new = json!({ "title": title, "priority": priority, "status": status, "assignee_id": mia });

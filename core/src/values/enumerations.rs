@@ -240,7 +240,7 @@ wire_enum! {
     NotificationKind {
         /// A project waits for approval. Goes to those who could approve it.
         Submitted = "submitted",
-        /// A project was approved. This and the next three go to who created the project and who submitted it.
+        /// A project was approved, or what it says was changed after that. This and the next three go to who created the project and who submitted it.
         Approved = "approved",
         /// A project was sent back.
         Rejected = "rejected",

@@ -7,7 +7,7 @@ use bailiwick_tests::{
 };
 use serde_json::json;
 
-use super::refused;
+use super::{refused, sql};
 
 crate::cases!("interleaving::workflow":
     a_manager_who_is_none_any_more_takes_nothing_back,
@@ -20,11 +20,16 @@ crate::cases!("interleaving::workflow":
     a_task_that_is_opened_again_does_too,
     a_task_that_moves_on_meanwhile_does_no_harm,
     of_two_who_decide_one_is_refused,
+    what_is_approved_is_what_was_meant,
+    what_was_submitted_meanwhile_is_not_changed,
+    what_was_approved_meanwhile_is_a_managers_to_change,
+    who_is_no_manager_any_more_changes_nothing_that_was_approved,
+    of_two_who_change_what_was_approved_both_are_told_of,
 );
 
 fn moving(tenant: &Tenant<'_>, by: &Actor<'_>, project: &str, to: &str) -> Ask {
     let path = format!("/v1/projects/{project}/transitions");
-    by.post(&path).tenant(&tenant.id).json(&json!({ "to": to, "comment": "because" }))
+    by.post(&path).tenant(&tenant.id).json(&json!({ "to": to, "comment": "because", "revision": 1 }))
 }
 
 async fn status(tenant: &Tenant<'_>, project: &str) -> String {
@@ -157,4 +162,76 @@ async fn of_two_who_decide_one_is_refused(target: &'static Target) {
     let approving = moving(&tenant, &tenant.manager, &project, "approved");
     refused(&tenant, &tenant.manager, approving, rejected, (409, "conflict")).await;
     assert_eq!(status(&tenant, &project).await, "rejected");
+}
+
+/// Changing what a project says.
+fn renaming(tenant: &Tenant<'_>, by: &Actor<'_>, project: &str, name: &str) -> Ask {
+    by.patch(&format!("/v1/projects/{project}")).tenant(&tenant.id).json(&json!({ "name": name }))
+}
+
+async fn what_is_approved_is_what_was_meant(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let project = tenant.project("submitted", Some(&tenant.member.id)).await;
+    let resubmitted = async {
+        moving(&tenant, &tenant.member, &project, "draft").send().await.expect(200);
+        renaming(&tenant, &tenant.member, &project, "More expensive").send().await.expect(200);
+        let path = format!("/v1/projects/{project}/transitions");
+        let ask = tenant.member.post(&path).tenant(&tenant.id).json(&json!({ "to": "submitted" }));
+        ask.send().await.expect(200);
+    };
+    let approving = moving(&tenant, &tenant.manager, &project, "approved");
+    refused(&tenant, &tenant.manager, approving, resubmitted, (409, "conflict")).await;
+    assert_eq!(status(&tenant, &project).await, "submitted");
+    // Also if nothing but that had changed.
+    let project = tenant.project("submitted", Some(&tenant.member.id)).await;
+    let changed = sql(target, format!("UPDATE projects SET revision = 2 WHERE id = '{project}'"));
+    let approving = moving(&tenant, &tenant.manager, &project, "approved");
+    refused(&tenant, &tenant.manager, approving, changed, (409, "conflict")).await;
+}
+
+async fn what_was_submitted_meanwhile_is_not_changed(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    for (by, whom) in [(&tenant.member, &tenant.manager), (&tenant.manager, &tenant.member)] {
+        let project = tenant.project("draft", None).await;
+        let submitted = async {
+            moving(&tenant, whom, &project, "submitted").send().await.expect(200);
+        };
+        let renamed = renaming(&tenant, by, &project, "More expensive");
+        refused(&tenant, by, renamed, submitted, (409, "under_review")).await;
+    }
+}
+
+async fn what_was_approved_meanwhile_is_a_managers_to_change(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let project = tenant.project("draft", None).await;
+    let approved = async {
+        moving(&tenant, &tenant.member, &project, "submitted").send().await.expect(200);
+        moving(&tenant, &tenant.manager, &project, "approved").send().await.expect(200);
+    };
+    let renamed = renaming(&tenant, &tenant.member, &project, "More expensive");
+    refused(&tenant, &tenant.member, renamed, approved, (403, "insufficient_role")).await;
+}
+
+async fn who_is_no_manager_any_more_changes_nothing_that_was_approved(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let project = tenant.project("approved", Some(&tenant.member.id)).await;
+    let demoted = tenant.set(&tenant.manager, "role", "member");
+    let renamed = renaming(&tenant, &tenant.manager, &project, "More expensive");
+    refused(&tenant, &tenant.manager, renamed, demoted, (403, "insufficient_role")).await;
+}
+
+/// The log says of each what was before.
+async fn of_two_who_change_what_was_approved_both_are_told_of(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let project = tenant.project("approved", Some(&tenant.member.id)).await;
+    let renamed = async {
+        renaming(&tenant, &tenant.owner, &project, "First").send().await.expect(200);
+    };
+    let second = renaming(&tenant, &tenant.manager, &project, "Second").meanwhile(renamed).await.expect(200);
+    assert_eq!(second.body["revision"], 3);
+    let path = format!("/v1/admin/activity?action=project.updated&entity_id={project}");
+    let log = tenant.owner.get(&path).tenant(&tenant.id).send().await.expect(200);
+    let before = |at: usize| log.body["data"][at]["detail"]["before"].clone();
+    assert_eq!(before(0), json!({ "name": "First", "revision": 2 }));
+    assert_eq!(before(1), json!({ "name": "A project", "revision": 1 }));
 }

@@ -90,6 +90,8 @@ async fn one_move(
         user,
         role,
         comment,
+        // What a move may need is given, or not.
+        revision: comment,
     };
     let bailiwick_core::routes::Access::Member(least) = route("projects::transition").access else {
         panic!("moving a project is for members")
@@ -100,7 +102,8 @@ async fn one_move(
         Err(problem) => Err((problem.code.status(), problem.code.as_str())),
     };
 
-    let body = if comment { json!({ "to": to, "comment": "because" }) } else { json!({ "to": to }) };
+    let body =
+        if comment { json!({ "to": to, "comment": "because", "revision": 1 }) } else { json!({ "to": to }) };
     let ask = actor.post(&format!("/v1/projects/{project}/transitions")).tenant(&tenant.id).json(&body);
     let answer = ask.send().await;
     let status = match expected {

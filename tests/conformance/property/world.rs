@@ -82,6 +82,7 @@ pub(super) struct Project {
     pub(super) created_by: usize,
     pub(super) submitted_by: Option<usize>,
     pub(super) version: i64,
+    pub(super) revision: i64,
 }
 
 pub(super) struct Task {

@@ -108,7 +108,7 @@ fn values(field: &Field, stage: &Stage) -> Vec<(Value, Value)> {
 
 /// What stays whatever is changed.
 fn but_for(mut body: Value, field: &Field) -> Value {
-    for pointer in ["/updated_at", "/version", "/edited_at", &field.pointer] {
+    for pointer in ["/updated_at", "/version", "/revision", "/edited_at", &field.pointer] {
         if let Some(value) = body.pointer_mut(pointer) {
             *value = Value::Null;
         }

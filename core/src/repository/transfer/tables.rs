@@ -274,6 +274,7 @@ moved! {
     created_at timestamptz = Value(time);
     updated_at timestamptz = Value(time);
     version bigint = Value(version);
+    revision bigint = Value(version);
 }
 
 moved! {

@@ -57,6 +57,7 @@ pub(super) fn create(world: &World, draw: &mut Draw) -> Plan {
                 created_by: user,
                 submitted_by: None,
                 version: 1,
+                revision: 1,
             };
             tenant.projects.insert(id, project);
             Ok(())
@@ -71,15 +72,31 @@ pub(super) fn update(world: &World, draw: &mut Draw) -> Plan {
     let (name, public) = (draw.plant(), draw.chance(60));
     let body = json!({ "name": name, "visibility": visibility(public) });
     let path = format!("/v1/projects/{id}");
-    let verdict = world.admit(&scene, Rank::Member).and_then(|(tenant, _)| {
+    let verdict = world.admit(&scene, Rank::Member).and_then(|(tenant, user)| {
         world.tenants[tenant].writable(&id)?;
+        let status = found(world, tenant, &id)?.status;
+        let approved = ["approved", "in_progress", "completed"].contains(&status);
+        if status == "submitted" {
+            return Err((409, "under_review"));
+        }
+        if approved && world.tenants[tenant].active(user) < Some(Rank::Manager) {
+            return Err((403, "insufficient_role"));
+        }
         done(200, move |world, answer| {
             let tenant = &mut world.tenants[tenant];
             tenant.knows.insert(name.clone());
             let project = tenant.projects.get_mut(&id).ok_or("it is gone")?;
             (project.name, project.public) = (name, public);
             project.version += 1;
-            members(answer, &json!({ "name": project.name, "version": project.version }))
+            project.revision += 1;
+            let (version, revision) = (project.version, project.revision);
+            members(answer, &json!({ "name": project.name, "version": version, "revision": revision }))?;
+            let involved: Vec<_> =
+                [Some(project.created_by), project.submitted_by].into_iter().flatten().collect();
+            if approved {
+                tenant.tell(user, "approved", &id, &involved);
+            }
+            Ok(())
         })
     });
     scene.patch(path).json(body).expecting(verdict)
@@ -118,11 +135,21 @@ pub(super) fn transition(world: &World, draw: &mut Draw) -> Plan {
     let onward = if draw.chance(85) { draw.one(&onward) } else { None };
     let to = onward.unwrap_or_else(|| draw.of(STATUSES));
     let comment = draw.chance(70).then(|| draw.plant());
+    // Mostly the revision that there is, which only some moves need.
+    let revision = world.tenants[scene.tenant].projects.get(&id).map_or(1, |project| project.revision);
+    let revision = if draw.chance(90) { Some(revision) } else { draw.chance(50).then_some(revision + 1) };
     let verdict = world.admit(&scene, Rank::Member).and_then(|(tenant, user)| {
         decide(world, tenant, user, &id, to, comment.is_some())?;
+        let project = found(world, tenant, &id)?;
+        if to == "approved" && revision.is_none() {
+            return Err((428, "revision_required"));
+        }
+        if revision.is_some_and(|meant| meant != project.revision) {
+            return Err((409, "conflict"));
+        }
         moved(tenant, user, id.clone(), to, comment.clone())
     });
-    let body = json!({ "to": to, "comment": comment });
+    let body = json!({ "to": to, "comment": comment, "revision": revision });
     scene.post(format!("/v1/projects/{id}/transitions")).json(body).expecting(verdict)
 }
 

@@ -1,0 +1,123 @@
+//! What a project says (its name, description and visibility), and who may change it when: what is under review stays as it
+//! is, and what was approved is a manager's to change, who is seen to do so.
+
+use serde_json::Value as Json;
+
+use super::{
+    Repository,
+    activity::Event,
+    notifications::{Audience, Whom},
+    projects::{self, Project, ProjectPatch},
+    repeat,
+};
+use crate::{
+    dispatch::Slot,
+    input::Patch,
+    json, limits,
+    notify::Notice,
+    problem::{Code, Problem, Result},
+    search::index,
+    sql::Value,
+    values::{Description, ProjectId, ProjectName, ProjectStatus, Role},
+    workflow::insufficient_role,
+};
+
+/// Whether what a project of this status says was approved; `None` if it is nobody's to change now.
+fn approved(status: ProjectStatus) -> Result<bool> {
+    match status {
+        ProjectStatus::Draft | ProjectStatus::Rejected => Ok(false),
+        ProjectStatus::Approved | ProjectStatus::InProgress | ProjectStatus::Completed => Ok(true),
+        ProjectStatus::Submitted => Err(Problem::new(Code::UnderReview)),
+        ProjectStatus::Archived => Err(Problem::new(Code::ProjectArchived)),
+    }
+}
+
+/// What a description was, as far as the log has room for it.
+fn excerpt(text: &str) -> String {
+    let mut characters = text.chars();
+    let start: String = characters.by_ref().take(limits::EXCERPT).collect();
+    if characters.next().is_some() { start + "\u{2026}" } else { start }
+}
+
+/// What the log says of a change; with what was before, if that was approved.
+fn detail(patch: &ProjectPatch, before: Option<&Project>) -> Json {
+    let ProjectPatch { name, description, visibility } = patch;
+    let mut detail = Vec::new();
+    let mut was = Vec::new();
+    if let Patch(Some(name)) = name {
+        detail.push(("name", name.clone().into()));
+        was.extend(before.map(|before| ("name", before.name.clone().into())));
+    }
+    if let Patch(Some(visibility)) = visibility {
+        detail.push(("visibility", (*visibility).into()));
+        was.extend(before.map(|before| ("visibility", before.visibility.into())));
+    }
+    if let Patch(Some(_)) = description {
+        // The log says that it changed; the text itself may be long.
+        detail.push(("description", Json::Bool(true)));
+        was.extend(before.map(|before| ("description", excerpt(before.description.as_str()).into())));
+    }
+    if let Some(before) = before {
+        was.push(("revision", before.revision.into()));
+        detail.push(("before", json::object(was)));
+    }
+    json::object(detail)
+}
+
+/// Changes what a project says.
+pub(super) async fn change(
+    repository: Repository<'_>,
+    id: ProjectId,
+    patch: &ProjectPatch,
+) -> Result<Project> {
+    // What fails with a conflict is decided anew by what holds then.
+    repeat(|| attempt(repository, id, patch)).await
+}
+
+async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch) -> Result<Project> {
+    let scope = repository.scope;
+    let mut batch = scope.batch();
+    let found = batch.add::<Project, _>(&projects::BY_ID, [id.into()]);
+    let audience = Audience::ask(&mut batch, scope.user(), &Whom::OfProject(id));
+    let (standing, mut outcome) = scope.read(batch).await?;
+    let found = outcome.optional(found)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let found = scope.matched(found)?;
+    let ProjectPatch { name: Patch(name), description: Patch(description), visibility: Patch(visibility) } =
+        patch.clone();
+    if name.is_none() && description.is_none() && visibility.is_none() {
+        return Ok(found);
+    }
+    let approved = approved(found.status)?;
+    if approved && standing.role < Role::Manager {
+        return Err(insufficient_role(Role::Manager));
+    }
+
+    let words = |text: Option<&str>| text.map_or(Value::Text(None), index);
+    let name_words = words(name.as_ref().map(ProjectName::as_str));
+    let description_words = words(description.as_ref().map(Description::as_str));
+    let mut batch = scope.batch();
+    scope.require_match(&mut batch, &projects::UNCHANGED, id.0);
+    let changed: Slot<Project> = batch.require(
+        &projects::UPDATE,
+        [
+            id.into(),
+            name.into(),
+            description.into(),
+            visibility.into(),
+            scope.app().now().into(),
+            name_words,
+            description_words,
+            // The log says what was approved: that very revision is the one that goes.
+            approved.then_some(found.revision).into(),
+        ],
+        Problem::new(Code::Conflict),
+    );
+    let detail = detail(patch, Some(&found).filter(|_| approved));
+    repository.record(&mut batch, Event::new("project.updated", "project", id.0, detail))?;
+    if approved {
+        let notice = Notice::changed(standing.name.as_str(), id, found.name.as_str());
+        repository.tell(&mut batch, &audience.take(&mut outcome)?, &notice)?;
+    }
+    let mut outcome = scope.commit(batch, approved.then_some(Role::Manager)).await?;
+    outcome.one(changed)
+}
