@@ -4,6 +4,7 @@ use bailiwick::isolation::samples::{import_head, import_rows, import_totals};
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id},
     client::Answer,
+    provided,
     targets::Target,
 };
 use serde_json::json;
@@ -73,6 +74,10 @@ async fn nothing_comes_in_that_another_importer_has_brought(target: &'static Tar
     there.invitation().await;
     there.notification(&there.member.id).await;
     there.api_key(&there.member.id).await;
+    // Of the activity a file has what is sealed.
+    let unsealed = format!("SELECT count(*) FROM activity WHERE tenant_id = '{}' AND seq IS NULL", there.id);
+    let count = async || provided(target.backdoor.count(&unsealed).await, |count| *count == 0);
+    target.until("its entries to be sealed", count).await;
     let (mut rows, mut from) = (Vec::new(), String::new());
     loop {
         let part =
