@@ -54,6 +54,7 @@ mod throttle;
 mod transitions;
 mod verify_isolation;
 mod walks;
+mod written;
 
 use std::{
     collections::BTreeMap,
@@ -158,6 +159,7 @@ fn main() -> ExitCode {
         search::cases(),
         lists::cases(),
         walks::cases(),
+        written::cases(),
         notifications::cases(),
         recipients::cases(),
         resets::cases(),

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 use super::{
     Repository,
@@ -22,7 +23,7 @@ use crate::{
     problem::{Code, Problem, Result},
     reply::Answer,
     search::{Search, index},
-    sql::{Value, record, statements},
+    sql::{Value, looked_through, record, statements},
     time::Timestamp,
     values::{
         ActivityId, Description, ProjectId, ProjectName, ProjectStatus, Role, TransitionComment, UserId,
@@ -39,10 +40,16 @@ const FILTERED: &str = " FROM projects WHERE tenant_id = ?1 \
 
 const NEWEST: &str = " AND id < ?4 ORDER BY id DESC LIMIT ?5";
 
+looked_through!(LAST: "", "?2"; END: "", "?4"; "projects");
+
 statements! { "projects";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id = ?2";
 
-    tenant LIST = "SELECT ", COLUMNS, FILTERED, NEWEST;
+    tenant LIST = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+
+    tenant LIST_FILTERED = "SELECT ", COLUMNS, FILTERED, END, NEWEST;
+
+    tenant LAST_FILTERED = LAST;
 
     tenant SEARCH = "SELECT ", COLUMNS, FILTERED, search::PROJECTS[0], "?6", search::PROJECTS[1], NEWEST
         => "SELECT ", COLUMNS, FILTERED, search::PROJECTS_POSTGRES[0], "?6", search::PROJECTS_POSTGRES[1], NEWEST;
@@ -68,14 +75,15 @@ statements! { "projects";
          WHERE tenant_id = ?1 AND id = ?2 AND version = ?6";
 
     tenant COUNT_OPEN_TASKS = "SELECT count(*) AS open_tasks FROM tasks \
-         WHERE tenant_id = ?1 AND project_id = ?2 AND status <> 'done'";
+         WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked')";
 
     /// A row if there is none.
     tenant NO_OPEN_TASKS = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND status <> 'done')";
+         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked'))";
 
+    /// What moves projects has an index of its own, among all that is done to them.
     tenant HISTORY = "SELECT id, actor_id, detail, created_at FROM activity \
-         WHERE tenant_id = ?1 AND entity_type = 'project' AND entity_id = ?2 AND action = 'project.moved' \
+         WHERE tenant_id = ?1 AND entity_id = ?2 AND action = 'project.moved' \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
 }
 
@@ -293,21 +301,27 @@ struct FactSlots {
 impl Projects for Repository<'_> {
     async fn list(&self, query: ProjectQuery) -> Result<Page<Project>> {
         let words = query.q.as_ref().map(Search::words);
+        let words_asked = words.clone();
         let filters = [
             query.status.map(ProjectStatus::as_str),
             query.visibility.map(Visibility::as_str),
-            words.as_deref(),
+            words_asked.as_deref(),
         ];
         let paging = self.paging("projects", &filters, query.limit, query.cursor)?;
         let mut batch = self.scope.batch();
         let [status, visibility] = [query.status.into(), query.visibility.into()];
         let (before, fetch) = (paging.before(), paging.fetch());
-        let rows: Slot<Project> = match words {
-            None => batch.add(&LIST, [status, visibility, before, fetch]),
-            Some(words) => batch.add(&SEARCH, [status, visibility, before, fetch, words.into()]),
+        let (rows, last): (Slot<Project>, Option<Slot<Uuid>>) = match (words, filters) {
+            (Some(words), _) => (batch.add(&SEARCH, [status, visibility, before, fetch, words.into()]), None),
+            (None, [None, None, _]) => (batch.add(&LIST, [before, fetch]), None),
+            (None, _) => {
+                let last = batch.add(&LAST_FILTERED, [before.clone()]);
+                (batch.add(&LIST_FILTERED, [status, visibility, before, fetch]), Some(last))
+            }
         };
         let (_, mut outcome) = self.scope.read(batch).await?;
-        Ok(paging.page(outcome.all(rows)?, |project| project.id.0))
+        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))
     }
 
     async fn create(&self, new: NewProject) -> Result<Project> {

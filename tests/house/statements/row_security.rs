@@ -250,7 +250,8 @@ async fn a_statement_without_its_tenant_reaches_no_other() {
         tried > 400 && bitten * 10 > tried * 6,
         "only {bitten} of {tried} would have reached another tenant"
     );
-    blunt.retain(|name| !name.starts_with("moved_"));
+    // What tells where a page stops looking tells nothing before that, however many rows there are.
+    blunt.retain(|name| !name.starts_with("moved_") && !name.ends_with("::LAST_FILTERED"));
     assert!(blunt.len() <= 8, "nothing shows whatever is taken from them: {blunt:?}");
 }
 

@@ -96,7 +96,7 @@ impl Operator {
     pub async fn delete_tenant(&self, slug: &Slug) -> Result<()> {
         let id = self.tenant(slug.as_str()).await?;
         let mut batch = self.batch_in(id);
-        tenants::delete(&mut batch);
+        tenants::delete(&mut batch, None);
         self.run(batch).await.map(drop)
     }
 
