@@ -16,6 +16,7 @@ pub(crate) mod identities;
 pub mod invitations;
 pub mod members;
 pub(crate) mod memberships;
+mod mentions;
 pub mod notifications;
 pub mod operator;
 pub mod projects;
