@@ -19,6 +19,7 @@ pub(crate) mod memberships;
 mod mentions;
 pub mod notifications;
 pub mod operator;
+mod project_lists;
 pub mod projects;
 pub(crate) mod resets;
 pub(crate) mod retention;

@@ -4,7 +4,6 @@ use std::future::Future;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use uuid::Uuid;
 
 use super::{
     Repository,
@@ -300,28 +299,7 @@ struct FactSlots {
 
 impl Projects for Repository<'_> {
     async fn list(&self, query: ProjectQuery) -> Result<Page<Project>> {
-        let words = query.q.as_ref().map(Search::words);
-        let words_asked = words.clone();
-        let filters = [
-            query.status.map(ProjectStatus::as_str),
-            query.visibility.map(Visibility::as_str),
-            words_asked.as_deref(),
-        ];
-        let paging = self.paging("projects", &filters, query.limit, query.cursor)?;
-        let mut batch = self.scope.batch();
-        let [status, visibility] = [query.status.into(), query.visibility.into()];
-        let (before, fetch) = (paging.before(), paging.fetch());
-        let (rows, last): (Slot<Project>, Option<Slot<Uuid>>) = match (words, filters) {
-            (Some(words), _) => (batch.add(&SEARCH, [status, visibility, before, fetch, words.into()]), None),
-            (None, [None, None, _]) => (batch.add(&LIST, [before, fetch]), None),
-            (None, _) => {
-                let last = batch.add(&LAST_FILTERED, [before.clone()]);
-                (batch.add(&LIST_FILTERED, [status, visibility, before, fetch]), Some(last))
-            }
-        };
-        let (_, mut outcome) = self.scope.read(batch).await?;
-        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
-        Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))
+        self.list_projects(query).await
     }
 
     async fn create(&self, new: NewProject) -> Result<Project> {
