@@ -165,6 +165,21 @@ impl<'a> Paging<'a> {
         self.page_by(rows, |row| (String::new(), id(row)))
     }
 
+    /// The same where a filter looked through the items, and the last of them is this one, if it could not go through all. A
+    /// page that is short goes on behind it.
+    pub(crate) fn page_within<T>(
+        &self,
+        rows: Vec<T>,
+        looked: Option<Uuid>,
+        id: impl Fn(&T) -> Uuid,
+    ) -> Page<T> {
+        let mut page = self.page(rows, id);
+        if page.next_cursor.is_none() {
+            page.next_cursor = looked.map(|id| self.cursor(&Position { key: String::new(), id }));
+        }
+        page
+    }
+
     /// The same for a list that goes by a key and then by the id.
     pub(crate) fn page_by<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> (String, Uuid)) -> Page<T> {
         let size = self.size as usize;

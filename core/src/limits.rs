@@ -39,6 +39,9 @@ pub const MENTIONS: usize = 20;
 pub const NAMESAKES: i64 = 10;
 /// Recipients whose names a message to all of them lists.
 pub const NAMES_LISTED: usize = 5;
+/// Of a text, what those are shown who are told of it: characters, the ellipsis among them. It is written once for each of
+/// them and each way that it goes, so it must not grow with the text.
+pub const EXCERPT: usize = 280;
 /// People who are told of one event at the most.
 pub const RECIPIENTS: i64 = 100;
 /// The comment of a transition: characters.
@@ -55,6 +58,8 @@ pub const API_KEY_DAYS: u64 = 366;
 pub const SLUG_MIN: usize = 2;
 /// A tenant's slug: the most characters, those of a DNS label.
 pub const SLUG_MAX: usize = 63;
+/// Days for which the slug of a tenant that was deleted is kept for the user who deleted it.
+pub const SLUG_DAYS: u64 = 30;
 /// Items of a list within a body.
 pub const LIST_ITEMS: usize = 50;
 /// Operations of one request on many tasks.
@@ -73,6 +78,11 @@ pub const IDEMPOTENCY_HOURS: u64 = 24;
 pub const PAGE_DEFAULT: u32 = 20;
 /// Items on a page of a list at the most.
 pub const PAGE_MAX: u32 = 100;
+/// Items that one request for a page looks through at the most. Where few of them are what is asked for the page is short,
+/// and the next one goes on behind them.
+pub const LOOKED_THROUGH: u32 = 1_000;
+/// What is counted no further: what of the activity waits for its seal, what a member has not read.
+pub const COUNTED: u32 = 1_000;
 /// What is looked for in texts: characters.
 pub const SEARCH: usize = 100;
 /// Words that are looked for at once.
@@ -83,7 +93,7 @@ pub const SEARCH_WORD: usize = 64;
 /// that the service writes has a comment of a transition with every character escaped.
 pub const DETAIL_BYTES: usize = 16 * 1024;
 /// What a description was that was changed after it was approved, in the activity: characters.
-pub const EXCERPT: usize = 2_000;
+pub const DETAIL_TEXT: usize = 2_000;
 /// Names in that, also within each other.
 pub const DETAIL_MEMBERS: usize = 200;
 /// Entries of the activity log that one request verifies at the most.

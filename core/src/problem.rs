@@ -130,7 +130,7 @@ codes! {
     NoPassword = "no_password" 409 "There is no password";
     /// A tenant has this slug. Choose another one.
     SlugTaken = "slug_taken" 409 "The slug is taken";
-    /// There is a tenant of this id here already, perhaps the same one. Bring it in with new ids, or delete the one that is here.
+    /// There is a tenant of this id here already, perhaps the same one, or one whose id ends with the same digits. Bring it in with new ids, or delete the one that is here.
     TenantExists = "tenant_exists" 409 "The tenant is here already";
     /// What has arrived is not what the file says that it holds, or does not fit together. End this import and begin again, with a file that is whole.
     ImportMismatch = "import_mismatch" 409 "What was brought in does not fit";

@@ -382,6 +382,34 @@ macro_rules! items {
 }
 pub(crate) use items;
 
+/// Declares, for a list that goes by the id alone and filters what it goes through, which row is the last that a page looks
+/// through: the statement that says which, and the condition that ends the list there, each with which rows
+/// there are to begin with and the place where the page begins, in its own numbers of parameters. What is filtered may be anywhere, and
+/// without this a page of it could be looked for among all that a tenant has. Both go by the index of the list itself.
+macro_rules! looked_through {
+    ($statement:ident: $which:literal, $before:literal; $condition:ident: $own:literal, $own_before:literal; $table:literal) => {
+        const $statement: &str = concat!(
+            "SELECT f.id FROM ",
+            $table,
+            " f WHERE f.tenant_id = ?1",
+            $which,
+            " AND f.id < ",
+            $before,
+            " ORDER BY f.id DESC LIMIT 1 OFFSET 999"
+        );
+        const $condition: &str = concat!(
+            " AND id >= COALESCE((SELECT f.id FROM ",
+            $table,
+            " f WHERE f.tenant_id = ?1",
+            $own,
+            " AND f.id < ",
+            $own_before,
+            " ORDER BY f.id DESC LIMIT 1 OFFSET 999), '00000000-0000-0000-0000-000000000000')"
+        );
+    };
+}
+pub(crate) use looked_through;
+
 /// Bytes of one such array, about: D1 takes values of up to 2 MB.
 const ARRAY_BYTES: usize = 1_000_000;
 
@@ -473,6 +501,14 @@ mod tests {
         };
         assert_eq!((lengths(2), lengths(5)), (vec![2], vec![2, 2, 1]));
         assert_eq!(arrays(vec![JsonValue::from("x".repeat(3_000_000))]).len(), 1);
+    }
+
+    #[test]
+    fn as_many_are_looked_through_as_the_limits_say() {
+        looked_through!(LAST: "", "?2"; END: "", "?2"; "t");
+        for text in [LAST, END] {
+            assert!(text.contains(&format!("OFFSET {}", crate::limits::LOOKED_THROUGH - 1)), "{text}");
+        }
     }
 
     #[test]

@@ -179,6 +179,9 @@ async fn my_account(target: &'static Target) {
     // Nothing to change is no change.
     let same = tenant.member.patch("/v1/me").json(&json!({})).send().await.expect(200);
     assert_eq!(same.body, renamed.body);
+    let same =
+        tenant.member.patch("/v1/me").json(&json!({ "name": "Somebody Else" })).send().await.expect(200);
+    assert_eq!(same.body, renamed.body, "the name that it has is no change either");
     let refused = tenant.member.patch("/v1/me").json(&json!({ "name": null })).send().await;
     assert_eq!(refused.problem(422, "validation_failed").pointers(), ["/name"]);
     let refused = tenant.member.patch("/v1/me").json(&json!({ "email": "x@y.z" })).send().await;

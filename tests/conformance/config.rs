@@ -207,13 +207,13 @@ async fn deleting_a_tenant_removes_all_of_it_and_nothing_else(target: &'static T
     tenant.owner.get("/v1/tenant").tenant(&tenant.id).send().await.problem(403, "not_a_member");
     tenant.owner.get("/v1/tenant").slug(&tenant.slug).send().await.problem(403, "not_a_member");
     tenant.owner.delete(&path).slug(&tenant.slug).send().await.problem(403, "not_a_member");
-    // Their accounts and other tenants stay; the slug is free again, and what was under it does not come back.
+    // Their accounts and other tenants stay; the slug is theirs to use again, and what was under it does not come back.
     tenant.owner.get("/v1/tenant").tenant(&other.id).send().await.expect(200);
     let new = json!({ "slug": tenant.slug, "name": "Another" });
-    let created = other.owner.post("/v1/tenants").json(&new).send().await.expect(201);
+    let created = tenant.owner.post("/v1/tenants").json(&new).send().await.expect(201);
     assert_ne!(created.text_at("/id"), tenant.id);
-    tenant.owner.get("/v1/tenant").slug(&tenant.slug).send().await.problem(403, "not_a_member");
-    let projects = other.owner.get("/v1/projects").slug(&tenant.slug).send().await.expect(200);
+    tenant.member.get("/v1/tenant").slug(&tenant.slug).send().await.problem(403, "not_a_member");
+    let projects = tenant.owner.get("/v1/projects").slug(&tenant.slug).send().await.expect(200);
     assert_eq!(projects.body["data"], json!([]));
 }
 

@@ -2,7 +2,7 @@
 
 use bailiwick::isolation::samples::{import_head, import_rows, import_totals};
 use bailiwick_tests::{
-    actors::{Actor, Tenant, new_id},
+    actors::{Actor, Tenant, new_id, unique},
     client::Answer,
     provided,
     targets::Target,
@@ -11,6 +11,7 @@ use serde_json::json;
 
 crate::cases!("imports":
     of_two_who_bring_in_the_same_neither_sees_the_other,
+    no_id_ends_like_that_of_another_tenant,
     nothing_comes_in_that_another_importer_has_brought,
 );
 
@@ -65,6 +66,31 @@ async fn of_two_who_bring_in_the_same_neither_sees_the_other(target: &'static Ta
     other.get("/v1/tenant").tenant(&tenant).send().await.problem(403, "not_a_member");
 }
 
+/// The words of a tenant are in the index of words under the end of its id, so of two that ended alike the searches of each
+/// would go through the words of both.
+async fn no_id_ends_like_that_of_another_tenant(target: &'static Target) {
+    let (one, other) = tokio::join!(Actor::register(target, "one"), Actor::register(target, "other"));
+    let victim = Tenant::create(target).await;
+    let like = |id: &str| format!("{}{}", &new_id()[..28], &id[28..]);
+    begin(&one, &like(&victim.id)).await.problem(409, "tenant_exists");
+    // Nor of two that are on their way: who comes first has it.
+    let first = new_id();
+    let second = like(&first);
+    for (actor, tenant) in [(&one, &first), (&other, &second)] {
+        begin(actor, tenant).await.expect(200);
+        add(actor, tenant).await.expect(200);
+    }
+    let finish = |actor: &Actor<'_>, tenant: &str| {
+        actor.post(&format!("/v1/imports/{tenant}/finish")).json(&import_totals(tenant)).send()
+    };
+    finish(&one, &first).await.expect(200);
+    finish(&other, &second).await.problem(409, "tenant_exists");
+    // New ids end as chance will have it.
+    let mut head = import_head(&second);
+    head["new_ids"] = json!(true);
+    other.post("/v1/imports").json(&head).send().await.expect(200);
+}
+
 async fn nothing_comes_in_that_another_importer_has_brought(target: &'static Target) {
     // Something of each kind, which somebody has as a file.
     let there = Tenant::create(target).await;
@@ -93,7 +119,8 @@ async fn nothing_comes_in_that_another_importer_has_brought(target: &'static Tar
 
     let (rich, poor) = tokio::join!(Actor::register(target, "rich"), Actor::register(target, "poor"));
     let mut head = import_head(&there.id);
-    head["slug"] = json!(there.slug);
+    // Its own is kept for the one who deleted it.
+    head["slug"] = json!(unique("moved"));
     rich.post("/v1/imports").json(&head).send().await.expect(200);
     let path = format!("/v1/imports/{}", there.id);
     let all = json!({ "first": 0, "rows": rows });

@@ -58,6 +58,7 @@ mod throttle;
 mod transitions;
 mod verify_isolation;
 mod walks;
+mod written;
 
 use std::{
     collections::BTreeMap,
@@ -164,6 +165,7 @@ fn main() -> ExitCode {
         search::cases(),
         lists::cases(),
         walks::cases(),
+        written::cases(),
         notifications::cases(),
         recipients::cases(),
         resets::cases(),

@@ -1,5 +1,6 @@
 //! Tenants, how a request names one, and who is in.
 
+use bailiwick::isolation::samples::{import_head, import_rows, import_totals};
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id, unique},
     client::Answer,
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 crate::cases!("tenants":
     creating_one_makes_an_owner,
     a_slug_is_taken_once,
+    a_slug_that_was_given_up_is_kept_for_who_did,
     named_by_id_or_slug_or_both,
     contradicting_and_malformed_headers,
     one_that_does_not_exist_looks_like_a_foreign_one,
@@ -56,6 +58,37 @@ async fn a_slug_is_taken_once(target: &'static Target) {
     // The refused ones left nothing behind.
     let mine = actor.get("/v1/tenants").send().await.expect(200);
     assert_eq!(mine.body["data"].as_array().map(Vec::len), Some(1));
+}
+
+async fn a_slug_that_was_given_up_is_kept_for_who_did(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let delete = async |id: &str| {
+        let path = format!("/v1/tenant?confirm={}", tenant.slug);
+        tenant.owner.delete(&path).tenant(id).send().await.expect(204);
+    };
+    let new = json!({ "slug": tenant.slug, "name": "T" });
+    let ask = |actor: &Actor<'_>| actor.post("/v1/tenants").json(&new).send();
+    delete(&tenant.id).await;
+    // Links still lead there, and clients are configured with it: whoever came first would be taken for who had it.
+    ask(&tenant.manager).await.problem(409, "slug_taken");
+    let imported = new_id();
+    let mut head = import_head(&imported);
+    head["as_slug"] = json!(tenant.slug);
+    tenant.manager.post("/v1/imports").json(&head).send().await.expect(200);
+    let rows = json!({ "first": 0, "rows": import_rows(&imported) });
+    let path = format!("/v1/imports/{imported}");
+    tenant.manager.post(&format!("{path}/rows")).json(&rows).send().await.expect(200);
+    let finish = tenant.manager.post(&format!("{path}/finish")).json(&import_totals(&imported)).send().await;
+    finish.problem(409, "slug_taken");
+    // Who gave it up may have it again, and give it up again.
+    let again = ask(&tenant.owner).await.expect(201).body["id"].as_str().expect("an id").to_owned();
+    delete(&again).await;
+    let age = format!(
+        "UPDATE released_slugs SET released_at = '2026-01-01T00:00:00.000Z' WHERE slug = '{}'",
+        tenant.slug
+    );
+    target.backdoor.sql(&age).await;
+    ask(&tenant.manager).await.expect(201);
 }
 
 async fn named_by_id_or_slug_or_both(target: &'static Target) {

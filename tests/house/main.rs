@@ -4,6 +4,7 @@
 
 mod budget;
 mod claims;
+mod cost;
 mod generated;
 mod migrations;
 mod moved;

@@ -100,7 +100,7 @@ async fn sqlite_schema(pool: &SqlitePool) -> Schema {
             }
         }
     }
-    for row in rows(pool, "SELECT m.name, i.name, i.origin, (SELECT group_concat(name, ' ') FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)) || CASE i.\"unique\" WHEN 1 THEN ', unique' ELSE '' END || CASE i.partial WHEN 1 THEN ', partial' ELSE '' END FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table' AND i.origin IN ('u', 'c')").await {
+    for row in rows(pool, "SELECT m.name, i.name, i.origin, (SELECT group_concat(name, ' ') FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)) || CASE i.\"unique\" WHEN 1 THEN ', unique' ELSE '' END || CASE i.partial WHEN 1 THEN ', partial' ELSE '' END FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table' AND i.origin IN ('u', 'c') AND NOT EXISTS (SELECT 1 FROM pragma_index_info(i.name) e WHERE e.cid = -2)").await {
         if let Some(table) = schema.get_mut(&row[0]) {
             if row[2] == "u" {
                 table.unique.insert(row[3].trim_end_matches(", unique").to_owned());

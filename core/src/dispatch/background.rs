@@ -69,9 +69,7 @@ impl App {
     /// The database cannot be asked. It is dropped the next time.
     pub async fn prune(&self) -> Result<bool> {
         let courier = Courier::new(self);
-        repository::idempotency::prune(&courier).await?;
         repository::transfer::import::prune(&courier).await?;
-        repository::resets::prune(&courier).await?;
         repository::retention::prune(&courier).await
     }
 

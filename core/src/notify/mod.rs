@@ -21,7 +21,7 @@ pub(crate) struct Notice {
     pub(crate) kind: NotificationKind,
     /// One line.
     pub(crate) title: String,
-    /// More, if there is more to say.
+    /// More, if there is more to say: of what somebody wrote, how it begins. The whole text stands where it was written.
     pub(crate) body: String,
     /// The type and id of what it is about.
     pub(crate) subject: (&'static str, Uuid),
@@ -50,7 +50,7 @@ impl Notice {
         Some(Self {
             kind,
             title: format!("{actor} {verb} \u{201c}{name}\u{201d}"),
-            body: comment.unwrap_or_default().to_owned(),
+            body: excerpt(comment.unwrap_or_default()),
             subject: ("project", id.0),
         })
     }
@@ -91,7 +91,7 @@ impl Notice {
         Self {
             kind: NotificationKind::TaskAssigned,
             title: format!("{actor} assigned you \u{201c}{title}\u{201d}"),
-            body: description.to_owned(),
+            body: excerpt(description),
             subject: ("task", id.0),
         }
     }
@@ -101,7 +101,7 @@ impl Notice {
         Self {
             kind: NotificationKind::Mentioned,
             title: format!("{actor} mentioned you on \u{201c}{title}\u{201d}"),
-            body: body.to_owned(),
+            body: excerpt(body),
             subject: ("task", task.0),
         }
     }
@@ -134,6 +134,19 @@ fn turns(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// How a text begins: all of it if it is short, or else as many whole words as there is room for, and an ellipsis. A word
+/// that leaves little of the room to others is cut.
+fn excerpt(text: &str) -> String {
+    if text.char_indices().nth(limits::EXCERPT).is_none() {
+        return text.to_owned();
+    }
+    let room = text.char_indices().nth(limits::EXCERPT - 1).map_or(text.len(), |(end, _)| end);
+    let (begins, goes_on) = text.split_at(room);
+    let words = begins.rfind(char::is_whitespace).filter(|_| !goes_on.starts_with(char::is_whitespace));
+    let end = words.filter(|end| *end >= room / 2).unwrap_or(room);
+    format!("{}\u{2026}", begins[..end].trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,5 +171,24 @@ mod tests {
         assert_eq!(plain(&"\u{fc}".repeat(40)).chars().count(), 40);
         let long = plain(&"\u{fc}".repeat(100));
         assert!(long.chars().count() == 40 && long.ends_with("\u{fc}\u{2026}"), "{long}");
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_ends_with_a_word() {
+        let most = limits::EXCERPT;
+        for short in ["", "Short.", &"é".repeat(most)] {
+            assert_eq!(excerpt(short), short);
+        }
+        let words = excerpt(&"twelve chars ".repeat(100));
+        assert!(words.ends_with(" twelve\u{2026}") || words.ends_with(" chars\u{2026}"), "{words}");
+        assert!(words.chars().count() <= most && words.chars().count() > most - 10, "{words}");
+        for long in ["é".repeat(most + 1), format!("one {}", "word".repeat(1_000))] {
+            let cut = excerpt(&long);
+            assert_eq!(cut.chars().count(), most);
+            assert!(long.starts_with(cut.trim_end_matches('\u{2026}')), "{cut}");
+        }
+        // A word that just fits stays.
+        let fits = format!("{} {}", "a".repeat(most - 1), "more ".repeat(9));
+        assert_eq!(excerpt(&fits), format!("{}\u{2026}", "a".repeat(most - 1)));
     }
 }

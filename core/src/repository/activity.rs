@@ -11,7 +11,7 @@ use crate::{
     problem::Result,
     routes::Route,
     sql::{arrays, items, statements},
-    values::{ApiKeyId, UserId},
+    values::{ApiKeyId, Name, UserId},
 };
 
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, action text, entity_type text, entity_id uuid, detail jsonb);
@@ -44,6 +44,11 @@ statements! { "activity";
     spanning INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT m.tenant_id, ?2, ?6, ?3, 'user', ?1, ?4, ?5 FROM memberships m \
          WHERE m.user_id = ?1 AND m.status = 'active'";
+
+    /// The same of somebody who is about to get another name. It stands in front of the statement that gives it.
+    spanning INSERT_FOR_RENAMED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         SELECT m.tenant_id, ?2, ?1, 'user.updated', 'user', ?1, ?3, ?4 FROM memberships m JOIN users u ON u.id = m.user_id \
+         WHERE m.user_id = ?1 AND m.status = 'active' AND u.name <> ?5";
 
     /// In the tenant that a user has just joined by this membership, if they have.
     spanning INSERT_FOR_JOINED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
@@ -120,6 +125,15 @@ pub(super) fn record_of_user(
         actor.into().into(),
     ];
     let _: Slot<()> = batch.add_global(&INSERT_FOR_USER, arguments);
+    Ok(())
+}
+
+/// The same where a user gets this name, if they have another one.
+pub(super) fn record_rename(batch: &mut Batch<'_>, user: UserId, name: &Name) -> Result<()> {
+    let app = batch.app();
+    let detail = json::object(vec![("name", name.clone().into())]);
+    let arguments = [user.into(), app.new_id()?.into(), detail.into(), app.now().into(), name.clone().into()];
+    let _: Slot<()> = batch.add_global(&INSERT_FOR_RENAMED, arguments);
     Ok(())
 }
 

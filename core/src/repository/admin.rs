@@ -4,6 +4,7 @@ use std::{future::Future, marker::PhantomData};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 use super::Repository;
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     dispatch::{Account, Slot},
     input::input,
     problem::Result,
-    sql::{record, statements},
+    sql::{looked_through, record, statements},
     time::{Date, Timestamp},
     values::{
         ActivityId, DeliveryState, EntityId, Enumeration, Name, ProjectStatus, Role, Slug, TaskStatus,
@@ -21,6 +22,15 @@ use crate::{
 
 /// Days that the statistics of activity go back, today among them.
 const DAYS: i64 = 30;
+
+const ENTRIES: &str = "SELECT id, actor_id, action, entity_type, entity_id, detail, created_at, seq, hash FROM activity \
+     WHERE tenant_id = ?1";
+const FILTERS: &str = " AND (actor_id = ?2 OR ?2 IS NULL) AND action = COALESCE(?3, action) \
+     AND entity_type = COALESCE(?4, entity_type) AND entity_id = COALESCE(?5, entity_id) \
+     AND created_at >= COALESCE(?6, created_at) AND (created_at < ?7 OR ?7 IS NULL)";
+const NEWEST: &str = " AND id < ?8 ORDER BY id DESC LIMIT ?9";
+
+looked_through!(LAST: "", "?2"; END: "", "?8"; "activity");
 
 statements! { "admin";
     tenant PROJECTS = "SELECT status, count(*) AS count FROM projects WHERE tenant_id = ?1 GROUP BY status";
@@ -36,11 +46,17 @@ statements! { "admin";
     tenant ACTIVITY_BY_DAY = "SELECT substr(CAST(created_at AS text), 1, 10) AS day, count(*) AS count FROM activity \
          WHERE tenant_id = ?1 AND created_at >= ?2 GROUP BY substr(CAST(created_at AS text), 1, 10)";
 
-    tenant ACTIVITY = "SELECT id, actor_id, action, entity_type, entity_id, detail, created_at, seq, hash FROM activity \
-         WHERE tenant_id = ?1 AND (actor_id = ?2 OR ?2 IS NULL) AND action = COALESCE(?3, action) \
-         AND entity_type = COALESCE(?4, entity_type) AND entity_id = COALESCE(?5, entity_id) \
-         AND created_at >= COALESCE(?6, created_at) AND (created_at < ?7 OR ?7 IS NULL) \
-         AND id < ?8 ORDER BY id DESC LIMIT ?9";
+    tenant ACTIVITY = ENTRIES, " AND id < ?2 ORDER BY id DESC LIMIT ?3";
+
+    /// Where that is all that is asked for, by an index.
+    tenant ACTIVITY_OF_ENTITY = ENTRIES, " AND entity_type = ?2 AND entity_id = ?3 AND id < ?4 ORDER BY id DESC LIMIT ?5";
+    tenant ACTIVITY_OF_ACTOR = ENTRIES, " AND actor_id = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
+    tenant ACTIVITY_OF_ACTION = ENTRIES, " AND action = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    /// Whatever is asked for, as far as one page looks.
+    tenant ACTIVITY_FILTERED = ENTRIES, FILTERS, END, NEWEST;
+
+    tenant LAST_FILTERED = LAST;
 
     /// The tenants that a user owns: spans tenants, by the user's own id.
     spanning OWNED = "SELECT t.id, t.slug, t.name, \
@@ -186,7 +202,7 @@ input! {
         pub since: Option<Timestamp>,
         /// Only before this time.
         pub until: Option<Timestamp>,
-        /// Items on a page.
+        /// Items on a page. One that is filtered may have fewer, and even none, where there is a `next_cursor` all the same.
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
@@ -238,21 +254,30 @@ impl Admin for Repository<'_> {
         let filters = texts.each_ref().map(Option::as_deref);
         let paging = self.paging("activity", &filters, limit, cursor)?;
         let mut batch = self.scope.batch();
-        let rows: Slot<Activity> = batch.add(
-            &ACTIVITY,
-            [
-                actor_id.into(),
-                action.into(),
-                entity_type.into(),
-                entity_id.into(),
-                since.into(),
-                until.into(),
-                paging.before(),
-                paging.fetch(),
-            ],
-        );
+        let (before, fetch) = (paging.before(), paging.fetch());
+        let mut last: Option<Slot<Uuid>> = None;
+        let rows: Slot<Activity> = match filters {
+            [None, None, None, None, None, None] => batch.add(&ACTIVITY, [before, fetch]),
+            [None, None, Some(_), Some(_), None, None] => {
+                batch.add(&ACTIVITY_OF_ENTITY, [entity_type.into(), entity_id.into(), before, fetch])
+            }
+            [Some(_), None, None, None, None, None] => {
+                batch.add(&ACTIVITY_OF_ACTOR, [actor_id.into(), before, fetch])
+            }
+            [None, Some(_), None, None, None, None] => {
+                batch.add(&ACTIVITY_OF_ACTION, [action.into(), before, fetch])
+            }
+            _ => {
+                last = Some(batch.add(&LAST_FILTERED, [before.clone()]));
+                let of = [actor_id.into(), action.into(), entity_type.into(), entity_id.into()];
+                let [actor, action, kind, id] = of;
+                let arguments = [actor, action, kind, id, since.into(), until.into(), before, fetch];
+                batch.add(&ACTIVITY_FILTERED, arguments)
+            }
+        };
         let (_, mut outcome) = self.scope.read(batch).await?;
-        Ok(paging.page(outcome.all(rows)?, |entry| entry.id.0))
+        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        Ok(paging.page_within(outcome.all(rows)?, last, |entry| entry.id.0))
     }
 }
 

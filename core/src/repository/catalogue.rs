@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::search;
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     input::input,
     problem::{Code, Problem, Result},
     search::Search,
-    sql::{record, statements},
+    sql::{looked_through, record, statements},
     time::Timestamp,
     values::{Description, ProjectId, ProjectName, ProjectStatus},
 };
@@ -21,8 +22,15 @@ const SELECT: &str = "SELECT id, name, description, status, created_at, updated_
 
 const PAGE: &str = " AND status = COALESCE(?2, status) AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
+looked_through!(LAST: " AND f.visibility = 'public' AND f.status <> 'draft'", "?2";
+    END: " AND f.visibility = 'public' AND f.status <> 'draft'", "?3"; "projects");
+
 statements! { "catalogue";
-    tenant LIST = SELECT, PAGE;
+    tenant LIST = SELECT, " AND id < ?2 ORDER BY id DESC LIMIT ?3";
+
+    tenant LIST_FILTERED = SELECT, END, PAGE;
+
+    tenant LAST_FILTERED = LAST;
 
     tenant SEARCH = SELECT, search::PROJECTS[0], "?5", search::PROJECTS[1], PAGE
         => SELECT, search::PROJECTS_POSTGRES[0], "?5", search::PROJECTS_POSTGRES[1], PAGE;
@@ -76,17 +84,23 @@ pub trait Catalogue {
 impl Catalogue for Visitor {
     async fn list(&self, query: CatalogueQuery) -> Result<Page<CatalogueProject>> {
         let words = query.q.as_ref().map(Search::words);
-        let filters = [query.status.map(ProjectStatus::as_str), words.as_deref()];
+        let asked = words.clone();
+        let filters = [query.status.map(ProjectStatus::as_str), asked.as_deref()];
         let paging =
             Paging::new(self.app(), "catalogue", self.tenant().0, &filters, query.limit, query.cursor)?;
         let mut batch = self.batch();
         let (status, before, fetch) = (query.status.into(), paging.before(), paging.fetch());
-        let rows: Slot<CatalogueProject> = match words {
-            None => batch.add(&LIST, [status, before, fetch]),
-            Some(words) => batch.add(&SEARCH, [status, before, fetch, words.into()]),
+        let (rows, last): (Slot<CatalogueProject>, Option<Slot<Uuid>>) = match (words, query.status) {
+            (Some(words), _) => (batch.add(&SEARCH, [status, before, fetch, words.into()]), None),
+            (None, None) => (batch.add(&LIST, [before, fetch]), None),
+            (None, Some(_)) => {
+                let last = batch.add(&LAST_FILTERED, [before.clone()]);
+                (batch.add(&LIST_FILTERED, [status, before, fetch]), Some(last))
+            }
         };
         let mut outcome = self.read(batch).await?;
-        Ok(paging.page(outcome.all(rows)?, |project| project.id.0))
+        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))
     }
 
     async fn get(&self, id: ProjectId) -> Result<CatalogueProject> {

@@ -35,7 +35,9 @@ statements! { "chain";
     /// Once; what has a place keeps it.
     tenant SEAL = "UPDATE activity SET seq = ?3, hash = ?4 WHERE tenant_id = ?1 AND id = ?2 AND seq IS NULL";
 
-    tenant COUNT_UNSEALED = "SELECT count(*) AS pending FROM activity WHERE tenant_id = ?1 AND seq IS NULL";
+    /// As far as is counted.
+    tenant COUNT_UNSEALED = "SELECT count(*) AS pending FROM (SELECT 1 FROM activity \
+         WHERE tenant_id = ?1 AND seq IS NULL ORDER BY id LIMIT ?2) a";
 
     /// Entries from `?2` on: at most `?3`, and no more than one after `?4` bytes.
     tenant LINKS = "SELECT seq, hash, ", COLUMNS, " FROM (SELECT seq, hash, ", COLUMNS, ", bytes, \
@@ -44,8 +46,12 @@ statements! { "chain";
          WHERE total - bytes < ?4 ORDER BY seq";
 
     /// Whose entries wait to be sealed. Asked every few seconds, so it must cost nothing: it goes by an index that has
-    /// no others.
-    spanning WAITING = "SELECT DISTINCT a.tenant_id FROM activity a WHERE a.seq IS NULL LIMIT ?1";
+    /// no others, and through that from tenant to tenant, however much one of them has written.
+    spanning WAITING = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
+         SELECT (SELECT a.tenant_id FROM activity a WHERE a.seq IS NULL ORDER BY a.tenant_id LIMIT 1) \
+         UNION ALL SELECT (SELECT b.tenant_id FROM activity b WHERE b.seq IS NULL AND b.tenant_id > p.tenant_id \
+         ORDER BY b.tenant_id LIMIT 1) FROM owing p WHERE p.tenant_id IS NOT NULL) \
+         SELECT tenant_id FROM owing) o WHERE o.tenant_id IS NOT NULL LIMIT ?1";
 }
 
 record! {
@@ -150,7 +156,7 @@ pub struct Verification {
     pub head: Option<Head>,
     /// Whether the chain goes on after it: then ask again, with this head.
     pub more: bool,
-    /// The entries that were not sealed yet.
+    /// The entries that were not sealed yet: 1000 says that there are so many or more.
     pub pending: i64,
     /// The first place that does not hold.
     pub breach: Option<Breach>,
@@ -181,7 +187,7 @@ impl Part {
         let rows = most + 1 + i64::from(from.is_some());
         let links = batch.add(&LINKS, [first.into(), rows.into(), limits::PART_BYTES.into()]);
         let newest = batch.add(&HEAD, []);
-        let pending = batch.add(&COUNT_UNSEALED, []);
+        let pending = batch.add(&COUNT_UNSEALED, [i64::from(limits::COUNTED).into()]);
         Self { tenant, from, links, newest, pending }
     }
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::{
     Repository,
     activity::Event,
-    notifications::{Audience, Whom, mentions},
+    mentions::mentions,
+    notifications::{Audience, Whom},
     repeat,
 };
 use crate::{

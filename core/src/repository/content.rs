@@ -35,7 +35,7 @@ fn approved(status: ProjectStatus) -> Result<bool> {
 /// What a description was, as far as the log has room for it.
 fn excerpt(text: &str) -> String {
     let mut characters = text.chars();
-    let start: String = characters.by_ref().take(limits::EXCERPT).collect();
+    let start: String = characters.by_ref().take(limits::DETAIL_TEXT).collect();
     if characters.next().is_some() { start + "\u{2026}" } else { start }
 }
 

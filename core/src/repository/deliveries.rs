@@ -33,6 +33,9 @@ const TENANTS: &str = "(WITH RECURSIVE owing (tenant_id) AS (\
      ORDER BY d.tenant_id LIMIT 1) FROM owing o WHERE o.tenant_id IS NOT NULL) \
      SELECT o.tenant_id FROM owing o JOIN tenants t ON t.id = o.tenant_id WHERE t.suspended_at IS NULL) ";
 
+/// Deliveries that are counted when the service is measured, of each kind; there may be more.
+const MEASURED: i64 = 10_000;
+
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, channel text, kind text, recipient_id uuid, address text, title text, body text,
     subject_type text, subject_id uuid);
 
@@ -76,17 +79,20 @@ statements! { "deliveries";
          WHERE d.claim = ?1 AND d.state = 'pending' ORDER BY d.id";
 
     /// How much waits in all outboxes, and since when; what suspended tenants have waits for them. It is asked whenever
-    /// the service is measured, so it reads no more rows than wait.
-    spanning DEPTH = "SELECT count(*) AS pending, min(d.created_at) AS oldest, min(d.next_attempt_at) AS due, \
-         (SELECT count(*) FROM deliveries e WHERE e.state = 'dead') AS dead \
-         FROM deliveries d JOIN tenants t ON t.id = d.tenant_id WHERE d.state = 'pending' AND t.suspended_at IS NULL";
+    /// the service is measured, so it goes no further than `?1` of those that are due first, and of those that were given up.
+    spanning DEPTH = "SELECT count(*) AS pending, min(w.created_at) AS oldest, min(w.next_attempt_at) AS due, \
+         (SELECT count(*) FROM (SELECT 1 FROM deliveries e WHERE e.state = 'dead' LIMIT ?1) x) AS dead \
+         FROM (SELECT d.created_at, d.next_attempt_at FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
+         WHERE d.state = 'pending' AND t.suspended_at IS NULL ORDER BY d.next_attempt_at LIMIT ?1) w";
 
     /// Notes what came of an attempt, if the claim still holds.
     tenant SETTLE = "UPDATE deliveries SET state = ?3, next_attempt_at = ?4, last_error = ?5, sent_at = ?6, claim = NULL \
          WHERE tenant_id = ?1 AND id = ?2 AND claim = ?7";
 
-    tenant LIST = "SELECT ", COLUMNS, " FROM deliveries WHERE tenant_id = ?1 \
-         AND state = COALESCE(?2, state) AND id < ?3 ORDER BY id DESC LIMIT ?4";
+    tenant LIST = "SELECT ", COLUMNS, " FROM deliveries WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+
+    tenant LIST_IN_STATE = "SELECT ", COLUMNS, " FROM deliveries WHERE tenant_id = ?1 AND state = ?2 \
+         AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
     tenant RETRY = "UPDATE deliveries SET state = 'pending', attempts = 0, next_attempt_at = ?3 \
          WHERE tenant_id = ?1 AND id = ?2 AND state = 'dead'";
@@ -193,9 +199,9 @@ record! {
 /// How much is in all outboxes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth {
-    /// Deliveries that wait, not counting those of suspended tenants.
+    /// Deliveries that wait, not counting those of suspended tenants: 10,000 says that there are so many or more.
     pub pending: i64,
-    /// Deliveries that were given up.
+    /// Deliveries that were given up, likewise.
     pub dead: i64,
     /// How long the oldest that waits has been waiting; zero if none does.
     pub oldest: Duration,
@@ -256,7 +262,7 @@ pub(crate) async fn settle(courier: &Courier<'_>, ticket: &Ticket, settlement: &
 pub(crate) async fn depth(courier: &Courier<'_>) -> Result<Depth> {
     let now = courier.app().now();
     let mut batch = courier.batch(None);
-    let row = batch.add_global::<Waiting, _>(&DEPTH, []);
+    let row = batch.add_global::<Waiting, _>(&DEPTH, [MEASURED.into()]);
     let Waiting { pending, oldest, due, dead } = courier.run(batch).await?.one(row)?;
     let since = |time: Option<Timestamp>| {
         let millis = time.map_or(0, |time| now.unix_millis().saturating_sub(time.unix_millis()));
@@ -279,7 +285,10 @@ impl Deliveries for Repository<'_> {
         let filters = [query.state.map(DeliveryState::as_str)];
         let paging = self.paging("deliveries", &filters, query.limit, query.cursor)?;
         let mut batch = self.scope.batch();
-        let rows = batch.add::<Delivery, _>(&LIST, [query.state.into(), paging.before(), paging.fetch()]);
+        let rows: Slot<Delivery> = match query.state {
+            None => batch.add(&LIST, [paging.before(), paging.fetch()]),
+            Some(state) => batch.add(&LIST_IN_STATE, [state.into(), paging.before(), paging.fetch()]),
+        };
         let (_, mut outcome) = self.scope.read(batch).await?;
         Ok(paging.page(outcome.all(rows)?, |delivery| delivery.id.0))
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::{
-    dispatch::{Account, Batch, Courier, Slot, TenantScope},
+    dispatch::{Account, Batch, Slot, TenantScope},
     idempotency::Owned,
     limits,
     problem::{Code, Problem, Result},
@@ -32,9 +32,11 @@ statements! { "idempotency";
 
     global REPLACE_OF_ACCOUNT = "DELETE FROM account_idempotency_keys WHERE user_id = ?1 AND key_hash = ?2 AND created_at <= ?3";
 
-    spanning PRUNE = "DELETE FROM idempotency_keys WHERE created_at <= ?1";
+    spanning PRUNE = "DELETE FROM idempotency_keys WHERE (tenant_id, key_hash) IN (SELECT k.tenant_id, k.key_hash \
+         FROM idempotency_keys k WHERE k.created_at <= ?1 ORDER BY k.created_at LIMIT ?2) RETURNING 1 AS dropped";
 
-    global PRUNE_OF_ACCOUNTS = "DELETE FROM account_idempotency_keys WHERE created_at <= ?1";
+    global PRUNE_OF_ACCOUNTS = "DELETE FROM account_idempotency_keys WHERE (user_id, key_hash) IN (SELECT k.user_id, k.key_hash \
+         FROM account_idempotency_keys k WHERE k.created_at <= ?1 ORDER BY k.created_at LIMIT ?2) RETURNING 1 AS dropped";
 }
 
 record! {
@@ -112,13 +114,4 @@ impl Kept {
         let unreadable = "The request was done, but its answer cannot be read any more: the keys of the service were changed.";
         key.open(app, &self.answer).ok_or_else(|| Problem::with(Code::IdempotencyKeyReused, unreadable))
     }
-}
-
-/// Drops what has been kept long enough.
-pub(crate) async fn prune(courier: &Courier<'_>) -> Result<()> {
-    let now = courier.app().now();
-    let mut batch = courier.batch(None);
-    let _: Slot<()> = batch.add_global(&PRUNE, [before(now).into()]);
-    let _: Slot<()> = batch.add_global(&PRUNE_OF_ACCOUNTS, [before(now).into()]);
-    courier.run(batch).await.map(drop)
 }

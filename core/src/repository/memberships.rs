@@ -67,11 +67,11 @@ statements! { "memberships";
          SET role = excluded.role, status = 'active', imported_at = NULL, updated_at = excluded.updated_at, \
          version = memberships.version + 1";
 
-    /// Members who could approve what another one submitted.
-    tenant COUNT_MANAGERS = "SELECT count(*) AS managers ", MANAGERS, CAN_ACT, "))";
+    /// Members who could approve what another one submitted: none, one, or more.
+    tenant COUNT_MANAGERS = "SELECT count(*) AS managers FROM (SELECT 1 ", MANAGERS, CAN_ACT, ")) LIMIT 2) x";
 
     /// A row if nobody but one could.
-    tenant SINGLE_MANAGER = "SELECT 1 AS ok WHERE (SELECT count(*) ", MANAGERS, CAN_ACT, "))) <= 1";
+    tenant SINGLE_MANAGER = "SELECT 1 AS ok WHERE (SELECT count(*) FROM (SELECT 1 ", MANAGERS, CAN_ACT, ")) LIMIT 2) x) <= 1";
 }
 
 record! {

@@ -4,8 +4,9 @@ use std::future::Future;
 
 use serde::Serialize;
 use serde_json::Value as Json;
+use uuid::Uuid;
 
-use super::{Repository, deliveries, members, tenants};
+use super::{Repository, deliveries, members, mentions::Mention, tenants};
 use crate::{
     conditional::{Part, Version},
     cursor::{Cursor, Page, PageSize},
@@ -14,7 +15,7 @@ use crate::{
     json, limits,
     notify::Notice,
     problem::{Code, Problem, Result},
-    sql::{arrays, items, record, statements},
+    sql::{arrays, items, looked_through, record, statements},
     tenant_config::TenantConfig,
     time::Timestamp,
     values::{
@@ -35,19 +36,23 @@ const AMONG: &str = " AND m.user_id IN (SELECT i.user_id FROM ";
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, recipient_id uuid, kind text, title text, body text, subject_type text,
     subject_id uuid);
 
+/// SQLite takes the tables of a `CROSS JOIN` in this order: it must not read all members to find a few.
 const INSERT_ITEMS: &str = "INSERT INTO notifications \
      (tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, created_at) \
-     SELECT m.tenant_id, i.id, m.user_id, i.kind, i.title, i.body, i.subject_type, i.subject_id, ?3 \
-     FROM memberships m JOIN ";
-const FOR_ACTIVE: &str = " ON i.recipient_id = m.user_id WHERE m.tenant_id = ?1 AND m.status = 'active'";
+     SELECT m.tenant_id, i.id, m.user_id, i.kind, i.title, i.body, i.subject_type, i.subject_id, ?3 FROM ";
+const FOR_ACTIVE: &str =
+    " CROSS JOIN memberships m WHERE m.tenant_id = ?1 AND m.user_id = i.recipient_id AND m.status = 'active'";
+
+looked_through!(LAST: " AND f.recipient_id = ?2", "?3"; END: " AND f.recipient_id = ?2", "?5"; "notifications");
 
 statements! { "notifications";
     /// Who could approve a project; owners first.
     tenant APPROVERS = RECIPIENTS, ACTIVE, " AND m.role IN ('manager', 'owner') ORDER BY m.role DESC, m.id LIMIT ?3";
 
     /// Who created a project and who submitted it.
-    tenant OF_PROJECT = RECIPIENTS, ACTIVE, " AND EXISTS (SELECT 1 FROM projects p \
-         WHERE p.tenant_id = ?1 AND p.id = ?3 AND (p.created_by = m.user_id OR p.submitted_by = m.user_id))";
+    tenant OF_PROJECT = RECIPIENTS, ACTIVE, " AND m.user_id IN (\
+         SELECT p.created_by FROM projects p WHERE p.tenant_id = ?1 AND p.id = ?3 \
+         UNION SELECT q.submitted_by FROM projects q WHERE q.tenant_id = ?1 AND q.id = ?3)";
 
     /// One member.
     tenant OF_MEMBER = RECIPIENTS, ACTIVE, " AND m.user_id = ?3";
@@ -65,11 +70,20 @@ statements! { "notifications";
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE;
 
     tenant LIST = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
-         AND kind = COALESCE(?3, kind) AND (CASE WHEN read_at IS NULL THEN 1 ELSE 0 END = ?4 OR ?4 IS NULL) \
-         AND id < ?5 ORDER BY id DESC LIMIT ?6";
+         AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
-    tenant COUNT_UNREAD = "SELECT count(*) AS unread FROM notifications \
-         WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL";
+    tenant LIST_UNREAD = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
+         AND read_at IS NULL AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    tenant LIST_FILTERED = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
+         AND kind = COALESCE(?3, kind) AND (CASE WHEN read_at IS NULL THEN 1 ELSE 0 END = ?4 OR ?4 IS NULL)", END,
+        " AND id < ?5 ORDER BY id DESC LIMIT ?6";
+
+    tenant LAST_FILTERED = LAST;
+
+    /// As far as is counted.
+    tenant COUNT_UNREAD = "SELECT count(*) AS unread FROM (SELECT 1 FROM notifications \
+         WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL ORDER BY id LIMIT ?3) n";
 
     tenant MARK_READ = "UPDATE notifications SET read_at = COALESCE(read_at, ?4) \
          WHERE tenant_id = ?1 AND recipient_id = ?2 AND id = ?3 RETURNING ", COLUMNS;
@@ -114,7 +128,7 @@ input! {
         pub unread: Option<bool>,
         /// Only those of this kind.
         pub kind: Option<NotificationKind>,
-        /// Items on a page.
+        /// Items on a page. One that is filtered may have fewer, and even none, where there is a `next_cursor` all the same.
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
@@ -146,7 +160,7 @@ record! {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UnreadCount {
-    /// The number.
+    /// The number: 1000 says that there are so many or more.
     pub unread: i64,
 }
 
@@ -186,41 +200,6 @@ pub(super) enum Whom<'a> {
     Reinstated(UserId),
     /// The members that a text mentions.
     Mentioned(&'a [Mention]),
-}
-
-/// A mention in a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mention {
-    Id(UserId),
-    /// The local part of an address, in lower case, and the `@`.
-    LocalPart(String),
-}
-
-/// The mentions in a text: `@` at the start or after a character that no name has, then an id or a local part, as
-/// far as its characters (`atext` of RFC 5322, section 3.2.3) go.
-pub(super) fn mentions(text: &str) -> Vec<Mention> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
-    let part = |c: char| c.is_alphanumeric() || (c.is_ascii_punctuation() && !"()<>[]:;@\\,\"".contains(c));
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices('@') {
-        if text[..at].chars().next_back().is_some_and(plain) {
-            continue;
-        }
-        let rest = &text[at + 1..];
-        let name = rest.split(|c: char| !part(c)).next().unwrap_or_default();
-        // What stands behind it belongs to the sentence.
-        let name = name.trim_end_matches(|c: char| c.is_ascii_punctuation());
-        let name = name.strip_suffix("'s").unwrap_or(name);
-        if name.is_empty() || name.len() > limits::EMAIL {
-            continue;
-        }
-        let mention = UserId::parse(name)
-            .map_or_else(|| Mention::LocalPart(format!("{}@", name.to_lowercase())), Mention::Id);
-        if !found.contains(&mention) && found.len() < limits::MENTIONS {
-            found.push(mention);
-        }
-    }
-    found
 }
 
 /// What was asked to know who is to be told, and how.
@@ -441,19 +420,26 @@ impl Notifications for Repository<'_> {
         let unread = query.unread.map(|unread| if unread { "unread" } else { "read" });
         let filters = [unread, query.kind.map(NotificationKind::as_str)];
         let paging = self.paging("notifications", &filters, query.limit, query.cursor)?;
-        let unread = query.unread.map(i64::from);
         let mut batch = self.scope.batch();
-        let rows = batch.add::<Notification, _>(
-            &LIST,
-            [user.into(), query.kind.into(), unread.into(), paging.before(), paging.fetch()],
-        );
+        let (before, fetch) = (paging.before(), paging.fetch());
+        let (rows, last): (Slot<Notification>, Option<Slot<Uuid>>) = match (query.kind, query.unread) {
+            (None, None) => (batch.add(&LIST, [user.into(), before, fetch]), None),
+            (None, Some(true)) => (batch.add(&LIST_UNREAD, [user.into(), before, fetch]), None),
+            (kind, unread) => {
+                let last = batch.add(&LAST_FILTERED, [user.into(), before.clone()]);
+                let unread = unread.map(i64::from).into();
+                (batch.add(&LIST_FILTERED, [user.into(), kind.into(), unread, before, fetch]), Some(last))
+            }
+        };
         let (_, mut outcome) = self.scope.read(batch).await?;
-        Ok(paging.page(outcome.all(rows)?, |notification| notification.id.0))
+        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        Ok(paging.page_within(outcome.all(rows)?, last, |notification| notification.id.0))
     }
 
     async fn count_unread(&self) -> Result<UnreadCount> {
         let mut batch = self.scope.batch();
-        let unread = batch.add::<i64, _>(&COUNT_UNREAD, [self.scope.user().into()]);
+        let unread =
+            batch.add::<i64, _>(&COUNT_UNREAD, [self.scope.user().into(), i64::from(limits::COUNTED).into()]);
         let (_, mut outcome) = self.scope.read(batch).await?;
         Ok(UnreadCount { unread: outcome.one(unread)? })
     }
@@ -494,29 +480,5 @@ impl Notifications for Repository<'_> {
         );
         let version = self.scope.commit(batch, None).await?.one(version)?;
         Ok(self.of_member(muted, version))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mentions_are_local_parts_and_ids() {
-        let local = |text: &str| Mention::LocalPart(format!("{text}@"));
-        assert_eq!(mentions("@ada, and @Grace.Hopper."), [local("ada"), local("grace.hopper")]);
-        assert_eq!(
-            mentions("mail ada@example.com or @@x @ada @ada (@bob+1)"),
-            [local("ada"), local("bob+1")]
-        );
-        assert_eq!(mentions("@ @. no"), []);
-        assert_eq!(
-            mentions("@o'brien! *@ada's* '@bob', @x/y_ @d!e?"),
-            [local("o'brien"), local("ada"), local("bob"), local("x/y"), local("d!e")]
-        );
-        let id = "0196a2b4-0000-7000-8000-00000000000a";
-        assert_eq!(mentions(&format!("@{id}!")), [Mention::Id(UserId::parse(id).unwrap())]);
-        let many: String = (0..100).map(|n| format!("@u{n} ")).collect();
-        assert_eq!(mentions(&many).len(), limits::MENTIONS);
     }
 }

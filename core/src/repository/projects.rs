@@ -22,7 +22,7 @@ use crate::{
     problem::{Code, Problem, Result},
     reply::Answer,
     search::{Search, index},
-    sql::{record, statements},
+    sql::{looked_through, record, statements},
     time::Timestamp,
     transfer::Count,
     values::{
@@ -40,10 +40,16 @@ const FILTERED: &str = " FROM projects WHERE tenant_id = ?1 \
 
 const NEWEST: &str = " AND id < ?4 ORDER BY id DESC LIMIT ?5";
 
+looked_through!(LAST: "", "?2"; END: "", "?4"; "projects");
+
 statements! { "projects";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id = ?2";
 
-    tenant LIST = "SELECT ", COLUMNS, FILTERED, NEWEST;
+    tenant LIST = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+
+    tenant LIST_FILTERED = "SELECT ", COLUMNS, FILTERED, END, NEWEST;
+
+    tenant LAST_FILTERED = LAST;
 
     tenant SEARCH = "SELECT ", COLUMNS, FILTERED, search::PROJECTS[0], "?6", search::PROJECTS[1], NEWEST
         => "SELECT ", COLUMNS, FILTERED, search::PROJECTS_POSTGRES[0], "?6", search::PROJECTS_POSTGRES[1], NEWEST;
@@ -71,14 +77,15 @@ statements! { "projects";
          WHERE tenant_id = ?1 AND id = ?2 AND version = ?6 AND revision = ?7";
 
     tenant COUNT_OPEN_TASKS = "SELECT count(*) AS open_tasks FROM tasks \
-         WHERE tenant_id = ?1 AND project_id = ?2 AND status <> 'done'";
+         WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked')";
 
     /// A row if there is none.
     tenant NO_OPEN_TASKS = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND status <> 'done')";
+         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked'))";
 
+    /// What moves projects has an index of its own, among all that is done to them.
     tenant HISTORY = "SELECT id, actor_id, detail, created_at FROM activity \
-         WHERE tenant_id = ?1 AND entity_type = 'project' AND entity_id = ?2 AND action = 'project.moved' \
+         WHERE tenant_id = ?1 AND entity_id = ?2 AND action = 'project.moved' \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
 }
 
@@ -303,22 +310,7 @@ struct FactSlots {
 
 impl Projects for Repository<'_> {
     async fn list(&self, query: ProjectQuery) -> Result<Page<Project>> {
-        let words = query.q.as_ref().map(Search::words);
-        let filters = [
-            query.status.map(ProjectStatus::as_str),
-            query.visibility.map(Visibility::as_str),
-            words.as_deref(),
-        ];
-        let paging = self.paging("projects", &filters, query.limit, query.cursor)?;
-        let mut batch = self.scope.batch();
-        let [status, visibility] = [query.status.into(), query.visibility.into()];
-        let (before, fetch) = (paging.before(), paging.fetch());
-        let rows: Slot<Project> = match words {
-            None => batch.add(&LIST, [status, visibility, before, fetch]),
-            Some(words) => batch.add(&SEARCH, [status, visibility, before, fetch, words.into()]),
-        };
-        let (_, mut outcome) = self.scope.read(batch).await?;
-        Ok(paging.page(outcome.all(rows)?, |project| project.id.0))
+        self.list_projects(query).await
     }
 
     async fn create(&self, new: NewProject) -> Result<Project> {

@@ -7,7 +7,7 @@ use crate::{
     dispatch::{Batch, Courier, Operator, Slot},
     problem::{Code, Problem, Result},
     sql::{TenantSql, statements},
-    values::TenantId,
+    values::{TenantId, UserId},
 };
 
 /// Rows of each table that one batch takes. With nine tables that are a few thousand rows, a fraction of a second's work.
@@ -85,11 +85,13 @@ const PIECES: [TenantSql; 10] = [
     MEMBERSHIPS,
 ];
 
-/// Adds to a batch that the tenant is deleted. A row comes if nothing is left of it.
-pub(super) fn begin(batch: &mut Batch<'_>, tenant: TenantId) -> Slot<TenantId> {
+/// Adds to a batch that the tenant is deleted, by a user or the operator. Its slug stands in links, in bookmarks and in what
+/// clients are configured with, so it is nobody else's for a time. A row comes if nothing is left of the tenant.
+pub(super) fn begin(batch: &mut Batch<'_>, tenant: TenantId, user: Option<UserId>) -> Slot<TenantId> {
     let now = batch.app().now();
     let _: Slot<TenantId> = batch.require(&tenants::NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
     let _: Slot<()> = batch.require(&MARK, [now.into()], Problem::new(Code::Conflict));
+    let _: Slot<()> = batch.add(&tenants::RELEASE_SLUG, [user.into(), now.into()]);
     pieces(batch);
     placeholders::forget(batch, tenant);
     batch.add(&ONLY, [])
@@ -134,7 +136,7 @@ impl Operator {
     /// Deletes a tenant, and waits until nothing is left of it.
     pub(super) async fn remove(&self, tenant: TenantId) -> Result<()> {
         let mut batch = self.batch_in(tenant);
-        let last = begin(&mut batch, tenant);
+        let last = begin(&mut batch, tenant, None);
         let mut gone = self.run(batch).await?.optional(last)?.is_some();
         while !gone {
             let mut batch = self.batch_in(tenant);

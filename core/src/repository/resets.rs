@@ -65,7 +65,8 @@ statements! { "resets";
     /// Notes what came of an attempt, if the claim still holds: when the next one is due, if there is to be one.
     global SETTLE = "UPDATE password_resets SET next_attempt_at = ?3, claim = NULL WHERE id = ?1 AND claim = ?2";
 
-    global PRUNE = "DELETE FROM password_resets WHERE expires_at <= ?1";
+    global PRUNE = "DELETE FROM password_resets WHERE user_id IN (SELECT r.user_id FROM password_resets r \
+         WHERE r.expires_at <= ?1 ORDER BY r.expires_at LIMIT ?2) RETURNING 1 AS dropped";
 }
 
 input! {
@@ -169,12 +170,5 @@ pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: u32) -> 
 pub(crate) async fn settle(courier: &Courier<'_>, mail: &Claimed, due: Option<Timestamp>) -> Result<()> {
     let mut batch = courier.batch(None);
     let _: Slot<()> = batch.add_global(&SETTLE, [mail.id.into(), mail.claim.into(), due.into()]);
-    courier.run(batch).await.map(drop)
-}
-
-/// Drops what is good no longer.
-pub(crate) async fn prune(courier: &Courier<'_>) -> Result<()> {
-    let mut batch = courier.batch(None);
-    let _: Slot<()> = batch.add_global(&PRUNE, [courier.app().now().into()]);
     courier.run(batch).await.map(drop)
 }

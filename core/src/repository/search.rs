@@ -42,10 +42,18 @@ const AT_ONCE: u32 = 50;
 
 statements! { "search";
     /// Whose projects wait for their words. Asked every few seconds, so it must cost nothing: it goes by an index that
-    /// has no others.
-    spanning WAITING_PROJECTS = "SELECT DISTINCT p.tenant_id FROM projects p WHERE p.indexed = 0 LIMIT ?1";
+    /// has no others, and through that from tenant to tenant, however much waits of one.
+    spanning WAITING_PROJECTS = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
+         SELECT (SELECT a.tenant_id FROM projects a WHERE a.indexed = 0 ORDER BY a.tenant_id LIMIT 1) \
+         UNION ALL SELECT (SELECT b.tenant_id FROM projects b WHERE b.indexed = 0 AND b.tenant_id > p.tenant_id \
+         ORDER BY b.tenant_id LIMIT 1) FROM owing p WHERE p.tenant_id IS NOT NULL) \
+         SELECT tenant_id FROM owing) o WHERE o.tenant_id IS NOT NULL LIMIT ?1";
 
-    spanning WAITING_TASKS = "SELECT DISTINCT t.tenant_id FROM tasks t WHERE t.indexed = 0 LIMIT ?1";
+    spanning WAITING_TASKS = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
+         SELECT (SELECT a.tenant_id FROM tasks a WHERE a.indexed = 0 ORDER BY a.tenant_id LIMIT 1) \
+         UNION ALL SELECT (SELECT b.tenant_id FROM tasks b WHERE b.indexed = 0 AND b.tenant_id > p.tenant_id \
+         ORDER BY b.tenant_id LIMIT 1) FROM owing p WHERE p.tenant_id IS NOT NULL) \
+         SELECT tenant_id FROM owing) o WHERE o.tenant_id IS NOT NULL LIMIT ?1";
 
     tenant PROJECTS_WITHOUT = "SELECT id, version, name, description FROM projects \
          WHERE tenant_id = ?1 AND indexed = 0 ORDER BY id LIMIT ?2";

@@ -58,9 +58,10 @@ statements! { "sessions";
     /// Ends a session of a user.
     global REVOKE = "UPDATE sessions SET revoked_at = ?3 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL RETURNING id";
 
-    /// Ends all sessions of a user but for one, if one is given.
+    /// Ends all sessions of a user but for one, if one is given. (Any id is greater than that; it has SQLite go by the index of
+    /// those that are open.)
     global REVOKE_ALL = "UPDATE sessions SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL \
-         AND (id <> ?3 OR ?3 IS NULL)";
+         AND id > '00000000-0000-0000-0000-000000000000' AND (id <> ?3 OR ?3 IS NULL)";
 }
 
 record! {

@@ -1,6 +1,6 @@
 //! Tenants: finding, creating and listing them, and the one that a scope is about.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Account, Batch, Lobby, Slot},
     input::{Fault, FaultCode, Patch, input},
-    json,
+    json, limits,
     problem::{Code, Problem, Result},
     reply::Answer,
     sql::{record, statements},
@@ -61,6 +61,15 @@ statements! { "tenants";
 
     /// A row if this is the tenant's slug.
     tenant CONFIRM = "SELECT id FROM tenants WHERE id = ?1 AND slug = ?2";
+
+    /// Notes who gives the slug up, and when. No user is the operator.
+    tenant RELEASE_SLUG = "INSERT INTO released_slugs (slug, user_id, released_at) \
+         SELECT t.slug, ?2, ?3 FROM tenants t WHERE t.id = ?1 \
+         ON CONFLICT (slug) DO UPDATE SET user_id = excluded.user_id, released_at = excluded.released_at";
+
+    /// A row unless somebody else has given this slug up since a time.
+    global SLUG_IS_FREE = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM released_slugs \
+         WHERE slug = ?1 AND released_at > ?3 AND (user_id <> ?2 OR user_id IS NULL))";
 
     /// A row if requests that name no tenant do not mean this one.
     tenant NOT_DEFAULT = "SELECT id FROM tenants WHERE id = ?1 AND slug <> 'default'";
@@ -172,6 +181,13 @@ pub(super) fn insert(
     batch.on_duplicate("tenants_slug_key", Problem::new(Code::SlugTaken));
 }
 
+/// Adds to a batch that a user may have a slug: what another one has given up stays theirs for a time.
+pub(super) fn require_free(batch: &mut Batch<'_>, slug: &Slug, user: UserId) {
+    let since = batch.app().now().minus(Duration::from_hours(24 * limits::SLUG_DAYS));
+    let arguments = [slug.clone().into(), user.into(), since.into()];
+    let _: Slot<i64> = batch.require_global(&SLUG_IS_FREE, arguments, Problem::new(Code::SlugTaken));
+}
+
 /// The tenants of an account.
 pub trait Tenancies {
     /// Creates a tenant that the account owns.
@@ -191,6 +207,7 @@ impl Tenancies for Account {
         let (id, now) = (TenantId(app.new_id()?), app.now());
         let membership = MembershipId(app.new_id()?);
         let mut batch = self.batch_in(Some(id));
+        require_free(&mut batch, &new.slug, self.user());
         insert(&mut batch, id, &new.slug, &new.name, Some(self.user()), now);
         let _: Slot<()> = batch.add(
             &memberships::INSERT,
@@ -274,7 +291,7 @@ impl Settings for Repository<'_> {
         let fault = Fault::new(FaultCode::NotAllowed, "Expected the slug of this tenant.").within("confirm");
         let unconfirmed = Problem::faults(Code::InvalidParameter, vec![fault]);
         let _: Slot<TenantId> = batch.require(&CONFIRM, [confirm.into()], unconfirmed);
-        removal::begin(&mut batch, self.scope.tenant());
+        removal::begin(&mut batch, self.scope.tenant(), Some(self.scope.user()));
         self.scope.commit(batch, None).await.map(drop)
     }
 }

@@ -41,8 +41,8 @@ statements! { "users";
     global UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
          (SELECT 1 FROM users WHERE id = ?1 AND version NOT IN (?2, ?3, ?4))";
 
-    global UPDATE = "UPDATE users SET name = COALESCE(?2, name), updated_at = ?3, version = version + 1 WHERE id = ?1 \
-         RETURNING id, email, name, created_at, updated_at, version";
+    /// Unless that is the name already: what changes nothing writes nothing.
+    global RENAME = "UPDATE users SET name = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1 AND name <> ?2";
 }
 
 record! {
@@ -276,11 +276,11 @@ impl Profile for Account {
             return self.matched(self.get().await?);
         };
         let (user, now) = (self.user(), self.app().now());
-        let detail = json::object(vec![("name", name.clone().into())]);
         let mut batch = self.batch();
         self.require_match(&mut batch, &UNCHANGED, user.0);
-        let updated = batch.add_global::<User, _>(&UPDATE, [user.into(), name.into(), now.into()]);
-        activity::record_of_user(&mut batch, user, user, "user.updated", detail)?;
-        self.commit(batch).await?.one(updated)
+        activity::record_rename(&mut batch, user, &name)?;
+        let _: Slot<()> = batch.add_global(&RENAME, [user.into(), name.into(), now.into()]);
+        let renamed = batch.add_global::<User, _>(&BY_ID, [user.into()]);
+        self.commit(batch).await?.one(renamed)
     }
 }

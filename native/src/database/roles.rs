@@ -28,7 +28,7 @@ const APPENDED: [&str; 1] = ["activity"];
 const SPANNED: [(&str, &str); 10] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE, DELETE"),
-    ("idempotency_keys", "DELETE, SELECT (created_at)"),
+    ("idempotency_keys", "DELETE, SELECT (tenant_id, key_hash, created_at)"),
     ("imports", "DELETE, SELECT (updated_at)"),
     ("invitations", "SELECT"),
     ("memberships", "SELECT, INSERT"),

@@ -29,6 +29,11 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("m", "m.user_id = ?1")],
     },
     Global {
+        name: "activity::INSERT_FOR_RENAMED",
+        why: "Another name is told in each tenant that its bearer is an active member of, and in no other.",
+        by: &[("m", "m.user_id = ?1")],
+    },
+    Global {
         name: "activity::INSERT_FOR_JOINED",
         why: "Which tenant was joined is known to the database only; it is that of the user's own new membership.",
         by: &[("m", "m.user_id = ?1"), ("m", "m.id = ?4")],
@@ -46,7 +51,7 @@ pub(super) const GLOBAL: &[Global] = &[
     Global {
         name: "chain::WAITING",
         why: "Activity of all tenants is sealed by one task, which no request reaches; it learns only whose waits.",
-        by: &[("a", "a.seq IS NULL")],
+        by: &[("a", "a.seq IS NULL"), ("b", "b.seq IS NULL")],
     },
     Global {
         name: "deliveries::DUE",
@@ -83,7 +88,12 @@ pub(super) const GLOBAL: &[Global] = &[
     Global {
         name: "idempotency::PRUNE",
         why: "Answers of all tenants are dropped after a day by one task, which no request reaches; it learns nothing of them.",
-        by: &[("idempotency_keys", "created_at <= ?1")],
+        by: &[("idempotency_keys", "(tenant_id, key_hash) IN (SELECT .."), ("k", "k.created_at <= ?1")],
+    },
+    Global {
+        name: "import::ENDS_LIKE_NONE",
+        why: "An import chooses its tenant's id; it learns only whether one that ends like it is taken.",
+        by: &[("tenants", "SUBSTR(CAST(id AS TEXT), 29) = SUBSTR(CAST(?1 AS TEXT), 29)")],
     },
     Global {
         name: "import::PRUNE",
@@ -140,12 +150,12 @@ pub(super) const GLOBAL: &[Global] = &[
     Global {
         name: "search::WAITING_PROJECTS",
         why: "Projects of all tenants are indexed by one task, which no request reaches; it learns only whose wait.",
-        by: &[("p", "p.indexed = 0")],
+        by: &[("a", "a.indexed = 0"), ("b", "b.indexed = 0")],
     },
     Global {
         name: "search::WAITING_TASKS",
         why: "Tasks of all tenants are indexed by one task, which no request reaches; it learns only whose wait.",
-        by: &[("t", "t.indexed = 0")],
+        by: &[("a", "a.indexed = 0"), ("b", "b.indexed = 0")],
     },
     Global {
         name: "tenants::ID_BY_SLUG",

@@ -85,7 +85,15 @@ fn every_table_is_a_tenants_or_nobodys() {
     // A new table without a `tenant_id` is to be thought about.
     assert_eq!(
         tables.global(),
-        ["account_idempotency_keys", "identities", "password_resets", "schema_version", "sessions", "users"]
+        [
+            "account_idempotency_keys",
+            "identities",
+            "password_resets",
+            "released_slugs",
+            "schema_version",
+            "sessions",
+            "users"
+        ]
     );
     assert!(tables.owned().len() >= 9, "{:?}", tables.owned());
 }

@@ -30,6 +30,8 @@ items!(NEW, OWN_NEW: "?2", id uuid, title text, description text, status text, p
 items!(PATCHES, OWN_PATCHES: "?2", task uuid, new_title text, new_description text, new_status text, new_priority text,
     assigns bigint, new_assignee uuid, dates bigint, new_due_on date, decided_on bigint, new_title_words text,
     new_description_words text);
+// Which ones: SQLite is told to find them by their ids, lest it look for them among all of the project.
+items!(CHANGED, OWN_CHANGED: "?2", task uuid);
 
 const SELECT: &str = "SELECT ";
 const OF_PROJECT: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = ?3 AND id IN (SELECT i.id FROM ";
@@ -48,14 +50,14 @@ const UPDATE: &str = "UPDATE tasks SET title = COALESCE(i.new_title, title), \
      title_words = COALESCE(i.new_title_words, title_words), \
      description_words = COALESCE(i.new_description_words, description_words) FROM ";
 const PATCHED: &str = " WHERE tasks.tenant_id = ?1 AND tasks.project_id = ?3 AND tasks.id = i.task \
-     AND tasks.version = i.decided_on";
+     AND tasks.version = i.decided_on AND tasks.id IN (SELECT i.task FROM ";
 
 statements! { "bulk";
     tenant BY_IDS = SELECT, COLUMNS, OF_PROJECT, TASKS, ")" => SELECT, COLUMNS, OF_PROJECT, OWN_TASKS, ")";
 
     tenant INSERT_EACH = INSERT, NEW, INTO_OPEN => INSERT, OWN_NEW, INTO_OPEN;
 
-    tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, OPEN => UPDATE, OWN_PATCHES, PATCHED, OPEN;
+    tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, CHANGED, ")", OPEN => UPDATE, OWN_PATCHES, PATCHED, OWN_CHANGED, ")", OPEN;
 
     tenant DELETE_EACH = "DELETE", OF_PROJECT, TASKS, ")", OPEN => "DELETE", OF_PROJECT, OWN_TASKS, ")", OPEN;
 }

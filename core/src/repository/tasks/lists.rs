@@ -9,7 +9,7 @@ use crate::{
     problem::{Code, Problem, Result},
     repository::{Repository, search},
     search::Search,
-    sql::{TenantSql, Value, statements},
+    sql::{TenantSql, Value, looked_through, statements},
     time::Date,
     values::{Assignee, Priority, ProjectId, ProjectStatus, TaskOrder, TaskStatus, UserId},
 };
@@ -54,10 +54,16 @@ const SOONEST: &str = concat!(" AND (", due!(), " > ?9 OR (", due!(), " = ?9 AND
 #[rustfmt::skip]
 const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?9 OR (", rank!(), " = ?9 AND id < ?7)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?8");
 
+looked_through!(LAST: "", "?2"; END: "", "?7"; "tasks");
+
 statements! { "tasks";
     tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
     tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, NEWEST;
     tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, NEWEST;
+    /// As far as one page looks.
+    tenant NEWEST_FILTERED = "SELECT ", COLUMNS, ANYWHERE, FILTERS, END, NEWEST;
+    tenant LAST_FILTERED = LAST;
+
     tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
     tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
     tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
@@ -76,7 +82,7 @@ statements! { "tasks";
 /// The statement of a list, and the key at which its page starts, if it goes by one.
 fn listing(
     order: TaskOrder,
-    search: bool,
+    (search, filtered): (bool, bool),
     project: Option<ProjectId>,
     assignee: Option<UserId>,
     paging: &Paging<'_>,
@@ -100,6 +106,10 @@ fn listing(
         _ if search => found,
         (Some(_), _) => in_project,
         (None, Some(assignee)) if assignee != NOBODY => of_assignee,
+        (None, None) if !filtered => anywhere,
+        // What is filtered may be anywhere in the tenant. Only a list that goes by the id alone ends somewhere; the others
+        // sort all that there are.
+        (None, _) if order == TaskOrder::CreatedAt => &NEWEST_FILTERED,
         (None, _) => anywhere,
     };
     Ok((sql, key))
@@ -133,7 +143,8 @@ impl Repository<'_> {
             Some(order.as_str()),
         ];
         let paging = self.paging("tasks", &filters, limit, cursor)?;
-        let (sql, key) = listing(order, words.is_some(), project, assignee, &paging)?;
+        let filtered = status.is_some() || priority.is_some() || due_before.is_some();
+        let (sql, key) = listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
         let arguments = [
@@ -146,6 +157,8 @@ impl Repository<'_> {
             paging.fetch(),
         ];
         let [project, assignee, status, priority, due, before, fetch] = arguments;
+        let last: Option<Slot<Uuid>> =
+            (sql.0 == NEWEST_FILTERED.0).then(|| batch.add(&LAST_FILTERED, [before.clone()]));
         let rows: Slot<Task> = match (key, words.map(Value::from)) {
             (None, None) => batch.add(sql, [project, assignee, status, priority, due, before, fetch]),
             (Some(last), None) | (None, Some(last)) => {
@@ -159,13 +172,14 @@ impl Repository<'_> {
         if let Some(there) = there {
             outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         }
-        Ok(paging.page_by(outcome.all(rows)?, |task| {
-            let key = match order {
-                TaskOrder::CreatedAt => String::new(),
-                TaskOrder::DueOn => task.due_on.unwrap_or(Date::LAST).to_string(),
-                TaskOrder::Priority => task.priority.rank().to_string(),
-            };
-            (key, task.id.0)
-        }))
+        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        let rows = outcome.all(rows)?;
+        Ok(match order {
+            TaskOrder::CreatedAt => paging.page_within(rows, last, |task| task.id.0),
+            TaskOrder::DueOn => {
+                paging.page_by(rows, |task| (task.due_on.unwrap_or(Date::LAST).to_string(), task.id.0))
+            }
+            TaskOrder::Priority => paging.page_by(rows, |task| (task.priority.rank().to_string(), task.id.0)),
+        })
     }
 }

@@ -45,7 +45,7 @@ const ARRIVALS: &str = "SELECT r.name, r.also, r.content ->> 'id' AS id FROM imp
 const NAMED: &str = "r.name IN (SELECT i.name FROM ";
 const ALSO: &str = "r.also IN (SELECT i.name FROM ";
 const WITH_ID: &str = "SELECT u.id, u.email FROM users u WHERE u.id IN (SELECT i.id FROM ";
-const OR_EMAIL: &str = ") OR u.email IN (SELECT i.email FROM ";
+const OR_EMAIL: &str = ") UNION SELECT v.id, v.email FROM users v WHERE v.email IN (SELECT i.email FROM ";
 
 /// The tenant, if it is the `default` of a new database, which nobody has claimed.
 const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
@@ -83,6 +83,12 @@ statements! { "import";
 
     /// A row if it is that.
     tenant UNCLAIMED = "SELECT id ", NEW_DEFAULT;
+
+    /// A row unless there is a tenant whose id ends like this one, or is it. An id that is made here ends at random, but an
+    /// import may choose; and the index of words has a tenant's words under the last digits of its id, so one that ends like
+    /// another's would have that one's searches go through its own words, too.
+    spanning ENDS_LIKE_NONE = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM tenants \
+         WHERE substr(CAST(id AS text), 29) = substr(CAST(?1 AS text), 29))";
 
     /// What nobody has gone on with for long.
     spanning PRUNE = "DELETE FROM imports WHERE updated_at <= ?1";
@@ -197,6 +203,7 @@ impl<'a> By<'a> {
         let there = batch.add::<tenants::Presence, _>(&tenants::PRESENCE, []);
         let unclaimed = batch.add::<TenantId, _>(&UNCLAIMED, []);
         let taken = batch.add_global::<TenantId, _>(&tenants::ID_BY_SLUG, [slug.clone().into()]);
+        let alone = batch.add_global::<i64, _>(&ENDS_LIKE_NONE, [target.into()]);
         let mut outcome = self.read(batch).await?;
         let gives_way = outcome.optional(unclaimed)?.is_some() && matches!(self, Self::Operator(_));
         if let Some(stored) = outcome.optional(stored)? {
@@ -209,7 +216,8 @@ impl<'a> By<'a> {
             }
             return Ok(Import { tenant_id: target, slug, next: Count(next) });
         }
-        if outcome.optional(there)?.is_some() && !gives_way {
+        let alone = outcome.optional(alone)?.is_some() || matches!(self, Self::Operator(_));
+        if (outcome.optional(there)?.is_some() || !alone) && !gives_way {
             return Err(Problem::new(Code::TenantExists));
         }
         if outcome.optional(taken)?.is_some_and(|id| !(gives_way && id == target)) {
@@ -267,10 +275,8 @@ impl<'a> By<'a> {
         let mut outcome = self.read(batch).await?;
         let stored = outcome.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let (mut state, next, mut digest) = stored.read(tenant)?;
-        let progress = |state: &State, next| {
-            let slug = Slug::parse(&state.slug).map_err(|fault| Problem::internal(fault.detail))?;
-            Ok(Import { tenant_id: tenant, slug, next: Count(next) })
-        };
+        let progress =
+            |state: &State, next| Ok(Import { tenant_id: tenant, slug: slug(state)?, next: Count(next) });
         if next != first.0 {
             return progress(&state, next);
         }
@@ -377,8 +383,16 @@ impl<'a> By<'a> {
             return Err(mismatch());
         }
         let mut batch = self.batch(tenant);
-        if let (Self::Operator(_), DEFAULT_SLUG) = (self, state.slug.as_str()) {
-            let _: Slot<()> = batch.add(&GIVE_WAY, []);
+        match self {
+            Self::Operator(_) if state.slug == DEFAULT_SLUG => {
+                let _: Slot<()> = batch.add(&GIVE_WAY, []);
+            }
+            Self::Operator(_) => {}
+            Self::Account(account) => {
+                let taken = Problem::new(Code::TenantExists);
+                let _: Slot<i64> = batch.require_global(&ENDS_LIKE_NONE, [tenant.into()], taken);
+                tenants::require_free(&mut batch, &slug(&state)?, account.user());
+            }
         }
         for table in &TABLES {
             let arguments = [self.user().into()];
@@ -435,6 +449,11 @@ impl Stored {
         let state = state.ok_or_else(|| Problem::internal("the state of an import cannot be read"))?;
         Ok((state, self.next, Digest::stored(self.digest)))
     }
+}
+
+/// The slug that the tenant will have.
+fn slug(state: &State) -> Result<Slug> {
+    Slug::parse(&state.slug).map_err(|fault| Problem::internal(fault.detail))
 }
 
 fn within(fault: Fault, index: usize) -> Fault {

@@ -1,0 +1,29 @@
+-- What one tenant has heaped up costs nobody else anything, and itself no more than it asks for.
+
+-- The slugs of tenants that were deleted: for a time nobody but the user who did that may take one. (No user is the operator.)
+CREATE TABLE released_slugs (
+    slug        text NOT NULL PRIMARY KEY,
+    user_id     uuid,
+    released_at timestamptz NOT NULL
+);
+
+CREATE INDEX released_slugs_released_at_idx ON released_slugs (released_at);
+
+-- How ids end, under which the words of each tenant are in the index of words: an import chooses its id.
+CREATE INDEX tenants_ending_idx ON tenants (substr(CAST(id AS text), 29));
+
+-- What is asked of one member, one project or one state, among however many rows of the tenant.
+CREATE INDEX memberships_role_idx ON memberships (tenant_id, role, id);
+CREATE INDEX tasks_newest_idx ON tasks (tenant_id, project_id, id);
+CREATE INDEX projects_public_idx ON projects (tenant_id, id) WHERE visibility = 'public' AND status <> 'draft';
+CREATE INDEX notifications_unread_idx ON notifications (tenant_id, recipient_id, id) WHERE read_at IS NULL;
+CREATE INDEX invitations_inviter_idx ON invitations (tenant_id, invited_by) WHERE accepted_at IS NULL AND revoked_at IS NULL;
+CREATE INDEX sessions_open_idx ON sessions (user_id, id) WHERE revoked_at IS NULL;
+CREATE INDEX sessions_expires_at_idx ON sessions (user_id, expires_at);
+
+-- The activity by who, by what, and what moved a project.
+CREATE INDEX activity_actor_idx ON activity (tenant_id, actor_id, id);
+CREATE INDEX activity_action_idx ON activity (tenant_id, action, id);
+CREATE INDEX activity_moves_idx ON activity (tenant_id, entity_id, id) WHERE action = 'project.moved';
+
+UPDATE schema_version SET version = 20;

@@ -1,0 +1,31 @@
+//! What is done behind the requests: it finds its work without reading what waits, and does it in pieces.
+
+use super::super::{Case, all, rows};
+
+/// A step for each tenant that has anything waiting.
+const TURNS: u32 = 500;
+
+pub(super) const ALL: &[Case] = &[
+    rows("chain::HEAD", "", 1),
+    rows("chain::UNSEALED", "50", 52),
+    rows("chain::SEAL", "@pending, 999999999, 'h'", 3),
+    rows("chain::COUNT_UNSEALED", "1000", 1_005),
+    rows("chain::LINKS", "1, 502", 510),
+    rows("chain::WAITING", "20", 50),
+    rows("deliveries::DUE", "@now", TURNS),
+    rows("deliveries::CLAIM", "@now, @new, @future, 16, 8", 3 * TURNS),
+    rows("deliveries::CLAIMED", "@claim, @now", 60),
+    rows("deliveries::DEPTH", "1000", 5_000),
+    rows("idempotency::PRUNE", "@now, 1000", 5_000),
+    rows("idempotency::PRUNE_OF_ACCOUNTS", "@now, 1000", 5_000),
+    all("import::PRUNE", "@now", "What has arrived goes with an import that nobody goes on with."),
+    rows("resets::DUE", "@now", 2),
+    rows("resets::CLAIM", "@now, @new, @future, 8", 40),
+    rows("resets::CLAIMED", "@claim, @now", 4),
+    rows("resets::PRUNE", "@future, 1000", 5_000),
+    rows("retention::DELIVERIES", "@now, 1000", 5_000),
+    rows("retention::NOTIFICATIONS", "@now, 1000", 5_000),
+    rows("retention::SLUGS", "@now, 1000", 5_000),
+    rows("search::WAITING_PROJECTS", "20", 50),
+    rows("search::WAITING_TASKS", "20", 50),
+];

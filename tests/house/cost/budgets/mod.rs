@@ -1,0 +1,11 @@
+//! The budgets. A statement has a line here, or more where its arguments make a difference, before it can be merged.
+
+mod accounts;
+mod background;
+mod moved;
+mod people;
+mod work;
+
+use super::Case;
+
+pub(super) const ALL: &[&[Case]] = &[accounts::ALL, background::ALL, moved::ALL, people::ALL, work::ALL];

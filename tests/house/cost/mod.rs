@@ -1,0 +1,148 @@
+//! What a statement may cost: each of the catalogue visits at most so many rows as stand beside it, however much its tenant
+//! and all others have heaped up. Counted, not timed: by the steps of SQLite's virtual machine.
+
+mod budgets;
+mod sqlite;
+mod world;
+
+use std::collections::BTreeSet;
+
+use bailiwick_core::{
+    repository::CATALOGUE,
+    sql::{Reach, Sql},
+};
+
+use self::world::Heap;
+
+/// At most how many rows a statement visits.
+#[derive(Clone, Copy, Debug)]
+enum Most {
+    /// So many, of whatever tenant.
+    Rows(u32),
+    /// As many as the tenant or the account that asks has itself, for this reason: it says all of them, counts them or drops
+    /// them. It visits none of anybody else.
+    Own(&'static str),
+    /// As many as there are, for this reason: it is the operator's, or the steps are bounded otherwise.
+    All(&'static str),
+}
+
+/// A statement with arguments, and what it may cost with them.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    name: &'static str,
+    /// Those after the tenant, as SQL has them; what begins with `@` stands for what there is (`world.rs`).
+    arguments: &'static str,
+    most: Most,
+}
+
+const fn rows(name: &'static str, arguments: &'static str, most: u32) -> Case {
+    Case { name, arguments, most: Most::Rows(most) }
+}
+
+const fn own(name: &'static str, arguments: &'static str, why: &'static str) -> Case {
+    Case { name, arguments, most: Most::Own(why) }
+}
+
+const fn all(name: &'static str, arguments: &'static str, why: &'static str) -> Case {
+    Case { name, arguments, most: Most::All(why) }
+}
+
+fn catalogue() -> impl Iterator<Item = &'static Sql> {
+    CATALOGUE.iter().copied().flatten().copied()
+}
+
+/// A statement with its case.
+fn cases() -> impl Iterator<Item = (&'static Sql, &'static Case)> {
+    budgets::ALL.iter().copied().flatten().map(|case| {
+        let sql = catalogue().find(|sql| sql.name == case.name);
+        (sql.unwrap_or_else(|| panic!("there is no statement {}", case.name)), case)
+    })
+}
+
+/// What must have been done before a statement can be: a tenant is deleted children first.
+fn before(sql: &Sql) -> impl Iterator<Item = &'static Sql> {
+    const DELETION: &str = "tenants::DELETE";
+    let whole = sql.name.starts_with(DELETION);
+    catalogue()
+        .filter(move |other| whole && other.name.starts_with(DELETION))
+        .take_while(|other| other.name != sql.name)
+}
+
+/// The arguments, as SQL has them.
+fn arguments(sql: &Sql, case: &Case, heap: &Heap) -> Vec<String> {
+    let mut all = Vec::new();
+    if sql.reach == Reach::Tenant {
+        all.push(format!("'{}'", heap.tenant()));
+    }
+    let (mut quoted, mut text) = (false, String::new());
+    for character in case.arguments.chars().chain([',']) {
+        match character {
+            ',' if !quoted => {
+                let argument = heap.resolve(text.trim());
+                let bare = text.trim().starts_with('@') && argument.parse::<i64>().is_err();
+                all.extend(
+                    (!argument.is_empty()).then(|| if bare { format!("'{argument}'") } else { argument }),
+                );
+                text.clear();
+            }
+            _ => {
+                quoted ^= character == '\'';
+                text.push(character);
+            }
+        }
+    }
+    all
+}
+
+/// What came of counting.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    /// Of this tenant's statement,
+    large: u64,
+    /// of that of the one with a tenth of its rows,
+    medium: u64,
+    /// and of that of one with a few.
+    small: u64,
+}
+
+impl Cost {
+    /// What is wrong with it, where a row costs so much and a statement as such so much more.
+    fn fault(self, most: Most, row: u64, base: u64) -> Option<String> {
+        let Self { large, medium, small } = self;
+        let few = 40 * row + base;
+        match most {
+            Most::Rows(rows) => {
+                let most = u64::from(rows) * row + base;
+                let dear = large.max(medium).max(small);
+                if dear > most {
+                    return Some(format!("visits too much: {self:?}, at most {most}"));
+                }
+                (large > medium * 3 / 2 + 10 * row).then(|| format!("grows with the tenant's rows: {self:?}"))
+            }
+            Most::Own(_) if small > few => Some(format!("visits what others have: {self:?}")),
+            Most::Own(_) if large > 15 * medium + base => {
+                Some(format!("grows faster than the rows: {self:?}"))
+            }
+            Most::Own(_) if large <= few => {
+                Some(format!("visits few rows, and could say how many: {self:?}"))
+            }
+            Most::Own(_) | Most::All(_) => None,
+        }
+    }
+}
+
+#[test]
+fn every_statement_has_a_budget() {
+    let with: BTreeSet<_> = cases().map(|(sql, _)| sql.name).collect();
+    let without: Vec<_> = catalogue().filter(|sql| !with.contains(sql.name)).collect();
+    let texts: Vec<_> = without.iter().map(|sql| format!("{}: {}", sql.name, sql.sqlite)).collect();
+    assert!(texts.is_empty(), "say in tests/house/cost/budgets what these may cost:\n{}", texts.join("\n"));
+    for (sql, case) in cases() {
+        let given = arguments(sql, case, &world::small()).len();
+        let taken = (1..100).take_while(|number| sql.sqlite.contains(&format!("?{number}"))).count();
+        assert_eq!(given, taken, "{} takes so many arguments: {}", sql.name, sql.sqlite);
+        if let Most::Own(why) | Most::All(why) = case.most {
+            assert!(why.ends_with('.'), "{}: {why}", sql.name);
+        }
+    }
+}
