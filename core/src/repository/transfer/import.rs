@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     arrival::{Accounts, Arrival, State, made_here, new_tenant, repeated},
+    checks::{of_row, refuse},
     tables::TABLES,
 };
 use crate::{
@@ -239,7 +240,7 @@ impl<'a> By<'a> {
         for (index, record) in rows.0.into_iter().enumerate() {
             match Arrival::read(record, operator) {
                 Ok(arrival) => arrivals.push((index, arrival)),
-                Err(found) => faults.extend(found.into_iter().map(|fault| within(fault, index))),
+                Err(found) => faults.extend(found.into_iter().map(|fault| of_row(fault, index))),
             }
         }
         refuse(faults)?;
@@ -293,7 +294,7 @@ impl<'a> By<'a> {
             state.bytes += i64::try_from(line.len()).unwrap_or(i64::MAX);
             digest = digest.and(&line);
             match arrival.settle(&mut state, &accounts, importer.as_deref(), now) {
-                Err(fault) => faults.push(within(fault, index)),
+                Err(fault) => faults.push(of_row(fault, index)),
                 Ok(mut content) => {
                     if let ("invitations", Some(id)) =
                         (kind, content.get("id").and_then(Json::as_str).and_then(uuid))
@@ -340,7 +341,7 @@ impl<'a> By<'a> {
         let mut there: HashSet<&str> = names.flatten().map(String::as_str).collect();
         let twice = repeated(arrivals, &there).into_iter().map(|(index, column)| {
             let fault = Fault::new(FaultCode::Repeated, "A row of this table has it already.");
-            within(fault.within(column).within("row"), index)
+            of_row(fault.within(column).within("row"), index)
         });
         let mut faults: Vec<_> = twice.collect();
         for (index, arrival) in arrivals {
@@ -350,14 +351,14 @@ impl<'a> By<'a> {
                         "{} is none of the {table} that came before.",
                         name.split(':').next_back().unwrap_or_default()
                     );
-                    faults.push(within(Fault::new(FaultCode::NotAllowed, detail).within("row"), *index));
+                    faults.push(of_row(Fault::new(FaultCode::NotAllowed, detail).within("row"), *index));
                 }
             }
             if let Some(url) = arrival.webhook()
                 && let Err(refusal) = self.app().config.outbound_allow.permit(url, Some(SLACK_HOSTS))
             {
                 let fault = Fault::new(FaultCode::NotAllowed, format!("This URL is not taken: {refusal}."));
-                faults.push(within(fault.within("slack_webhook_url").within("config").within("row"), *index));
+                faults.push(of_row(fault.within("slack_webhook_url").within("config").within("row"), *index));
             }
             there.insert(&arrival.name);
         }
@@ -435,14 +436,6 @@ impl Stored {
         let state = state.ok_or_else(|| Problem::internal("the state of an import cannot be read"))?;
         Ok((state, self.next, Digest::stored(self.digest)))
     }
-}
-
-fn within(fault: Fault, index: usize) -> Fault {
-    fault.within(&index.to_string()).within("rows")
-}
-
-fn refuse(faults: Vec<Fault>) -> Result<()> {
-    if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::ValidationFailed, faults)) }
 }
 
 /// Drops the imports that nobody has gone on with for long.
