@@ -18,7 +18,7 @@ use crate::{
 /// The number of the form of such files.
 pub const FORM: i64 = 1;
 
-/// A number of rows, or of a line.
+/// A whole number, from 0: of rows, of a line, of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Count(pub i64);
@@ -47,7 +47,7 @@ impl schemars::JsonSchema for Count {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": "integer", "minimum": 0, "maximum": 1_000_000_000_000_i64, "description": "A number of rows."
+            "type": "integer", "minimum": 0, "maximum": 1_000_000_000_000_i64, "description": "A whole number, from 0."
         })
     }
 }
