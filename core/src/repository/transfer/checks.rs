@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use crate::{
     chain::canonical,
     input::{Fault, FaultCode, Leaf},
+    json::EXACT,
     limits,
     problem::{Code, Problem},
     tenant_config::TenantConfig,
@@ -13,8 +14,6 @@ use crate::{
     values::{Enumeration, NotificationKind, prose, string},
 };
 
-/// The largest number that all engines have exactly.
-const EXACT: i64 = (1 << 53) - 1;
 /// More changes of one thing than there will ever be.
 const VERSION_MAX: i64 = 100_000_000;
 
