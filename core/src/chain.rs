@@ -17,8 +17,6 @@ use crate::{
     values::{ActivityId, string, wire_enum},
 };
 
-/// Numbers that D1 has exactly: below 2^53.
-const EXACT: i64 = (1 << 53) - 1;
 /// The highest number of an entry, of 15 digits.
 const SEQ_MAX: i64 = 999_999_999_999_999;
 
@@ -257,7 +255,10 @@ fn write(value: &Value, into: &mut String) {
             }
             into.push(']');
         }
-        Value::Number(number) => into.push_str(&whole(number).unwrap_or_else(|| number.to_string())),
+        Value::Number(number) => {
+            // A database may write `100` as `100.0` or `1e2`.
+            into.push_str(&json::whole(number).map_or_else(|| number.to_string(), |whole| whole.to_string()));
+        }
         other => into.push_str(&other.to_string()),
     }
 }
@@ -276,14 +277,6 @@ fn write_object(members: &Map<String, Value>, into: &mut String) {
         write(value, into);
     }
     into.push('}');
-}
-
-/// A number that a database may write as `100`, `100.0` or `1e2`, as the first of these.
-#[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
-#[expect(clippy::cast_precision_loss, reason = "this limit has an exact value")]
-fn whole(number: &serde_json::Number) -> Option<String> {
-    let float = number.as_f64().filter(|_| number.is_f64())?;
-    (float.fract() == 0.0 && float.abs() <= EXACT as f64).then(|| (float as i64).to_string())
 }
 
 #[cfg(test)]

@@ -34,6 +34,19 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     whole.map_err(|error| format!("{error}."))
 }
 
+/// The largest whole number that a float, and so every engine, has with all those below it.
+pub(crate) const EXACT: i64 = (1 << 53) - 1;
+
+/// A number without a fraction, as an integer is for JSON Schema (2020-12, section 6.1.1): also one that is written as
+/// `100.0` or `1e2`, if it is exact.
+#[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+#[expect(clippy::cast_precision_loss, reason = "this limit has an exact value")]
+pub(crate) fn whole(number: &Number) -> Option<i64> {
+    let float = || number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+    let exact = || float().filter(|float| float.abs() <= EXACT as f64).map(|float| float as i64);
+    number.as_i64().or_else(exact)
+}
+
 /// Makes an object. Unlike `json!`, it leaves little code behind at each place where one is made.
 pub(crate) fn object(members: Vec<(&str, Value)>) -> Value {
     let mut object = Map::new();

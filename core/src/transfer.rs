@@ -18,14 +18,14 @@ use crate::{
 /// The number of the form of such files.
 pub const FORM: i64 = 1;
 
-/// A number of rows, or of a line.
+/// A whole number, from 0: of rows, of a line, of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Count(pub i64);
 
 impl Leaf for Count {
     fn from_value(value: Json) -> Result<Self, Fault> {
-        match value.as_i64() {
+        match value.as_number().and_then(json::whole) {
             Some(number @ 0..=1_000_000_000_000) => Ok(Self(number)),
             Some(_) => Err(Fault::new(FaultCode::NotAllowed, "Expected a number from 0 to 1000000000000.")),
             None => Err(Fault::wrong_type("a whole number", &value)),
@@ -47,7 +47,7 @@ impl schemars::JsonSchema for Count {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": "integer", "minimum": 0, "maximum": 1_000_000_000_000_i64, "description": "A number of rows."
+            "type": "integer", "minimum": 0, "maximum": 1_000_000_000_000_i64, "description": "A whole number, from 0."
         })
     }
 }
@@ -300,4 +300,25 @@ pub struct Import {
     pub slug: Slug,
     /// The number of the row that comes next.
     pub next: Count,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_that_is_none() {
+        for (given, read) in
+            [("0", 0), ("417", 417), ("417.0", 417), ("4e2", 400), ("1e12", 1_000_000_000_000)]
+        {
+            let value = json::parse(given.as_bytes()).expect("a number");
+            assert_eq!(Count::from_value(value), Ok(Count(read)), "{given}");
+        }
+        for given in
+            ["-1", "-1.0", "0.5", "417.5", "1e13", "1e300", "9223372036854775808", "\"1\"", "null", "true"]
+        {
+            let value = json::parse(given.as_bytes()).expect("a value");
+            assert!(Count::from_value(value).is_err(), "{given}");
+        }
+    }
 }

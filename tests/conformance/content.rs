@@ -66,6 +66,9 @@ async fn who_approves_says_what_they_mean(target: &'static Target) {
     approve(Value::Null).send().await.problem(428, "revision_required");
     approve(Value::Null).header("if-match", "*").send().await.problem(428, "revision_required");
     approve(json!(2)).send().await.problem(409, "conflict");
+    // As JSON Schema has it, a whole number may be written like this.
+    approve(json!(2.0)).send().await.problem(409, "conflict");
+    approve(json!(1.5)).send().await.problem(422, "validation_failed");
     // It is taken back, made dearer, and submitted again: who has read it before approves nothing.
     for (to, change) in [("draft", true), ("submitted", false)] {
         moving(&tenant, &tenant.member, &project, &json!({ "to": to })).send().await.expect(200);

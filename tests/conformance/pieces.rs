@@ -45,30 +45,17 @@ async fn heap_up(tenant: &Tenant<'_>) {
     insert(target, into, &entries).await;
 }
 
-/// The tables in which something of a tenant is left.
-async fn left(target: &Target, tenant: &str) -> Vec<&'static str> {
-    let tables = [
-        "comments",
-        "tasks",
-        "projects",
-        "notifications",
-        "deliveries",
-        "invitations",
-        "activity",
-        "api_keys",
-        "idempotency_keys",
-        "memberships",
-    ];
+/// The tables in which something of a tenant is left, of all that there are.
+async fn left(target: &Target, tenant: &str) -> Vec<String> {
     let mut left = Vec::new();
-    for table in tables {
-        if target.backdoor.count(&format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'")).await
-            > 0
-        {
+    let own = ("tenants".to_owned(), "id");
+    let tables = target.backdoor.tenant_tables().await.into_iter().map(|table| (table, "tenant_id"));
+    for (table, column) in tables.chain([own]) {
+        let rows = format!("SELECT count(*) FROM {table} WHERE {column} = '{tenant}'");
+        if target.backdoor.count(&rows).await > 0 {
             left.push(table);
         }
     }
-    let own = format!("SELECT count(*) FROM tenants WHERE id = '{tenant}'");
-    left.extend((target.backdoor.count(&own).await > 0).then_some("tenants"));
     left
 }
 

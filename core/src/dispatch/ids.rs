@@ -50,6 +50,12 @@ impl Ids {
     }
 }
 
+/// What all ids are greater than that are made from then on, and nearly none that were made before: so an index that has
+/// ids in order finds what is recent.
+pub(crate) fn least_id(since: Timestamp) -> Uuid {
+    Uuid::from_u128(u128::try_from(since.unix_millis()).unwrap_or_default() << 80)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,7 @@ pub(crate) use self::{
     callers::Caller,
     context::{Context, Meter},
     doors::{Courier, Login, Pass},
+    ids::least_id,
     named::NamedTenant,
 };
 pub use self::{

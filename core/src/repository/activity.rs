@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
-    dispatch::{App, Batch, Slot},
+    dispatch::{App, Batch, Slot, least_id},
     json,
     problem::Result,
     routes::Route,
@@ -30,15 +30,15 @@ statements! { "activity";
     /// That somebody was refused: once a minute for each route, so that nobody can fill the log.
     tenant INSERT_DENIED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT t.id, ?2, ?3, 'access.denied', ?4, ?5, ?6, ?7 FROM tenants t WHERE t.id = ?1 AND NOT EXISTS \
-         (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.created_at > ?8 AND a.actor_id = ?3 \
-         AND a.action = 'access.denied' AND a.detail ->> 'route' = ?9)";
+         (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.action = 'access.denied' AND a.id > ?10 \
+         AND a.created_at > ?8 AND a.actor_id = ?3 AND a.detail ->> 'route' = ?9)";
 
     /// That somebody took the tenant's secrets out: once in an hour, so that the parts of an export are one entry, and the
     /// entry does not keep the export from ending, which begins again whenever something was written.
     tenant INSERT_EXPORT = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT t.id, ?2, ?3, 'tenant.exported', 'tenant', t.id, ?4, ?5 FROM tenants t WHERE t.id = ?1 AND NOT EXISTS \
-         (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.entity_type = 'tenant' AND a.entity_id = ?1 \
-         AND a.action = 'tenant.exported' AND a.actor_id = ?3 AND a.created_at > ?6)";
+         (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.action = 'tenant.exported' AND a.id > ?7 \
+         AND a.created_at > ?6 AND a.actor_id = ?3)";
 
     /// In every tenant that the user is in: its members see the change too.
     spanning INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
@@ -159,13 +159,9 @@ pub(super) fn record_each(batch: &mut Batch<'_>, app: &App, actor: UserId, event
 pub(super) fn record_export(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
     let (app, detail) = (batch.app(), json::object(vec![("secrets", true.into())]));
     let now = app.now();
-    let arguments = [
-        app.new_id()?.into(),
-        user.into(),
-        detail.into(),
-        now.into(),
-        now.minus(EXPORT_IS_NOTED_EVERY).into(),
-    ];
+    let since = now.minus(EXPORT_IS_NOTED_EVERY);
+    let arguments =
+        [app.new_id()?.into(), user.into(), detail.into(), now.into(), since.into(), least_id(since).into()];
     let _: Slot<()> = batch.add(&INSERT_EXPORT, arguments);
     Ok(())
 }
@@ -180,6 +176,7 @@ pub(crate) fn record_denied(
 ) -> Result<()> {
     let app = batch.app();
     let (now, route) = (app.now(), format!("{} {}", route.method, route.path));
+    let since = now.minus(pause);
     let mut detail = vec![("route", route.clone().into())];
     detail.extend(key.map(|key| ("api_key_id", key.into())));
     let _: Slot<()> = batch.add(
@@ -191,8 +188,9 @@ pub(crate) fn record_denied(
             entity_id.into(),
             json::object(detail).into(),
             now.into(),
-            now.minus(pause).into(),
+            since.into(),
             route.into(),
+            least_id(since).into(),
         ],
     );
     Ok(())

@@ -40,8 +40,9 @@ statements! { "placeholders";
     global FORGET = "UPDATE users SET imported_email = NULL WHERE imported_into = ?1 \
          AND imported_email = (SELECT a.email FROM users a WHERE a.id = ?2)";
 
-    /// Of a tenant that is deleted nothing is kept of its people.
-    global FORGET_ALL = "UPDATE users SET imported_email = NULL, name = '-' WHERE imported_into = ?1";
+    /// Of a tenant that is deleted nothing is kept of its people: what is left of these rows belongs to no tenant.
+    global FORGET_SOME = "UPDATE users SET imported_into = '00000000-0000-0000-0000-000000000000', imported_email = NULL, name = '-' \
+         WHERE id IN (SELECT p.id FROM users p WHERE p.imported_into = ?1 LIMIT ?2)";
 }
 
 /// Adds to a batch of the tenant that all that a placeholder has there becomes a member's who has the address and has
@@ -65,7 +66,7 @@ pub(super) fn adopt(batch: &mut Batch<'_>, tenant: TenantId, user: UserId) {
     let _: Slot<()> = batch.add_global(&FORGET, [tenant.into(), user.into()]);
 }
 
-/// Adds to a batch that deletes a tenant that nobody is known by what came with it.
-pub(super) fn forget(batch: &mut Batch<'_>, tenant: TenantId) {
-    let _: Slot<()> = batch.add_global(&FORGET_ALL, [tenant.into()]);
+/// Adds to a batch that deletes a tenant that so many of those who came with it are nobody any more.
+pub(super) fn forget(batch: &mut Batch<'_>, tenant: TenantId, most: i64) {
+    let _: Slot<()> = batch.add_global(&FORGET_SOME, [tenant.into(), most.into()]);
 }

@@ -27,6 +27,11 @@ pub const DEFAULT_SLUG: &str = "default";
 
 const COLUMNS: &str = "id, slug, name, suspended_at, created_at, updated_at, version";
 
+/// The tenant, if it is the `default` of a new database, which nobody has claimed.
+const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
+     AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
+     AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
+
 statements! { "tenants";
     spanning ID_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1 AND deleted_at IS NULL";
 
@@ -70,6 +75,18 @@ statements! { "tenants";
     /// A row unless somebody else has given this slug up since a time.
     global SLUG_IS_FREE = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM released_slugs \
          WHERE slug = ?1 AND released_at > ?3 AND (user_id <> ?2 OR user_id IS NULL))";
+
+    /// Makes room for another tenant `default`, if this is that of a new database, which nobody has claimed.
+    tenant GIVE_WAY = "DELETE ", NEW_DEFAULT;
+
+    /// A row if it is that.
+    tenant UNCLAIMED = "SELECT id ", NEW_DEFAULT;
+
+    /// A row unless there is a tenant whose id ends like this one, or is it. An id that is made here ends at random, but an
+    /// import may choose; and the index of words has a tenant's words under the last digits of its id, so one that ends like
+    /// another's would have that one's searches go through its own words, too.
+    spanning ENDS_LIKE_NONE = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM tenants \
+         WHERE substr(CAST(id AS text), 29) = substr(CAST(?1 AS text), 29))";
 
     /// A row if requests that name no tenant do not mean this one.
     tenant NOT_DEFAULT = "SELECT id FROM tenants WHERE id = ?1 AND slug <> 'default'";

@@ -48,7 +48,7 @@ impl File {
             let (project, task) = (new_id(), new_id());
             let row = json!({
                 "id": project, "name": "A project", "description": "", "status": "submitted", "visibility": "private",
-                "created_by": id, "submitted_by": id,
+                "created_by": id, "submitted_by": id, "revision": 1,
             });
             this.row("projects", row);
             let row = json!({

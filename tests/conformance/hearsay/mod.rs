@@ -358,7 +358,7 @@ async fn who_cannot_log_in_is_neither_owner_nor_approver(target: &'static Target
     target.backdoor.sql(&sql("password_hash = ''", &tenant.manager)).await;
     let project = tenant.project("submitted", Some(&tenant.owner.id)).await;
     let approve = async || {
-        let request = json!({ "to": "approved" });
+        let request = json!({ "to": "approved", "revision": 1 });
         let path = format!("/v1/projects/{project}/transitions");
         tenant.owner.post(&path).tenant(&tenant.id).json(&request).send().await
     };

@@ -38,9 +38,18 @@ pub(super) fn of_other_types(field: &Field) -> Vec<Value> {
             (Value::String(_), kind) => kind != "string",
             (Value::Array(_), kind) => kind != "array",
             (Value::Object(_), kind) => kind != "object",
-            (_, kind) => matches!(kind, "string" | "array" | "object"),
+            (Value::Bool(_), kind) => kind != "boolean",
+            (Value::Number(number), kind) => kind != "integer" || number.is_f64(),
         })
         .collect()
+}
+
+/// Numbers, as they are written, that the field does not take. For JSON Schema `-0`, `1.0` and `1e2` are integers.
+pub(super) fn numbers(field: &Field) -> [&'static str; 4] {
+    match field.kind() {
+        "integer" => ["-1", "-1.0", "1e300", "123456789012345678901234567890"],
+        _ => ["-0", "1.0", "1e2", "123456789012345678901234567890"],
+    }
 }
 
 /// Texts that are not of the field's form.

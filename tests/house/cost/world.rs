@@ -53,6 +53,7 @@ pub(super) enum Kind {
     Membership,
     Claim,
     Reset,
+    Placeholder,
 }
 
 impl Heap {
@@ -159,6 +160,16 @@ fn rows(heap: &Heap) -> Vec<String> {
             format!(
                 "{}, 'u' || CAST(i AS text) || '.{prefix}@example.com', 'U', 'x', {now}, {now}, 1",
                 id(Kind::User)
+            ),
+        ),
+        // The last stands for `third`, who has left as little as the others.
+        many(
+            "users",
+            "id, email, name, password_hash, created_at, updated_at, version, imported_into, imported_email",
+            format!(
+                "{0}, {0} || '@unclaimed.invalid', 'P', '', {now}, {now}, 1, {tenant}, \
+                 'u' || CAST({rows} + 1 - i AS text) || '.{prefix}@example.com'",
+                id(Kind::Placeholder)
             ),
         ),
         format!(

@@ -91,7 +91,7 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("idempotency_keys", "(tenant_id, key_hash) IN (SELECT .."), ("k", "k.created_at <= ?1")],
     },
     Global {
-        name: "import::ENDS_LIKE_NONE",
+        name: "tenants::ENDS_LIKE_NONE",
         why: "An import chooses its tenant's id; it learns only whether one that ends like it is taken.",
         by: &[("tenants", "SUBSTR(CAST(id AS TEXT), 29) = SUBSTR(CAST(?1 AS TEXT), 29)")],
     },

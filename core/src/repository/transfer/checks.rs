@@ -6,16 +6,26 @@ use serde_json::Value as Json;
 use crate::{
     chain::canonical,
     input::{Fault, FaultCode, Leaf},
+    json::EXACT,
     limits,
+    problem::{Code, Problem},
     tenant_config::TenantConfig,
     time::{Date, Timestamp},
     values::{Enumeration, NotificationKind, prose, string},
 };
 
-/// The largest number that all engines have exactly.
-const EXACT: i64 = (1 << 53) - 1;
 /// More changes of one thing than there will ever be.
 const VERSION_MAX: i64 = 100_000_000;
+
+/// What is wrong with a row, where it stands in the body.
+pub(super) fn of_row(fault: Fault, index: usize) -> Fault {
+    fault.within(&index.to_string()).within("rows")
+}
+
+/// What is wrong with a body, if anything is.
+pub(super) fn refuse(faults: Vec<Fault>) -> crate::problem::Result<()> {
+    if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::ValidationFailed, faults)) }
+}
 
 /// A value of a type that requests have.
 pub(super) fn leaf<T: Leaf>(value: Json) -> Result<Json, Fault>

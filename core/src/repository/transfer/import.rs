@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     arrival::{Accounts, Arrival, State, made_here, new_tenant, repeated},
+    checks::{of_row, refuse},
     tables::TABLES,
 };
 use crate::{
@@ -47,11 +48,6 @@ const ALSO: &str = "r.also IN (SELECT i.name FROM ";
 const WITH_ID: &str = "SELECT u.id, u.email FROM users u WHERE u.id IN (SELECT i.id FROM ";
 const OR_EMAIL: &str = ") UNION SELECT v.id, v.email FROM users v WHERE v.email IN (SELECT i.email FROM ";
 
-/// The tenant, if it is the `default` of a new database, which nobody has claimed.
-const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
-     AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
-     AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
-
 statements! { "import";
     tenant INSERT = "INSERT INTO imports (tenant_id, user_id, by_operator, state, next_line, digest, created_at, updated_at) \
          VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?6)";
@@ -77,18 +73,6 @@ statements! { "import";
     /// The same, if it is all that there must be.
     tenant COMPLETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?3 AND digest = ?4 \
          AND by_operator = ?5";
-
-    /// Makes room for another tenant `default`, if this is that of a new database, which nobody has claimed.
-    tenant GIVE_WAY = "DELETE ", NEW_DEFAULT;
-
-    /// A row if it is that.
-    tenant UNCLAIMED = "SELECT id ", NEW_DEFAULT;
-
-    /// A row unless there is a tenant whose id ends like this one, or is it. An id that is made here ends at random, but an
-    /// import may choose; and the index of words has a tenant's words under the last digits of its id, so one that ends like
-    /// another's would have that one's searches go through its own words, too.
-    spanning ENDS_LIKE_NONE = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM tenants \
-         WHERE substr(CAST(id AS text), 29) = substr(CAST(?1 AS text), 29))";
 
     /// What nobody has gone on with for long.
     spanning PRUNE = "DELETE FROM imports WHERE updated_at <= ?1";
@@ -201,9 +185,9 @@ impl<'a> By<'a> {
         let mut batch = self.batch(target);
         let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
         let there = batch.add::<tenants::Presence, _>(&tenants::PRESENCE, []);
-        let unclaimed = batch.add::<TenantId, _>(&UNCLAIMED, []);
+        let unclaimed = batch.add::<TenantId, _>(&tenants::UNCLAIMED, []);
         let taken = batch.add_global::<TenantId, _>(&tenants::ID_BY_SLUG, [slug.clone().into()]);
-        let alone = batch.add_global::<i64, _>(&ENDS_LIKE_NONE, [target.into()]);
+        let alone = batch.add_global::<i64, _>(&tenants::ENDS_LIKE_NONE, [target.into()]);
         let mut outcome = self.read(batch).await?;
         let gives_way = outcome.optional(unclaimed)?.is_some() && matches!(self, Self::Operator(_));
         if let Some(stored) = outcome.optional(stored)? {
@@ -247,7 +231,7 @@ impl<'a> By<'a> {
         for (index, record) in rows.0.into_iter().enumerate() {
             match Arrival::read(record, operator) {
                 Ok(arrival) => arrivals.push((index, arrival)),
-                Err(found) => faults.extend(found.into_iter().map(|fault| within(fault, index))),
+                Err(found) => faults.extend(found.into_iter().map(|fault| of_row(fault, index))),
             }
         }
         refuse(faults)?;
@@ -299,7 +283,7 @@ impl<'a> By<'a> {
             state.bytes += i64::try_from(line.len()).unwrap_or(i64::MAX);
             digest = digest.and(&line);
             match arrival.settle(&mut state, &accounts, importer.as_deref(), now) {
-                Err(fault) => faults.push(within(fault, index)),
+                Err(fault) => faults.push(of_row(fault, index)),
                 Ok(mut content) => {
                     if let ("invitations", Some(id)) =
                         (kind, content.get("id").and_then(Json::as_str).and_then(uuid))
@@ -346,7 +330,7 @@ impl<'a> By<'a> {
         let mut there: HashSet<&str> = names.flatten().map(String::as_str).collect();
         let twice = repeated(arrivals, &there).into_iter().map(|(index, column)| {
             let fault = Fault::new(FaultCode::Repeated, "A row of this table has it already.");
-            within(fault.within(column).within("row"), index)
+            of_row(fault.within(column).within("row"), index)
         });
         let mut faults: Vec<_> = twice.collect();
         for (index, arrival) in arrivals {
@@ -356,14 +340,14 @@ impl<'a> By<'a> {
                         "{} is none of the {table} that came before.",
                         name.split(':').next_back().unwrap_or_default()
                     );
-                    faults.push(within(Fault::new(FaultCode::NotAllowed, detail).within("row"), *index));
+                    faults.push(of_row(Fault::new(FaultCode::NotAllowed, detail).within("row"), *index));
                 }
             }
             if let Some(url) = arrival.webhook()
                 && let Err(refusal) = self.app().config.outbound_allow.permit(url, Some(SLACK_HOSTS))
             {
                 let fault = Fault::new(FaultCode::NotAllowed, format!("This URL is not taken: {refusal}."));
-                faults.push(within(fault.within("slack_webhook_url").within("config").within("row"), *index));
+                faults.push(of_row(fault.within("slack_webhook_url").within("config").within("row"), *index));
             }
             there.insert(&arrival.name);
         }
@@ -385,12 +369,12 @@ impl<'a> By<'a> {
         let mut batch = self.batch(tenant);
         match self {
             Self::Operator(_) if state.slug == DEFAULT_SLUG => {
-                let _: Slot<()> = batch.add(&GIVE_WAY, []);
+                let _: Slot<()> = batch.add(&tenants::GIVE_WAY, []);
             }
             Self::Operator(_) => {}
             Self::Account(account) => {
                 let taken = Problem::new(Code::TenantExists);
-                let _: Slot<i64> = batch.require_global(&ENDS_LIKE_NONE, [tenant.into()], taken);
+                let _: Slot<i64> = batch.require_global(&tenants::ENDS_LIKE_NONE, [tenant.into()], taken);
                 tenants::require_free(&mut batch, &slug(&state)?, account.user());
             }
         }
@@ -454,14 +438,6 @@ impl Stored {
 /// The slug that the tenant will have.
 fn slug(state: &State) -> Result<Slug> {
     Slug::parse(&state.slug).map_err(|fault| Problem::internal(fault.detail))
-}
-
-fn within(fault: Fault, index: usize) -> Fault {
-    fault.within(&index.to_string()).within("rows")
-}
-
-fn refuse(faults: Vec<Fault>) -> Result<()> {
-    if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::ValidationFailed, faults)) }
 }
 
 /// Drops the imports that nobody has gone on with for long.

@@ -2,6 +2,12 @@
 
 use super::super::{Case, all, rows};
 
+/// Rows of one piece of a deleted tenant, each with what refers to it, which is looked for.
+const PIECE: u32 = 2 * 400;
+
+/// The same of what has words in the index.
+const WORDS: u32 = 7 * 400;
+
 /// A step for each tenant that has anything waiting.
 const TURNS: u32 = 500;
 
@@ -10,7 +16,7 @@ pub(super) const ALL: &[Case] = &[
     rows("chain::UNSEALED", "50", 52),
     rows("chain::SEAL", "@pending, 999999999, 'h'", 3),
     rows("chain::COUNT_UNSEALED", "1000", 1_005),
-    rows("chain::LINKS", "1, 502", 510),
+    rows("chain::LINKS", "1, 502, 1048576", 2 * 510),
     rows("chain::WAITING", "20", 50),
     rows("deliveries::DUE", "@now", TURNS),
     rows("deliveries::CLAIM", "@now, @new, @future, 16, 8", 3 * TURNS),
@@ -19,7 +25,21 @@ pub(super) const ALL: &[Case] = &[
     rows("idempotency::PRUNE", "@now, 1000", 5_000),
     rows("idempotency::PRUNE_OF_ACCOUNTS", "@now, 1000", 5_000),
     all("import::PRUNE", "@now", "What has arrived goes with an import that nobody goes on with."),
+    rows("removal::MARK", "@now", 2),
+    rows("removal::COMMENTS", "300", PIECE),
+    rows("removal::TASKS", "300", WORDS),
+    rows("removal::PROJECTS", "300", WORDS),
+    rows("removal::NOTIFICATIONS", "300", PIECE),
+    rows("removal::DELIVERIES", "300", PIECE),
+    rows("removal::INVITATIONS", "300", PIECE),
+    rows("removal::ACTIVITY", "300", PIECE),
+    rows("removal::API_KEYS", "300", PIECE),
+    rows("removal::ANSWERS", "300", PIECE),
+    rows("removal::MEMBERSHIPS", "300", PIECE),
+    rows("removal::ONLY", "", 20),
+    rows("removal::LAST", "", 20),
     rows("resets::DUE", "@now", 2),
+    rows("removal::LEFT", "20", 3),
     rows("resets::CLAIM", "@now, @new, @future, 8", 40),
     rows("resets::CLAIMED", "@claim, @now", 4),
     rows("resets::PRUNE", "@future, 1000", 5_000),
