@@ -14,7 +14,7 @@ pub use crate::identity::PublicKey;
 use crate::{
     password::{HashJob, HashOutcome},
     sql::{Rows, Statement},
-    throttle::Limit,
+    throttle::{ClientAddress, Limit},
     time::Timestamp,
 };
 
@@ -107,11 +107,16 @@ pub struct EntropyError;
 
 /// Where password hashing, which takes a processor for a quarter of a second, is done.
 pub trait Hasher: Send + Sync + 'static {
-    /// Runs the job without holding up other requests, as far as the platform can.
+    /// Runs the job without holding up other requests, as far as the platform can. Where jobs wait, addresses take turns, so
+    /// that nobody waits behind all that somebody else has asked for.
     ///
     /// # Errors
     /// [`Overloaded`] if too much of it is waiting already.
-    fn run(&self, job: HashJob) -> impl Future<Output = Result<HashOutcome, Overloaded>> + Send;
+    fn run(
+        &self,
+        client: Option<ClientAddress>,
+        job: HashJob,
+    ) -> impl Future<Output = Result<HashOutcome, Overloaded>> + Send;
 }
 
 /// Verifies signatures of an identity provider. (What the product signs itself, it verifies itself.)
@@ -309,12 +314,20 @@ impl<D: Database> ErasedDatabase for D {
 }
 
 pub(crate) trait ErasedHasher: Send + Sync {
-    fn run(&self, job: HashJob) -> BoxFuture<'_, Result<HashOutcome, Overloaded>>;
+    fn run(
+        &self,
+        client: Option<ClientAddress>,
+        job: HashJob,
+    ) -> BoxFuture<'_, Result<HashOutcome, Overloaded>>;
 }
 
 impl<H: Hasher> ErasedHasher for H {
-    fn run(&self, job: HashJob) -> BoxFuture<'_, Result<HashOutcome, Overloaded>> {
-        Box::pin(Hasher::run(self, job))
+    fn run(
+        &self,
+        client: Option<ClientAddress>,
+        job: HashJob,
+    ) -> BoxFuture<'_, Result<HashOutcome, Overloaded>> {
+        Box::pin(Hasher::run(self, client, job))
     }
 }
 

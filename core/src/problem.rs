@@ -110,6 +110,8 @@ codes! {
     InsufficientRole = "insufficient_role" 403 "The role is too low";
     /// Only its author may change a comment, and only its author or a manager may delete it. Write a comment of your own instead.
     NotTheAuthor = "not_the_author" 403 "Not the author";
+    /// The tenant, or the account, has as many of these as it may have; nothing was written. Delete some first, or ask the operator of the service for more.
+    LimitReached = "limit_reached" 403 "A limit is reached";
     /// There is no such thing here, or it belongs to another tenant. Check the id, and that the tenant headers name the tenant that it is in.
     NotFound = "not_found" 404 "Not found";
     /// There is no such tenant. Check `X-Tenant-ID` or `X-Tenant-Slug`; without either, the tenant `default` is meant.

@@ -13,10 +13,10 @@ use crate::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
         EmailTaken, FourEyes, IdentityTaken, ImportMismatch, ImportTooLarge, InvalidCredentials,
         InvalidCursor, InvalidRefreshToken, InvalidResetToken, InvitationNotFound, InvitationRequired,
-        InvitationUnusable, LastOwner, NoPassword, NotTheAuthor, NotTheSubmitter, OnlyWayIn, Overloaded,
-        ProjectArchived, QuotaExceeded, RegistrationClosed, RevisionRequired, SessionRequired, SlugTaken,
-        TasksOpen, TenantConflict, TenantExists, TenantSuspended, TooManyAttempts, TransitionNotAllowed,
-        Unavailable, UnderReview,
+        InvitationUnusable, LastOwner, LimitReached, NoPassword, NotTheAuthor, NotTheSubmitter, OnlyWayIn,
+        Overloaded, ProjectArchived, QuotaExceeded, RegistrationClosed, RevisionRequired, SessionRequired,
+        SlugTaken, TasksOpen, TenantConflict, TenantExists, TenantSuspended, TooManyAttempts,
+        TransitionNotAllowed, Unavailable, UnderReview,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -108,7 +108,7 @@ routes! {
     //  method and path                         who                batches  its own problems             handler
 
     /// Register a user.
-    POST   "/v1/auth/register",                 Public,            1, [TooManyAttempts, EmailTaken, Overloaded, TenantConflict, InvitationNotFound, InvitationUnusable, TenantSuspended, RegistrationClosed], auth::register;
+    POST   "/v1/auth/register",                 Public,            1, [TooManyAttempts, EmailTaken, Overloaded, TenantConflict, InvitationNotFound, InvitationUnusable, TenantSuspended, LimitReached, RegistrationClosed], auth::register;
     /// Log in with email and password.
     POST   "/v1/auth/login",                    Public,            2, [TooManyAttempts, InvalidCredentials, Overloaded],  auth::login;
     /// Renew a session's tokens.
@@ -143,7 +143,7 @@ routes! {
     /// List the tenants that one is in.
     GET    "/v1/tenants",                       SignedIn,          1, [InvalidCursor],                   tenants::list;
     /// Create a tenant and become its owner.
-    POST   "/v1/tenants",                       SignedIn,          1, [SlugTaken],                       tenants::create;
+    POST   "/v1/tenants",                       SignedIn,          1, [SlugTaken, LimitReached],         tenants::create;
     /// Read the tenant.
     GET    "/v1/tenant",                        Member(Viewer),    1, [],                                tenants::get;
     /// Change the tenant.
@@ -171,9 +171,9 @@ routes! {
     /// List invitations.
     GET    "/v1/invitations",                   InPerson(Manager), 1, [InvalidCursor],                   invitations::list;
     /// Invite somebody, for a role below one's own.
-    POST   "/v1/invitations",                   InPerson(Manager), 2, [AlreadyMember, AlreadyInvited, QuotaExceeded], invitations::create;
+    POST   "/v1/invitations",                   InPerson(Manager), 2, [AlreadyMember, AlreadyInvited, LimitReached, QuotaExceeded], invitations::create;
     /// Accept an invitation of one's own address.
-    POST   "/v1/invitations/accept",            SignedIn,          2, [TooManyAttempts, AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended], invitations::accept;
+    POST   "/v1/invitations/accept",            SignedIn,          2, [TooManyAttempts, AlreadyMember, InvitationNotFound, InvitationUnusable, TenantSuspended, LimitReached], invitations::accept;
     /// Read an invitation.
     GET    "/v1/invitations/{invitation_id}",   InPerson(Manager), 1, [],                                invitations::get;
     /// Revoke an invitation.
@@ -182,7 +182,7 @@ routes! {
     /// List one's API keys; as an owner, everybody's.
     GET    "/v1/api-keys",                      InPerson(Worker),  1, [InvalidCursor],                   api_keys::list;
     /// Make an API key, of a role not above one's own. It is shown this once.
-    POST   "/v1/api-keys",                      InPerson(Worker),  1, [],                                api_keys::create;
+    POST   "/v1/api-keys",                      InPerson(Worker),  1, [LimitReached],                    api_keys::create;
     /// Read an API key of one's own; as an owner, anybody's.
     GET    "/v1/api-keys/{api_key_id}",         InPerson(Worker),  1, [],                                api_keys::get;
     /// Revoke an API key of one's own; as an owner, anybody's.
@@ -249,6 +249,8 @@ routes! {
 
     /// Read the tenant in numbers.
     GET    "/v1/admin/stats",                   Member(Owner),     1, [],                                admin::statistics;
+    /// Read how much the tenant has of what it may have only so much of.
+    GET    "/v1/admin/usage",                   Member(Owner),     1, [],                                admin::usage;
     /// Read what happened in the tenant.
     GET    "/v1/admin/activity",                Member(Owner),     1, [InvalidCursor],                   admin::activity;
     /// Verify that what happened in the tenant still stands as it was written.
@@ -258,16 +260,16 @@ routes! {
     /// List what goes, went or could not go to the outside.
     GET    "/v1/admin/deliveries",              Member(Owner),     1, [InvalidCursor],                   admin::deliveries;
     /// Have a delivery tried anew that was given up.
-    POST   "/v1/admin/deliveries/{delivery_id}/retry", Member(Owner), 2, [DeliveryNotDead],              admin::retry_delivery;
+    POST   "/v1/admin/deliveries/{delivery_id}/retry", Member(Owner), 2, [DeliveryNotDead, QuotaExceeded], admin::retry_delivery;
 
     /// Read a part of all that the tenant consists of, to move it to another deployment.
     GET    "/v1/admin/export",                  InPerson(Owner),   1, [SessionRequired],                 transfer::export;
     /// Begin to bring a tenant in from another deployment, or find how far that is. Nobody sees anything of it until it is finished.
-    POST   "/v1/imports",                       SignedIn,          2, [SlugTaken, TenantExists, Conflict], transfer::begin;
+    POST   "/v1/imports",                       SignedIn,          2, [SlugTaken, TenantExists, LimitReached, Conflict], transfer::begin;
     /// Add rows to a tenant that is brought in. Rows that were added before are left out.
     POST   "/v1/imports/{tenant_id}/rows",      SignedIn,          2, [ImportTooLarge, Conflict],         transfer::add;
     /// Make the tenant of all that was brought in. Who does it owns it.
-    POST   "/v1/imports/{tenant_id}/finish",    SignedIn,          2, [SlugTaken, TenantExists, ImportMismatch, Conflict], transfer::finish;
+    POST   "/v1/imports/{tenant_id}/finish",    SignedIn,          2, [SlugTaken, TenantExists, ImportMismatch, LimitReached, Conflict], transfer::finish;
     /// End bringing a tenant in; nothing of it is left.
     DELETE "/v1/imports/{tenant_id}",           SignedIn,          1, [],                                transfer::abort;
 

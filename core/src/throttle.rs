@@ -51,7 +51,7 @@ impl Limit {
 /// The address that a request comes from, as its adapter knows it; among the extensions of the request.
 ///
 /// Of IPv6 the first 64 bits, which is what one subscriber has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {

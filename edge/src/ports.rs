@@ -5,6 +5,7 @@ use std::time::Duration;
 use bailiwick_core::{
     password::{HashJob, HashOutcome},
     ports::{Clock, Entropy, EntropyError, Hasher, Overloaded, PublicKey, Verifier},
+    throttle::ClientAddress,
     time::Timestamp,
 };
 use web_sys::{CryptoKey, WorkerGlobalScope};
@@ -74,7 +75,7 @@ async fn verify(key: &PublicKey, message: &[u8], signature: &[u8]) -> Result<JsV
 pub(crate) struct Inline;
 
 impl Hasher for Inline {
-    async fn run(&self, job: HashJob) -> Result<HashOutcome, Overloaded> {
+    async fn run(&self, _: Option<ClientAddress>, job: HashJob) -> Result<HashOutcome, Overloaded> {
         Ok(job.execute())
     }
 }

@@ -1,7 +1,14 @@
 //! Connections of clients: how many there are at the most, and how long one may keep the server waiting.
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use bailiwick_core::throttle::ClientAddress;
 use tokio::{
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -20,6 +27,53 @@ const OTHER_FILES: u64 = 256;
 pub struct Room {
     free: Arc<Semaphore>,
     all: usize,
+}
+
+/// The connections of each address: of one there are so many at the most, so that nobody takes all the room there is.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    taken: Arc<Mutex<HashMap<ClientAddress, usize>>>,
+    most: usize,
+}
+
+/// A connection in its address' share, until it is dropped.
+#[derive(Debug)]
+pub struct Share {
+    shares: Shares,
+    address: ClientAddress,
+}
+
+impl Shares {
+    /// So many of each; 0 is any number.
+    pub fn new(most: usize) -> Self {
+        Self { taken: Arc::default(), most: if most == 0 { usize::MAX } else { most } }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<ClientAddress, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more of an address; `None` if it has as many as it may have.
+    pub fn take(&self, address: ClientAddress) -> Option<Share> {
+        let mut taken = self.taken();
+        let count = taken.entry(address).or_default();
+        (*count < self.most).then(|| {
+            *count += 1;
+            Share { shares: self.clone(), address }
+        })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut taken = self.shares.taken();
+        if let Some(count) = taken.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.address);
+            }
+        }
+    }
 }
 
 impl Room {
@@ -115,5 +169,29 @@ impl Requests {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_address_there_are_no_more_than_its_share() {
+        let of = |text: &str| ClientAddress::new(text.parse().unwrap());
+        let shares = Shares::new(2);
+        let first = shares.take(of("192.0.2.1"));
+        let second = shares.take(of("192.0.2.1"));
+        assert!(first.is_some() && second.is_some());
+        assert!(shares.take(of("192.0.2.1")).is_none());
+        assert!(shares.take(of("192.0.2.2")).is_some(), "others have their own");
+        drop(first);
+        let third = shares.take(of("192.0.2.1"));
+        assert!(third.is_some());
+        drop((second, third));
+        assert!(shares.taken().is_empty(), "nothing is kept of those that are gone");
+        let any = Shares::new(0);
+        let all: Vec<_> = (0..1000).map_while(|_| any.take(of("192.0.2.1"))).collect();
+        assert_eq!(all.len(), 1000);
     }
 }

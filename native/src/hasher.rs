@@ -1,11 +1,9 @@
-//! Password hashing on threads of its own: few, of the lowest priority, each on one processor, with a bounded queue, so
-//! that a storm of logins takes only what other requests leave.
+//! Password hashing on threads of its own: few, of the lowest priority, each on one processor, with a bounded queue in which
+//! addresses take turns, so that a storm of logins takes only what other requests leave, and keeps nobody else waiting.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
+    fmt,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -13,21 +11,70 @@ use bailiwick_core::{
     Config,
     password::{HashJob, HashOutcome},
     ports::{Hasher, Overloaded},
+    throttle::ClientAddress,
 };
 use core_affinity::CoreId;
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::metrics::Metrics;
+use crate::{
+    metrics::Metrics,
+    turns::{Pushed, Turns},
+};
 
 struct Task {
     job: HashJob,
     answer: oneshot::Sender<HashOutcome>,
 }
 
+/// What it is about is a secret.
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Task")
+    }
+}
+
+/// What waits for the threads.
+#[derive(Debug)]
+struct Queue {
+    /// `None` when there are to be no more.
+    tasks: Mutex<Option<Turns<Option<ClientAddress>, Task>>>,
+    changed: Condvar,
+}
+
+impl Queue {
+    fn tasks(&self) -> MutexGuard<'_, Option<Turns<Option<ClientAddress>, Task>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next task, as soon as there is one; `None` when there will be none.
+    fn next(&self) -> Option<Task> {
+        let mut tasks = self.tasks();
+        loop {
+            if let Some(task) = tasks.as_mut()?.pop() {
+                return Some(task);
+            }
+            tasks = self.changed.wait(tasks).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Adds a task. The one that has no place then, if one has none, is given back.
+    fn push(&self, client: Option<ClientAddress>, task: Task) -> Option<Task> {
+        let pushed = match self.tasks().as_mut() {
+            Some(tasks) => tasks.push(client, task),
+            None => Pushed::Refused(task),
+        };
+        self.changed.notify_one();
+        match pushed {
+            Pushed::Taken => None,
+            Pushed::InPlaceOf(task) | Pushed::Refused(task) => Some(task),
+        }
+    }
+}
+
 /// The threads, and the way to them.
 #[derive(Debug)]
 pub struct HashPool {
-    queue: SyncSender<Task>,
+    queue: Arc<Queue>,
     metrics: Arc<Metrics>,
 }
 
@@ -41,16 +88,24 @@ impl HashPool {
             0 => thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2)),
             given => given,
         };
-        let (queue, tasks) = sync_channel(config.hash_queue);
-        let tasks = Arc::new(Mutex::new(tasks));
+        let tasks = Mutex::new(Some(Turns::new(config.hash_queue)));
+        let pool =
+            Self { queue: Arc::new(Queue { tasks, changed: Condvar::new() }), metrics: metrics.clone() };
         let mut processors = processors().into_iter().cycle();
         for index in 0..threads {
-            let (tasks, metrics, processor) = (tasks.clone(), metrics.clone(), processors.next());
+            let (queue, metrics, processor) = (pool.queue.clone(), metrics.clone(), processors.next());
             thread::Builder::new()
                 .name(format!("hash-{index}"))
-                .spawn(move || work(&tasks, &metrics, processor))?;
+                .spawn(move || work(&queue, &metrics, processor))?;
         }
-        Ok(Self { queue, metrics: metrics.clone() })
+        Ok(pool)
+    }
+}
+
+impl Drop for HashPool {
+    fn drop(&mut self) {
+        *self.queue.tasks() = None;
+        self.queue.changed.notify_all();
     }
 }
 
@@ -62,41 +117,33 @@ fn processors() -> Vec<CoreId> {
     all
 }
 
-fn work(tasks: &Mutex<Receiver<Task>>, metrics: &Metrics, processor: Option<CoreId>) {
+fn work(queue: &Queue, metrics: &Metrics, processor: Option<CoreId>) {
     // Where the system does not allow it, hashing is slower on the others, not wrong.
     let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
     // A thread that moves about is in the way of others wherever it comes, until the system has noticed: the slowest reads
     // beside it wait for that.
     let _ = processor.map(core_affinity::set_for_current);
-    loop {
-        let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        if next.is_ok() {
-            metrics.hashing_begins();
-        }
-        match next {
-            // Whoever asked may have gone away while this waited.
-            Ok(task) if task.answer.is_closed() => {}
-            Ok(task) => drop(task.answer.send(task.job.execute())),
-            Err(_) => return,
+    while let Some(task) = queue.next() {
+        metrics.hashing_begins();
+        // Whoever asked may have gone away while this waited.
+        if !task.answer.is_closed() {
+            drop(task.answer.send(task.job.execute()));
         }
     }
 }
 
 impl Hasher for HashPool {
-    async fn run(&self, job: HashJob) -> Result<HashOutcome, Overloaded> {
+    async fn run(&self, client: Option<ClientAddress>, job: HashJob) -> Result<HashOutcome, Overloaded> {
         let (answer, outcome) = oneshot::channel();
         let begun = Instant::now();
         self.metrics.hashing_waits();
-        match self.queue.try_send(Task { job, answer }) {
-            Ok(()) => {
-                let outcome = outcome.await.map_err(|_| Overloaded);
-                self.metrics.hashed(begun.elapsed());
-                outcome
-            }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.metrics.hashing_rejected();
-                Err(Overloaded)
-            }
+        if let Some(task) = self.queue.push(client, Task { job, answer }) {
+            self.metrics.hashing_rejected();
+            // Who waits for it is told by this that it will not be done.
+            drop(task);
         }
+        let outcome = outcome.await.map_err(|_| Overloaded)?;
+        self.metrics.hashed(begun.elapsed());
+        Ok(outcome)
     }
 }

@@ -18,4 +18,5 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
 pub mod transfer;
+pub mod turns;
 pub mod verifier;

@@ -9,7 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use bailiwick_core::{App, Config, Served, limits, problem::Code};
+use bailiwick_core::{App, Config, Served, limits, problem::Code, throttle::ClientAddress};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, Version, header};
 use http_body_util::BodyExt;
@@ -34,7 +34,7 @@ use tower_http::{
 use crate::{
     background::Bell,
     client_address::TrustedProxies,
-    connections::{HEAD_BYTES, Requests, Room, begins, impatient},
+    connections::{HEAD_BYTES, Requests, Room, Shares, begins, impatient},
     telemetry::Telemetry,
 };
 
@@ -137,6 +137,7 @@ pub async fn serve(
     mut stopped: watch::Receiver<bool>,
 ) {
     let (room, timeout) = (Room::new(config.max_connections), config.client_timeout);
+    let shares = Shares::new(config.max_connections_of_address);
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(timeout).max_buf_size(HEAD_BYTES);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(Some(Duration::from_secs(30)));
@@ -159,6 +160,12 @@ pub async fn serve(
             },
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
+        // Behind a proxy there are many.
+        let share = (!proxies.trusts(peer.ip())).then(|| shares.take(ClientAddress::new(peer.ip())));
+        if let Some(None) = share {
+            tracing::debug!(client = %peer.ip(), "an address has as many connections as it may have");
+            continue;
+        }
         let (router, proxies, requests) = (router.clone(), proxies.clone(), Requests::default());
         let counted = requests.clone();
         let service = hyper::service::service_fn(move |mut request: http::Request<Incoming>| {
@@ -196,7 +203,7 @@ pub async fn serve(
                     tracing::debug!(%error, "a connection ended");
                 }
             }
-            drop((place, open));
+            drop((place, share, open));
         });
     }
     drop((listener, open));

@@ -44,6 +44,7 @@ mod pages;
 mod pieces;
 mod projects;
 mod property;
+mod quotas;
 mod recipients;
 mod resets;
 mod retention;
@@ -179,6 +180,7 @@ fn main() -> ExitCode {
         imports::cases(),
         pieces::cases(),
         neighbours::cases(),
+        quotas::cases(),
         idempotency::cases(),
         strictness::cases(),
         matrix::cases(),

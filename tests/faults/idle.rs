@@ -52,6 +52,7 @@ pub(crate) async fn idle_connections_keep_nobody_from_being_served() {
     let settings = [
         setting("RATE_LIMIT", "0"),
         setting("CLIENT_TIMEOUT", "1h"),
+        setting("MAX_CONNECTIONS_OF_ADDRESS", "0"),
         ("MAX_CONNECTIONS", (count + 100).to_string()),
     ];
     let limit = rlimit();

@@ -171,7 +171,7 @@ async fn both_trees_make_the_same_schema_and_both_engines_take_every_statement()
                 panic!("{name}: {:?}", table.primary_key)
             };
             assert!(
-                first == "tenant_id" && ["id", "key_hash", "user_id"].contains(&second.as_str()),
+                first == "tenant_id" && ["id", "key_hash", "name", "user_id"].contains(&second.as_str()),
                 "{name}"
             );
             let own = |key: &String| key.starts_with("tenant_id") || key.contains("-> users");

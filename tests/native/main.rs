@@ -20,6 +20,7 @@ mod provider;
 mod registration;
 mod retention;
 mod row_security;
+mod shares;
 mod tour;
 mod traces;
 mod under_way;

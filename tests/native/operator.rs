@@ -54,6 +54,23 @@ async fn has_the_last_word(database: &str) {
     );
     assert!(lines[1].ends_with("  \u{c4}cme & Co") && lines[1].contains(&read.text_at("/id")), "{said}");
 
+    let said = tenant(database, &["limits", "acme", "members=7", "api_keys=1"]).await.expect("they are set");
+    let line = |name: &str| said.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+    let words = |line: Option<String>| line.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    assert_eq!(words(line("members")).as_deref(), Some("members 1 7 for this tenant"), "{said}");
+    assert_eq!(words(line("invitations")).as_deref(), Some("invitations 0 500 for all"), "{said}");
+    let usage = asked(&instance, Some(&ada), Method::GET, "/v1/admin/usage", "acme").await.expect(200);
+    assert_eq!(usage.body["members"], json!({ "used": 1, "most": 7 }));
+    let said = tenant(database, &["limits", "acme", "members=default"]).await.expect("it is as all others'");
+    assert!(said.contains("2000") && said.contains("api_keys"), "{said}");
+    let same = tenant(database, &["limits", "acme"]).await.expect("they are listed");
+    assert_eq!(said, same);
+    for wrong in ["members", "members=0", "members=-1", "members=many", "sheep=3", "members=1000000001"] {
+        let refused = tenant(database, &["limits", "acme", wrong]).await.expect_err("it is refused");
+        assert!(refused.contains(wrong), "{refused}");
+    }
+    tenant(database, &["limits", "nosuch"]).await.expect_err("there is none");
+
     let project = asked(&instance, Some(&ada), Method::POST, "/v1/projects", "acme").await.expect(201);
     let project = format!("/v1/projects/{}", project.text_at("/id"));
     let said = tenant(database, &["suspend", "acme"]).await.expect("it is suspended");
@@ -93,7 +110,10 @@ async fn has_the_last_word(database: &str) {
         .filter(|entry| entry["actor_id"].is_null())
         .map(|entry| entry["action"].clone())
         .collect();
-    assert_eq!(by_operator, ["tenant.resumed", "tenant.suspended", "tenant.created"]);
+    assert_eq!(
+        by_operator,
+        ["tenant.resumed", "tenant.suspended", "tenant.limited", "tenant.limited", "tenant.created"]
+    );
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 pub(crate) use self::values::JwtKey;
 pub use self::values::{
-    BcryptCost, EmailProvider, Grace, JwtKeys, JwtSecret, LogFormat, PageUrl, Registration, Secret,
+    BcryptCost, EmailProvider, Grace, JwtKeys, JwtSecret, LogFormat, Most, PageUrl, Registration, Secret,
 };
 use crate::{
     cors::Cors,
@@ -163,6 +163,20 @@ settings! {
     Everywhere invitation_url: Option<PageUrl> = "INVITATION_URL";
     /// The page by which it sets another password, likewise: `https://app.example.com/reset#{token}`.
     Everywhere password_reset_url: Option<PageUrl> = "PASSWORD_RESET_URL";
+    /// How many members a tenant has at the most. Of this and the next four `bailiwick tenant limits` gives one tenant others.
+    Everywhere limit_members: Most = "LIMIT_MEMBERS" or "2000";
+    /// Invitations of a tenant that were neither accepted nor revoked.
+    Everywhere limit_invitations: Most = "LIMIT_INVITATIONS" or "500";
+    /// A tenant's API keys.
+    Everywhere limit_api_keys: Most = "LIMIT_API_KEYS" or "200";
+    /// Deliveries of a tenant that wait to be sent: what there is no room for is given up at once, and can be tried anew.
+    Everywhere limit_pending_deliveries: Most = "LIMIT_PENDING_DELIVERIES" or "5000";
+    /// Emails of a tenant within 24 hours, likewise.
+    Everywhere limit_emails_a_day: Most = "LIMIT_EMAILS_A_DAY" or "5000";
+    /// Tenants that one account owns.
+    Everywhere limit_tenants: Most = "LIMIT_TENANTS" or "100";
+    /// Imports that one account has under way.
+    Everywhere limit_imports: Most = "LIMIT_IMPORTS" or "10";
     /// How emails are sent: `console` writes them into the log (for development: tokens, too),
     /// `smtp` (natively only) hands them to `SMTP_URL`,
     /// `http` posts them as JSON to `EMAIL_API_URL`.
@@ -206,6 +220,9 @@ settings! {
     /// Connections of clients at the most, as far as the limit of open files allows; more wait until others end. 0 takes
     /// any number.
     Native max_connections: usize = "MAX_CONNECTIONS" or "10000";
+    /// Of these, how many one address may have (of IPv6 the first 64 bits of it); more are closed at once. Those of
+    /// `TRUSTED_PROXIES` may have all. 0 takes any number.
+    Native max_connections_of_address: usize = "MAX_CONNECTIONS_OF_ADDRESS" or "1000";
     /// How long after SIGTERM `/readyz` answers 503 while all else is served as before, so that a balancer has the time
     /// to send requests elsewhere. Without it the server stops at once.
     Native shutdown_delay: Option<Duration> = "SHUTDOWN_DELAY";

@@ -108,6 +108,17 @@ impl BcryptCost {
     }
 }
 
+/// How many there may be: at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Most(pub u32);
+
+impl Parse for Most {
+    fn parse(text: &str) -> Result<Self, String> {
+        let most = text.parse().ok().filter(|most| (1..=1_000_000_000).contains(most));
+        most.map(Self).ok_or_else(|| "expected a number from 1 to 1000000000.".to_owned())
+    }
+}
+
 impl Parse for BcryptCost {
     fn parse(text: &str) -> Result<Self, String> {
         match text.parse() {

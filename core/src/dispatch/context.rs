@@ -18,6 +18,7 @@ use crate::{
     problem::{Problem, Result},
     reply::Answer,
     sql::{Statement, Value},
+    throttle::ClientAddress,
     trace::{self, Step, Trace, Work},
     values::TenantId,
 };
@@ -31,12 +32,14 @@ pub(crate) struct Context {
     pub(crate) if_match: Option<IfMatch>,
     /// Where what is done must not be done again.
     pub(crate) key: Option<IdempotencyKey>,
+    /// Where it comes from, if the adapter knows.
+    pub(crate) client: Option<ClientAddress>,
 }
 
 impl Context {
     /// Of what is no request.
     pub(super) fn of_nobody(app: &Arc<App>) -> Arc<Self> {
-        Arc::new(Self { app: app.clone(), meter: Arc::default(), if_match: None, key: None })
+        Arc::new(Self { app: app.clone(), meter: Arc::default(), if_match: None, key: None, client: None })
     }
 
     /// An empty batch, about a tenant if one is given.

@@ -22,6 +22,7 @@ use crate::{
     reply::Answer,
     repository::{api_keys, idempotency, identities, memberships, sessions, tenants},
     sql::{GlobalSql, Statement, TenantSql},
+    throttle::ClientAddress,
     time::Timestamp,
     token::{Bearer, Credential},
     values::{ApiKeyId, IdentityId, Role, SessionId, TenantId, UserId},
@@ -300,6 +301,11 @@ impl Account {
         self.user
     }
 
+    /// Where the request comes from.
+    pub(crate) fn client(&self) -> Option<ClientAddress> {
+        self.context.client
+    }
+
     /// What it is a part of.
     pub(crate) fn meter(&self) -> &Meter {
         &self.context.meter
@@ -387,6 +393,11 @@ impl Lobby {
 
     pub(crate) fn app(&self) -> &App {
         &self.context.app
+    }
+
+    /// Where the request comes from.
+    pub(crate) fn client(&self) -> Option<ClientAddress> {
+        self.context.client
     }
 
     /// A batch about nobody in particular.

@@ -288,7 +288,7 @@ impl App {
             named,
             door: Door::Shut,
         };
-        self.throttle(route, caller.as_ref(), parts.extensions.get().copied()).await?;
+        self.throttle(route, caller.as_ref(), context.client).await?;
         loop {
             let (bearer, remembered) = match &caller {
                 None => (None, None),
@@ -330,7 +330,8 @@ impl App {
         } else {
             None
         };
-        Ok(Context { app: self.clone(), meter: meter.clone(), if_match, key })
+        let client = parts.extensions.get().copied();
+        Ok(Context { app: self.clone(), meter: meter.clone(), if_match, key, client })
     }
 
     /// Opens the door that the route's access rule says, and has the handler answer.

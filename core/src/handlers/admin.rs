@@ -11,12 +11,17 @@ use crate::{
         admin::{Activity, ActivityQuery, Admin, Holdings, OwnedTenant, Statistics},
         chain::{Chain, ChainQuery, Verification},
         deliveries::{Deliveries, Delivery, DeliveryQuery},
+        quotas::{Quotas, Usage},
     },
     values::DeliveryId,
 };
 
 pub(crate) async fn statistics(scope: TenantScope) -> Result<Json<Statistics>> {
     scope.admin().statistics().await.map(Json)
+}
+
+pub(crate) async fn usage(scope: TenantScope) -> Result<Json<Usage>> {
+    scope.quotas().usage().await.map(Json)
 }
 
 pub(crate) async fn activity(

@@ -5,7 +5,11 @@ use std::{future::Future, time::Duration};
 
 use serde::Serialize;
 
-use super::{Repository, activity::Event};
+use super::{
+    Repository,
+    activity::Event,
+    quotas::{self, Quota},
+};
 use crate::{
     conditional::{Placed, Resource, Version},
     cursor::{Cursor, Page, PageSize},
@@ -185,6 +189,7 @@ impl ApiKeys for Repository<'_> {
                 now.into(),
             ],
         );
+        quotas::require(&mut batch, Quota::ApiKeys);
         let detail = json::object(vec![
             ("name", api_key.name.clone().into()),
             ("role", role.into()),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::{Repository, activity::Event};
+use super::{Repository, activity::Event, quotas::Room};
 use crate::{
     cursor::{Cursor, Page, PageSize},
     dispatch::{Courier, Slot},
@@ -37,12 +37,12 @@ const TENANTS: &str = "(WITH RECURSIVE owing (tenant_id) AS (\
 const MEASURED: i64 = 10_000;
 
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, channel text, kind text, recipient_id uuid, address text, title text, body text,
-    subject_type text, subject_id uuid);
+    subject_type text, subject_id uuid, state text, last_error text);
 
 const INSERT_ITEMS: &str = "INSERT INTO deliveries (tenant_id, id, channel, kind, recipient_id, address, title, body, \
-     subject_type, subject_id, state, attempts, next_attempt_at, created_at, trace) \
+     subject_type, subject_id, state, last_error, attempts, next_attempt_at, created_at, trace) \
      SELECT ?1, i.id, i.channel, i.kind, i.recipient_id, i.address, i.title, i.body, i.subject_type, i.subject_id, \
-     'pending', 0, ?3, ?3, ?4 FROM ";
+     i.state, i.last_error, 0, ?3, ?3, ?4 FROM ";
 
 statements! { "deliveries";
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
@@ -295,9 +295,13 @@ impl Deliveries for Repository<'_> {
 
     async fn retry(&self, id: DeliveryId) -> Result<Delivery> {
         let mut batch = self.scope.batch();
-        let dead = batch.add::<Delivery, _>(&BY_ID, [id.into()]);
+        let (room, dead) = (Room::ask(&mut batch), batch.add::<Delivery, _>(&BY_ID, [id.into()]));
         let (_, mut outcome) = self.scope.read(batch).await?;
+        let room = outcome.one(room)?;
         let dead = outcome.optional(dead)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        if dead.state == DeliveryState::Dead {
+            room.require(dead.channel == Channel::Email)?;
+        }
         let mut batch = self.scope.batch();
         let now = self.scope.app().now();
         let not_dead = Problem::new(Code::DeliveryNotDead);

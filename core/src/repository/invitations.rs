@@ -9,7 +9,9 @@ use serde_json::{Value as Json, json};
 use super::{
     Repository,
     activity::{self, Event},
-    placeholders, tenants,
+    placeholders,
+    quotas::{self, Quota, Room},
+    tenants,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -211,9 +213,10 @@ impl Invitations for Repository<'_> {
     async fn create(&self, NewInvitation { email, role }: NewInvitation) -> Result<MadeInvitation> {
         let (app, user) = (self.scope.app(), self.scope.user());
         let mut batch = self.scope.batch();
-        let tenant = batch.add::<Name, _>(&tenants::NAME, []);
+        let (room, tenant) = (Room::ask(&mut batch), batch.add::<Name, _>(&tenants::NAME, []));
         let (standing, mut outcome) = self.scope.read(batch).await?;
-        let tenant = outcome.one(tenant)?;
+        let (room, tenant) = (outcome.one(room)?, outcome.one(tenant)?);
+        room.require(true)?;
 
         let (id, now) = (InvitationId(app.new_id()?), app.now());
         let expires_at = now.plus(app.config.invitation_ttl);
@@ -237,6 +240,7 @@ impl Invitations for Repository<'_> {
             ],
         );
         batch.on_duplicate("invitations_tenant_id_email_key", Problem::new(Code::AlreadyInvited));
+        quotas::require(&mut batch, Quota::Invitations);
         self.record(
             &mut batch,
             event(
@@ -246,7 +250,7 @@ impl Invitations for Repository<'_> {
             ),
         )?;
         let notice = Notice::invited(standing.name.as_str(), id, tenant.as_str(), role);
-        self.mail(&mut batch, &email, &notice)?;
+        self.mail(&mut batch, &email, &notice, room)?;
         let invitation = Invitation {
             id,
             email,
@@ -341,6 +345,7 @@ pub(super) fn accept(batch: &mut Batch<'_>, app: &App, token: &InvitationToken, 
     let membership = MembershipId(app.new_id()?);
     let arguments = [id.into(), membership.into(), user.into(), now.into()];
     let _: Slot<()> = batch.require(&JOIN, arguments, Problem::new(Code::AlreadyMember));
+    quotas::require(batch, Quota::Members);
     placeholders::adopt(batch, token.tenant, user);
     activity::record(batch, app, user, event("invitation.accepted", id, json!({})))
 }

@@ -49,13 +49,15 @@ statements! { "memberships";
          SELECT t.id, ?2, ?1, 'owner', 'active', ?3, ?3, 1 FROM tenants t \
          WHERE t.slug = 'default' AND t.created_by = ?1";
 
-    /// Makes a user who has just registered a member of the tenant of this id or slug, if it is open to all. (Where both
+    /// Makes a user who has just registered a member of the tenant of this id or slug, if it is open to all and has room for one more. (Where both
     /// are given they are the same tenant's.)
     spanning INSERT_WHERE_OPEN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          SELECT t.id, ?2, ?1, t.config ->> 'open_registration', 'active', ?3, ?3, 1 FROM tenants t \
          WHERE (t.id = ?4 OR t.slug = ?5) AND t.suspended_at IS NULL \
          AND t.config ->> 'open_registration' IN ('viewer', 'member') \
-         AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = t.id AND m.user_id = ?1)";
+         AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = t.id AND m.user_id = ?1) \
+         AND (SELECT count(*) FROM memberships n WHERE n.tenant_id = t.id) \
+         < COALESCE((SELECT l.most FROM limits l WHERE l.tenant_id = t.id AND l.name = 'members'), ?6)";
 
     /// The same for a user who may be a member already.
     tenant INSERT_MISSING = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \

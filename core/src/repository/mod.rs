@@ -23,6 +23,7 @@ pub mod operator;
 pub(crate) mod placeholders;
 mod project_lists;
 pub mod projects;
+pub mod quotas;
 pub(crate) mod removal;
 pub(crate) mod resets;
 pub(crate) mod retention;
@@ -66,6 +67,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     operator::users::ALL,
     placeholders::ALL,
     projects::ALL,
+    quotas::ALL,
     resets::ALL,
     retention::ALL,
     search::ALL,
@@ -165,6 +167,8 @@ repositories! {
     comments: comments::Comments;
     /// The tenant's configuration.
     config: config::Configuration;
+    /// What the tenant may have only so much of.
+    quotas: quotas::Quotas;
     /// What was sent to the outside.
     deliveries: deliveries::Deliveries;
     /// The invitations.

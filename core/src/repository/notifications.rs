@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{Repository, deliveries, members, mentions::Mention, tenants};
+use super::{Repository, deliveries, members, mentions::Mention, quotas::Room, tenants};
 use crate::{
     conditional::{Part, Version},
     cursor::{Cursor, Page, PageSize},
@@ -19,7 +19,8 @@ use crate::{
     tenant_config::TenantConfig,
     time::Timestamp,
     values::{
-        Channel, Email, EntityId, Enumeration, Name, NotificationId, NotificationKind, ProjectId, UserId,
+        Channel, DeliveryState, Email, EntityId, Enumeration, Name, NotificationId, NotificationKind,
+        ProjectId, UserId,
     },
 };
 
@@ -206,6 +207,7 @@ pub(super) enum Whom<'a> {
 pub(super) struct Audience {
     recipients: Vec<Slot<Recipient>>,
     config: Slot<Json>,
+    room: Slot<Room>,
 }
 
 impl Audience {
@@ -230,7 +232,7 @@ impl Audience {
                 })
                 .collect(),
         };
-        Self { recipients, config: batch.add(&tenants::CONFIG, []) }
+        Self { recipients, config: batch.add(&tenants::CONFIG, []), room: Room::ask(batch) }
     }
 
     /// Takes the answer.
@@ -248,7 +250,8 @@ impl Audience {
                 }
             }
         }
-        Ok(Told { recipients, config: TenantConfig::read(outcome.one(self.config)?) })
+        let (config, room) = (outcome.one(self.config)?, outcome.one(self.room)?);
+        Ok(Told { recipients, config: TenantConfig::read(config), room })
     }
 }
 
@@ -256,6 +259,7 @@ impl Audience {
 pub(super) struct Told {
     recipients: Vec<Recipient>,
     config: TenantConfig,
+    room: Room,
 }
 
 impl Told {
@@ -332,14 +336,14 @@ impl Repository<'_> {
                     Channel::Email => {
                         for recipient in wanting() {
                             let to = (Some(recipient.user_id), Some(&recipient.email));
-                            sent.push(delivery(Channel::Email, to, notice));
+                            sent.push(delivery(Channel::Email, to, notice, told.room));
                         }
                     }
                     // One message for all, in a place of the whole tenant: what one person mutes is said there all the
                     // same.
                     Channel::Slack if told.config.slack_webhook_url.is_some() => {
                         if let Some(notice) = to_all(notice, recipients) {
-                            sent.push(delivery(Channel::Slack, (None, None), &notice));
+                            sent.push(delivery(Channel::Slack, (None, None), &notice, told.room));
                         }
                     }
                     Channel::Slack => {}
@@ -353,19 +357,31 @@ impl Repository<'_> {
     }
 
     /// Adds an email to an address to the batch.
-    pub(super) fn mail(self, batch: &mut Batch<'_>, address: &Email, notice: &Notice) -> Result<()> {
-        let delivery = delivery(Channel::Email, (None, Some(address)), notice);
-        deliver(batch, self.scope.app(), vec![delivery])
+    pub(super) fn mail(
+        self,
+        batch: &mut Batch<'_>,
+        address: &Email,
+        notice: &Notice,
+        room: Room,
+    ) -> Result<()> {
+        deliver(batch, self.scope.app(), vec![delivery(Channel::Email, (None, Some(address)), notice, room)])
     }
 }
 
-/// A delivery, as a row.
+/// A delivery, as a row. Where there is no room for it it was given up: whoever is told of something can see it all the same,
+/// and an owner can have it tried anew.
 fn delivery(
     channel: Channel,
     (recipient, address): (Option<UserId>, Option<&Email>),
     notice: &Notice,
+    room: Room,
 ) -> Json {
+    let lacks = room.lacks(channel == Channel::Email);
+    let state = lacks.map_or(DeliveryState::Pending, |_| DeliveryState::Dead);
+    let why = lacks.map(|quota| format!("There was no room for it: {}.", quota.as_str()));
     let own = vec![
+        ("state", state.into()),
+        ("last_error", why.into()),
         ("channel", channel.into()),
         ("recipient_id", recipient.into()),
         ("address", address.cloned().into()),

@@ -58,6 +58,8 @@ statements! { "removal";
     tenant ACTIVITY = piece!("activity");
     tenant API_KEYS = piece!("api_keys");
     tenant ANSWERS = piece!("idempotency_keys" by "key_hash");
+    /// A few.
+    tenant LIMITS = "DELETE FROM limits WHERE tenant_id = ?1";
     tenant MEMBERSHIPS = piece!("memberships"), after!("tasks", "notifications", "api_keys", "idempotency_keys");
 
     /// Deletes the tenant's own row, if nothing else is left of it, in the batch that deletes it.
@@ -107,6 +109,7 @@ fn pieces(batch: &mut Batch<'_>, tenant: TenantId) {
         let _: Slot<()> = batch.add(rows, [PIECE.into()]);
     }
     placeholders::forget(batch, tenant, PIECE);
+    let _: Slot<()> = batch.add(&LIMITS, []);
 }
 
 /// Takes a piece of each deleted tenant, in so many batches at the most. Returns whether something is left.

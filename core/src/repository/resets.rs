@@ -136,7 +136,7 @@ impl Resets for Lobby {
         let arguments = [id.into(), token.digest().into(), app.now().into()];
         let user = batch.add_global::<UserId, _>(&FIND, arguments);
         let user = self.run(batch).await?.optional(user)?.ok_or_else(refused)?;
-        let hash = users::hash(app, new_password).await?;
+        let hash = users::hash(app, self.client(), new_password).await?;
         let now = app.now();
         let mut batch = self.batch();
         let _: Slot<()> =

@@ -269,11 +269,11 @@ impl Sessions for Account {
         }
         let cost = app.config.bcrypt_cost.0;
         let job = HashJob::Verify { password: change.current_password, hash: Some(hash.clone()), cost };
-        if !matches!(app.ports.hasher.run(job).await?, HashOutcome::Verified(true)) {
+        if !matches!(app.ports.hasher.run(self.client(), job).await?, HashOutcome::Verified(true)) {
             let fault = Fault::new(FaultCode::NotAllowed, "This is not the present password.");
             return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("current_password")]));
         }
-        let new_hash = users::hash(app, change.new_password).await?;
+        let new_hash = users::hash(app, self.client(), change.new_password).await?;
         let (now, user) = (app.now(), self.user());
         let mut batch = self.batch();
         let arguments = [user.into(), new_hash.into(), now.into(), hash.into()];

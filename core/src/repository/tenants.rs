@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Repository,
     activity::{self, Event},
-    memberships, removal,
+    memberships, quotas, removal,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -230,6 +230,7 @@ impl Tenancies for Account {
             &memberships::INSERT,
             [membership.into(), self.user().into(), Role::Owner.into(), now.into()],
         );
+        quotas::require_tenants(&mut batch, self.user());
         let detail = json::object(vec![("slug", new.slug.clone().into()), ("name", new.name.clone().into())]);
         let event = Event::new("tenant.created", "tenant", id.0, detail);
         activity::record(&mut batch, app, self.user(), event)?;

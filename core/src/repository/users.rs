@@ -4,7 +4,7 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{activity, invitations, memberships, tenants};
+use super::{activity, invitations, memberships, quotas::Quota, tenants};
 use crate::{
     conditional::{Placed, Resource, Version},
     config,
@@ -14,7 +14,7 @@ use crate::{
     password::{HashJob, HashOutcome, NewPassword, Password},
     problem::{Code, Problem, Result},
     sql::{record, statements},
-    throttle::Limit,
+    throttle::{ClientAddress, Limit},
     time::Timestamp,
     token::InvitationToken,
     values::{Email, Name, Slug, TenantId, UserId},
@@ -128,11 +128,15 @@ pub(super) fn unclaimed(id: &str) -> String {
 pub(super) const NO_PASSWORD: &str = "";
 
 /// What is kept of a password.
-pub(super) async fn hash(app: &App, NewPassword(password): NewPassword) -> Result<String> {
+pub(super) async fn hash(
+    app: &App,
+    client: Option<ClientAddress>,
+    NewPassword(password): NewPassword,
+) -> Result<String> {
     let mut salt = [0; 16];
     app.ports.entropy.fill(&mut salt)?;
     let job = HashJob::Hash { password, cost: app.config.bcrypt_cost.0, salt };
-    match app.ports.hasher.run(job).await? {
+    match app.ports.hasher.run(client, job).await? {
         HashOutcome::Hash(hash) => Ok(hash),
         HashOutcome::Verified(_) => Err(Problem::internal("the hasher did not hash")),
     }
@@ -173,7 +177,14 @@ pub(super) fn join_open(
     let membership = app.new_id()?;
     let _: Slot<()> = batch.add_global(
         &memberships::INSERT_WHERE_OPEN,
-        [id.into(), membership.into(), now.into(), tenant.into(), slug.into()],
+        [
+            id.into(),
+            membership.into(),
+            now.into(),
+            tenant.into(),
+            slug.into(),
+            app.limit(Quota::Members).into(),
+        ],
     );
     let _: Slot<()> = batch.add_global(
         &activity::INSERT_FOR_JOINED,
@@ -211,7 +222,7 @@ impl Accounts for Lobby {
             return Err(Problem::with(Code::RegistrationClosed, detail));
         }
         app.count(Limit::Account, email.as_str()).await?;
-        let password_hash = hash(app, password).await?;
+        let password_hash = hash(app, self.client(), password).await?;
         let (id, now) = (UserId(app.new_id()?), app.now());
         let slug = named.slug.map(|named| named.slug);
         let mut batch = self.batch_in(token.as_ref().map_or(named.id, |token| Some(token.tenant)));
@@ -246,7 +257,7 @@ impl Accounts for Lobby {
         let found = self.run(batch).await?.optional(found)?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let job = HashJob::Verify { password: login.password, hash, cost: app.config.bcrypt_cost.0 };
-        match (app.ports.hasher.run(job).await?, found) {
+        match (app.ports.hasher.run(self.client(), job).await?, found) {
             (HashOutcome::Verified(true), Some(Credentials { id: user, password_hash })) => {
                 Ok(Verified { user, password_hash })
             }

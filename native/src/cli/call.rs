@@ -50,6 +50,11 @@ impl<'a> Call<'a> {
         self.matches.get_one::<String>(name).map(String::as_str)
     }
 
+    /// All values of an argument that can be given several times.
+    pub(super) fn texts(self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.matches.get_many::<String>(name).into_iter().flatten().map(String::as_str)
+    }
+
     /// Whether a flag was given.
     pub(super) fn flag(self, name: &str) -> bool {
         self.matches.get_flag(name)

@@ -3,10 +3,13 @@
 use bailiwick_core::{
     Operator,
     input::Leaf,
-    repository::operator::TenantSummary,
+    repository::{
+        operator::TenantSummary,
+        quotas::{LimitSummary, Quota},
+    },
     values::{Email, Name, Role, Slug},
 };
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 use serde_json::json;
 
 use super::{
@@ -18,7 +21,7 @@ use super::{
 pub(super) fn command() -> Command {
     let slug = || Arg::new("slug").value_name("SLUG").required(true).help("The tenant's name in headers");
     Command::new("tenant")
-        .about("List, create, suspend, resume and delete tenants, and admit members")
+        .about("List, create, limit, suspend, resume and delete tenants, and admit members")
         .subcommand_required(true)
         .subcommand(Command::new("list").about("All tenants").after_help("Example:\n  bailiwick tenant list"))
         .subcommand(
@@ -50,6 +53,21 @@ pub(super) fn command() -> Command {
                 .arg(email())
                 .arg(role().required(true).help("Their role from now on"))
                 .after_help("Example:\n  bailiwick tenant admit acme ada@example.com --role owner"),
+        )
+        .subcommand(
+            Command::new("limits")
+                .about("See how much a tenant has of what is limited, or say how much it may have")
+                .arg(slug())
+                .arg(
+                    Arg::new("limit")
+                        .value_name("NAME=MOST")
+                        .action(ArgAction::Append)
+                        .help("What it may have, as a number; `default` is as much as all others"),
+                )
+                .after_help(
+                    "Example:\n  bailiwick tenant limits acme\n  \
+                     bailiwick tenant limits acme members=10000 api_keys=default",
+                ),
         )
         .subcommand(
             Command::new("delete")
@@ -90,6 +108,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
             Ok(Report::done(json!({ "resumed": slug }), [line]).into())
         }
         "admit" => admit(call).await,
+        "limits" => limits(call).await,
         "delete" => {
             let slug = call.only("slug", Slug::parse)?;
             confirm(call.matches, &format!("All that is in {} will be gone.", slug.as_str()))?;
@@ -125,6 +144,51 @@ async fn admit(call: Call<'_>) -> Outcome {
     Operator::new(&call.app().await?).admit(&slug, &email, role).await?;
     let line = format!("{} is {} of {} now.", email.as_str(), role.as_str(), slug.as_str());
     Ok(Report::done(json!({ "tenant": slug, "email": email, "role": role }), [line]).into())
+}
+
+async fn limits(call: Call<'_>) -> Outcome {
+    let mut faults = Sentences::new();
+    let slug = call.value("slug", Slug::parse, &mut faults);
+    let mut said = Vec::new();
+    for text in call.texts("limit") {
+        match limit(text) {
+            Ok(limit) => said.push(limit),
+            Err(fault) => faults.push(format!("{text}: {fault}")),
+        }
+    }
+    let Some(slug) = slug.filter(|_| faults.is_empty()) else { return Err(faults.into()) };
+    let operator = Operator::new(&call.app().await?);
+    let limits = match said.as_slice() {
+        [] => operator.limits(&slug).await?,
+        said => operator.limit(&slug, said).await?,
+    };
+    Ok(Report::done(json!({ "tenant": slug, "limits": limits }), shown(&limits)).into())
+}
+
+/// A limit, as it is given: none is that of all others.
+fn limit(text: &str) -> Result<(Quota, Option<u32>), String> {
+    let (name, most) = text.split_once('=').ok_or("Expected NAME=MOST.")?;
+    let quota = Quota::from_value(name.into()).map_err(|fault| fault.detail)?;
+    if most == "default" {
+        return Ok((quota, None));
+    }
+    let most = most.parse().ok().filter(|most| (1..=1_000_000_000).contains(most));
+    let most = most.ok_or("Expected a number from 1 to 1000000000, or default.")?;
+    Ok((quota, Some(most)))
+}
+
+fn shown(limits: &[LimitSummary]) -> Vec<String> {
+    table(
+        ["LIMIT", "USED", "MOST", "SET"],
+        limits.iter().map(|limit| {
+            [
+                limit.quota.as_str().to_owned(),
+                limit.used.to_string(),
+                limit.most.to_string(),
+                if limit.own { "for this tenant" } else { "for all" }.to_owned(),
+            ]
+        }),
+    )
 }
 
 fn list(tenants: &[TenantSummary]) -> Vec<String> {

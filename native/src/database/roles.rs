@@ -25,12 +25,13 @@ const APPENDED: [&str; 1] = ["activity"];
 
 /// All that statements which span tenants do with tenants' tables; of projects they count how many there are, and of
 /// projects and tasks see whose are not in the index of words yet.
-const SPANNED: [(&str, &str); 10] = [
+const SPANNED: [(&str, &str); 11] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE, DELETE"),
     ("idempotency_keys", "DELETE, SELECT (tenant_id, key_hash, created_at)"),
-    ("imports", "DELETE, SELECT (updated_at)"),
+    ("imports", "DELETE, SELECT (updated_at, user_id, by_operator)"),
     ("invitations", "SELECT"),
+    ("limits", "SELECT"),
     ("memberships", "SELECT, INSERT"),
     ("notifications", "DELETE, SELECT (tenant_id, id, read_at)"),
     ("projects", "SELECT (tenant_id, indexed)"),

@@ -114,6 +114,16 @@ pub(super) const GLOBAL: &[Global] = &[
         ],
     },
     Global {
+        name: "quotas::IMPORTS",
+        why: "An account has only so many imports under way, of whatever tenants; it learns only whether there are more.",
+        by: &[("x", "x.user_id = ?1")],
+    },
+    Global {
+        name: "quotas::TENANTS",
+        why: "An account owns only so many tenants; it learns only whether there are more.",
+        by: &[("x", "x.user_id = ?1")],
+    },
+    Global {
         name: "operator::LIST",
         why: "The operator's command line lists all tenants; no request reaches it.",
         by: &[("t", ANY_ROW)],

@@ -270,7 +270,7 @@ impl Operator {
     /// What is kept of a password, or of there being none.
     pub(crate) async fn hash(&self, password: Option<NewPassword>) -> Result<String> {
         match password {
-            Some(password) => users::hash(self.app(), password).await,
+            Some(password) => users::hash(self.app(), None, password).await,
             None => Ok(users::NO_PASSWORD.to_owned()),
         }
     }

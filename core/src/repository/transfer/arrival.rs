@@ -13,9 +13,10 @@ use crate::{
     input::{Fault, FaultCode},
     json,
     ports::{Entropy, EntropyError},
+    problem::{Problem, Result},
     repository::users,
     time::Timestamp,
-    values::{TenantId, string, uuid},
+    values::{Slug, TenantId, string, uuid},
 };
 
 /// What is known of an import: what was asked for, and what its next rows need to know of those before.
@@ -64,6 +65,11 @@ impl Accounts {
 }
 
 impl State {
+    /// The slug that the tenant will have.
+    pub(super) fn slug(&self) -> Result<Slug> {
+        Slug::parse(&self.slug).map_err(|fault| Problem::internal(fault.detail))
+    }
+
     pub(super) fn new(source: TenantId, target: TenantId, slug: &str, new_ids: bool, head: &str) -> Self {
         let chain = [source, target].map(|tenant| Head::start(&tenant.to_string()));
         let (slug, head) = (slug.to_owned(), head.to_owned());

@@ -28,12 +28,12 @@ use crate::{
     repository::{
         NEEDED_SCHEMA_VERSION,
         activity::{self, Event},
-        members, memberships,
+        members, memberships, quotas,
         tenants::{self, DEFAULT_SLUG, Tenant},
     },
     sql::{arrays, items, record, statements},
     transfer::{Count, Digest, FORM, Import, NewImport, Rows, Totals},
-    values::{InvitationId, MembershipId, Role, Slug, TenantId, uuid},
+    values::{InvitationId, MembershipId, Role, TenantId, uuid},
 };
 
 items!(ROWS, OWN_ROWS: "?3", line bigint, kind text, name text, also text, content jsonb);
@@ -217,6 +217,9 @@ impl<'a> By<'a> {
             self.app().now().into(),
         ];
         let _: Slot<()> = batch.add(&INSERT, arguments);
+        if let Self::Account(account) = self {
+            quotas::require_imports(&mut batch, account.user());
+        }
         for key in ["imports_pkey", "imports_tenant_id_user_id_key"] {
             batch.on_duplicate(key, Problem::new(Code::Conflict));
         }
@@ -260,7 +263,7 @@ impl<'a> By<'a> {
         let stored = outcome.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let (mut state, next, mut digest) = stored.read(tenant)?;
         let progress =
-            |state: &State, next| Ok(Import { tenant_id: tenant, slug: slug(state)?, next: Count(next) });
+            |state: &State, next| Ok(Import { tenant_id: tenant, slug: state.slug()?, next: Count(next) });
         if next != first.0 {
             return progress(&state, next);
         }
@@ -375,7 +378,7 @@ impl<'a> By<'a> {
             Self::Account(account) => {
                 let taken = Problem::new(Code::TenantExists);
                 let _: Slot<i64> = batch.require_global(&tenants::ENDS_LIKE_NONE, [tenant.into()], taken);
-                tenants::require_free(&mut batch, &slug(&state)?, account.user());
+                tenants::require_free(&mut batch, &state.slug()?, account.user());
             }
         }
         for table in &TABLES {
@@ -397,6 +400,7 @@ impl<'a> By<'a> {
             let membership = MembershipId(app.new_id()?);
             let arguments = [membership.into(), account.user().into(), Role::Owner.into(), now.into()];
             let _: Slot<()> = batch.add(&memberships::INSERT_MISSING, arguments);
+            quotas::require_imported(&mut batch, account.user());
         }
         let nobody = Problem::with(Code::ImportMismatch, "Nobody would own the tenant.");
         let _: Slot<i64> = batch.require(&members::HAS_OWNER, [], nobody);
@@ -433,11 +437,6 @@ impl Stored {
         let state = state.ok_or_else(|| Problem::internal("the state of an import cannot be read"))?;
         Ok((state, self.next, Digest::stored(self.digest)))
     }
-}
-
-/// The slug that the tenant will have.
-fn slug(state: &State) -> Result<Slug> {
-    Slug::parse(&state.slug).map_err(|fault| Problem::internal(fault.detail))
 }
 
 /// Drops the imports that nobody has gone on with for long.

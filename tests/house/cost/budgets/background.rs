@@ -35,6 +35,7 @@ pub(super) const ALL: &[Case] = &[
     rows("removal::ACTIVITY", "300", PIECE),
     rows("removal::API_KEYS", "300", PIECE),
     rows("removal::ANSWERS", "300", PIECE),
+    rows("removal::LIMITS", "", 6),
     rows("removal::MEMBERSHIPS", "300", PIECE),
     rows("removal::ONLY", "", 20),
     rows("removal::LAST", "", 20),

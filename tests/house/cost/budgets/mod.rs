@@ -4,8 +4,10 @@ mod accounts;
 mod background;
 mod moved;
 mod people;
+mod quotas;
 mod work;
 
 use super::Case;
 
-pub(super) const ALL: &[&[Case]] = &[accounts::ALL, background::ALL, moved::ALL, people::ALL, work::ALL];
+pub(super) const ALL: &[&[Case]] =
+    &[accounts::ALL, background::ALL, moved::ALL, people::ALL, quotas::ALL, work::ALL];

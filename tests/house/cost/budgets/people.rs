@@ -17,7 +17,7 @@ pub(super) const ALL: &[Case] = &[
     rows(
         "deliveries::INSERT_EACH",
         "'[{\"id\":\"@new\",\"channel\":\"email\",\"kind\":\"x\",\"title\":\"T\",\"body\":\"\",\"subject_type\":\"task\",\
-         \"subject_id\":\"@task\"}]', @now, NULL",
+         \"subject_id\":\"@task\",\"state\":\"pending\"}]', @now, NULL",
         4,
     ),
     rows("deliveries::SETTLE", "@delivery, 'sent', @now, NULL, @now, @claim", 4),

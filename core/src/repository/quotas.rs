@@ -1,0 +1,375 @@
+//! How much of something one tenant or one account has at the most, so that nobody fills what all share. What adds something
+//! checks it in the same batch, after it was added; the operator may give a tenant other limits than the service has.
+
+use std::{fmt, future::Future, time::Duration};
+
+use http::header;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{
+    Repository,
+    activity::{self, Event},
+};
+use crate::{
+    dispatch::{App, Batch, Operator, Outcome, Slot},
+    json,
+    problem::{Code, Problem, Result},
+    sql::{TenantSql, record, statements},
+    time::Timestamp,
+    values::{Slug, TenantId, UserId, wire_enum},
+};
+
+/// Hours of a day.
+const DAY_HOURS: u64 = 24;
+/// After so many seconds some of what waits may have been sent.
+const PENDING_RETRY_SECONDS: u64 = 60;
+/// After so many seconds some of the emails may be a day old.
+const EMAILS_RETRY_SECONDS: u64 = 3_600;
+
+wire_enum! {
+    /// Something of which a tenant has so much at the most.
+    Quota {
+        /// Members, those who are suspended among them.
+        Members = "members",
+        /// Invitations that were neither accepted nor revoked.
+        Invitations = "invitations",
+        /// API keys, until they are revoked.
+        ApiKeys = "api_keys",
+        /// Deliveries that wait to be sent.
+        PendingDeliveries = "pending_deliveries",
+        /// Emails within 24 hours that were sent or wait for it.
+        EmailsADay = "emails_a_day",
+    }
+}
+
+/// How many a tenant may have: what the operator has said of it, or so many as all.
+macro_rules! most {
+    ($quota:literal, $default:literal) => {
+        concat!(
+            "COALESCE((SELECT l.most FROM limits l WHERE l.tenant_id = ?1 AND l.name = '",
+            $quota,
+            "'), ",
+            $default,
+            ")"
+        )
+    };
+}
+
+/// That a tenant has no more than it may have, as a condition.
+macro_rules! within {
+    ($rows:expr, $most:expr) => {
+        concat!("NOT EXISTS (SELECT 1 FROM ", $rows, " LIMIT 1 OFFSET ", $most, ")")
+    };
+}
+
+/// How much of it a tenant has, up to one more than it may have.
+macro_rules! used {
+    ($rows:expr, $most:expr) => {
+        concat!(
+            "SELECT (SELECT count(*) FROM (SELECT 1 FROM ",
+            $rows,
+            " LIMIT ",
+            $most,
+            ") c) AS used, CAST(",
+            $most,
+            " AS bigint) AS most"
+        )
+    };
+}
+
+macro_rules! members {
+    () => {
+        "memberships x WHERE x.tenant_id = ?1"
+    };
+}
+macro_rules! invitations {
+    () => {
+        "invitations x WHERE x.tenant_id = ?1 AND x.accepted_at IS NULL AND x.revoked_at IS NULL"
+    };
+}
+macro_rules! api_keys {
+    () => {
+        "api_keys x WHERE x.tenant_id = ?1"
+    };
+}
+macro_rules! pending {
+    () => {
+        "deliveries x WHERE x.tenant_id = ?1 AND x.state = 'pending'"
+    };
+}
+macro_rules! emails {
+    () => {
+        "deliveries x WHERE x.tenant_id = ?1 AND x.channel = 'email' AND x.state <> 'dead' AND x.created_at > ?3"
+    };
+}
+
+statements! { "quotas";
+    /// A row if the tenant has no more members than it may have.
+    tenant MEMBERS = "SELECT 1 AS ok WHERE ", within!(members!(), most!("members", "?2"));
+
+    tenant INVITATIONS = "SELECT 1 AS ok WHERE ", within!(invitations!(), most!("invitations", "?2"));
+
+    tenant API_KEYS = "SELECT 1 AS ok WHERE ", within!(api_keys!(), most!("api_keys", "?2"));
+
+    /// Whether there is room in the outbox for something, and for an email. It is asked before what writes to it, so that
+    /// those who write to it at once do not wait for each other: a few more than the limit may come of it.
+    tenant OUTBOX = "SELECT CASE WHEN ", within!(pending!(), concat!(most!("pending_deliveries", "?2"), " - 1")),
+        " THEN 1 ELSE 0 END AS pending, CASE WHEN ", within!(emails!(), concat!(most!("emails_a_day", "?4"), " - 1")),
+        " THEN 1 ELSE 0 END AS emails";
+
+    /// A row if an account owns no more tenants than it may.
+    spanning TENANTS = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships x \
+         WHERE x.user_id = ?1 AND x.role = 'owner' AND x.status = 'active' LIMIT 1 OFFSET ?2)";
+
+    /// A row if an account has no more imports under way than it may.
+    spanning IMPORTS = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM imports x \
+         WHERE x.user_id = ?1 AND x.by_operator = 0 LIMIT 1 OFFSET ?2)";
+
+    tenant USED_MEMBERS = used!(members!(), most!("members", "?2"));
+    tenant USED_INVITATIONS = used!(invitations!(), most!("invitations", "?2"));
+    tenant USED_API_KEYS = used!(api_keys!(), most!("api_keys", "?2"));
+    tenant USED_PENDING = used!(pending!(), most!("pending_deliveries", "?2"));
+    tenant USED_EMAILS = used!(emails!(), most!("emails_a_day", "?2"));
+
+    /// The operator's word.
+    tenant PUT = "INSERT INTO limits (tenant_id, name, most) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (tenant_id, name) DO UPDATE SET most = excluded.most";
+
+    tenant DROP = "DELETE FROM limits WHERE tenant_id = ?1 AND name = ?2";
+
+    tenant OWN = "SELECT name FROM limits WHERE tenant_id = ?1";
+}
+
+record! {
+    /// How much there is of something.
+    #[derive(Debug, Serialize)]
+    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+    pub struct Share {
+        /// How much there is. It is counted no further than `most`.
+        pub used: i64,
+        /// How much there may be.
+        pub most: i64,
+    }
+}
+
+/// What a tenant has of all that it may have only so much of.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Usage {
+    /// Members, those who are suspended among them.
+    pub members: Share,
+    /// Invitations that were neither accepted nor revoked.
+    pub invitations: Share,
+    /// API keys, until they are revoked.
+    pub api_keys: Share,
+    /// Deliveries that wait to be sent. What there is no room for is given up at once; it can be tried anew later.
+    pub pending_deliveries: Share,
+    /// Emails within 24 hours, likewise.
+    pub emails_a_day: Share,
+}
+
+impl Usage {
+    fn of(&self, quota: Quota) -> &Share {
+        match quota {
+            Quota::Members => &self.members,
+            Quota::Invitations => &self.invitations,
+            Quota::ApiKeys => &self.api_keys,
+            Quota::PendingDeliveries => &self.pending_deliveries,
+            Quota::EmailsADay => &self.emails_a_day,
+        }
+    }
+}
+
+/// A limit of a tenant, as the operator sees it.
+#[derive(Debug, Serialize)]
+pub struct LimitSummary {
+    /// Of what.
+    pub quota: Quota,
+    /// How much there is; counted no further than `most`.
+    pub used: i64,
+    /// How much there may be.
+    pub most: i64,
+    /// Whether the operator has said so of this tenant.
+    pub own: bool,
+}
+
+impl App {
+    /// How much a tenant has of it at the most of which the operator has not said otherwise.
+    pub(super) fn limit(&self, quota: Quota) -> i64 {
+        let config = &self.config;
+        i64::from(match quota {
+            Quota::Members => config.limit_members.0,
+            Quota::Invitations => config.limit_invitations.0,
+            Quota::ApiKeys => config.limit_api_keys.0,
+            Quota::PendingDeliveries => config.limit_pending_deliveries.0,
+            Quota::EmailsADay => config.limit_emails_a_day.0,
+        })
+    }
+
+    fn a_day_ago(&self) -> Timestamp {
+        self.now().minus(Duration::from_hours(DAY_HOURS))
+    }
+}
+
+/// Says of what there is no more.
+fn reached(quota: impl fmt::Display) -> Box<Problem> {
+    Problem::with(Code::LimitReached, format!("There are as many of these as there may be: {quota}."))
+}
+
+/// Adds to a batch, after something was added, that there is no more of it than there may be.
+pub(super) fn require(batch: &mut Batch<'_>, quota: Quota) {
+    let statement: &TenantSql = match quota {
+        Quota::Members => &MEMBERS,
+        Quota::Invitations => &INVITATIONS,
+        Quota::ApiKeys => &API_KEYS,
+        // What waits to be sent is no reason to refuse what it tells of.
+        Quota::PendingDeliveries | Quota::EmailsADay => return,
+    };
+    let most = batch.app().limit(quota);
+    let _: Slot<i64> = batch.require(statement, [most.into()], reached(quota.as_str()));
+}
+
+/// Adds to a batch, after it was made the owner of one more, that an account owns no more tenants than it may.
+pub(super) fn require_tenants(batch: &mut Batch<'_>, user: UserId) {
+    let most = i64::from(batch.app().config.limit_tenants.0);
+    let _: Slot<i64> = batch.require_global(&TENANTS, [user.into(), most.into()], reached("tenants"));
+}
+
+/// Adds to a batch that makes a tenant of what an account has brought in that neither has more than it may have.
+pub(super) fn require_imported(batch: &mut Batch<'_>, user: UserId) {
+    for quota in [Quota::Members, Quota::Invitations, Quota::ApiKeys] {
+        require(batch, quota);
+    }
+    require_tenants(batch, user);
+}
+
+/// The same of imports that are under way.
+pub(super) fn require_imports(batch: &mut Batch<'_>, user: UserId) {
+    let most = i64::from(batch.app().config.limit_imports.0);
+    let _: Slot<i64> = batch.require_global(&IMPORTS, [user.into(), most.into()], reached("imports"));
+}
+
+record! {
+    /// Whether there is room in the outbox.
+    #[derive(Clone, Copy)]
+    pub(super) struct Room {
+        pending: i64,
+        emails: i64,
+    }
+}
+
+impl Room {
+    /// Asks for it, in a batch that reads.
+    pub(super) fn ask(batch: &mut Batch<'_>) -> Slot<Self> {
+        let app = batch.app();
+        let arguments = [
+            app.limit(Quota::PendingDeliveries).into(),
+            app.a_day_ago().into(),
+            app.limit(Quota::EmailsADay).into(),
+        ];
+        batch.add(&OUTBOX, arguments)
+    }
+
+    /// Why something can not be sent, if it can not.
+    pub(super) fn lacks(self, is_email: bool) -> Option<Quota> {
+        match self {
+            Self { pending: 0, .. } => Some(Quota::PendingDeliveries),
+            Self { emails: 0, .. } if is_email => Some(Quota::EmailsADay),
+            Self { .. } => None,
+        }
+    }
+
+    /// Refuses what would be worth nothing if it were not sent.
+    pub(super) fn require(self, is_email: bool) -> Result<()> {
+        let Some(quota) = self.lacks(is_email) else { return Ok(()) };
+        let seconds = match quota {
+            Quota::PendingDeliveries => PENDING_RETRY_SECONDS,
+            _ => EMAILS_RETRY_SECONDS,
+        };
+        let detail = format!("The tenant has as many of these as it may have: {}.", quota.as_str());
+        Err(Problem::with(Code::QuotaExceeded, detail).header(header::RETRY_AFTER, seconds.to_string()))
+    }
+}
+
+/// What is asked to know the usage.
+struct Asked([Slot<Share>; 5]);
+
+impl Asked {
+    fn ask(batch: &mut Batch<'_>) -> Self {
+        let (app, since) = (batch.app(), batch.app().a_day_ago());
+        let mut ask = |statement: &'static TenantSql, quota| batch.add(statement, [app.limit(quota).into()]);
+        Self([
+            ask(&USED_MEMBERS, Quota::Members),
+            ask(&USED_INVITATIONS, Quota::Invitations),
+            ask(&USED_API_KEYS, Quota::ApiKeys),
+            ask(&USED_PENDING, Quota::PendingDeliveries),
+            batch.add(&USED_EMAILS, [app.limit(Quota::EmailsADay).into(), since.into()]),
+        ])
+    }
+
+    fn take(self, outcome: &mut Outcome) -> Result<Usage> {
+        let [members, invitations, api_keys, pending_deliveries, emails_a_day] =
+            self.0.map(|slot| outcome.one(slot));
+        Ok(Usage {
+            members: members?,
+            invitations: invitations?,
+            api_keys: api_keys?,
+            pending_deliveries: pending_deliveries?,
+            emails_a_day: emails_a_day?,
+        })
+    }
+}
+
+/// What a tenant may have only so much of.
+pub trait Quotas {
+    /// How much there is of it.
+    fn usage(&self) -> impl Future<Output = Result<Usage>> + Send;
+}
+
+impl Quotas for Repository<'_> {
+    async fn usage(&self) -> Result<Usage> {
+        let mut batch = self.scope.batch();
+        let asked = Asked::ask(&mut batch);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        asked.take(&mut outcome)
+    }
+}
+
+impl Operator {
+    /// A tenant's limits, and how much of each is used.
+    pub async fn limits(&self, slug: &Slug) -> Result<Vec<LimitSummary>> {
+        let id = self.tenant(slug.as_str()).await?;
+        self.limits_of(id).await
+    }
+
+    /// Says how much a tenant may have of something; `None` is as much as all others.
+    pub async fn limit(&self, slug: &Slug, limits: &[(Quota, Option<u32>)]) -> Result<Vec<LimitSummary>> {
+        let (app, id) = (self.app(), self.tenant(slug.as_str()).await?);
+        let mut batch = self.batch_in(id);
+        let mut said = Vec::new();
+        for &(quota, most) in limits {
+            let _: Slot<()> = match most {
+                Some(most) => batch.add(&PUT, [quota.into(), i64::from(most).into()]),
+                None => batch.add(&DROP, [quota.into()]),
+            };
+            said.push((quota.as_str(), most.map_or(Json::Null, Json::from)));
+        }
+        let event = Event::new("tenant.limited", "tenant", id.0, json::object(said));
+        activity::record(&mut batch, app, None, event)?;
+        self.run(batch).await?;
+        self.limits_of(id).await
+    }
+
+    async fn limits_of(&self, id: TenantId) -> Result<Vec<LimitSummary>> {
+        let mut batch = self.batch_in(id);
+        let (asked, own) = (Asked::ask(&mut batch), batch.add::<Quota, _>(&OWN, []));
+        let mut outcome = self.run(batch).await?;
+        let (usage, own) = (asked.take(&mut outcome)?, outcome.all(own)?);
+        let limit = |quota: &Quota| {
+            let Share { used, most } = *usage.of(*quota);
+            LimitSummary { quota: *quota, used, most, own: own.contains(quota) }
+        };
+        Ok(Quota::ALL.iter().map(limit).collect())
+    }
+}
