@@ -27,8 +27,8 @@ use crate::{
 
 const COLUMNS: &str = "id, task_id, author_id, body, edited_at, created_at, updated_at, version";
 
-/// The task `?2` and its project.
-const TASK: &str = " FROM tasks t JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id \
+/// The task `?2` and its project. (Its version is asked for by the reason that `tasks::OPEN` has.)
+const TASK: &str = " FROM tasks t JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id AND p.version > 0 \
      WHERE t.tenant_id = ?1 AND t.id = ?2";
 const OPEN: &str = " AND p.status <> 'archived'";
 
@@ -44,8 +44,9 @@ statements! { "comments";
     tenant INSERT = "INSERT INTO comments (tenant_id, id, task_id, author_id, body, created_at, updated_at, version) \
          SELECT t.tenant_id, ?3, t.id, ?4, ?5, ?6, ?6, 1", TASK, OPEN;
 
+    /// Of an author, in a form that no index has: Postgres would take one of theirs for as good as the one of ids.
     tenant UPDATE = "UPDATE comments SET body = ?4, edited_at = ?5, updated_at = ?5, version = version + 1 \
-         WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 AND author_id = ?6 AND version = ?7 \
+         WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 AND author_id = COALESCE(?6, author_id) AND version = ?7 \
          AND EXISTS (SELECT 1", TASK, OPEN, ") RETURNING ", COLUMNS;
 
     /// A row unless it is there in another version.

@@ -20,7 +20,7 @@ use crate::{
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
-    sql::{items, record, statements},
+    sql::{self, items, record, statements},
     time::Timestamp,
     values::{Email, MembershipId, MembershipStatus, Name, Role, UserId},
 };
@@ -35,7 +35,7 @@ const OWNERS: &str = "SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_
 items!(USERS, OWN_USERS: "?2", user_id uuid);
 
 const ACTIVE_AMONG: &str = "SELECT m.user_id FROM memberships m WHERE m.tenant_id = ?1 AND m.status = 'active' \
-     AND m.user_id IN (SELECT i.user_id FROM ";
+     AND m.user_id";
 
 statements! { "members";
     tenant LIST = SELECT, "WHERE m.tenant_id = ?1 AND m.id < ?2 ORDER BY m.id DESC LIMIT ?3";
@@ -68,7 +68,8 @@ statements! { "members";
     tenant IS_ACTIVE = "SELECT user_id FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND status = 'active'";
 
     /// Those of several who are active members.
-    tenant ARE_ACTIVE = ACTIVE_AMONG, USERS, ")" => ACTIVE_AMONG, OWN_USERS, ")";
+    tenant ARE_ACTIVE = ACTIVE_AMONG, " IN (SELECT i.user_id FROM ", USERS, ")"
+        => ACTIVE_AMONG, sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, sql::AMONG_POSTGRES[1];
 }
 
 /// Users as the items of a statement.

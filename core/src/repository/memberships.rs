@@ -36,9 +36,10 @@ statements! { "memberships";
     tenant CHECK_IDENTITY = "SELECT u.name, m.role, NULL AS key_role, t.slug, t.suspended_at, NULL AS last_used_at FROM identities c ",
         STANDING, "WHERE c.id = ?5 AND c.user_id = ?2 AND ", ENOUGH, "))";
 
-    /// The same of an API key, whose role must be high enough as well.
+    /// The same of an API key, whose role must be high enough as well. (Of its user in a form that no index has: Postgres would
+    /// take the one of their keys for as good as the one of ids.)
     tenant CHECK_KEY = "SELECT u.name, m.role, c.role AS key_role, t.slug, t.suspended_at, c.last_used_at FROM api_keys c ",
-        STANDING, "WHERE c.tenant_id = ?1 AND c.id = ?5 AND c.user_id = ?2 AND c.token_hash = ?6 AND c.expires_at > ?7 AND ",
+        STANDING, "WHERE c.tenant_id = ?1 AND c.id = ?5 AND c.user_id = COALESCE(?2, c.user_id) AND c.token_hash = ?6 AND c.expires_at > ?7 AND ",
         ENOUGH, " AND CASE c.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?3))";
 
     tenant INSERT = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \

@@ -15,7 +15,7 @@ use crate::{
     json, limits,
     notify::Notice,
     problem::{Code, Problem, Result},
-    sql::{arrays, items, looked_through, record, statements},
+    sql::{self, arrays, items, looked_through, record, statements},
     tenant_config::TenantConfig,
     time::Timestamp,
     values::{
@@ -32,7 +32,7 @@ const RECIPIENTS: &str = "SELECT m.user_id, u.email, u.name, m.muted FROM member
 const ACTIVE: &str = " AND m.status = 'active'";
 
 items!(USERS, OWN_USERS: "?3", user_id uuid);
-const AMONG: &str = " AND m.user_id IN (SELECT i.user_id FROM ";
+const THEY: &str = " AND m.user_id";
 
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, recipient_id uuid, kind text, title text, body text, subject_type text,
     subject_id uuid);
@@ -59,7 +59,8 @@ statements! { "notifications";
     tenant OF_MEMBER = RECIPIENTS, ACTIVE, " AND m.user_id = ?3";
 
     /// Several members.
-    tenant OF_MEMBERS = RECIPIENTS, ACTIVE, AMONG, USERS, ")" => RECIPIENTS, ACTIVE, AMONG, OWN_USERS, ")";
+    tenant OF_MEMBERS = RECIPIENTS, ACTIVE, THEY, " IN (SELECT i.user_id FROM ", USERS, ")"
+        => RECIPIENTS, ACTIVE, THEY, sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, sql::AMONG_POSTGRES[1];
 
     /// One member, who may be suspended: for the change that ends it.
     tenant OF_ANY_MEMBER = RECIPIENTS, " AND m.user_id = ?3";
@@ -68,7 +69,8 @@ statements! { "notifications";
     tenant OF_LOCAL_PART = RECIPIENTS, ACTIVE, " AND substr(u.email, 1, length(?3)) = ?3 ORDER BY m.id LIMIT ?4";
 
     /// For those who are active members.
-    tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE;
+    tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE
+        => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE, THEY, sql::AMONG_POSTGRES[0], "recipient_id FROM ", OWN_ITEMS, sql::AMONG_POSTGRES[1];
 
     tenant LIST = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";

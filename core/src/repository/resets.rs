@@ -55,9 +55,9 @@ statements! { "resets";
     /// Claims mails that are due until the time that is given, so many that no more than a number of them are under way:
     /// a mail server that hangs keeps nothing else waiting.
     global CLAIM = "UPDATE password_resets SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
-         WHERE user_id IN (SELECT r.user_id FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 \
-         ORDER BY r.next_attempt_at LIMIT (SELECT CASE WHEN count(*) < ?4 THEN ?4 - count(*) ELSE 0 END \
-         FROM password_resets b WHERE b.claim IS NOT NULL AND b.next_attempt_at > ?1))";
+         WHERE user_id IN (SELECT x.user_id FROM (SELECT r.user_id, row_number() OVER (ORDER BY r.next_attempt_at) AS place \
+         FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 ORDER BY r.next_attempt_at LIMIT ?4) x \
+         WHERE x.place + (SELECT count(*) FROM password_resets b WHERE b.claim IS NOT NULL AND b.next_attempt_at > ?1) <= ?4)";
 
     global CLAIMED = "SELECT r.id, r.attempts, r.claim, r.email, r.token_hash FROM password_resets r ", USABLE, " \
          WHERE r.claim = ?1 AND r.expires_at > ?2 ORDER BY r.id";

@@ -11,7 +11,7 @@ use sqlx::{
     AssertSqlSafe, Connection, Row, Sqlite, SqliteConnection, query::Query, raw_sql, sqlite::SqliteArguments,
 };
 
-use super::{Cost, arguments, cases, is_in_series, world};
+use super::{Cost, Engine, arguments, cases, is_in_series, world};
 
 /// Steps that a row may cost: a few for each of its columns, or for each index that it is written to.
 const ROW: u64 = 60;
@@ -74,7 +74,7 @@ async fn no_statement_on_sqlite_costs_more_than_its_budget() {
     let connection = SqliteConnection::connect(&url).await.expect("the file");
     let mut counted = Counted { connection, steps: Arc::default(), in_series: false };
     counted.run("PRAGMA synchronous = OFF; BEGIN").await;
-    for statement in world::script() {
+    for statement in world::script(Engine::Sqlite) {
         counted.run(&statement).await;
     }
     counted.run("COMMIT").await;
@@ -102,7 +102,7 @@ async fn no_statement_on_sqlite_costs_more_than_its_budget() {
             if std::env::var_os("COSTS_SHOWN").is_some() {
                 eprintln!("{} ({}): {cost:?}", sql.name, case.arguments);
             }
-            if let Some(fault) = cost.fault(case.most, ROW, BASE) {
+            if let Some(fault) = cost.fault(case.most, ROW, BASE, Engine::Sqlite) {
                 let plan = counted.plan(sql).await;
                 faults
                     .push(format!("{} ({}) after {upkeep:?} {fault}\n    {plan}", sql.name, case.arguments));

@@ -3,10 +3,14 @@
 
 use std::env;
 
+use super::Engine;
+
 /// Tenants that have little.
 const SMALL: usize = 100;
 /// What each of them has of everything.
 const FEW: usize = 3;
+/// Tenants that have nothing, on Postgres.
+const BARE: usize = 5_000;
 
 /// A tenant: how all its ids begin, and how many rows it has of everything.
 #[derive(Clone)]
@@ -109,34 +113,52 @@ impl Heap {
 }
 
 /// All of it, as statements. Rows are made by the database itself, out of a series `n` of numbers `i`.
-pub(super) fn script() -> Vec<String> {
-    all().iter().flat_map(rows).collect()
+pub(super) fn script(engine: Engine) -> Vec<String> {
+    let mut script: Vec<String> = all().iter().flat_map(|heap| rows(engine, heap)).collect();
+    if engine == Engine::Postgres {
+        // Of a table of few blocks it reads all, which is right, but is what this looks for.
+        script.push(format!(
+            "INSERT INTO tenants (id, slug, name, created_at, updated_at, version) SELECT CAST('0e' || \
+             substr(CAST(1000000 + i AS text), 2) || '-0000-7000-8100-0000' || '0e' || \
+             substr(CAST(1000000 + i AS text), 2) AS uuid), 'bare' || i, 'T', now(), now(), 1 \
+             FROM generate_series(1, {BARE}) i"
+        ));
+    }
+    script
 }
 
 /// What stands for an id in a statement that makes rows.
-fn made(heap: &Heap, kind: Kind, number: &str) -> String {
-    format!(
+fn made(engine: Engine, heap: &Heap, kind: Kind, number: &str) -> String {
+    let text = format!(
         "('{}-0000-7000-8{:03}-' || substr(CAST(1000000000000 + {number} AS text), 2))",
         heap.prefix, kind as usize
-    )
+    );
+    match engine {
+        Engine::Sqlite => text,
+        Engine::Postgres => format!("CAST({text} AS uuid)"),
+    }
 }
 
 /// A time in a year, a second after the one of the number before.
-fn at(year: u32) -> String {
-    format!("strftime('%Y-%m-%dT%H:%M:%fZ', '{year}-01-01', '+' || i || ' seconds')")
+fn at(engine: Engine, year: u32) -> String {
+    match engine {
+        Engine::Sqlite => format!("strftime('%Y-%m-%dT%H:%M:%fZ', '{year}-01-01', '+' || i || ' seconds')"),
+        Engine::Postgres => format!("timestamptz '{year}-01-01T00:00:00Z' + i * interval '1 second'"),
+    }
 }
 
 #[expect(clippy::too_many_lines, reason = "a list of rows, one table after the other")]
-fn rows(heap: &Heap) -> Vec<String> {
+fn rows(engine: Engine, heap: &Heap) -> Vec<String> {
     let Heap { prefix, rows } = heap;
-    let id = |kind| made(heap, kind, "i");
+    let id = |kind| made(engine, heap, kind, "i");
     let last = |kind| format!("'{}'", heap.id(kind, *rows));
     let tenant = format!("'{}'", heap.tenant());
     let (user, project, task) = (last(Kind::User), last(Kind::Project), last(Kind::Task));
     let other = format!("'{}'", heap.id(Kind::User, rows - 1));
     let claim = format!("'{}'", heap.id(Kind::Claim, 1));
-    let [now, later] = [2026, 2031].map(|year| format!("'{year}-01-01T00:00:00.000Z'"));
-    let (time, few) = (at(2026), (*rows / 10).clamp(1, 50));
+    let typed = if engine == Engine::Postgres { "timestamptz " } else { "" };
+    let [now, later] = [2026, 2031].map(|year| format!("{typed}'{year}-01-01T00:00:00.000Z'"));
+    let (time, few) = (at(engine, 2026), (*rows / 10).clamp(1, 50));
     let fill = |table: &str, columns: &str, values: String, from: usize, to: usize| {
         format!(
             "INSERT INTO {table} ({columns}) WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n \
@@ -152,6 +174,8 @@ fn rows(heap: &Heap) -> Vec<String> {
             id(Kind::Delivery)
         )
     };
+    let action =
+        "CASE i % 3 WHEN 0 THEN 'project.updated' WHEN 1 THEN 'task.updated' ELSE 'task.created' END";
     let hash = |of: &str| format!("'{of}{prefix}-' || CAST(i AS text)");
     vec![
         many(
@@ -228,7 +252,7 @@ fn rows(heap: &Heap) -> Vec<String> {
             "activity",
             "tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at, seq, hash",
             format!(
-                "{tenant}, {}, {user}, 'project.updated', 'project', {project}, '{{}}', {time}, i, 'x'",
+                "{tenant}, {}, {user}, {action}, 'project', {project}, '{{}}', {time}, i, 'x'",
                 id(Kind::Activity)
             ),
         ),
@@ -236,7 +260,7 @@ fn rows(heap: &Heap) -> Vec<String> {
             "activity",
             "tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at",
             format!(
-                "{tenant}, {}, {user}, 'project.updated', 'project', {project}, '{{}}', {time}",
+                "{tenant}, {}, {user}, {action}, 'project', {project}, '{{}}', {time}",
                 id(Kind::Activity)
             ),
             rows + 1,

@@ -146,6 +146,14 @@ fn only_searches_and_lists_of_items_have_two_texts() {
             assert!(sql.sqlite.contains(" FROM import_rows r WHERE r.tenant_id = ?1 "), "{}", sql.name);
             continue;
         }
+        // What Postgres is told to have as an array before it looks for users.
+        if sql.name == "moved_users::PAGE" {
+            assert_eq!(
+                sql.sqlite.replace('?', "$").replace(" IN (", " = ANY (ARRAY("),
+                sql.postgres.replace("))", ")")
+            );
+            continue;
+        }
         assert!(sql.name.contains("::SEARCH") && sql.reads, "{} has a text for each engine", sql.name);
         // They read the same columns of the same tables, and on SQLite an index beside them.
         let [sqlite, postgres] = Spelling::both(sql).map(|spelling| {

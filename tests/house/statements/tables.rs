@@ -71,6 +71,7 @@ impl Tables {
             }
             // A view would be a way to a table that the proof does not see.
             Statement::CreateIndex(_)
+            | Statement::Drop { object_type: ObjectType::Index, .. }
             | Statement::Insert(_)
             | Statement::Update(_)
             | Statement::Delete(_) => {}

@@ -34,20 +34,21 @@ use crate::{
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
      created_at, updated_at, version";
 
-/// The task's project is not archived.
+/// The task's project is not archived. (Each has a version: it is asked for lest Postgres take the index that has all the rest,
+/// by states, and go through all projects of the tenant in it to find one.)
 const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
-     WHERE p.tenant_id = ?1 AND p.id = tasks.project_id AND p.status <> 'archived')";
+     WHERE p.tenant_id = ?1 AND p.id = tasks.project_id AND p.status <> 'archived' AND p.version > 0)";
 
 statements! { "tasks";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM tasks WHERE tenant_id = ?1 AND id = ?2";
 
     /// Where the project stands, if there is such a one.
-    tenant PROJECT = "SELECT status FROM projects WHERE tenant_id = ?1 AND id = ?2";
+    tenant PROJECT = "SELECT status FROM projects WHERE tenant_id = ?1 AND id = ?2 AND version > 0";
 
     tenant INSERT = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
          due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
          SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?13, 1 FROM projects p \
-         WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived'";
+         WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived' AND p.version > 0";
 
     tenant UPDATE = "UPDATE tasks SET title = COALESCE(?3, title), description = COALESCE(?4, description), \
          status = COALESCE(?5, status), priority = COALESCE(?6, priority), \

@@ -31,7 +31,7 @@ use crate::{
         members, memberships, quotas,
         tenants::{self, DEFAULT_SLUG, Tenant},
     },
-    sql::{arrays, items, record, statements},
+    sql::{self, arrays, items, record, statements},
     transfer::{Count, Digest, FORM, Import, NewImport, Rows, Totals},
     values::{InvitationId, MembershipId, Role, TenantId, uuid},
 };
@@ -39,14 +39,11 @@ use crate::{
 items!(ROWS, OWN_ROWS: "?3", line bigint, kind text, name text, also text, content jsonb);
 items!(NAMES, OWN_NAMES: "?3", name text);
 items!(PEOPLE, OWN_PEOPLE: "?1", id uuid, email text);
-
 const INSERT_ITEMS: &str = "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, also, content) \
      SELECT ?1, ?2, i.line, i.kind, i.name, i.also, i.content FROM ";
 const ARRIVALS: &str = "SELECT r.name, r.also, r.content ->> 'id' AS id FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 AND ";
-const NAMED: &str = "r.name IN (SELECT i.name FROM ";
-const ALSO: &str = "r.also IN (SELECT i.name FROM ";
-const WITH_ID: &str = "SELECT u.id, u.email FROM users u WHERE u.id IN (SELECT i.id FROM ";
-const OR_EMAIL: &str = ") UNION SELECT v.id, v.email FROM users v WHERE v.email IN (SELECT i.email FROM ";
+const WITH_ID: &str = "SELECT u.id, u.email FROM users u WHERE u.id";
+const OR_EMAIL: &str = " UNION SELECT v.id, v.email FROM users v WHERE v.email";
 
 statements! { "import";
     tenant INSERT = "INSERT INTO imports (tenant_id, user_id, by_operator, state, next_line, digest, created_at, updated_at) \
@@ -61,11 +58,14 @@ statements! { "import";
     tenant ADD = INSERT_ITEMS, ROWS => INSERT_ITEMS, OWN_ROWS;
 
     /// Those of several names that have arrived: two queries, for no engine goes by both indexes in one.
-    tenant ARRIVED = ARRIVALS, NAMED, NAMES, ") UNION ALL ", ARRIVALS, ALSO, NAMES, ")"
-        => ARRIVALS, NAMED, OWN_NAMES, ") UNION ALL ", ARRIVALS, ALSO, OWN_NAMES, ")";
+    tenant ARRIVED = ARRIVALS, "r.name IN (SELECT i.name FROM ", NAMES, ") UNION ALL ", ARRIVALS, "r.also IN (SELECT i.name FROM ", NAMES, ")"
+        => ARRIVALS, "r.name", sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, sql::AMONG_POSTGRES[1], " UNION ALL ",
+        ARRIVALS, "r.also", sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, sql::AMONG_POSTGRES[1];
 
     /// The accounts that have one of these ids or addresses.
-    global ACCOUNTS = WITH_ID, PEOPLE, OR_EMAIL, PEOPLE, ")" => WITH_ID, OWN_PEOPLE, OR_EMAIL, OWN_PEOPLE, ")";
+    global ACCOUNTS = WITH_ID, " IN (SELECT i.id FROM ", PEOPLE, ")", OR_EMAIL, " IN (SELECT i.email FROM ", PEOPLE, ")"
+        => WITH_ID, sql::AMONG_POSTGRES[0], "id FROM ", OWN_PEOPLE, sql::AMONG_POSTGRES[1],
+        OR_EMAIL, sql::AMONG_POSTGRES[0], "email FROM ", OWN_PEOPLE, sql::AMONG_POSTGRES[1];
 
     /// What has arrived goes with it.
     tenant DELETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";

@@ -50,7 +50,8 @@ pub(super) const ALL: &[Case] = &[
     rows("placeholders::FOUNDED", "@third", 5),
     rows("placeholders::LEAVE", "@third", 5),
     rows("placeholders::FORGET", "@tenant, @third", 4),
-    rows("placeholders::FORGET_SOME", "@tenant, 300", 400),
+    // Each is looked for in all that may refer to a user.
+    rows("placeholders::FORGET_SOME", "@tenant, 300", 500),
     rows("resets::ASK", "@email, @new, 'x', @future, @now, @past, 'open'", 5),
     rows("resets::FIND", "@reset, 'x', @now", 2),
     rows("resets::USE", "@reset, 'x', @now", 4),

@@ -99,6 +99,7 @@ pub(super) const ALL: &[Case] = &[
     rows("tasks::NEWEST_ANYWHERE", "NULL, NULL, NULL, NULL, NULL, @end, 21", PAGE),
     rows("tasks::NEWEST_FILTERED", "NULL, NULL, 'todo', NULL, NULL, @end, 21", LOOKED),
     rows("tasks::NEWEST_FILTERED", "NULL, NULL, NULL, 'urgent', NULL, @end, 21", LOOKED),
+    rows("tasks::NEWEST_FILTERED", "NULL, NULL, 'done', NULL, NULL, @end, 21", LOOKED),
     rows("tasks::LAST_FILTERED", "@end", LOOKED),
     own("tasks::SOONEST_IN_PROJECT", "@project, NULL, NULL, NULL, NULL, @end, 21, '0001-01-01'", SORTED),
     own("tasks::SOONEST_OF_ASSIGNEE", "NULL, @user, NULL, NULL, NULL, @end, 21, '0001-01-01'", SORTED),
