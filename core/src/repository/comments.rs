@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{
     Repository,
     activity::Event,
+    audience::{Audience, Whom},
     mentions::mentions,
-    notifications::{Audience, Whom},
     repeat,
 };
 use crate::{

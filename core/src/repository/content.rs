@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::{
     Repository,
     activity::Event,
-    notifications::{Audience, Whom},
+    audience::{Audience, Whom},
     projects::{self, Project, ProjectPatch},
     repeat,
 };

@@ -8,9 +8,8 @@ use serde_json::{Value as Json, json};
 use super::{
     Repository,
     activity::Event,
-    invitations, memberships,
-    notifications::{Audience, Whom},
-    repeat,
+    audience::{Audience, Whom},
+    invitations, memberships, repeat,
 };
 use crate::{
     conditional::{Resource, Version},
@@ -20,7 +19,7 @@ use crate::{
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
-    sql::{self, items, record, statements},
+    sql::{items, record, statements},
     time::Timestamp,
     values::{Email, MembershipId, MembershipStatus, Name, Role, UserId},
 };
@@ -69,7 +68,7 @@ statements! { "members";
 
     /// Those of several who are active members.
     tenant ARE_ACTIVE = ACTIVE_AMONG, " IN (SELECT i.user_id FROM ", USERS, ")"
-        => ACTIVE_AMONG, sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, sql::AMONG_POSTGRES[1];
+        => ACTIVE_AMONG, crate::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::sql::AMONG_POSTGRES[1];
 }
 
 /// Users as the items of a statement.

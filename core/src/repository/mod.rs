@@ -6,6 +6,7 @@
 pub(crate) mod activity;
 pub mod admin;
 pub mod api_keys;
+mod audience;
 pub mod catalogue;
 pub mod chain;
 pub mod comments;

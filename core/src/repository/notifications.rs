@@ -6,21 +6,24 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{Repository, deliveries, members, mentions::Mention, quotas::Room, tenants};
+use super::{
+    Repository,
+    audience::{Recipient, Told},
+    deliveries, members,
+    quotas::Room,
+};
 use crate::{
     conditional::{Part, Version},
     cursor::{Cursor, Page, PageSize},
-    dispatch::{App, Batch, Outcome, Slot},
+    dispatch::{App, Batch, Slot},
     input::{Leaf, Patch, input},
     json, limits,
     notify::Notice,
     problem::{Code, Problem, Result},
-    sql::{self, arrays, items, looked_through, record, statements},
-    tenant_config::TenantConfig,
+    sql::{arrays, items, looked_through, record, statements},
     time::Timestamp,
     values::{
-        Channel, DeliveryState, Email, EntityId, Enumeration, Name, NotificationId, NotificationKind,
-        ProjectId, UserId,
+        Channel, DeliveryState, Email, EntityId, Enumeration, NotificationId, NotificationKind, UserId,
     },
 };
 
@@ -60,7 +63,7 @@ statements! { "notifications";
 
     /// Several members.
     tenant OF_MEMBERS = RECIPIENTS, ACTIVE, THEY, " IN (SELECT i.user_id FROM ", USERS, ")"
-        => RECIPIENTS, ACTIVE, THEY, sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, sql::AMONG_POSTGRES[1];
+        => RECIPIENTS, ACTIVE, THEY, crate::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::sql::AMONG_POSTGRES[1];
 
     /// One member, who may be suspended: for the change that ends it.
     tenant OF_ANY_MEMBER = RECIPIENTS, " AND m.user_id = ?3";
@@ -70,7 +73,7 @@ statements! { "notifications";
 
     /// For those who are active members.
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE
-        => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE, THEY, sql::AMONG_POSTGRES[0], "recipient_id FROM ", OWN_ITEMS, sql::AMONG_POSTGRES[1];
+        => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE, THEY, crate::sql::AMONG_POSTGRES[0], "recipient_id FROM ", OWN_ITEMS, crate::sql::AMONG_POSTGRES[1];
 
     tenant LIST = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
@@ -167,109 +170,10 @@ pub struct UnreadCount {
     pub unread: i64,
 }
 
-record! {
-    /// Somebody who could be told.
-    pub(super) struct Recipient {
-        user_id: UserId,
-        email: Email,
-        name: Name,
-        muted: Json,
-    }
-}
-
-impl Recipient {
-    fn wants(&self, kind: NotificationKind) -> bool {
-        !muted_kinds(self.muted.clone()).contains(&kind)
-    }
-}
-
 /// What this version does not know cannot be muted in it.
-fn muted_kinds(stored: Json) -> Vec<NotificationKind> {
+pub(super) fn muted_kinds(stored: Json) -> Vec<NotificationKind> {
     let Json::Array(kinds) = stored else { return Vec::new() };
     kinds.into_iter().filter_map(|kind| NotificationKind::from_value(kind).ok()).collect()
-}
-
-/// Who is to be told. Never who acts.
-pub(super) enum Whom<'a> {
-    /// Those who could approve a project.
-    Approvers,
-    /// Who created a project and who submitted it.
-    OfProject(ProjectId),
-    /// One active member.
-    Member(UserId),
-    /// Several active members.
-    Members(&'a [UserId]),
-    /// One member, who will be active when they are told.
-    Reinstated(UserId),
-    /// The members that a text mentions.
-    Mentioned(&'a [Mention]),
-}
-
-/// What was asked to know who is to be told, and how.
-pub(super) struct Audience {
-    recipients: Vec<Slot<Recipient>>,
-    config: Slot<Json>,
-    room: Slot<Room>,
-}
-
-impl Audience {
-    /// Asks for it, in a batch that reads.
-    pub(super) fn ask(batch: &mut Batch<'_>, actor: UserId, whom: &Whom<'_>) -> Self {
-        let actor = || actor.into();
-        let recipients = match whom {
-            Whom::Approvers => vec![batch.add(&APPROVERS, [actor(), limits::RECIPIENTS.into()])],
-            Whom::OfProject(id) => vec![batch.add(&OF_PROJECT, [actor(), (*id).into()])],
-            Whom::Member(id) => vec![batch.add(&OF_MEMBER, [actor(), (*id).into()])],
-            Whom::Members(ids) => {
-                vec![batch.add(&OF_MEMBERS, [actor(), members::as_items(ids).into()])]
-            }
-            Whom::Reinstated(id) => vec![batch.add(&OF_ANY_MEMBER, [actor(), (*id).into()])],
-            Whom::Mentioned(mentions) => mentions
-                .iter()
-                .map(|mention| match mention {
-                    Mention::Id(id) => batch.add(&OF_MEMBER, [actor(), (*id).into()]),
-                    Mention::LocalPart(text) => {
-                        batch.add(&OF_LOCAL_PART, [actor(), text.as_str().into(), limits::NAMESAKES.into()])
-                    }
-                })
-                .collect(),
-        };
-        Self { recipients, config: batch.add(&tenants::CONFIG, []), room: Room::ask(batch) }
-    }
-
-    /// Takes the answer.
-    pub(super) fn take(self, outcome: &mut Outcome) -> Result<Told> {
-        self.take_where(outcome, |_| true)
-    }
-
-    /// Takes the answer, of mentions only for those whose place is wanted.
-    pub(super) fn take_where(self, outcome: &mut Outcome, wanted: impl Fn(usize) -> bool) -> Result<Told> {
-        let mut recipients: Vec<Recipient> = Vec::new();
-        for (_, slot) in self.recipients.into_iter().enumerate().filter(|(place, _)| wanted(*place)) {
-            for recipient in outcome.all(slot)? {
-                if !recipients.iter().any(|known| known.user_id == recipient.user_id) {
-                    recipients.push(recipient);
-                }
-            }
-        }
-        let (config, room) = (outcome.one(self.config)?, outcome.one(self.room)?);
-        Ok(Told { recipients, config: TenantConfig::read(config), room })
-    }
-}
-
-/// Who is to be told, and how.
-pub(super) struct Told {
-    recipients: Vec<Recipient>,
-    config: TenantConfig,
-    room: Room,
-}
-
-impl Told {
-    /// One of them, or nobody.
-    pub(super) fn only(&self, user: UserId) -> &[Recipient] {
-        let found = self.recipients.iter().find(|recipient| recipient.user_id == user);
-        found.map_or(&[], std::slice::from_ref)
-    }
 }
 
 /// The notice as it is put where all see it: with the names of those whom it is for. `None` if it is for one person who

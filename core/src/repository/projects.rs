@@ -8,9 +8,8 @@ use serde_json::{Value as Json, json};
 use super::{
     Repository,
     activity::Event,
-    content, memberships,
-    notifications::{Audience, Whom},
-    search,
+    audience::{Audience, Whom},
+    content, memberships, search,
 };
 use crate::{
     conditional::{Placed, Resource, Version},

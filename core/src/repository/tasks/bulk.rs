@@ -15,11 +15,11 @@ use crate::{
     repository::{
         Repository,
         activity::Event,
+        audience::{Audience, Told, Whom},
         members,
-        notifications::{Audience, Told, Whom},
     },
     search::words,
-    sql::{self, items, statements},
+    sql::{items, statements},
     time::Timestamp,
     values::{ProjectId, ProjectStatus, TaskId, UserId, wire_enum},
 };
@@ -55,15 +55,15 @@ const PATCHED: &str = " WHERE tasks.tenant_id = ?1 AND tasks.project_id = COALES
 
 statements! { "bulk";
     tenant BY_IDS = SELECT, COLUMNS, OF_PROJECT, " IN (SELECT i.id FROM ", TASKS, ")"
-        => SELECT, COLUMNS, OF_PROJECT, sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, sql::AMONG_POSTGRES[1];
+        => SELECT, COLUMNS, OF_PROJECT, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::sql::AMONG_POSTGRES[1];
 
     tenant INSERT_EACH = INSERT, NEW, INTO_OPEN => INSERT, OWN_NEW, INTO_OPEN;
 
     tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, " IN (SELECT i.task FROM ", CHANGED, ")", OPEN
-        => UPDATE, OWN_PATCHES, PATCHED, sql::AMONG_POSTGRES[0], "task FROM ", OWN_CHANGED, sql::AMONG_POSTGRES[1], OPEN;
+        => UPDATE, OWN_PATCHES, PATCHED, crate::sql::AMONG_POSTGRES[0], "task FROM ", OWN_CHANGED, crate::sql::AMONG_POSTGRES[1], OPEN;
 
     tenant DELETE_EACH = "DELETE", OF_PROJECT, " IN (SELECT i.id FROM ", TASKS, ")", OPEN
-        => "DELETE", OF_PROJECT, sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, sql::AMONG_POSTGRES[1], OPEN;
+        => "DELETE", OF_PROJECT, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::sql::AMONG_POSTGRES[1], OPEN;
 }
 
 wire_enum! {

@@ -12,9 +12,8 @@ use self::bulk::{TaskOperation, TaskOutcomes};
 use super::{
     Repository,
     activity::Event,
-    comments, members,
-    notifications::{Audience, Whom},
-    repeat,
+    audience::{Audience, Whom},
+    comments, members, repeat,
 };
 use crate::{
     conditional::{Placed, Resource, Version},

@@ -31,7 +31,7 @@ use crate::{
         members, memberships, quotas,
         tenants::{self, DEFAULT_SLUG, Tenant},
     },
-    sql::{self, arrays, items, record, statements},
+    sql::{arrays, items, record, statements},
     transfer::{Count, Digest, FORM, Import, NewImport, Rows, Totals},
     values::{InvitationId, MembershipId, Role, TenantId, uuid},
 };
@@ -59,13 +59,13 @@ statements! { "import";
 
     /// Those of several names that have arrived: two queries, for no engine goes by both indexes in one.
     tenant ARRIVED = ARRIVALS, "r.name IN (SELECT i.name FROM ", NAMES, ") UNION ALL ", ARRIVALS, "r.also IN (SELECT i.name FROM ", NAMES, ")"
-        => ARRIVALS, "r.name", sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, sql::AMONG_POSTGRES[1], " UNION ALL ",
-        ARRIVALS, "r.also", sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, sql::AMONG_POSTGRES[1];
+        => ARRIVALS, "r.name", crate::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::sql::AMONG_POSTGRES[1], " UNION ALL ",
+        ARRIVALS, "r.also", crate::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::sql::AMONG_POSTGRES[1];
 
     /// The accounts that have one of these ids or addresses.
     global ACCOUNTS = WITH_ID, " IN (SELECT i.id FROM ", PEOPLE, ")", OR_EMAIL, " IN (SELECT i.email FROM ", PEOPLE, ")"
-        => WITH_ID, sql::AMONG_POSTGRES[0], "id FROM ", OWN_PEOPLE, sql::AMONG_POSTGRES[1],
-        OR_EMAIL, sql::AMONG_POSTGRES[0], "email FROM ", OWN_PEOPLE, sql::AMONG_POSTGRES[1];
+        => WITH_ID, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_PEOPLE, crate::sql::AMONG_POSTGRES[1],
+        OR_EMAIL, crate::sql::AMONG_POSTGRES[0], "email FROM ", OWN_PEOPLE, crate::sql::AMONG_POSTGRES[1];
 
     /// What has arrived goes with it.
     tenant DELETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";

@@ -1,0 +1,120 @@
+//! Who is to be told of something, and by which ways.
+
+use serde_json::Value as Json;
+
+use super::{
+    members,
+    mentions::Mention,
+    notifications::{
+        APPROVERS, OF_ANY_MEMBER, OF_LOCAL_PART, OF_MEMBER, OF_MEMBERS, OF_PROJECT, muted_kinds,
+    },
+    quotas::Room,
+    tenants,
+};
+use crate::{
+    dispatch::{Batch, Outcome, Slot},
+    limits,
+    problem::Result,
+    sql::record,
+    tenant_config::TenantConfig,
+    values::{Email, Name, NotificationKind, ProjectId, UserId},
+};
+
+record! {
+    /// Somebody who could be told.
+    pub(super) struct Recipient {
+        pub(super) user_id: UserId,
+        pub(super) email: Email,
+        pub(super) name: Name,
+        muted: Json,
+    }
+}
+
+impl Recipient {
+    pub(super) fn wants(&self, kind: NotificationKind) -> bool {
+        !muted_kinds(self.muted.clone()).contains(&kind)
+    }
+}
+
+/// Who is to be told. Never who acts.
+pub(super) enum Whom<'a> {
+    /// Those who could approve a project.
+    Approvers,
+    /// Who created a project and who submitted it.
+    OfProject(ProjectId),
+    /// One active member.
+    Member(UserId),
+    /// Several active members.
+    Members(&'a [UserId]),
+    /// One member, who will be active when they are told.
+    Reinstated(UserId),
+    /// The members that a text mentions.
+    Mentioned(&'a [Mention]),
+}
+
+/// What was asked to know who is to be told, and how.
+pub(super) struct Audience {
+    recipients: Vec<Slot<Recipient>>,
+    config: Slot<Json>,
+    room: Slot<Room>,
+}
+
+impl Audience {
+    /// Asks for it, in a batch that reads.
+    pub(super) fn ask(batch: &mut Batch<'_>, actor: UserId, whom: &Whom<'_>) -> Self {
+        let actor = || actor.into();
+        let recipients = match whom {
+            Whom::Approvers => vec![batch.add(&APPROVERS, [actor(), limits::RECIPIENTS.into()])],
+            Whom::OfProject(id) => vec![batch.add(&OF_PROJECT, [actor(), (*id).into()])],
+            Whom::Member(id) => vec![batch.add(&OF_MEMBER, [actor(), (*id).into()])],
+            Whom::Members(ids) => {
+                vec![batch.add(&OF_MEMBERS, [actor(), members::as_items(ids).into()])]
+            }
+            Whom::Reinstated(id) => vec![batch.add(&OF_ANY_MEMBER, [actor(), (*id).into()])],
+            Whom::Mentioned(mentions) => mentions
+                .iter()
+                .map(|mention| match mention {
+                    Mention::Id(id) => batch.add(&OF_MEMBER, [actor(), (*id).into()]),
+                    Mention::LocalPart(text) => {
+                        batch.add(&OF_LOCAL_PART, [actor(), text.as_str().into(), limits::NAMESAKES.into()])
+                    }
+                })
+                .collect(),
+        };
+        Self { recipients, config: batch.add(&tenants::CONFIG, []), room: Room::ask(batch) }
+    }
+
+    /// Takes the answer.
+    pub(super) fn take(self, outcome: &mut Outcome) -> Result<Told> {
+        self.take_where(outcome, |_| true)
+    }
+
+    /// Takes the answer, of mentions only for those whose place is wanted.
+    pub(super) fn take_where(self, outcome: &mut Outcome, wanted: impl Fn(usize) -> bool) -> Result<Told> {
+        let mut recipients: Vec<Recipient> = Vec::new();
+        for (_, slot) in self.recipients.into_iter().enumerate().filter(|(place, _)| wanted(*place)) {
+            for recipient in outcome.all(slot)? {
+                if !recipients.iter().any(|known| known.user_id == recipient.user_id) {
+                    recipients.push(recipient);
+                }
+            }
+        }
+        let (config, room) = (outcome.one(self.config)?, outcome.one(self.room)?);
+        Ok(Told { recipients, config: TenantConfig::read(config), room })
+    }
+}
+
+/// Who is to be told, and how.
+pub(super) struct Told {
+    pub(super) recipients: Vec<Recipient>,
+    pub(super) config: TenantConfig,
+    pub(super) room: Room,
+}
+
+impl Told {
+    /// One of them, or nobody.
+    pub(super) fn only(&self, user: UserId) -> &[Recipient] {
+        let found = self.recipients.iter().find(|recipient| recipient.user_id == user);
+        found.map_or(&[], std::slice::from_ref)
+    }
+}
