@@ -29,7 +29,7 @@ const SPANNED: [(&str, &str); 10] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE, DELETE"),
     ("idempotency_keys", "DELETE, SELECT (tenant_id, key_hash, created_at)"),
-    ("imports", "DELETE, SELECT (updated_at)"),
+    ("imports", "DELETE, SELECT (tenant_id, user_id, next_line, updated_at)"),
     ("invitations", "SELECT"),
     ("memberships", "SELECT, INSERT"),
     ("notifications", "DELETE, SELECT (tenant_id, id, read_at)"),
