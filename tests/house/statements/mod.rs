@@ -161,6 +161,29 @@ fn only_searches_and_lists_of_items_have_two_texts() {
     assert!(catalogue().filter(|sql| has_two_texts(sql)).count() >= 5);
 }
 
+/// D1 takes no more, SQLite does.
+const COMPOUND_TERMS: usize = 5;
+
+#[test]
+fn no_union_has_more_terms_than_d1_takes() {
+    for sql in catalogue() {
+        // Of each pair of brackets that is open, how many terms the union in it has so far.
+        let (mut open, mut most) = (vec![1], 1);
+        for word in sql.sqlite.replace('(', " ( ").replace(')', " ) ").split_whitespace() {
+            match (word, open.as_mut_slice()) {
+                ("(", _) => open.push(1),
+                (")", _) => drop(open.pop()),
+                ("UNION", [.., terms]) => {
+                    *terms += 1;
+                    most = most.max(*terms);
+                }
+                _ => {}
+            }
+        }
+        assert!(most <= COMPOUND_TERMS, "{} has a union of {most}: {}", sql.name, sql.sqlite);
+    }
+}
+
 #[test]
 fn the_list_of_global_statements_is_exact() {
     let tables = Tables::read();

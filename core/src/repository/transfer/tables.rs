@@ -163,14 +163,15 @@ pub(super) mod users {
     const UNKNOWN: &str = "users' AND r.content ->> 'known' IS NULL";
 
     statements! { "moved_users";
-        tenant PAGE = "SELECT ", SHOWN, ", 0 AS total FROM users WHERE ?4 > 0 AND id > ?2 AND id IN (SELECT user_id FROM memberships WHERE tenant_id = ?1 \
+        /// Whoever is named anywhere. (D1 takes no more than five SELECTs in one UNION.)
+        tenant PAGE = "SELECT ", SHOWN, ", 0 AS total FROM users WHERE ?4 > 0 AND id > ?2 AND (id IN (SELECT user_id FROM memberships WHERE tenant_id = ?1 \
              UNION SELECT created_by FROM projects WHERE tenant_id = ?1 \
              UNION SELECT submitted_by FROM projects WHERE tenant_id = ?1 \
-             UNION SELECT created_by FROM tasks WHERE tenant_id = ?1 \
-             UNION SELECT author_id FROM comments WHERE tenant_id = ?1 \
+             UNION SELECT created_by FROM tasks WHERE tenant_id = ?1) OR id IN (\
+             SELECT author_id FROM comments WHERE tenant_id = ?1 \
              UNION SELECT invited_by FROM invitations WHERE tenant_id = ?1 \
              UNION SELECT accepted_by FROM invitations WHERE tenant_id = ?1 \
-             UNION SELECT t.created_by FROM tenants t WHERE t.id = ?1) ORDER BY id LIMIT ?3";
+             UNION SELECT t.created_by FROM tenants t WHERE t.id = ?1)) ORDER BY id LIMIT ?3";
 
         tenant CHANGES = "SELECT count(*) AS amount, CAST(COALESCE(sum(u.version), 0) AS bigint) AS changes \
              FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = ?1";
