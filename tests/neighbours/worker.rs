@@ -16,10 +16,12 @@ use bailiwick::{
 };
 use bailiwick_core::{App, Config, Ports, Turned};
 use bailiwick_tests::{
+    PATIENCE,
     backdoor::Backdoor,
     instance,
     targets::{JWT_SECRET, Postgres, Target},
 };
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tempfile::TempDir;
 
 /// A kind of work.
@@ -47,8 +49,12 @@ impl Worker {
                 return Self { backdoor: target.backdoor.clone(), app: None, _kept: (None, None) };
             }
             Backdoor::Sqlite(_) => {
-                let (directory, database, backdoor) = instance::sqlite().await;
-                (database, backdoor, (Some(directory), None))
+                let (directory, database, _) = instance::sqlite().await;
+                // One connection, because cases change the schema: others would see that later.
+                let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+                let options: SqliteConnectOptions = database.parse().expect("a URL");
+                let pool = one.connect_with(options.busy_timeout(PATIENCE)).await.expect("the file");
+                (database, Backdoor::Sqlite(pool), (Some(directory), None))
             }
             Backdoor::Postgres(_) => {
                 let (postgres, database, backdoor) = instance::postgres().await;
