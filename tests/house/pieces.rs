@@ -57,7 +57,8 @@ async fn a_deleted_tenant_goes_piece_by_piece_and_takes_turns() {
         both.sort_unstable();
         both.map(|rows| (ROWS - rows) / PIECE)
     };
-    let remove = async |batches| client.app.remove(batches).await.expect("pieces").whole().expect("pieces").more;
+    let remove =
+        async |batches| client.app.remove(batches).await.expect("pieces").whole().expect("pieces").more;
     assert!(remove(1).await);
     assert_eq!(pieces().await, [2, 1]);
     assert!(remove(2).await);

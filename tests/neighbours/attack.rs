@@ -33,11 +33,7 @@ fn words(length: usize) -> String {
 }
 
 /// A request of the largest kind, and the status of its success.
-pub(crate) async fn largest(
-    route: &'static Route,
-    tenant: &Tenant<'static>,
-    rows: &[Value],
-) -> (Ask, u16) {
+pub(crate) async fn largest(route: &'static Route, tenant: &Tenant<'static>, rows: &[Value]) -> (Ask, u16) {
     let actor = &tenant.owner;
     let mut sample = sample(route, tenant, actor).await;
     if let Some(mut body) = sample.body.take() {

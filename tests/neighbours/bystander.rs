@@ -42,7 +42,8 @@ impl Bystander {
         let post = async |path: &str, body: Value| {
             owner.post(path).tenant(&tenant.id).json(&body).send().await.expect(201).text_at("/id")
         };
-        let project = post("/v1/projects", json!({ "name": "Bridge", "description": "Over the river" })).await;
+        let project =
+            post("/v1/projects", json!({ "name": "Bridge", "description": "Over the river" })).await;
         let tasks = format!("/v1/projects/{project}/tasks");
         let mut task = String::new();
         for number in 0..5 {
@@ -68,9 +69,9 @@ impl Bystander {
         let answer = ask.send().await;
         assert!((200..300).contains(&answer.status), "a bystander's {what} is refused: {answer:?}");
         let number = |name: &str| answer.header(name).and_then(|text| text.parse().ok()).unwrap_or_default();
-        let batches = answer.header("server-timing").and_then(|timing| {
-            timing.split("batches: ").nth(1)?.split('"').next()?.parse().ok()
-        });
+        let batches = answer
+            .header("server-timing")
+            .and_then(|timing| timing.split("batches: ").nth(1)?.split('"').next()?.parse().ok());
         all.push(Seen {
             what,
             visited: number("x-visited"),

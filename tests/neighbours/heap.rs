@@ -30,7 +30,9 @@ pub(crate) async fn make(target: &'static Target) -> Tenant<'static> {
     let into = "deliveries (tenant_id, id, channel, kind, title, body, subject_type, subject_id, state, attempts, \
                 next_attempt_at, created_at)";
     let delivery = |id| {
-        format!("('{of}', '{id}', 'slack', 'approved', 'T', '', 'project', '{id}', 'pending', 0, {NEVER}, {NOW})")
+        format!(
+            "('{of}', '{id}', 'slack', 'approved', 'T', '', 'project', '{id}', 'pending', 0, {NEVER}, {NOW})"
+        )
     };
     insert(backdoor, into, &rows(MANY, delivery)).await;
     // Of what belongs to no tenant, too.

@@ -73,8 +73,16 @@ fn main() -> ExitCode {
     let wanted = |name: &str| wanted.as_ref().is_none_or(|all| all.split(',').any(|one| one == name));
     let places: Vec<&'static Place> = runtime.block_on(async {
         let (sqlite, postgres, edge) = tokio::join!(
-            async { if wanted("native+sqlite") { Some(targets::native_sqlite(ONE_CONNECTION).await) } else { None } },
-            async { if wanted("native+postgres") { Some(targets::native_postgres(&[]).await) } else { None } },
+            async {
+                if wanted("native+sqlite") {
+                    Some(targets::native_sqlite(ONE_CONNECTION).await)
+                } else {
+                    None
+                }
+            },
+            async {
+                if wanted("native+postgres") { Some(targets::native_postgres(&[]).await) } else { None }
+            },
             async { if wanted("edge+d1") { Some(targets::edge_d1(&[]).await) } else { None } },
         );
         let place = |target| {

@@ -34,8 +34,7 @@ async fn read(worker: &Worker, of: &Owned) -> i64 {
 
 async fn oldest_first(place: &'static Place) {
     let worker = worker(place).await;
-    let (attacker, bystander) =
-        (Owned::make(&worker.backdoor).await, Owned::make(&worker.backdoor).await);
+    let (attacker, bystander) = (Owned::make(&worker.backdoor).await, Owned::make(&worker.backdoor).await);
     let older = 2 * AT_ONCE + AT_ONCE / 2;
     attacker.notifications(&worker.backdoor, older, LONG_AGO).await;
     bystander.notifications(&worker.backdoor, 1, "'2024-06-01T00:00:00.000Z'").await;

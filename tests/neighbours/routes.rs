@@ -54,9 +54,9 @@ pub(crate) fn cases() -> Vec<Case> {
         let scene = scene(place).await;
         scene.bystander.visits_no_more("what another one has heaped up", &scene.costs).await;
     });
-    let each = ROUTES.iter().map(|route| {
-        Case::new(format!("routes::beside::{}", route.name), move |place| beside(place, route))
-    });
+    let each = ROUTES
+        .iter()
+        .map(|route| Case::new(format!("routes::beside::{}", route.name), move |place| beside(place, route)));
     std::iter::once(all).chain(each).collect()
 }
 

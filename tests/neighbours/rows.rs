@@ -81,7 +81,9 @@ impl Owned {
         let (tenant, project) = (&self.tenant, self.project(backdoor).await);
         let into = "tasks (tenant_id, id, project_id, title, description, status, created_at, updated_at, version, indexed)";
         let row = |id: String| {
-            format!("('{tenant}', '{id}', '{project}', 'A pier', 'Of it', 'todo', {NOW}, {NOW}, 1, {indexed})")
+            format!(
+                "('{tenant}', '{id}', '{project}', 'A pier', 'Of it', 'todo', {NOW}, {NOW}, 1, {indexed})"
+            )
         };
         let all = rows(count, row);
         let last = all.last().expect("a task").split('\'').nth(3).expect("an id").to_owned();

@@ -1,6 +1,8 @@
 //! Work in the background that is done piece by piece: however much two tenants have waiting, and whatever fails for one, a third
 //! one's is done when each of them has had one step.
 
+use bailiwick_tests::{actors::new_id, backdoor::Backdoor};
+
 use super::{
     Case, Place,
     rows::{NOW, Owned},
@@ -99,6 +101,8 @@ async fn worker(place: &'static Place) -> &'static Worker {
 
 /// Two who have much, of which one came before the third and the other one after it.
 async fn three(worker: &Worker, waiting: Waiting) -> [Owned; 3] {
+    // A process begins anywhere in the order of tenants. From then on it is theirs.
+    worker.round(waiting.work(), 1).await;
     let mut all = Vec::new();
     for count in [waiting.much(), 1, waiting.much()] {
         let tenant = Owned::make(&worker.backdoor).await;
@@ -118,7 +122,9 @@ async fn until_done(worker: &Worker, waiting: Waiting, tenant: &Owned) {
             return;
         }
     }
-    panic!("{waiting:?} of a tenant is not done after {most} rounds in which others have had more than one step");
+    panic!(
+        "{waiting:?} of a tenant is not done after {most} rounds in which others have had more than one step"
+    );
 }
 
 /// What is left goes, so that the next case begins with nothing.
@@ -153,18 +159,19 @@ async fn in_turn(place: &'static Place, waiting: Waiting) {
 
 /// Statements that have each change of a tenant's rows in a table fail, and those that undo it.
 pub(crate) fn fault(worker: &Worker, (table, how): (&str, &str), condition: &str) -> [Vec<String>; 2] {
-    if matches!(worker.backdoor, bailiwick_tests::backdoor::Backdoor::Postgres(_)) {
+    let name = format!("fail_{}", new_id().replace('-', ""));
+    if matches!(worker.backdoor, Backdoor::Postgres(_)) {
         let function = "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \
                         $$ BEGIN RAISE EXCEPTION 'a fault'; END $$";
         let trigger = format!(
-            "CREATE TRIGGER fail BEFORE {how} ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION fail()"
+            "CREATE TRIGGER {name} BEFORE {how} ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION fail()"
         );
-        [vec![function.to_owned(), trigger], vec![format!("DROP TRIGGER fail ON {table}")]]
+        [vec![function.to_owned(), trigger], vec![format!("DROP TRIGGER {name} ON {table}")]]
     } else {
         let trigger = format!(
-            "CREATE TRIGGER fail BEFORE {how} ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, 'a fault'); END"
+            "CREATE TRIGGER {name} BEFORE {how} ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, 'a fault'); END"
         );
-        [vec![trigger], vec!["DROP TRIGGER fail".to_owned()]]
+        [vec![trigger], vec![format!("DROP TRIGGER {name}")]]
     }
 }
 
@@ -184,10 +191,7 @@ async fn beside_a_failure(place: &'static Place, waiting: Waiting) {
         }
     }
     let left = waiting.left(worker, bystander).await;
-    assert!(
-        left == 0 || worker.is_edge(),
-        "{waiting:?} of a tenant waits because another one's fails"
-    );
+    assert!(left == 0 || worker.is_edge(), "{waiting:?} of a tenant waits because another one's fails");
     until_done(worker, waiting, bystander).await;
     let much = i64::try_from(waiting.much()).expect("a number");
     assert_eq!(waiting.left(worker, before).await, much, "{waiting:?}");

@@ -69,22 +69,12 @@ impl Worker {
         })
         .expect("settings");
         let database = AnyDatabase::connect(&config).await.expect("a database");
-        let hasher =
-            HashPool::start(&config, &Arc::new(Metrics::new().expect("metrics"))).expect("threads");
+        let hasher = HashPool::start(&config, &Arc::new(Metrics::new().expect("metrics"))).expect("threads");
         let (http, mailer) =
             (WebClient::new().expect("a client"), AnyMailer::new(&config).expect("a mailer"));
         let limiter = Limiter::new(&config);
-        let ports = Ports::new(
-            database,
-            SystemClock,
-            SystemEntropy,
-            hasher,
-            Ring,
-            http,
-            mailer,
-            limiter,
-            Embedded,
-        );
+        let ports =
+            Ports::new(database, SystemClock, SystemEntropy, hasher, Ring, http, mailer, limiter, Embedded);
         Self { backdoor, app: Some(App::new(config, ports).expect("an app")), _kept: kept }
     }
 

@@ -7,7 +7,6 @@
 
 use std::future::Future;
 
-use serde::Serialize;
 use super::{Repository, repeat};
 use crate::{
     chain::{self, Breach, COLUMNS, Entry, Head, Link},
@@ -18,6 +17,7 @@ use crate::{
     sql::{record, statements},
     values::TenantId,
 };
+use serde::Serialize;
 
 /// Entries that are sealed in one batch, each by a statement of its own.
 const AT_ONCE: u32 = 50;

@@ -95,12 +95,7 @@ pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Turned> {
 }
 
 /// Gives some rows of a tenant their words, and returns how many.
-async fn some(
-    courier: &Courier<'_>,
-    tenant: TenantId,
-    without: &TenantSql,
-    set: &TenantSql,
-) -> Result<Step> {
+async fn some(courier: &Courier<'_>, tenant: TenantId, without: &TenantSql, set: &TenantSql) -> Result<Step> {
     let mut batch = courier.batch(Some(tenant));
     let rows = batch.add::<Waiting, _>(without, [i64::from(AT_ONCE).into()]);
     let rows = courier.run(batch).await?.all(rows)?;

@@ -44,7 +44,11 @@ pub(super) const ALL: &[Case] = &[
     rows("resets::CLAIMED", "@claim, @now", 4),
     rows("resets::PRUNE", "@future, 1000", 5_000),
     rows("retention::DELIVERIES", "@now, 1000", 5_000),
-    all("retention::IMPORTS", "@now, 1000", "What has arrived goes with an import that nobody goes on with, as many rows as one may have at the most."),
+    all(
+        "retention::IMPORTS",
+        "@now, 1000",
+        "What has arrived goes with an import that nobody goes on with, as many rows as one may have at the most.",
+    ),
     rows("retention::NOTIFICATIONS", "@now, 1000", 5_000),
     rows("retention::SLUGS", "@now, 1000", 5_000),
     rows("search::WAITING_PROJECTS", "20, @start", 50),
