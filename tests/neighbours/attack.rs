@@ -22,12 +22,8 @@ const AROUND: usize = 8 * 1024;
 
 /// Words, so many characters of them, each of which is in the index by itself.
 fn words(length: usize) -> String {
-    let mut text = String::with_capacity(length + 8);
-    let mut number = 0;
-    while text.len() < length {
-        text.push_str(&format!("pier{number} "));
-        number += 1;
-    }
+    // None is shorter than six characters, with the blank behind it.
+    let mut text = (0..=length / 6).map(|number| format!("pier{number} ")).collect::<Vec<_>>().concat();
     text.truncate(length);
     text
 }

@@ -17,12 +17,12 @@ const NEVER: &str = "'2100-01-01T00:00:00.000Z'";
 pub(crate) async fn make(target: &'static Target) -> Tenant<'static> {
     let tenant = Tenant::create(target).await;
     let backdoor = &target.backdoor;
-    let owned = Owned { tenant: tenant.id.clone(), owner: tenant.owner.id.clone() };
+    let own = Owned { tenant: tenant.id.clone(), owner: tenant.owner.id.clone() };
     let of = &tenant.id;
-    owned.projects_without_words(backdoor, MANY / 4).await;
-    let task = owned.tasks(backdoor, MANY, 0).await;
-    owned.entries(backdoor, MANY).await;
-    owned.notifications(backdoor, MANY, "NULL").await;
+    own.projects_without_words(backdoor, MANY / 4).await;
+    let task = own.tasks(backdoor, MANY, 0).await;
+    own.entries(backdoor, MANY).await;
+    own.notifications(backdoor, MANY, "NULL").await;
     let owner = &tenant.owner.id;
     let into = "comments (tenant_id, id, task_id, author_id, body, created_at, updated_at, version)";
     let comment = |id| format!("('{of}', '{id}', '{task}', '{owner}', 'A comment', {NOW}, {NOW}, 1)");

@@ -54,7 +54,8 @@ pub(crate) async fn prune(courier: &Courier<'_>) -> Turned {
     for (sql, kept, many) in all {
         match drop_some(courier, sql, kept).await {
             Ok(dropped) => {
-                (turned.rows, turned.more) = (turned.rows + dropped, turned.more || dropped >= many)
+                turned.rows += dropped;
+                turned.more |= dropped >= many;
             }
             Err(problem) => turned.failed = turned.failed.or(Some(problem)),
         }
