@@ -50,11 +50,7 @@ pub mod workflow;
 pub use chain::{Breach, BreachKind, Head};
 pub use config::Config;
 pub use cursor::{Cursor, Page, PageSize};
-pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope, Visitor};
+pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope, Turned, Visitor};
 pub use notify::outbox::{Attempt, Round};
 pub use ports::Ports;
-pub use repository::{
-    chain::{Sealed, Verification},
-    deliveries::Depth,
-    search::Indexed,
-};
+pub use repository::{chain::Verification, deliveries::Depth};

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use bailiwick_core::{App, Attempt, problem::Problem};
+use bailiwick_core::{
+    App, Attempt, Turned,
+    problem::{Problem, Result},
+};
 use serde_json::json;
 use worker::{console_error, console_log};
 
@@ -57,19 +60,15 @@ impl Waiting {
 /// Removes, seals and sends what waits: all of it, or after a request what it may have left.
 pub(crate) async fn work(app: &App, share: Share, waiting: Waiting) {
     let Waiting { entries, deliveries, removals } = waiting;
-    if removals && let Err(problem) = app.remove(share.removed).await {
-        report("removing tenants", &problem);
+    // What is left over has the cron trigger.
+    if removals {
+        told("removing tenants", app.remove(share.removed).await);
     }
     if entries {
-        // What is left over has the cron trigger.
-        if let Err(problem) = app.seal_activity(share.batches).await {
-            report("activity", &problem);
-        }
+        told("activity", app.seal_activity(share.batches).await);
     }
-    if share.indexed > 0
-        && let Err(problem) = app.index(share.indexed).await
-    {
-        report("search", &problem);
+    if share.indexed > 0 {
+        told("search", app.index(share.indexed).await);
     }
     if !deliveries {
         return;
@@ -90,8 +89,13 @@ pub(crate) async fn work(app: &App, share: Share, waiting: Waiting) {
 
 /// Drops what is kept no longer.
 pub(crate) async fn prune(app: &App) {
-    if let Err(problem) = app.prune().await {
-        report("pruning", &problem);
+    told("pruning", Ok(app.prune().await));
+}
+
+/// Tells what went wrong, for all or for one tenant.
+fn told(what: &str, turned: Result<Turned>) {
+    if let Err(problem) = turned.and_then(Turned::whole) {
+        report(what, &problem);
     }
 }
 

@@ -12,6 +12,9 @@ CREATE INDEX released_slugs_released_at_idx ON released_slugs (released_at);
 -- How ids end, under which the words of each tenant are in the index of words: an import chooses its id.
 CREATE INDEX tenants_ending_idx ON tenants (substr(CAST(id AS text), 29));
 
+-- Which tenants have something left to be removed: they take turns, in the order of their ids.
+CREATE INDEX tenants_removal_idx ON tenants (id) WHERE deleted_at IS NOT NULL;
+
 -- What is asked of one member, one project or one state, among however many rows of the tenant.
 CREATE INDEX memberships_role_idx ON memberships (tenant_id, role, id);
 -- (The project stands first, so that nobody takes this index for one of ids and goes through all of the tenant in it; and the one

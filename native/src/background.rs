@@ -4,7 +4,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use bailiwick_core::{App, Config, Indexed, Sealed, problem::Problem};
+use bailiwick_core::{App, Config, Turned, problem::Problem};
 use tokio::{
     sync::{Notify, watch},
     task::{JoinError, JoinSet},
@@ -89,18 +89,18 @@ pub async fn run(
         }
     };
     let prune = {
-        let app = app.clone();
+        let (app, telemetry) = (app.clone(), telemetry.clone());
         move || {
-            let app = app.clone();
-            async move { app.prune().await }
+            let (app, telemetry) = (app.clone(), telemetry.clone());
+            async move { Ok(told(PRUNING, app.prune().await, &telemetry).more) }
         }
     };
     let index = {
-        let app = app.clone();
+        let (app, telemetry) = (app.clone(), telemetry.clone());
         move || {
-            let app = app.clone();
+            let (app, telemetry) = (app.clone(), telemetry.clone());
             async move {
-                let Indexed { rows, more } = app.index(INDEXED).await?;
+                let Turned { rows, more, .. } = told(INDEXING, app.index(INDEXED).await?, &telemetry);
                 if rows > 0 {
                     tracing::info!(rows, more, "projects and tasks were indexed for search");
                 }
@@ -109,16 +109,18 @@ pub async fn run(
         }
     };
     let remove = {
-        let app = app.clone();
+        let (app, telemetry) = (app.clone(), telemetry.clone());
         move || {
-            let app = app.clone();
-            async move { app.remove(REMOVED).await }
+            let (app, telemetry) = (app.clone(), telemetry.clone());
+            async move { Ok(told(REMOVING, app.remove(REMOVED).await?, &telemetry).more) }
         }
     };
+    let told_of = telemetry.clone();
     let seal = move || {
-        let app = app.clone();
+        let (app, telemetry) = (app.clone(), told_of.clone());
         async move {
-            let Sealed { entries, more } = app.seal_activity(BATCHES).await?;
+            let turned = told(SEALING, app.seal_activity(BATCHES).await?, &telemetry);
+            let Turned { rows: entries, more, .. } = turned;
             tracing::debug!(entries, more, "activity was sealed");
             if entries > 0 {
                 tokio::time::sleep(PAUSE).await;
@@ -139,6 +141,14 @@ pub async fn run(
         // Nobody rings: requests leave nothing of this behind.
         cycle(index, Arc::default(), of(INDEXING, 1), telemetry.clone(), stopped),
     );
+}
+
+/// What came of a round, after it was told what went wrong for one tenant.
+fn told(what: &'static str, mut turned: Turned, telemetry: &Telemetry) -> Turned {
+    if let Some(problem) = turned.failed.take() {
+        telemetry.background_failed(what, &problem);
+    }
+    turned
 }
 
 #[derive(Clone, Copy)]

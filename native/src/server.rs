@@ -35,6 +35,7 @@ use crate::{
     background::Bell,
     client_address::TrustedProxies,
     connections::{HEAD_BYTES, Requests, Room, Shares, begins, impatient},
+    database::counted,
     telemetry::Telemetry,
 };
 
@@ -45,9 +46,9 @@ const COMPRESS_FROM_BYTES: u64 = 1024;
 
 /// The service with its layers; the first one listed is the outermost.
 pub fn router(app: &Arc<App>, config: &Config, bell: &Bell, telemetry: &Telemetry) -> Router {
-    Router::new()
-        .fallback(answer)
-        .with_state(app.clone())
+    let answers = Router::new().fallback(answer).with_state(app.clone());
+    let answers = if config.fault_injection { answers.layer(middleware::from_fn(count)) } else { answers };
+    answers
         .layer(RequestBodyLimitLayer::new(READ_AT_MOST_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, config.request_timeout))
         .layer(CatchPanicLayer::new())
@@ -68,6 +69,16 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
         // With an error the client went away, or sends without end; nobody reads this.
         Ok(None) | Err(_) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),
     }
+}
+
+/// For tests of the service itself: tells how much of the database a request visits, if it has `X-Fault: count`.
+async fn count(request: Request, next: Next) -> Response {
+    if request.headers().get("x-fault").is_none_or(|fault| fault != "count") {
+        return next.run(request).await;
+    }
+    let (mut response, visited) = counted(next.run(request)).await;
+    response.headers_mut().insert("x-visited", HeaderValue::from(visited));
+    response
 }
 
 /// Reads a body; `None` if it is too large. What is too much is read all the same, within bounds: a client that is

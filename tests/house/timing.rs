@@ -18,6 +18,10 @@ const SLEEPS: &[(&str, &str)] = &[
     ("tests/native/outbox.rs", "killed at any moment, and a pause before it asks again"),
     ("tests/browser/check.mjs", "a pause before it looks again"),
     ("tests/edge/cost.mjs", "no test: figures"),
+    (
+        "tests/edge/entry.mjs",
+        "a turn of the loop for what goes on behind a response: what it is counts by itself",
+    ),
 ];
 
 /// What compares a time that has passed with one that it may take, and why no outcome hangs on it.

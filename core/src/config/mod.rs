@@ -243,7 +243,8 @@ settings! {
     /// Tell with each answer what it cost, in the header `Server-Timing`: time, and batches of the database.
     Everywhere debug_timing: bool = "DEBUG_TIMING" or "false";
     /// For tests of the service itself: obey the header `X-Fault: panic`, or `panic-after` all was done, or `hold URL`, which
-    /// asks an origin of `OUTBOUND_ALLOW` whether to go on between reading and writing. Never in production.
+    /// asks an origin of `OUTBOUND_ALLOW` whether to go on between reading and writing. And natively `count`, which has the answer
+    /// tell, in `X-Visited`, how much of the database it took. Never in production.
     Everywhere fault_injection: bool = "FAULT_INJECTION" or "false";
 }
 

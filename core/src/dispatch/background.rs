@@ -1,11 +1,11 @@
 //! What is to be done behind the requests, by whoever runs the product: regularly, and soon after a request that asks
 //! for it.
 
-use super::{App, Courier};
+use super::{App, Courier, Turned};
 use crate::{
     notify::outbox,
     problem::Result,
-    repository::{self, chain, deliveries, removal, search},
+    repository::{chain, deliveries, removal, retention, search},
 };
 
 impl App {
@@ -42,8 +42,9 @@ impl App {
     ///
     /// # Errors
     /// The database cannot be asked. What was not sealed is found the next time.
-    pub async fn seal_activity(&self, batches: u32) -> Result<chain::Sealed> {
-        chain::seal(&Courier::new(self), self.waiting.tenants(self.ports.clock.elapsed()), batches).await
+    pub async fn seal_activity(&self, batches: u32) -> Result<Turned> {
+        let look = self.waiting.is_time_to_look(self.ports.clock.elapsed(), self.turns.sealing.is_empty());
+        chain::seal(&Courier::new(self), look, batches).await
     }
 
     /// Whether a request deleted a tenant since this was last asked: time for [`Self::remove`].
@@ -52,25 +53,19 @@ impl App {
     }
 
     /// Removes what is left of tenants that were deleted, in so many batches at the most. To be called in the background:
-    /// after a request that deleted one ([`Self::removals_wait`]), and regularly, for what was left behind. Returns whether
-    /// there is more.
+    /// after a request that deleted one ([`Self::removals_wait`]), and regularly, for what was left behind.
     ///
     /// # Errors
     /// The database cannot be asked. What is left is found the next time.
-    pub async fn remove(&self, batches: u32) -> Result<bool> {
+    pub async fn remove(&self, batches: u32) -> Result<Turned> {
         removal::run(&Courier::new(self), batches).await
     }
 
     /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, imports that nobody
     /// goes on with, resets of passwords that are good no longer, deliveries that were settled, and notifications that were
-    /// read. To be called in the background, now and then. Returns whether there may be more to drop.
-    ///
-    /// # Errors
-    /// The database cannot be asked. It is dropped the next time.
-    pub async fn prune(&self) -> Result<bool> {
-        let courier = Courier::new(self);
-        repository::transfer::import::prune(&courier).await?;
-        repository::retention::prune(&courier).await
+    /// read. To be called in the background, now and then. What cannot be dropped is the next time, and keeps nothing else.
+    pub async fn prune(&self) -> Turned {
+        retention::prune(&Courier::new(self)).await
     }
 
     /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To
@@ -78,7 +73,7 @@ impl App {
     ///
     /// # Errors
     /// The database cannot be asked. What has no words yet is found the next time.
-    pub async fn index(&self, batches: u32) -> Result<search::Indexed> {
+    pub async fn index(&self, batches: u32) -> Result<Turned> {
         search::run(&Courier::new(self), batches).await
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     problem::{Problem, Result},
     reply::Answer,
     sql::{FromRow, GlobalSql, Reach, Rows, Statement, TenantSql, Value},
+    values::TenantId,
 };
 
 /// The place of a statement in its batch, and the type of its rows.
@@ -169,7 +170,9 @@ impl<'a> Batch<'a> {
                     app.waiting.removal();
                 }
                 for written in statements.iter().filter(|statement| statement.sql.records()) {
-                    app.waiting.entry(tenant.filter(|_| written.sql.reach == Reach::Tenant));
+                    let of = tenant.filter(|_| written.sql.reach == Reach::Tenant);
+                    of.inspect(|of| app.turns.sealing.join(TenantId(*of)));
+                    app.waiting.entry(of.is_some());
                 }
                 return Ok(Outcome { rows });
             }

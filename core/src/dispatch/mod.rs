@@ -10,6 +10,7 @@ mod hold;
 mod ids;
 mod memory;
 mod named;
+mod turns;
 mod waiting;
 mod way_out;
 
@@ -29,15 +30,18 @@ pub(crate) use self::{
     doors::{Courier, Login, Pass},
     ids::least_id,
     named::NamedTenant,
+    turns::Step,
 };
 pub use self::{
     doors::{Account, Lobby, Operator, TenantScope, Visitor},
+    turns::Turned,
     way_out::Served,
 };
 use self::{
     hold::Hold,
     ids::Ids,
     memory::Memory,
+    turns::Queues,
     waiting::Waiting,
     way_out::{allow, options, unless_known},
 };
@@ -89,6 +93,8 @@ pub struct App {
     pub(crate) tokens: Tokens,
     ids: Ids,
     waiting: Waiting,
+    /// Which tenant's turn it is at what is done in the background.
+    pub(crate) turns: Queues,
     /// The operator's identity provider, if there is one.
     pub(crate) provider: Option<Provider>,
     router: matchit::Router<Vec<&'static Route>>,
@@ -131,6 +137,7 @@ impl App {
             tokens,
             ids,
             waiting,
+            turns: Queues::default(),
             provider,
             router,
             slugs,

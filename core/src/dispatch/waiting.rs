@@ -9,8 +9,6 @@ use std::{
     time::Duration,
 };
 
-use uuid::Uuid;
-
 /// After so long the database is asked, however much this process knows: others may have left something.
 const LOOK: Duration = Duration::from_mins(1);
 
@@ -19,8 +17,8 @@ pub(super) struct Waiting {
     deliveries: AtomicBool,
     entries: AtomicBool,
     removals: AtomicBool,
-    /// Whose entries, each once; of those written into tenants that only the database knows, nobody's.
-    tenants: Mutex<Vec<Uuid>>,
+    /// Whether some of them were written into tenants that only the database knows.
+    unknown: AtomicBool,
     /// When the database was last to be asked whose entries wait, by the clock's time that has elapsed.
     looked: Mutex<Option<Duration>>,
 }
@@ -41,14 +39,9 @@ impl Waiting {
         self.removals.swap(false, Ordering::Relaxed)
     }
 
-    /// An entry of the activity log was written, into a tenant if it is known which.
-    pub(super) fn entry(&self, tenant: Option<Uuid>) {
-        let (tenant, mut tenants) =
-            (tenant.unwrap_or_default(), self.tenants.lock().unwrap_or_else(PoisonError::into_inner));
-        if !tenants.contains(&tenant) {
-            tenants.push(tenant);
-        }
-        drop(tenants);
+    /// An entry of the activity log was written, into a tenant that is known or not.
+    pub(super) fn entry(&self, known: bool) {
+        self.unknown.fetch_or(!known, Ordering::Relaxed);
         self.entries.store(true, Ordering::Relaxed);
     }
 
@@ -62,18 +55,17 @@ impl Waiting {
         self.entries.swap(false, Ordering::Relaxed)
     }
 
-    /// Takes the tenants that entries were written into. None, if it is time to ask the database, which knows them all.
-    pub(super) fn tenants(&self, now: Duration) -> Vec<Uuid> {
-        let tenants = std::mem::take(&mut *self.tenants.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Whether it is time to ask the database whose entries wait, which knows them all.
+    pub(super) fn is_time_to_look(&self, now: Duration, nobody_waits: bool) -> bool {
+        let unknown = self.unknown.swap(false, Ordering::Relaxed);
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         // Where the platform's clock went back, nobody knows how long ago it was.
         let since = looked.and_then(|looked| now.checked_sub(looked));
-        let due = since.is_none_or(|since| since >= LOOK);
-        if due || tenants.is_empty() || tenants.contains(&Uuid::nil()) {
+        let due = since.is_none_or(|since| since >= LOOK) || unknown || nobody_waits;
+        if due {
             *looked = Some(now);
-            return Vec::new();
         }
-        tenants
+        due
     }
 }
 
@@ -83,10 +75,10 @@ mod tests {
 
     #[test]
     fn the_database_is_asked_at_first_and_every_minute_and_after_a_clock_that_went_back() {
-        let (waiting, tenant) = (Waiting::default(), Uuid::from_u128(7));
+        let waiting = Waiting::default();
         let asked = |seconds| {
-            waiting.entry(Some(tenant));
-            waiting.tenants(Duration::from_secs(seconds)).is_empty()
+            waiting.entry(true);
+            waiting.is_time_to_look(Duration::from_secs(seconds), false)
         };
         for (seconds, expected) in [
             (1000, true),
@@ -99,5 +91,8 @@ mod tests {
         ] {
             assert_eq!(asked(seconds), expected, "{seconds}");
         }
+        assert!(waiting.is_time_to_look(Duration::from_secs(502), true));
+        waiting.entry(false);
+        assert!(asked(503) && !asked(504));
     }
 }

@@ -7,25 +7,20 @@
 
 use std::future::Future;
 
-use serde::Serialize;
-use uuid::Uuid;
-
 use super::{Repository, repeat};
 use crate::{
     chain::{self, Breach, COLUMNS, Entry, Head, Link},
-    dispatch::{Batch, Courier, Operator, Outcome, Slot},
+    dispatch::{Batch, Courier, Operator, Outcome, Slot, Step, Turned},
     input::input,
     limits,
     problem::{Code, Problem, Result},
     sql::{record, statements},
     values::TenantId,
 };
+use serde::Serialize;
 
 /// Entries that are sealed in one batch, each by a statement of its own.
 const AT_ONCE: u32 = 50;
-
-/// Tenants that are looked for at once.
-const TENANTS: i64 = 20;
 
 statements! { "chain";
     tenant HEAD = "SELECT seq, hash FROM activity WHERE tenant_id = ?1 AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1";
@@ -45,10 +40,10 @@ statements! { "chain";
          octet_length(CAST(detail AS text)) AS bytes FROM activity WHERE tenant_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3) p) q \
          WHERE total - bytes < ?4 ORDER BY seq";
 
-    /// Whose entries wait to be sealed. Asked every few seconds, so it must cost nothing: it goes by an index that has
+    /// Whose entries wait to be sealed, behind a tenant. Asked every few seconds, so it must cost nothing: it goes by an index that has
     /// no others, and through that from tenant to tenant, however much one of them has written.
     spanning WAITING = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
-         SELECT (SELECT a.tenant_id FROM activity a WHERE a.seq IS NULL ORDER BY a.tenant_id LIMIT 1) \
+         SELECT (SELECT a.tenant_id FROM activity a WHERE a.seq IS NULL AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
          UNION ALL SELECT (SELECT b.tenant_id FROM activity b WHERE b.seq IS NULL AND b.tenant_id > p.tenant_id \
          ORDER BY b.tenant_id LIMIT 1) FROM owing p WHERE p.tenant_id IS NOT NULL) \
          SELECT tenant_id FROM owing) o WHERE o.tenant_id IS NOT NULL LIMIT ?1";
@@ -61,51 +56,19 @@ record! {
     }
 }
 
-/// What came of sealing once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sealed {
-    /// Entries that were sealed.
-    pub entries: u32,
-    /// Whether more may be waiting.
-    pub more: bool,
+/// Seals what waits, in so many batches at the most; with a look into the database, which knows of all.
+pub(crate) async fn seal(courier: &Courier<'_>, look: bool, batches: u32) -> Result<Turned> {
+    let waiting = look.then_some(&WAITING);
+    courier.app().turns.sealing.round(courier, waiting, batches, |tenant| seal_piece(courier, tenant)).await
 }
 
-/// Seals what waits, in so many batches at the most: of the tenants that were written to, or, where nothing is known of
-/// any, of those that the database knows.
-pub(crate) async fn seal(courier: &Courier<'_>, written: Vec<Uuid>, mut batches: u32) -> Result<Sealed> {
-    let mut done = Sealed::default();
-    let tenants = if written.is_empty() {
-        let mut batch = courier.batch(None);
-        let waiting = batch.add_global::<Uuid, _>(&WAITING, [TENANTS.into()]);
-        let found = courier.run(batch).await?.all(waiting)?;
-        done.more = i64::try_from(found.len()).is_ok_and(|found| found == TENANTS);
-        found
-    } else {
-        written
-    };
-    for tenant in tenants {
-        loop {
-            if batches == 0 {
-                return Ok(Sealed { more: true, ..done });
-            }
-            batches -= 1;
-            match repeat(|| seal_some(courier, TenantId(tenant))).await {
-                Ok(sealed) => {
-                    done.entries += sealed;
-                    if sealed < AT_ONCE {
-                        break;
-                    }
-                }
-                // Others are at it, and may leave something.
-                Err(problem) if problem.code == Code::Conflict => {
-                    done.more = true;
-                    break;
-                }
-                Err(problem) => return Err(problem),
-            }
-        }
+async fn seal_piece(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
+    match repeat(|| seal_some(courier, tenant)).await {
+        Ok(AT_ONCE) => Ok(Step::Some(AT_ONCE)),
+        Ok(sealed) => Ok(Step::Last(sealed)),
+        Err(problem) if problem.code == Code::Conflict => Ok(Step::Busy),
+        Err(problem) => Err(problem),
     }
-    Ok(done)
 }
 
 /// Seals the oldest entries of a tenant that wait, and returns how many.

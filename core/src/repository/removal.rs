@@ -4,7 +4,7 @@
 
 use super::{placeholders, tenants};
 use crate::{
-    dispatch::{Batch, Courier, Operator, Slot},
+    dispatch::{Batch, Courier, Operator, Slot, Step, Turned},
     problem::{Code, Problem, Result},
     sql::{TenantSql, statements},
     values::{TenantId, UserId},
@@ -12,9 +12,6 @@ use crate::{
 
 /// Rows of each table that one batch takes. With ten tables and its placeholders that are 3,300 rows at the most, a fraction of a second's work.
 const PIECE: i64 = 300;
-
-/// Tenants that a round looks at, each of which loses one piece before the first has its next turn.
-const TENANTS: i64 = 20;
 
 /// Deletes some of a tenant's rows.
 macro_rules! piece {
@@ -68,9 +65,11 @@ statements! { "removal";
     /// The same, in the background.
     tenant LAST = GONE;
 
-    /// Those of which something is left, the longest deleted first. Asked every few seconds, so it goes by an index that
-    /// has no others.
-    spanning LEFT = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT ?1";
+    /// Whether something is left of it: others may have removed the last of it.
+    tenant THERE = "SELECT 1 AS there FROM tenants WHERE id = ?1 AND deleted_at IS NOT NULL";
+
+    /// Those of which something is left, behind a tenant. Asked every few seconds, so it goes by an index that has no others.
+    spanning LEFT = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL AND id > ?2 ORDER BY id LIMIT ?1";
 }
 
 /// A tenant's tables, children before their parents. Imports of the same id are the business of those who bring them.
@@ -98,10 +97,11 @@ pub(super) fn begin(batch: &mut Batch<'_>, tenant: TenantId, user: Option<UserId
     batch.add(&ONLY, [])
 }
 
-/// Adds to a batch that a piece of a deleted tenant goes. A row comes if it was the last.
-fn piece(batch: &mut Batch<'_>, tenant: TenantId) -> Slot<TenantId> {
+/// Adds to a batch that a piece of a deleted tenant goes. A row comes if something is left.
+fn piece(batch: &mut Batch<'_>, tenant: TenantId) -> Slot<i64> {
     pieces(batch, tenant);
-    batch.add(&LAST, [])
+    let _: Slot<TenantId> = batch.add(&LAST, []);
+    batch.add(&THERE, [])
 }
 
 fn pieces(batch: &mut Batch<'_>, tenant: TenantId) {
@@ -112,27 +112,15 @@ fn pieces(batch: &mut Batch<'_>, tenant: TenantId) {
     let _: Slot<()> = batch.add(&LIMITS, []);
 }
 
-/// Takes a piece of each deleted tenant, in so many batches at the most. Returns whether something is left.
-pub(crate) async fn run(courier: &Courier<'_>, mut batches: u32) -> Result<bool> {
-    let mut batch = courier.batch(None);
-    let left = batch.add_global::<TenantId, _>(&LEFT, [TENANTS.into()]);
-    let mut tenants = courier.run(batch).await?.all(left)?;
-    while !tenants.is_empty() {
-        let mut left = Vec::new();
-        for tenant in tenants {
-            if batches == 0 {
-                return Ok(true);
-            }
-            batches -= 1;
-            let mut batch = courier.batch(Some(tenant));
-            let last = piece(&mut batch, tenant);
-            if courier.run(batch).await?.optional(last)?.is_none() {
-                left.push(tenant);
-            }
-        }
-        tenants = left;
-    }
-    Ok(false)
+/// Takes pieces of deleted tenants, in so many batches at the most.
+pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Turned> {
+    let step = |tenant| async move {
+        let mut batch = courier.batch(Some(tenant));
+        let left = piece(&mut batch, tenant);
+        let left = courier.run(batch).await?.optional(left)?.is_some();
+        Ok(if left { Step::Some(1) } else { Step::Last(1) })
+    };
+    courier.app().turns.removal.round(courier, Some(&LEFT), batches, step).await
 }
 
 impl Operator {
@@ -143,8 +131,8 @@ impl Operator {
         let mut gone = self.run(batch).await?.optional(last)?.is_some();
         while !gone {
             let mut batch = self.batch_in(tenant);
-            let last = piece(&mut batch, tenant);
-            gone = self.run(batch).await?.optional(last)?.is_some();
+            let left = piece(&mut batch, tenant);
+            gone = self.run(batch).await?.optional(left)?.is_none();
         }
         Ok(())
     }

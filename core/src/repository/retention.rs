@@ -1,10 +1,10 @@
 //! What of tenants is kept for a time after it was done with: deliveries that were settled, notifications that were read,
-//! slugs that were given up.
+//! slugs that were given up. And of those who bring one in, what they have not gone on with.
 
 use std::time::Duration;
 
 use crate::{
-    dispatch::Courier,
+    dispatch::{Courier, Turned},
     limits,
     problem::Result,
     repository::{idempotency, resets},
@@ -12,9 +12,16 @@ use crate::{
 };
 
 /// Rows that are dropped in one transaction: a few years of them at once would keep others waiting.
-const AT_ONCE: usize = 1_000;
+const AT_ONCE: u32 = 1_000;
 
 statements! { "retention";
+    /// Drops imports to which nothing was added since the time that is given, with what has arrived of them: oldest first, and
+    /// none after so many of these rows.
+    spanning IMPORTS = "DELETE FROM imports WHERE (tenant_id, user_id) IN (SELECT i.tenant_id, i.user_id FROM (\
+         SELECT p.tenant_id, p.user_id, sum(p.next_line + 1) OVER (ORDER BY p.updated_at, p.tenant_id, p.user_id) - p.next_line AS first \
+         FROM (SELECT m.tenant_id, m.user_id, m.next_line, m.updated_at FROM imports m WHERE m.updated_at <= ?1 \
+         ORDER BY m.updated_at LIMIT ?2) p) i WHERE i.first <= ?2) RETURNING 1 AS dropped";
+
     /// Drops deliveries that were sent or given up before the time that is given, oldest first and so many at the most.
     spanning DELIVERIES = "DELETE FROM deliveries WHERE (tenant_id, id) IN (SELECT d.tenant_id, d.id FROM deliveries d \
          WHERE d.state <> 'pending' AND d.next_attempt_at <= ?1 ORDER BY d.next_attempt_at LIMIT ?2) RETURNING 1 AS dropped";
@@ -29,23 +36,37 @@ statements! { "retention";
          WHERE r.released_at <= ?1 ORDER BY r.released_at LIMIT ?2) RETURNING 1 AS dropped";
 }
 
-/// Drops what was done with long enough ago: some of it. Returns whether there may be more.
-pub(crate) async fn prune(courier: &Courier<'_>) -> Result<bool> {
+/// Drops what was done with long enough ago: some of it. What fails keeps nothing else from being dropped.
+pub(crate) async fn prune(courier: &Courier<'_>) -> Turned {
     let config = &courier.app().config;
     let answers = Duration::from_hours(limits::IDEMPOTENCY_HOURS);
-    let of_tenants = drop_some(courier, &idempotency::PRUNE, answers).await?;
-    let of_accounts = drop_some(courier, &idempotency::PRUNE_OF_ACCOUNTS, answers).await?;
-    let resets = drop_some(courier, &resets::PRUNE, Duration::ZERO).await?;
-    let deliveries = drop_some(courier, &DELIVERIES, config.outbox_retention).await?;
-    let notifications = drop_some(courier, &NOTIFICATIONS, config.notification_retention).await?;
-    let slugs = drop_some(courier, &SLUGS, Duration::from_hours(24 * limits::SLUG_DAYS)).await?;
-    Ok([of_tenants, of_accounts, resets, deliveries, notifications, slugs].contains(&true))
+    let all = [
+        // Of imports a few may be many rows: there may be more as long as there were any.
+        (&IMPORTS, Duration::from_hours(limits::IMPORT_HOURS), 1),
+        (&idempotency::PRUNE, answers, AT_ONCE),
+        (&idempotency::PRUNE_OF_ACCOUNTS, answers, AT_ONCE),
+        (&resets::PRUNE, Duration::ZERO, AT_ONCE),
+        (&DELIVERIES, config.outbox_retention, AT_ONCE),
+        (&NOTIFICATIONS, config.notification_retention, AT_ONCE),
+        (&SLUGS, Duration::from_hours(24 * limits::SLUG_DAYS), AT_ONCE),
+    ];
+    let mut turned = Turned::default();
+    for (sql, kept, many) in all {
+        match drop_some(courier, sql, kept).await {
+            Ok(dropped) => {
+                turned.rows += dropped;
+                turned.more |= dropped >= many;
+            }
+            Err(problem) => turned.failed = turned.failed.or(Some(problem)),
+        }
+    }
+    turned
 }
 
-async fn drop_some(courier: &Courier<'_>, sql: &GlobalSql, kept: Duration) -> Result<bool> {
+async fn drop_some(courier: &Courier<'_>, sql: &GlobalSql, kept: Duration) -> Result<u32> {
     let before = courier.app().now().minus(kept);
     let mut batch = courier.batch(None);
-    let most = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-    let dropped = batch.add_global::<i64, _>(sql, [before.into(), most.into()]);
-    Ok(courier.run(batch).await?.all(dropped)?.len() >= AT_ONCE)
+    let dropped = batch.add_global::<i64, _>(sql, [before.into(), i64::from(AT_ONCE).into()]);
+    let dropped = courier.run(batch).await?.all(dropped)?.len();
+    Ok(u32::try_from(dropped).unwrap_or(u32::MAX))
 }

@@ -7,7 +7,7 @@
 use uuid::Uuid;
 
 use crate::{
-    dispatch::{Courier, Slot},
+    dispatch::{Courier, Slot, Step, Turned},
     problem::Result,
     search::index,
     sql::{TenantSql, record, statements},
@@ -42,16 +42,16 @@ pub(super) const TASKS_POSTGRES: [&str; 2] = [" AND id = ANY (ARRAY(SELECT match
 const AT_ONCE: u32 = 50;
 
 statements! { "search";
-    /// Whose projects wait for their words. Asked every few seconds, so it must cost nothing: it goes by an index that
+    /// Whose projects wait for their words, behind a tenant. Asked every few seconds, so it must cost nothing: it goes by an index that
     /// has no others, and through that from tenant to tenant, however much waits of one.
     spanning WAITING_PROJECTS = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
-         SELECT (SELECT a.tenant_id FROM projects a WHERE a.indexed = 0 ORDER BY a.tenant_id LIMIT 1) \
+         SELECT (SELECT a.tenant_id FROM projects a WHERE a.indexed = 0 AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
          UNION ALL SELECT (SELECT b.tenant_id FROM projects b WHERE b.indexed = 0 AND b.tenant_id > p.tenant_id \
          ORDER BY b.tenant_id LIMIT 1) FROM owing p WHERE p.tenant_id IS NOT NULL) \
          SELECT tenant_id FROM owing) o WHERE o.tenant_id IS NOT NULL LIMIT ?1";
 
     spanning WAITING_TASKS = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
-         SELECT (SELECT a.tenant_id FROM tasks a WHERE a.indexed = 0 ORDER BY a.tenant_id LIMIT 1) \
+         SELECT (SELECT a.tenant_id FROM tasks a WHERE a.indexed = 0 AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
          UNION ALL SELECT (SELECT b.tenant_id FROM tasks b WHERE b.indexed = 0 AND b.tenant_id > p.tenant_id \
          ORDER BY b.tenant_id LIMIT 1) FROM owing p WHERE p.tenant_id IS NOT NULL) \
          SELECT tenant_id FROM owing) o WHERE o.tenant_id IS NOT NULL LIMIT ?1";
@@ -79,44 +79,24 @@ record! {
     }
 }
 
-/// What came of indexing once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Indexed {
-    /// Projects and tasks that got their words.
-    pub rows: u32,
-    /// Whether more may be waiting.
-    pub more: bool,
-}
-
-/// Gives what waits its words, in so many batches at the most.
-pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Indexed> {
-    let mut batch = courier.batch(None);
-    let slots = [&WAITING_PROJECTS, &WAITING_TASKS]
-        .map(|waiting| batch.add_global::<Uuid, _>(waiting, [i64::from(batches).into()]));
-    let mut outcome = courier.run(batch).await?;
-    let (mut done, mut left) = (Indexed::default(), batches);
-    for (slot, (without, set)) in
-        slots.into_iter().zip([(&PROJECTS_WITHOUT, &INDEX_PROJECT), (&TASKS_WITHOUT, &INDEX_TASK)])
-    {
-        for tenant in outcome.all(slot)? {
-            loop {
-                if left == 0 {
-                    return Ok(Indexed { more: true, ..done });
-                }
-                left -= 1;
-                let rows = some(courier, TenantId(tenant), without, set).await?;
-                done.rows += rows;
-                if rows < AT_ONCE {
-                    break;
-                }
-            }
-        }
-    }
-    Ok(Indexed { more: left == 0, ..done })
+/// Gives what waits its words, in so many batches at the most, of which tasks have as many as projects leave, at least a half.
+pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Turned> {
+    let turns = &courier.app().turns;
+    let step = |tenant| some(courier, tenant, &PROJECTS_WITHOUT, &INDEX_PROJECT);
+    let half = batches.div_ceil(2);
+    let projects = turns.project_words.round(courier, Some(&WAITING_PROJECTS), half, step).await?;
+    let step = |tenant| some(courier, tenant, &TASKS_WITHOUT, &INDEX_TASK);
+    let rest = if projects.rows > 0 { batches - half } else { batches };
+    let tasks = turns.task_words.round(courier, Some(&WAITING_TASKS), rest, step).await?;
+    Ok(Turned {
+        rows: projects.rows + tasks.rows,
+        more: projects.more || tasks.more,
+        failed: projects.failed.or(tasks.failed),
+    })
 }
 
 /// Gives some rows of a tenant their words, and returns how many.
-async fn some(courier: &Courier<'_>, tenant: TenantId, without: &TenantSql, set: &TenantSql) -> Result<u32> {
+async fn some(courier: &Courier<'_>, tenant: TenantId, without: &TenantSql, set: &TenantSql) -> Result<Step> {
     let mut batch = courier.batch(Some(tenant));
     let rows = batch.add::<Waiting, _>(without, [i64::from(AT_ONCE).into()]);
     let rows = courier.run(batch).await?.all(rows)?;
@@ -129,5 +109,5 @@ async fn some(courier: &Courier<'_>, tenant: TenantId, without: &TenantSql, set:
     if count > 0 {
         courier.run(batch).await?;
     }
-    Ok(count)
+    Ok(if count < AT_ONCE { Step::Last(count) } else { Step::Some(count) })
 }

@@ -12,7 +12,7 @@ use sqlx::sqlite::LockedSqliteHandle;
 use tokio::time::Instant;
 
 /// Steps of SQLite's virtual machine between two looks at the clock: a fraction of a millisecond.
-const STEPS: i32 = 10_000;
+pub(super) const STEPS: i32 = 10_000;
 
 /// That nothing which has its time is running.
 const NEVER: u64 = u64::MAX;
@@ -26,27 +26,39 @@ fn now() -> u64 {
 
 /// When the statement of one connection must have ended.
 #[derive(Clone, Debug)]
-pub(super) struct Deadline(Arc<AtomicU64>);
+pub(super) struct Deadline {
+    until: Arc<AtomicU64>,
+    /// How often the engine has asked.
+    looks: Arc<AtomicU64>,
+}
 
 impl Default for Deadline {
     fn default() -> Self {
-        Self(Arc::new(AtomicU64::new(NEVER)))
+        Self { until: Arc::new(AtomicU64::new(NEVER)), looks: Arc::default() }
     }
 }
 
 impl Deadline {
-    /// Has the engine interrupt what is still running then. What it does without steps of its virtual machine, such as to
+    /// Has the engine ask after so many steps each, and interrupt what is still running then. What it does without steps of its virtual machine, such as to
     /// wait for the disk, it does not interrupt.
-    pub(super) fn watch(&self, handle: &mut LockedSqliteHandle<'_>) {
-        let until = self.0.clone();
-        handle.set_progress_handler(STEPS, move || now() < until.load(Ordering::Relaxed));
+    pub(super) fn watch(&self, handle: &mut LockedSqliteHandle<'_>, steps: i32) {
+        let Self { until, looks } = self.clone();
+        handle.set_progress_handler(steps, move || {
+            looks.fetch_add(1, Ordering::Relaxed);
+            now() < until.load(Ordering::Relaxed)
+        });
+    }
+
+    /// How often the engine has asked so far.
+    pub(super) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Waits for a statement, for which the engine has so much time. If nobody waits for it any more, it is interrupted as
     /// well.
     pub(super) async fn within<T>(&self, time: Duration, statement: impl Future<Output = T>) -> T {
         let time = time.as_millis().try_into().unwrap_or(NEVER);
-        self.0.store(now().saturating_add(time), Ordering::Relaxed);
+        self.until.store(now().saturating_add(time), Ordering::Relaxed);
         let mut running = Running { deadline: self, then: 0 };
         let done = statement.await;
         running.then = NEVER;
@@ -55,7 +67,7 @@ impl Deadline {
 
     /// What is asked from now on has no end.
     pub(super) fn lift(&self) {
-        self.0.store(NEVER, Ordering::Relaxed);
+        self.until.store(NEVER, Ordering::Relaxed);
     }
 }
 
@@ -68,6 +80,6 @@ struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.deadline.0.store(self.then, Ordering::Relaxed);
+        self.deadline.until.store(self.then, Ordering::Relaxed);
     }
 }

@@ -6,6 +6,7 @@ mod held;
 mod postgres;
 mod roles;
 mod sqlite;
+mod visited;
 
 use std::path::Path;
 
@@ -19,7 +20,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
 };
 
-pub use self::{examine::Condition, postgres::Postgres, sqlite::Sqlite};
+pub use self::{examine::Condition, postgres::Postgres, sqlite::Sqlite, visited::counted};
 
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");

@@ -30,10 +30,14 @@ use sqlx::{
 };
 use time::OffsetDateTime;
 
-use super::{check, held::Held};
+use super::{check, held::Held, visited};
 
 /// How often a batch is tried that only serialisation keeps from being committed.
 const ATTEMPTS: u32 = 12;
+
+/// Rows of tables and entries of indexes that this session has visited and not told of yet.
+const VISITED: &str = "SELECT COALESCE(sum(pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid)), 0)::bigint \
+     AS visited FROM pg_class c WHERE c.relkind IN ('r', 'i') AND c.relnamespace = 'public'::regnamespace";
 
 /// A pool of connections to a Postgres server.
 #[derive(Clone)]
@@ -216,7 +220,8 @@ async fn transact(
     let reads = statements.iter().all(|statement| statement.sql.reads);
     let first = statements.iter().find_map(Held::needed);
     // Between preparing and running one, only a transaction keeps what is behind the connection.
-    if let ([statement], true, None, true) = (statements, reads, first, prepared) {
+    let counting = visited::is_wanted();
+    if let ([statement], true, None, true, false) = (statements, reads, first, prepared, counting) {
         return Ok(vec![run(connection, 0, statement, prepared).await?]);
     }
     let begin = if reads {
@@ -229,6 +234,7 @@ async fn transact(
     let mut held = first.unwrap_or(Held::Nothing);
     let set = if held == Held::Nothing { String::new() } else { Held::Nothing.turned_into(held) };
     connection.execute(raw_sql(AssertSqlSafe(format!("{begin}; {set}")))).await?;
+    let before = if counting { visited_by(connection).await? } else { 0 };
     let mut all = Vec::with_capacity(statements.len());
     for (index, statement) in statements.iter().enumerate() {
         if let Some(needed) = Held::needed(statement).filter(|needed| *needed != held) {
@@ -237,12 +243,19 @@ async fn transact(
         }
         all.push(run(connection, index, statement, prepared).await?);
     }
+    let after = if counting { visited_by(connection).await? } else { 0 };
     connection.execute("COMMIT").await.map_err(|error| match Failure::from(error) {
         // Whether it was committed is unknown.
         Failure::Dead(error) if !reads => Failure::Final(error),
         failure => failure,
     })?;
+    visited::add(after.saturating_sub(before));
     Ok(all)
+}
+
+async fn visited_by(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let visited: i64 = sqlx::query(VISITED).persistent(false).fetch_one(connection).await?.try_get(0)?;
+    Ok(visited.unsigned_abs())
 }
 
 impl Database for Postgres {

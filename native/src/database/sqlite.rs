@@ -16,7 +16,11 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous},
 };
 
-use super::{State, check, deadline::Deadline, failed, unusable};
+use super::{
+    State, check,
+    deadline::{Deadline, STEPS},
+    failed, unusable, visited,
+};
 
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -58,6 +62,12 @@ impl Link {
         self.deadline.lift();
         &mut self.connection
     }
+
+    /// From now on each step of the engine is counted, or only those at which it looks at the clock.
+    async fn count(&mut self, each: bool) -> Result<(), sqlx::Error> {
+        self.deadline.watch(&mut self.connection.lock_handle().await?, if each { 1 } else { STEPS });
+        Ok(())
+    }
 }
 
 impl Manager for Connector {
@@ -67,7 +77,7 @@ impl Manager for Connector {
     async fn create(&self) -> Result<Link, sqlx::Error> {
         let mut connection = patiently(|| self.options.connect()).await?;
         let deadline = Deadline::default();
-        deadline.watch(&mut connection.lock_handle().await?);
+        deadline.watch(&mut connection.lock_handle().await?, STEPS);
         Ok(Link { connection, deadline, under_way: false })
     }
 
@@ -254,15 +264,24 @@ impl Database for Sqlite {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
         let reads = statements.iter().all(|statement| statement.sql.reads);
         let mut link = self.acquire(reads).await.map_err(failure)?;
-        link.under_way = true;
-        if let ([statement], true) = (statements, reads) {
-            let done = run(&mut link, 0, statement, self.time).await;
-            link.under_way = false;
-            return Ok(vec![done?]);
+        let counting = visited::is_wanted();
+        if counting {
+            link.count(true).await.map_err(failure)?;
         }
-        let begin = if reads { "BEGIN" } else { "BEGIN IMMEDIATE" };
-        let done = transact(&mut link, begin, statements, self.time).await;
+        let before = link.deadline.looks();
+        link.under_way = true;
+        let done = if let ([statement], true) = (statements, reads) {
+            let done = run(&mut link, 0, statement, self.time).await;
+            done.map(|rows| vec![rows]).map_err(|error| Failed { error, sound: true })
+        } else {
+            let begin = if reads { "BEGIN" } else { "BEGIN IMMEDIATE" };
+            transact(&mut link, begin, statements, self.time).await
+        };
         link.under_way = false;
+        if counting {
+            visited::add(link.deadline.looks() - before);
+            link.count(false).await.map_err(failure)?;
+        }
         match done {
             Ok(all) => Ok(all),
             Err(Failed { error, sound }) => {

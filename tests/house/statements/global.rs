@@ -96,11 +96,6 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("tenants", "SUBSTR(CAST(id AS TEXT), 29) = SUBSTR(CAST(?1 AS TEXT), 29)")],
     },
     Global {
-        name: "import::PRUNE",
-        why: "Imports that nobody goes on with are dropped by one task, which no request reaches; it learns nothing of them.",
-        by: &[("imports", "updated_at <= ?1")],
-    },
-    Global {
         name: "memberships::INSERT_FOR_CLAIM",
         why: "It makes a user the owner of the tenant `default`, if they have just claimed it.",
         by: &[("t", "t.slug = 'default'"), ("t", "t.created_by = ?1")],
@@ -151,6 +146,11 @@ pub(super) const GLOBAL: &[Global] = &[
             ("d", "d.state <> 'pending'"),
             ("d", "d.next_attempt_at <= ?1"),
         ],
+    },
+    Global {
+        name: "retention::IMPORTS",
+        why: "Imports that nobody goes on with are dropped by one task, which no request reaches; it learns only how many.",
+        by: &[("imports", "(tenant_id, user_id) IN (SELECT .."), ("m", "m.updated_at <= ?1")],
     },
     Global {
         name: "retention::NOTIFICATIONS",

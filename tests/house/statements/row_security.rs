@@ -59,7 +59,7 @@ impl Arguments {
         json!({
             "id": ID, "user_id": ID, "entity_id": ID, "assignee_id": ID, "recipient_id": ID, "subject_id": ID,
             "task": ID, "title": "x", "body": "x", "description": "x", "status": "todo", "priority": "normal",
-            "channel": "email", "kind": "x", "action": "x", "entity_type": "x", "subject_type": "x", "detail": {},
+            "channel": "email", "state": "pending", "kind": "x", "action": "x", "entity_type": "x", "subject_type": "x", "detail": {},
             "new_title": "y", "assigns": 0, "dates": 0, "line": 5, "name": "x", "content": {}, "email": "x",
         })
     }

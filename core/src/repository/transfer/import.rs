@@ -7,7 +7,6 @@
 use std::{
     collections::{BTreeSet, HashSet},
     future::Future,
-    time::Duration,
 };
 
 use serde_json::Value as Json;
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::{
     App,
-    dispatch::{Account, Batch, Courier, Operator, Outcome, Slot},
+    dispatch::{Account, Batch, Operator, Outcome, Slot},
     input::{Fault, FaultCode},
     json, limits,
     notify::SLACK_HOSTS,
@@ -73,9 +72,6 @@ statements! { "import";
     /// The same, if it is all that there must be.
     tenant COMPLETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?3 AND digest = ?4 \
          AND by_operator = ?5";
-
-    /// What nobody has gone on with for long.
-    spanning PRUNE = "DELETE FROM imports WHERE updated_at <= ?1";
 }
 
 record! {
@@ -437,14 +433,6 @@ impl Stored {
         let state = state.ok_or_else(|| Problem::internal("the state of an import cannot be read"))?;
         Ok((state, self.next, Digest::stored(self.digest)))
     }
-}
-
-/// Drops the imports that nobody has gone on with for long.
-pub(crate) async fn prune(courier: &Courier<'_>) -> Result<()> {
-    let before = courier.app().now().minus(Duration::from_hours(limits::IMPORT_HOURS));
-    let mut batch = courier.batch(None);
-    let _: Slot<()> = batch.add_global(&PRUNE, [before.into()]);
-    courier.run(batch).await.map(drop)
 }
 
 /// Tenants that somebody brings in.
