@@ -197,13 +197,13 @@ def logins(_):
 
 
 ATTACKS = {
-    "C1 tasks of which somebody is told by mail": told,
-    "C1 long comments with a mention": comments,
-    "C2 an entry with 20,000 members": detail(False),
-    "C2 a deep entry": detail(True),
-    "C3 export, verification and activity": reads("/v1/admin/export", "/v1/admin/activity/verify", "/v1/admin/activity?limit=100"),
-    "C4 an import finished in vain": finish,
-    "C5 imports, one after the other": moving,
+    "tasks of which somebody is told by mail": told,
+    "long comments with a mention": comments,
+    "an entry with 20,000 members": detail(False),
+    "a deep entry": detail(True),
+    "export, verification and activity": reads("/v1/admin/export", "/v1/admin/activity/verify", "/v1/admin/activity?limit=100"),
+    "an import finished in vain": finish,
+    "imports, one after the other": moving,
     "tasks with long texts, 100 at once": bulk,
     "searches that find all": reads("/v1/tasks?q=p&limit=100", "/v1/projects?q=a&limit=100"),
     "tenants made, filled and deleted": deletion,
