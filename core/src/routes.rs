@@ -164,7 +164,7 @@ routes! {
     /// Read a member.
     GET    "/v1/members/{user_id}",             Member(Viewer),    1, [],                                members::get;
     /// Change a member's role, suspend or reinstate them.
-    PATCH  "/v1/members/{user_id}",             InPerson(Owner),   2, [LastOwner, InvitationRequired, Conflict], members::update;
+    PATCH  "/v1/members/{user_id}",             InPerson(Owner),   2, [LastOwner, InvitationRequired, LimitReached, Conflict], members::update;
     /// Remove a member.
     DELETE "/v1/members/{user_id}",             InPerson(Owner),   1, [LastOwner],                       members::remove;
 

@@ -182,6 +182,8 @@ async fn fill(tenant: &Tenant<'_>) {
     tenant.api_key(&tenant.member.id).await;
     tenant.notification(&tenant.member.id).await;
     tenant.dead_delivery().await;
+    let limit = format!("INSERT INTO limits (tenant_id, name, most) VALUES ('{}', 'members', 10)", tenant.id);
+    tenant.owner.target.backdoor.sql(&limit).await;
     let assign = json!({ "assignee_id": tenant.member.id });
     let path = format!("/v1/tasks/{task}");
     tenant.owner.patch(&path).tenant(&tenant.id).json(&assign).send().await.expect(200);

@@ -19,6 +19,7 @@ crate::cases!("quotas":
     what_there_is_no_room_for_is_given_up_and_can_be_tried_anew,
     no_more_is_mailed_in_a_day_than_may_be,
     an_account_owns_no_more_tenants_than_it_may,
+    who_takes_a_placeholders_place_is_not_one_more,
     an_account_has_no_more_imports_under_way_than_it_may,
 );
 
@@ -256,19 +257,54 @@ async fn an_account_owns_no_more_tenants_than_it_may(target: &'static Target) {
     owner.delete(&format!("/v1/tenant?confirm={slug}")).tenant(&id).send().await.expect(204);
     create().await.expect(201);
     create().await.problem(403, "limit_reached");
+    // Nor is one handed over to who has as many.
+    let other = Tenant::create(target).await;
+    other.admit(&owner, "manager").await;
+    let path = format!("/v1/members/{}", owner.id);
+    let hand_over = || other.owner.patch(&path).tenant(&other.id).json(&json!({ "role": "owner" })).send();
+    hand_over().await.problem(403, "limit_reached");
+    let last = owner.get("/v1/tenants?limit=2").send().await.expect(200);
+    let (id, slug) = (last.text_at("/data/1/id"), last.text_at("/data/1/slug"));
+    owner.delete(&format!("/v1/tenant?confirm={slug}")).tenant(&id).send().await.expect(204);
+    hand_over().await.expect(200);
+}
+
+async fn who_takes_a_placeholders_place_is_not_one_more(target: &'static Target) {
+    let (tenant, guest) = tokio::join!(Tenant::create(target), Actor::register(target, "guest"));
+    let placeholder = new_id();
+    let time = "'2026-01-01T00:00:00.000Z'";
+    for sql in [
+        format!(
+            "INSERT INTO users (id, email, imported_into, imported_email, name, password_hash, created_at, updated_at, version) \
+             VALUES ('{placeholder}', '{placeholder}@unclaimed.invalid', '{}', '{}', 'P', '', {time}, {time}, 1)",
+            tenant.id, guest.email
+        ),
+        format!(
+            "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version, imported_at) \
+             VALUES ('{}', '{}', '{placeholder}', 'member', 'suspended', {time}, {time}, 1, {time})",
+            tenant.id,
+            new_id()
+        ),
+    ] {
+        target.backdoor.sql(&sql).await;
+    }
+    limit(&tenant, "members", 5).await;
+    let token = invite(&tenant, &guest.email).await.expect(201).text_at("/token");
+    accept(&guest, &token).await.expect(200);
+    assert_eq!(usage(&tenant, "members").await, (5, 5));
 }
 
 async fn an_account_has_no_more_imports_under_way_than_it_may(target: &'static Target) {
     let (one, other) = tokio::join!(Actor::register(target, "one"), Actor::register(target, "other"));
-    let ids: Vec<_> = (0..11).map(|_| new_id()).collect();
+    let ids: Vec<_> = (0..101).map(|_| new_id()).collect();
     let begin = |by: &Actor<'_>, id: &str| by.post("/v1/imports").json(&import_head(id)).send();
-    for id in &ids[..10] {
+    for id in &ids[..100] {
         begin(&one, id).await.expect(200);
     }
-    begin(&one, &ids[10]).await.problem(403, "limit_reached");
+    begin(&one, &ids[100]).await.problem(403, "limit_reached");
     // One that is under way goes on, and others have theirs.
     begin(&one, &ids[0]).await.expect(200);
-    begin(&other, &ids[10]).await.expect(200);
+    begin(&other, &ids[100]).await.expect(200);
     one.delete(&format!("/v1/imports/{}", ids[0])).send().await.expect(204);
     let another = new_id();
     begin(&one, &another).await.expect(200);

@@ -176,7 +176,7 @@ settings! {
     /// Tenants that one account owns.
     Everywhere limit_tenants: Most = "LIMIT_TENANTS" or "100";
     /// Imports that one account has under way.
-    Everywhere limit_imports: Most = "LIMIT_IMPORTS" or "10";
+    Everywhere limit_imports: Most = "LIMIT_IMPORTS" or "100";
     /// How emails are sent: `console` writes them into the log (for development: tokens, too),
     /// `smtp` (natively only) hands them to `SMTP_URL`,
     /// `http` posts them as JSON to `EMAIL_API_URL`.

@@ -345,8 +345,9 @@ pub(super) fn accept(batch: &mut Batch<'_>, app: &App, token: &InvitationToken, 
     let membership = MembershipId(app.new_id()?);
     let arguments = [id.into(), membership.into(), user.into(), now.into()];
     let _: Slot<()> = batch.require(&JOIN, arguments, Problem::new(Code::AlreadyMember));
-    quotas::require(batch, Quota::Members);
     placeholders::adopt(batch, token.tenant, user);
+    // Whose place they have taken does not count any more.
+    quotas::require(batch, Quota::Members);
     activity::record(batch, app, user, event("invitation.accepted", id, json!({})))
 }
 

@@ -9,7 +9,7 @@ use super::{
     Repository,
     activity::Event,
     audience::{Audience, Whom},
-    invitations, memberships, repeat,
+    invitations, memberships, quotas, repeat,
 };
 use crate::{
     conditional::{Resource, Version},
@@ -184,6 +184,10 @@ impl Repository<'_> {
             [user.into(), role.into(), status.into(), now.into(), before.version.into()],
             Problem::new(Code::Conflict),
         );
+        // Handed over, a tenant counts with those of its new owner.
+        if (role, status) == (Role::Owner, MembershipStatus::Active) {
+            quotas::require_tenants(&mut batch, user);
+        }
         if status == MembershipStatus::Active {
             let asked = Problem::new(Code::InvitationRequired);
             let _: Slot<i64> = batch.require(&HAS_AGREED, [user.into()], asked);

@@ -326,8 +326,9 @@ async fn enrol(
     let token = operator.sign_in(&email).await.map_err(told)?.access_token;
     let inside = Inside::new(app, token, slug.as_str());
     if role == Role::Owner {
-        let new = json!({ "slug": slug, "name": tenant });
-        inside.ask(Method::POST, "/v1/tenants", &new).await.map_err(|(_, why)| why)?;
+        // By the operator, to whom the slug of a tenant that was deleted is free.
+        let name = Name::parse(tenant).map_err(|fault| fault.detail)?;
+        operator.create_tenant(slug, name, &email).await.map_err(told)?;
     } else {
         operator.admit(&slug, &email, role).await.map_err(told)?;
     }
