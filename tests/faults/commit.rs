@@ -24,13 +24,17 @@ use tokio::{
 
 use crate::{load::office, setting};
 
+/// How a transaction that only reads begins, of which the background has some whenever it looks.
+const READS: &[u8] = b"READ ONLY";
+/// How any begins.
+const BEGIN: &[u8] = b"BEGIN ";
 /// The message by which a client asks for a commit: a simple query, its length, its text.
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 /// The message by which it is told of it.
 const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 
-/// What is between the server and Postgres, and takes away Postgres's answer to the next commit, with the connection, if it
-/// is to.
+/// What is between the server and Postgres, and takes away Postgres's answer to the next commit of something that
+/// writes, with the connection, if it is to.
 struct Between {
     port: u16,
     to_take: Arc<AtomicBool>,
@@ -60,14 +64,18 @@ fn holds(bytes: &[u8], message: &[u8]) -> bool {
 async fn pass(mut client: TcpStream, postgres: u16, to_take: Arc<AtomicBool>) -> io::Result<()> {
     let mut server = TcpStream::connect(("127.0.0.1", postgres)).await?;
     let (mut asked, mut told) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    let mut taken = false;
+    let (mut taken, mut reads) = (false, false);
     loop {
         tokio::select! {
             length = client.read(&mut asked) => match length? {
                 0 => return Ok(()),
                 length => {
-                    taken |= holds(&asked[..length], COMMIT) && to_take.swap(false, Ordering::Relaxed);
-                    server.write_all(&asked[..length]).await?;
+                    let asked = &asked[..length];
+                    if holds(asked, BEGIN) {
+                        reads = holds(asked, READS);
+                    }
+                    taken |= holds(asked, COMMIT) && !reads && to_take.swap(false, Ordering::Relaxed);
+                    server.write_all(asked).await?;
                 }
             },
             length = server.read(&mut told) => match length? {
