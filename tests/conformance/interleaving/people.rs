@@ -194,6 +194,9 @@ async fn a_slug_that_has_passed_to_another_tenant(target: &'static Target) {
     let passed = async {
         let path = format!("/v1/tenant?confirm={}", tenant.slug);
         owner.delete(&path).tenant(&tenant.id).send().await.expect(204);
+        // For a time it is nobody else's.
+        let later = "UPDATE released_slugs SET released_at = '2026-01-01T00:00:00.000Z' WHERE slug = ";
+        target.backdoor.sql(&format!("{later}'{}'", tenant.slug)).await;
         heir.post("/v1/tenants").json(&new).send().await.expect(201);
     };
     let creating = owner.post("/v1/projects").slug(&tenant.slug).json(&json!({ "name": "A project" }));

@@ -124,7 +124,7 @@ const LINES: &[Line] = &[
     line("transfer::add", RowsAdded, 409, "conflict"),
     line("transfer::add", ImportAborted, 409, "conflict"),
     line("transfer::finish", ImportAborted, 409, "import_mismatch"),
-    line("transfer::finish", ImportFinished, 409, "import_mismatch"),
+    line("transfer::finish", ImportFinished, 409, "tenant_exists"),
     line("transfer::finish", SlugTaken, 409, "slug_taken"),
 ];
 

@@ -55,6 +55,8 @@ pub(super) struct Tenant {
     pub(super) slug: String,
     pub(super) name: String,
     pub(super) gone: bool,
+    /// Who deleted it, and may have its slug again.
+    pub(super) deleted_by: Option<usize>,
     pub(super) members: BTreeMap<usize, Membership>,
     pub(super) projects: BTreeMap<String, Project>,
     pub(super) tasks: BTreeMap<String, Task>,

@@ -34,7 +34,8 @@ pub(super) fn create(world: &World, draw: &mut Draw) -> Plan {
     let (slug, name) = (if taken { other } else { draw.plant() }, draw.plant());
     let body = json!({ "slug": slug, "name": name });
     let verdict = world.signed_in(scene.caller).and_then(|user| {
-        if world.tenants.iter().any(|tenant| tenant.slug == slug && !tenant.gone) {
+        let last = world.tenants.iter().rev().find(|tenant| tenant.slug == slug);
+        if last.is_some_and(|tenant| tenant.deleted_by != Some(user)) {
             return Err((409, "slug_taken"));
         }
         done(201, move |world, answer| {
@@ -85,12 +86,13 @@ pub(super) fn delete(world: &World, draw: &mut Draw) -> Plan {
     let confirm = if enough { inside.slug.clone() } else { draw.plant() };
     let confirm = if draw.chance(20) && other.id != inside.id { other.slug.clone() } else { confirm };
     let path = format!("/v1/tenant?confirm={confirm}");
-    let verdict = world.admit(&scene, Rank::Owner).and_then(|(tenant, _)| {
+    let verdict = world.admit(&scene, Rank::Owner).and_then(|(tenant, user)| {
         if world.tenants[tenant].slug != confirm {
             return Err((400, "invalid_parameter"));
         }
         done(204, move |world, _| {
             world.tenants[tenant].gone = true;
+            world.tenants[tenant].deleted_by = Some(user);
             Ok(())
         })
     });
