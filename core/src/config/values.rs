@@ -1,6 +1,6 @@
 //! The types that settings have.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use super::Parse;
 
@@ -112,9 +112,14 @@ impl BcryptCost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Most(pub u32);
 
+impl Most {
+    /// How many that can be.
+    pub const RANGE: RangeInclusive<u32> = 1..=1_000_000_000;
+}
+
 impl Parse for Most {
     fn parse(text: &str) -> Result<Self, String> {
-        let most = text.parse().ok().filter(|most| (1..=1_000_000_000).contains(most));
+        let most = text.parse().ok().filter(|most| Self::RANGE.contains(most));
         most.map(Self).ok_or_else(|| "expected a number from 1 to 1000000000.".to_owned())
     }
 }

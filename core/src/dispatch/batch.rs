@@ -215,6 +215,11 @@ impl Outcome {
         Ok(self.all(slot)?.into_iter().next())
     }
 
+    /// The same of a statement that was not always asked.
+    pub(crate) fn optional_if_asked<T: FromRow>(&mut self, slot: Option<Slot<T>>) -> Result<Option<T>> {
+        slot.map_or(Ok(None), |slot| self.optional(slot))
+    }
+
     /// The row of a statement that always returns one.
     pub(crate) fn one<T: FromRow>(&mut self, slot: Slot<T>) -> Result<T> {
         self.optional(slot)?.ok_or_else(|| Problem::internal("a statement that returns a row returned none"))

@@ -276,7 +276,7 @@ impl Admin for Repository<'_> {
             }
         };
         let (_, mut outcome) = self.scope.read(batch).await?;
-        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        let last = outcome.optional_if_asked(last)?;
         Ok(paging.page_within(outcome.all(rows)?, last, |entry| entry.id.0))
     }
 }

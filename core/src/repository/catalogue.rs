@@ -99,7 +99,7 @@ impl Catalogue for Visitor {
             }
         };
         let mut outcome = self.read(batch).await?;
-        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        let last = outcome.optional_if_asked(last)?;
         Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))
     }
 

@@ -7,6 +7,8 @@
 
 use std::future::Future;
 
+use serde::Serialize;
+
 use super::{Repository, repeat};
 use crate::{
     chain::{self, Breach, COLUMNS, Entry, Head, Link},
@@ -17,7 +19,6 @@ use crate::{
     sql::{record, statements},
     values::TenantId,
 };
-use serde::Serialize;
 
 /// Entries that are sealed in one batch, each by a statement of its own.
 const AT_ONCE: u32 = 50;

@@ -354,7 +354,7 @@ impl Notifications for Repository<'_> {
             }
         };
         let (_, mut outcome) = self.scope.read(batch).await?;
-        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        let last = outcome.optional_if_asked(last)?;
         Ok(paging.page_within(outcome.all(rows)?, last, |notification| notification.id.0))
     }
 

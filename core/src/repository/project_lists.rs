@@ -37,7 +37,7 @@ impl Repository<'_> {
             }
         };
         let (_, mut outcome) = self.scope.read(batch).await?;
-        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        let last = outcome.optional_if_asked(last)?;
         Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))
     }
 }

@@ -1,7 +1,7 @@
 //! How much of something one tenant or one account has at the most, so that nobody fills what all share. What adds something
 //! checks it in the same batch, after it was added; the operator may give a tenant other limits than the service has.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use http::header;
 use serde::Serialize;
@@ -213,7 +213,7 @@ impl App {
 }
 
 /// Says of what there is no more.
-fn reached(quota: impl fmt::Display) -> Box<Problem> {
+fn reached(quota: &str) -> Box<Problem> {
     Problem::with(Code::LimitReached, format!("There are as many of these as there may be: {quota}."))
 }
 

@@ -2,6 +2,7 @@
 
 use bailiwick_core::{
     Operator,
+    config::Most,
     input::Leaf,
     repository::{
         operator::TenantSummary,
@@ -172,7 +173,7 @@ fn limit(text: &str) -> Result<(Quota, Option<u32>), String> {
     if most == "default" {
         return Ok((quota, None));
     }
-    let most = most.parse().ok().filter(|most| (1..=1_000_000_000).contains(most));
+    let most = most.parse().ok().filter(|most| Most::RANGE.contains(most));
     let most = most.ok_or("Expected a number from 1 to 1000000000, or default.")?;
     Ok((quota, Some(most)))
 }

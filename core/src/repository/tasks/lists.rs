@@ -173,7 +173,7 @@ impl Repository<'_> {
         if let Some(there) = there {
             outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         }
-        let last = last.map(|last| outcome.optional(last)).transpose()?.flatten();
+        let last = outcome.optional_if_asked(last)?;
         let rows = outcome.all(rows)?;
         Ok(match order {
             TaskOrder::CreatedAt => paging.page_within(rows, last, |task| task.id.0),
