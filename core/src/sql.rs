@@ -44,10 +44,10 @@ pub enum Reach {
 /// they do is long, and would be done anew whenever another one comes near.
 pub const READ_COMMITTED: &[(&str, &str)] = &[
     (
-        "import::COMPLETE",
-        "It makes rows of a tenant that nobody can see or change before, out of rows that are one importer's own. Its last \
-         statement takes the import away if no row has been added to it, which locks it: of two that finish it one finds \
-         none. That the id, the slug and the addresses are free, their keys say.",
+        "finish::PLACE",
+        "It makes rows of a tenant that nobody can see or change before, out of rows that are one importer's own. Its first \
+         statement says how far it is, which locks the import: of two that place the same rows one finds that it is done. That \
+         the addresses are free, their keys say.",
     ),
     (
         "removal::LAST",
@@ -69,9 +69,9 @@ impl Sql {
         !self.reads && self.name.starts_with("activity::")
     }
 
-    /// Whether it deletes a tenant, of which something may be left behind.
+    /// Whether it deletes a tenant, or what was to be one, of which something may be left behind.
     pub(crate) fn removes(&self) -> bool {
-        self.name == "removal::MARK"
+        ["removal::MARK", "import::DELETE"].contains(&self.name)
     }
 }
 

@@ -1,18 +1,20 @@
 //! Tenants on their way in: each is its importer's own business, also where two bring in the same one.
 
 use bailiwick::isolation::samples::{import_head, import_rows, import_totals};
+use bailiwick_core::transfer::{Digest, canonical};
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id, unique},
     client::Answer,
     provided,
     targets::Target,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 crate::cases!("imports":
     of_two_who_bring_in_the_same_neither_sees_the_other,
     no_id_ends_like_that_of_another_tenant,
     nothing_comes_in_that_another_importer_has_brought,
+    what_is_not_whole_is_nobodys_and_goes_on_or_goes,
 );
 
 async fn begin(actor: &Actor<'_>, tenant: &str) -> Answer {
@@ -140,4 +142,176 @@ async fn nothing_comes_in_that_another_importer_has_brought(target: &'static Tar
     assert_eq!(theirs("memberships").await, 1);
     let entries = poor.get("/v1/admin/activity").tenant(&there.id).send().await.expect(200);
     assert_eq!(entries.body["data"].as_array().map(Vec::len), Some(1), "{:?}", entries.body);
+}
+
+/// More tasks than become rows of a tenant at once.
+const TASKS: usize = 1_100;
+
+/// All rows of a tenant with so many tasks.
+fn many_rows(tenant: &str) -> Vec<Value> {
+    let now = "2026-01-01T00:00:00.000Z";
+    let (user, project) = (new_id(), new_id());
+    let row = |table: &str, row: Value| {
+        let mut row = row;
+        for (name, value) in [("created_at", json!(now)), ("updated_at", json!(now)), ("version", json!(1))] {
+            row[name] = value;
+        }
+        json!({ "table": table, "row": row })
+    };
+    let email = format!("{user}@example.com");
+    let mut rows = vec![row(
+        "users",
+        json!({ "id": user, "email": email, "imported_email": null, "name": "Somebody", "password_hash": null, "disabled_at": null }),
+    )];
+    let mut own = import_rows(tenant)[0].clone();
+    own["row"]["created_by"] = json!(user);
+    rows.push(own);
+    rows.push(row(
+        "projects",
+        json!({
+            "id": project, "name": "Bridge", "description": "", "status": "approved", "visibility": "public",
+            "created_by": user, "submitted_by": null, "revision": 1,
+        }),
+    ));
+    let mut ids: Vec<_> = (0..TASKS).map(|_| new_id()).collect();
+    ids.sort_unstable();
+    rows.extend(ids.into_iter().map(|id| {
+        let task = json!({
+            "id": id, "project_id": project, "title": "Sample", "description": "", "status": "todo", "priority": "normal",
+            "assignee_id": null, "due_on": null, "created_by": user,
+        });
+        row("tasks", task)
+    }));
+    rows
+}
+
+/// An import that has arrived whole, and whose last row was then made the same as the one before, which nobody could do from
+/// outside: so it cannot be finished, unless that is mended.
+struct Broken<'a> {
+    importer: &'a Actor<'a>,
+    tenant: &'a str,
+    totals: Value,
+    /// What the last row was.
+    content: String,
+}
+
+impl<'a> Broken<'a> {
+    async fn bring(importer: &'a Actor<'a>, tenant: &'a str, rows: &[Value]) -> Self {
+        assert_eq!(begin(importer, tenant).await.expect(200).body["next"], 0);
+        for (part, rows) in rows.chunks(200).enumerate() {
+            let body = json!({ "first": part * 200, "rows": rows });
+            importer.post(&format!("/v1/imports/{tenant}/rows")).json(&body).send().await.expect(200);
+        }
+        let head = Digest::of_head(&import_head(tenant));
+        let digest = rows.iter().fold(head, |digest, row| digest.and(&canonical(row)));
+        let totals = json!({ "rows": rows.len(), "sha256": digest.as_str() });
+        let mut this = Self { importer, tenant, totals, content: String::new() };
+        this.content = this.content_of(rows.len() - 1).await;
+        this.put(&this.content_of(rows.len() - 2).await).await;
+        this.finish().await.problem(409, "import_mismatch");
+        this
+    }
+
+    async fn content_of(&self, line: usize) -> String {
+        let sql =
+            format!("SELECT content FROM import_rows WHERE tenant_id = '{}' AND line = {line}", self.tenant);
+        let rows = self.importer.target.backdoor.sql(&sql).await;
+        rows[0][0].clone().expect("content")
+    }
+
+    /// Has the last row be this.
+    async fn put(&self, content: &str) {
+        let last = self.totals["rows"].as_u64().expect("a number") - 1;
+        let sql = format!(
+            "UPDATE import_rows SET content = '{content}' WHERE tenant_id = '{}' AND line = {last}",
+            self.tenant
+        );
+        self.importer.target.backdoor.sql(&sql).await;
+    }
+
+    async fn mend(&self) {
+        self.put(&self.content).await;
+    }
+
+    async fn finish(&self) -> Answer {
+        self.importer.post(&format!("/v1/imports/{}/finish", self.tenant)).json(&self.totals).send().await
+    }
+
+    /// Rows of it that are in a table.
+    async fn count(&self, table: &str, column: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table} WHERE {column} = '{}'", self.tenant);
+        self.importer.target.backdoor.count(&sql).await
+    }
+
+    /// Ends it, and waits until nothing is left.
+    async fn give_up(&self) {
+        self.importer.delete(&format!("/v1/imports/{}", self.tenant)).send().await.expect(204);
+        self.importer
+            .target
+            .until("nothing to be left", async || {
+                provided(self.count("tenants", "id").await, |left| *left == 0)
+            })
+            .await;
+        for table in ["tasks", "projects", "import_rows", "imports", "limits"] {
+            assert_eq!(self.count(table, "tenant_id").await, 0, "{table}");
+        }
+        assert_eq!(self.count("users", "imported_into").await, 0);
+    }
+}
+
+/// A large import becomes a tenant in pieces, between which others write. What was broken off in between is seen by nobody, is
+/// not taken for a tenant that was deleted, goes on when it is asked for again, and is gone when it is given up.
+async fn what_is_not_whole_is_nobodys_and_goes_on_or_goes(target: &'static Target) {
+    let (importer, stranger) =
+        tokio::join!(Actor::register(target, "importer"), Actor::register(target, "stranger"));
+    let id = new_id();
+    let (slug, rows) = (format!("i-{id}"), many_rows(&id));
+    begin(&stranger, &id).await.expect(200);
+    add(&stranger, &id).await.expect(200);
+    let broken = Broken::bring(&importer, &id, &rows).await;
+    let some = broken.count("tasks", "tenant_id").await;
+    assert!(some > 0 && some < i64::try_from(TASKS).expect("a number"), "it is not in pieces: {some}");
+
+    importer.get("/v1/tenant").tenant(&id).send().await.problem(403, "not_a_member");
+    importer.get("/v1/tenant").slug(&slug).send().await.problem(403, "not_a_member");
+    importer.get("/v1/catalog/projects").tenant(&id).send().await.problem(404, "tenant_not_found");
+    let theirs = importer.get("/v1/tenants").send().await.expect(200);
+    assert_eq!(theirs.body["data"], json!([]));
+    let more = json!({ "first": rows.len(), "rows": [rows.last()] });
+    importer.post(&format!("/v1/imports/{id}/rows")).json(&more).send().await.problem(409, "conflict");
+    // Who brings in the same comes too late, and takes nothing away.
+    let finish = stranger.post(&format!("/v1/imports/{id}/finish")).json(&import_totals(&id)).send().await;
+    assert_eq!(finish.status, 409, "{finish:?}");
+    stranger.delete(&format!("/v1/imports/{id}")).send().await.expect(204);
+    // A tenant that was deleted goes meanwhile, and this one does not.
+    let (other, then) = (new_id(), "2026-01-01T00:00:00.000Z");
+    let sql = format!(
+        "INSERT INTO tenants (id, slug, name, created_at, updated_at, version, suspended_at, deleted_at) \
+         VALUES ('{other}', 'd-{other}', 'Deleted', '{then}', '{then}', 1, '{then}', '{then}')"
+    );
+    target.backdoor.sql(&sql).await;
+    let gone = format!("SELECT count(*) FROM tenants WHERE id = '{other}'");
+    let none = async || provided(target.backdoor.count(&gone).await, |left| *left == 0);
+    target.until("the other tenant to be gone", none).await;
+    assert_eq!(broken.count("tasks", "tenant_id").await, some);
+
+    broken.mend().await;
+    broken.finish().await.expect(200);
+    assert_eq!(broken.count("tasks", "tenant_id").await, i64::try_from(TASKS).expect("a number"));
+    for table in ["import_rows", "imports", "limits"] {
+        assert_eq!(broken.count(table, "tenant_id").await, 0, "{table}");
+    }
+    importer.get("/v1/tenant").tenant(&id).send().await.expect(200);
+    let made = importer.get("/v1/projects").tenant(&id).send().await.expect(200);
+    assert_eq!(made.body["data"].as_array().map(Vec::len), Some(1));
+
+    // One of which something was removed, by whatever takes it for a tenant that was deleted, is not shown. Nor is anything
+    // left of it when it is given up.
+    let id = new_id();
+    let broken = Broken::bring(&importer, &id, &many_rows(&id)).await;
+    target.backdoor.sql(&format!("DELETE FROM limits WHERE tenant_id = '{id}'")).await;
+    broken.mend().await;
+    broken.finish().await.problem(409, "conflict");
+    importer.get("/v1/tenant").tenant(&id).send().await.problem(403, "not_a_member");
+    broken.give_up().await;
 }

@@ -23,6 +23,12 @@ const CONTRACTIONS: &[(&str, &str, &str)] = &[
         "It has two indexes keep no list of what was written of late; nothing is taken away.",
     ),
     (
+        "postgres/0022_arrival.sql",
+        "DROP INDEX import_rows_kind_idx",
+        "An index, which changes nothing of what the version before finds; another one stands in its place.",
+    ),
+    ("sqlite/0022_arrival.sql", "DROP INDEX import_rows_kind_idx", "The same."),
+    (
         "sqlite/0002_product.sql",
         "DROP TABLE tasks",
         "SQLite adds no composite foreign key to a table that is there; it is made anew, under the same name.",

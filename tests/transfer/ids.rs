@@ -112,6 +112,20 @@ async fn what_a_new_database_has_makes_room_for_the_tenant_default() {
     file.rows = serde_json::from_str(&text).expect("JSON");
     file.rows.retain(|row| row["table"] != "activity");
     file.head["tenant_id"] = id.into();
+    // What cannot be finished leaves the database as it was.
+    let mut nobodys = file.clone();
+    for index in 0..nobodys.of("memberships").len() {
+        nobodys.row("memberships", index)["role"] = "viewer".into();
+    }
+    place.import(&nobodys, directory.path(), &[]).await.expect(3).says("Nobody would own");
+    let sql = "SELECT slug, name, created_by, deleted_at, suspended_at FROM tenants";
+    let default =
+        ["default", "Default"].map(|text| Some(text.to_owned())).into_iter().chain([None, None, None]);
+    assert_eq!(place.backdoor().sql(sql).await, [default.collect::<Vec<_>>()]);
+    for table in ["memberships", "projects", "tasks", "comments", "imports", "import_rows", "limits"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        assert_eq!(place.backdoor().count(&sql).await, 0, "{table}");
+    }
     place.import(&file, directory.path(), &[]).await.expect(0);
     let read = place.export("default", directory.path()).await;
     assert_eq!(read.of("tasks"), file.of("tasks"));

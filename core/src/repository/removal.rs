@@ -4,7 +4,7 @@
 
 use super::{placeholders, tenants};
 use crate::{
-    dispatch::{Batch, Courier, Operator, Slot, Step, Turned},
+    dispatch::{Batch, Courier, Operator, Outcome, Slot, Step, Turned},
     problem::{Code, Problem, Result},
     sql::{TenantSql, statements},
     values::{TenantId, UserId},
@@ -33,12 +33,23 @@ macro_rules! after {
     };
 }
 
+/// That nothing is left of a deleted tenant but its own row.
+macro_rules! empty {
+    () => {
+        concat!(
+            "id = ?1 AND deleted_at IS NOT NULL",
+            after!("projects", "deliveries", "invitations", "activity", "memberships"),
+            " AND NOT EXISTS (SELECT 1 FROM users p WHERE p.imported_into = ?1)"
+        )
+    };
+}
+
+/// A tenant that an import is making looks like one that was deleted, and becomes one if the import ends without it.
+const NOT_ARRIVING: &str =
+    "NOT EXISTS (SELECT 1 FROM imports i WHERE i.tenant_id = tenants.id AND i.placed IS NOT NULL)";
+
 /// Deletes the tenant's own row if it is the last.
-const GONE: &str = concat!(
-    "DELETE FROM tenants WHERE id = ?1 AND deleted_at IS NOT NULL",
-    after!("projects", "deliveries", "invitations", "activity", "memberships"),
-    " AND NOT EXISTS (SELECT 1 FROM users p WHERE p.imported_into = ?1) RETURNING id"
-);
+const GONE: &str = concat!("DELETE FROM tenants WHERE slug <> 'default' AND ", empty!(), " RETURNING id");
 
 statements! { "removal";
     /// Closes it: whoever looks finds no tenant of this id or slug. The tenant `default` stays, which requests mean that
@@ -65,11 +76,19 @@ statements! { "removal";
     /// The same, in the background.
     tenant LAST = GONE;
 
+    /// The tenant `default` is there always: of one whose import was given up the next is that of a new database.
+    tenant RENEW = "UPDATE tenants SET deleted_at = NULL, suspended_at = NULL, created_by = NULL, name = 'Default', config = '{}', version = version + 1 \
+         WHERE slug = 'default' AND ", empty!();
+
+    /// Locks it, so that nobody removes anything of a tenant that is none of these: that of a queue may be gone by now, and
+    /// brought in again.
+    tenant CLOSED = "UPDATE tenants SET deleted_at = deleted_at WHERE id = ?1 AND deleted_at IS NOT NULL AND ", NOT_ARRIVING;
+
     /// Whether something is left of it: others may have removed the last of it.
     tenant THERE = "SELECT 1 AS there FROM tenants WHERE id = ?1 AND deleted_at IS NOT NULL";
 
     /// Those of which something is left, behind a tenant. Asked every few seconds, so it goes by an index that has no others.
-    spanning LEFT = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL AND id > ?2 ORDER BY id LIMIT ?1";
+    spanning LEFT = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL AND id > ?2 AND ", NOT_ARRIVING, " ORDER BY id LIMIT ?1";
 }
 
 /// A tenant's tables, children before their parents. Imports of the same id are the business of those who bring them.
@@ -97,11 +116,21 @@ pub(super) fn begin(batch: &mut Batch<'_>, tenant: TenantId, user: Option<UserId
     batch.add(&ONLY, [])
 }
 
-/// Adds to a batch that a piece of a deleted tenant goes. A row comes if something is left.
+/// Adds to a batch that a piece of a deleted tenant goes. A row comes if something is left; it fails if there was nothing.
 fn piece(batch: &mut Batch<'_>, tenant: TenantId) -> Slot<i64> {
+    let _: Slot<()> = batch.require(&CLOSED, [], Problem::new(Code::NotFound));
     pieces(batch, tenant);
+    let _: Slot<()> = batch.add(&RENEW, []);
     let _: Slot<TenantId> = batch.add(&LAST, []);
     batch.add(&THERE, [])
+}
+
+/// Whether something is left after a piece.
+fn is_left(done: Result<Outcome>, left: Slot<i64>) -> Result<bool> {
+    match done {
+        Err(problem) if problem.code == Code::NotFound => Ok(false),
+        done => Ok(done?.optional(left)?.is_some()),
+    }
 }
 
 fn pieces(batch: &mut Batch<'_>, tenant: TenantId) {
@@ -117,7 +146,7 @@ pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Turned> {
     let step = |tenant| async move {
         let mut batch = courier.batch(Some(tenant));
         let left = piece(&mut batch, tenant);
-        let left = courier.run(batch).await?.optional(left)?.is_some();
+        let left = is_left(courier.run(batch).await, left)?;
         Ok(if left { Step::Some(1) } else { Step::Last(1) })
     };
     courier.app().turns.removal.round(courier, Some(&LEFT), batches, step).await
@@ -128,12 +157,20 @@ impl Operator {
     pub(super) async fn remove(&self, tenant: TenantId) -> Result<()> {
         let mut batch = self.batch_in(tenant);
         let last = begin(&mut batch, tenant, None);
-        let mut gone = self.run(batch).await?.optional(last)?.is_some();
-        while !gone {
-            let mut batch = self.batch_in(tenant);
-            let left = piece(&mut batch, tenant);
-            gone = self.run(batch).await?.optional(left)?.is_none();
+        if self.run(batch).await?.optional(last)?.is_none() {
+            self.sweep(tenant).await?;
         }
         Ok(())
+    }
+
+    /// Removes all that is left of a tenant that was deleted, if it is one.
+    pub(super) async fn sweep(&self, tenant: TenantId) -> Result<()> {
+        loop {
+            let mut batch = self.batch_in(tenant);
+            let left = piece(&mut batch, tenant);
+            if !is_left(self.run(batch).await, left)? {
+                return Ok(());
+            }
+        }
     }
 }

@@ -28,7 +28,7 @@ pub const DEFAULT_SLUG: &str = "default";
 const COLUMNS: &str = "id, slug, name, suspended_at, created_at, updated_at, version";
 
 /// The tenant, if it is the `default` of a new database, which nobody has claimed.
-const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL \
+const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL AND deleted_at IS NULL \
      AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
      AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
 
@@ -40,7 +40,7 @@ statements! { "tenants";
 
     /// Gives the tenant `default` to a user, once, while it has no members.
     spanning CLAIM_DEFAULT = "UPDATE tenants SET created_by = ?1, updated_at = ?2, version = version + 1 \
-         WHERE slug = 'default' AND created_by IS NULL \
+         WHERE slug = 'default' AND created_by IS NULL AND deleted_at IS NULL \
          AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = tenants.id)";
 
     /// The tenants that a user is in: spans tenants, by the user's own id.

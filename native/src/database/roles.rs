@@ -29,7 +29,7 @@ const SPANNED: [(&str, &str); 11] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE, DELETE"),
     ("idempotency_keys", "DELETE, SELECT (tenant_id, key_hash, created_at)"),
-    ("imports", "DELETE, SELECT (tenant_id, user_id, by_operator, next_line, updated_at)"),
+    ("imports", "DELETE, SELECT (tenant_id, user_id, by_operator, next_line, updated_at, placed)"),
     ("invitations", "SELECT"),
     ("limits", "SELECT"),
     ("memberships", "SELECT, INSERT"),

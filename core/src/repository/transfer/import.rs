@@ -1,5 +1,5 @@
 //! Tenants on their way in. Rows arrive in parts, each checked and written down beside those before; nothing of it is a
-//! tenant's, and nobody sees it, until the last batch makes the tenant of all of it, or of nothing.
+//! tenant's, and nobody sees it, until all of it is made one ([`super::finish`]).
 //!
 //! A part that comes again changes nothing, so whoever lost an answer, or was interrupted, begins again with the same head
 //! and goes on at the row that comes next.
@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::{
     arrival::{Accounts, Arrival, State, made_here, new_tenant, repeated},
     checks::{of_row, refuse},
-    tables::TABLES,
 };
 use crate::{
     App,
@@ -25,14 +24,12 @@ use crate::{
     notify::SLACK_HOSTS,
     problem::{Code, Problem, Result},
     repository::{
-        NEEDED_SCHEMA_VERSION,
-        activity::{self, Event},
-        members, memberships, quotas,
-        tenants::{self, DEFAULT_SLUG, Tenant},
+        NEEDED_SCHEMA_VERSION, quotas,
+        tenants::{self, Tenant},
     },
     sql::{arrays, items, record, statements},
     transfer::{Count, Digest, FORM, Import, NewImport, Rows, Totals},
-    values::{InvitationId, MembershipId, Role, TenantId, uuid},
+    values::{InvitationId, TenantId, uuid},
 };
 
 items!(ROWS, OWN_ROWS: "?3", line bigint, kind text, name text, also text, content jsonb);
@@ -48,11 +45,11 @@ statements! { "import";
     tenant INSERT = "INSERT INTO imports (tenant_id, user_id, by_operator, state, next_line, digest, created_at, updated_at) \
          VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?6)";
 
-    tenant STATE = "SELECT state, next_line, digest FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";
+    tenant STATE = "SELECT state, next_line, digest, placed FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";
 
-    /// Unless somebody else has added what comes next.
+    /// Unless somebody else has added what comes next, or it is being finished.
     tenant ADVANCE = "UPDATE imports SET state = ?3, next_line = ?4, digest = ?5, updated_at = ?6 \
-         WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?7 AND by_operator = ?8";
+         WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?7 AND by_operator = ?8 AND placed IS NULL";
 
     tenant ADD = INSERT_ITEMS, ROWS => INSERT_ITEMS, OWN_ROWS;
 
@@ -68,17 +65,15 @@ statements! { "import";
 
     /// What has arrived goes with it.
     tenant DELETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";
-
-    /// The same, if it is all that there must be.
-    tenant COMPLETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?3 AND digest = ?4 \
-         AND by_operator = ?5";
 }
 
 record! {
-    struct Stored {
+    pub(super) struct Stored {
         state: Json,
         next: i64,
         digest: String,
+        /// How many of its lines are rows of the tenant, from when it is being finished on.
+        pub(super) placed: Option<i64>,
     }
 }
 
@@ -99,7 +94,7 @@ record! {
 
 /// Who brings a tenant in.
 #[derive(Clone, Copy)]
-enum By<'a> {
+pub(super) enum By<'a> {
     /// The operator, at the database.
     Operator(&'a Operator),
     /// Somebody who is logged in, by HTTP.
@@ -107,7 +102,7 @@ enum By<'a> {
 }
 
 impl<'a> By<'a> {
-    fn app(self) -> &'a App {
+    pub(super) fn app(self) -> &'a App {
         match self {
             Self::Operator(operator) => operator.app(),
             Self::Account(account) => account.app(),
@@ -115,12 +110,12 @@ impl<'a> By<'a> {
     }
 
     /// 1 for the operator, whose imports are nobody's else, whatever id an account has.
-    fn operator(self) -> i64 {
+    pub(super) fn operator(self) -> i64 {
         i64::from(matches!(self, Self::Operator(_)))
     }
 
     /// Whose import it is. The operator is no user, and the column has nothing.
-    fn user(self) -> Uuid {
+    pub(super) fn user(self) -> Uuid {
         match self {
             Self::Operator(_) => Uuid::nil(),
             Self::Account(account) => account.user().0,
@@ -134,21 +129,21 @@ impl<'a> By<'a> {
         }
     }
 
-    fn batch(self, tenant: TenantId) -> Batch<'a> {
+    pub(super) fn batch(self, tenant: TenantId) -> Batch<'a> {
         match self {
             Self::Operator(operator) => operator.batch_in(tenant),
             Self::Account(account) => account.batch_in(Some(tenant)),
         }
     }
 
-    async fn read(self, batch: Batch<'_>) -> Result<Outcome> {
+    pub(super) async fn read(self, batch: Batch<'_>) -> Result<Outcome> {
         match self {
             Self::Operator(operator) => operator.run(batch).await,
             Self::Account(account) => account.run(batch).await,
         }
     }
 
-    async fn commit(self, batch: Batch<'_>) -> Result<Outcome> {
+    pub(super) async fn commit(self, batch: Batch<'_>) -> Result<Outcome> {
         match self {
             Self::Operator(operator) => operator.run(batch).await,
             Self::Account(account) => account.commit(batch).await,
@@ -263,6 +258,12 @@ impl<'a> By<'a> {
         if next != first.0 {
             return progress(&state, next);
         }
+        if stored.placed.is_some() {
+            return Err(Problem::with(
+                Code::Conflict,
+                "It is being finished: nothing can be added any more.",
+            ));
+        }
         let accounts: Vec<_> =
             outcome.all(accounts)?.into_iter().map(|found| (found.id.to_string(), found.email)).collect();
         let accounts = Accounts::new(accounts, &*self.app().ports.entropy)?;
@@ -353,85 +354,25 @@ impl<'a> By<'a> {
         refuse(faults)
     }
 
-    /// Makes the tenant of all that has arrived.
-    async fn finish(self, tenant: TenantId, Totals { rows, sha256 }: Totals) -> Result<Tenant> {
-        let (app, now) = (self.app(), self.app().now());
-        let mut batch = self.batch(tenant);
-        let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
-        let stored = self.read(batch).await?.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
-        let (state, next, digest) = stored.read(tenant)?;
-        let mismatch =
-            || Problem::new(Code::ImportMismatch).member("rows", next).member("sha256", digest.as_str());
-        if (next, &digest) != (rows.0, &sha256) {
-            return Err(mismatch());
-        }
-        let mut batch = self.batch(tenant);
-        match self {
-            Self::Operator(_) if state.slug == DEFAULT_SLUG => {
-                let _: Slot<()> = batch.add(&tenants::GIVE_WAY, []);
-            }
-            Self::Operator(_) => {}
-            Self::Account(account) => {
-                let taken = Problem::new(Code::TenantExists);
-                let _: Slot<i64> = batch.require_global(&tenants::ENDS_LIKE_NONE, [tenant.into()], taken);
-                tenants::require_free(&mut batch, &state.slug()?, account.user());
-            }
-        }
-        for table in &TABLES {
-            let arguments = [self.user().into()];
-            let _: Slot<()> = match table.name {
-                "tenants" => batch.require(&table.insert, arguments, mismatch()),
-                _ => batch.add(&table.insert, arguments),
-            };
-            for key in table.unique {
-                let detail = format!("Two rows of {} have the same key.", table.name);
-                batch.on_duplicate(key, Problem::with(Code::ImportMismatch, detail));
-            }
-        }
-        batch.on_duplicate("tenants_slug_key", Problem::new(Code::SlugTaken));
-        for key in ["tenants_pkey", "tenants_id_key"] {
-            batch.on_duplicate(key, Problem::new(Code::TenantExists));
-        }
-        if let Self::Account(account) = self {
-            let membership = MembershipId(app.new_id()?);
-            let arguments = [membership.into(), account.user().into(), Role::Owner.into(), now.into()];
-            let _: Slot<()> = batch.add(&memberships::INSERT_MISSING, arguments);
-            quotas::require_imported(&mut batch, account.user());
-        }
-        let nobody = Problem::with(Code::ImportMismatch, "Nobody would own the tenant.");
-        let _: Slot<i64> = batch.require(&members::HAS_OWNER, [], nobody);
-        let made = batch.add::<tenants::Bare, _>(&tenants::CURRENT, []);
-        let detail = json::object(vec![
-            ("from", state.source.into()),
-            ("head", state.file_head().into()),
-            ("rows", next.into()),
-            ("sealed_anew", state.changed.into()),
-            ("sha256", digest.as_str().into()),
-        ]);
-        let actor = match self {
-            Self::Operator(_) => None,
-            Self::Account(account) => Some(account.user()),
-        };
-        activity::record(&mut batch, app, actor, Event::new("tenant.imported", "tenant", tenant.0, detail))?;
-        let arguments = [self.user().into(), next.into(), digest.as_str().into(), self.operator().into()];
-        let _: Slot<()> = batch.require(&COMPLETE, arguments, Problem::new(Code::Conflict));
-        self.commit(batch).await?.one(made).map(|bare| bare.seen_as(Role::Owner))
-    }
-
-    /// Ends it; nothing of it is left.
+    /// Ends it; nothing of it is left. What has become rows of a tenant is removed like a tenant that was deleted.
     async fn abort(self, tenant: TenantId) -> Result<()> {
         let mut batch = self.batch(tenant);
         let arguments = [self.user().into(), self.operator().into()];
         let _: Slot<()> = batch.require(&DELETE, arguments, Problem::new(Code::NotFound));
-        self.commit(batch).await.map(drop)
+        self.commit(batch).await?;
+        match self {
+            // Perhaps no server is there that would do it.
+            Self::Operator(operator) => operator.sweep(tenant).await,
+            Self::Account(_) => Ok(()),
+        }
     }
 }
 
 impl Stored {
-    fn read(self, tenant: TenantId) -> Result<(State, i64, Digest)> {
+    pub(super) fn read(&self, tenant: TenantId) -> Result<(State, i64, Digest)> {
         let state = State::read(tenant, &self.state);
         let state = state.ok_or_else(|| Problem::internal("the state of an import cannot be read"))?;
-        Ok((state, self.next, Digest::stored(self.digest)))
+        Ok((state, self.next, Digest::stored(self.digest.clone())))
     }
 }
 

@@ -4,6 +4,7 @@
 mod arrival;
 mod checks;
 pub mod export;
+mod finish;
 pub mod import;
 mod tables;
 
@@ -13,8 +14,9 @@ use crate::sql::Sql;
 pub use self::tables::{LEFT, moved, tables};
 
 /// The statements of each table.
-pub(super) const ALL: [&[&Sql]; 11] = [
+pub(super) const ALL: [&[&Sql]; 12] = [
     import::ALL,
+    finish::ALL,
     tables::users::ALL,
     tables::tenants::ALL,
     tables::memberships::ALL,

@@ -72,14 +72,16 @@ pub(super) struct Table {
     pub(super) page: TenantSql,
     /// How many rows there are, and a number that another is if any was changed.
     pub(super) changes: TenantSql,
-    /// Makes rows of what has arrived from `?2`.
+    /// Makes rows of what has arrived from `?2`, of the lines from `?3` up to before `?4`.
     pub(super) insert: TenantSql,
     /// The keys that two rows of a file can both claim, as the engines name them.
     pub(super) unique: &'static [&'static str],
 }
 
-/// Where what has arrived stands.
+/// Where what has arrived stands, up to the table's name.
 const ARRIVED: &str = " FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 AND r.kind = '";
+/// Behind the name: which lines are meant.
+const LINES: &str = "' AND r.line >= ?3 AND r.line < ?4";
 
 /// Of a table whose rows count their changes.
 macro_rules! versions {
@@ -115,8 +117,8 @@ macro_rules! moved {
                 tenant CHANGES = "SELECT count(*) AS amount, ", $changes, " AS changes FROM ", stringify!($table),
                     " WHERE tenant_id = ?1";
 
-                tenant INSERT = INTO, COLUMNS, ") SELECT ?1, ", VALUES, ARRIVED, stringify!($table), "'"
-                    => INTO, COLUMNS, ") SELECT ?1, ", OWN_VALUES, ARRIVED, stringify!($table), "'";
+                tenant INSERT = INTO, COLUMNS, ") SELECT ?1, ", VALUES, ARRIVED, stringify!($table), LINES
+                    => INTO, COLUMNS, ") SELECT ?1, ", OWN_VALUES, ARRIVED, stringify!($table), LINES;
             }
 
             pub(super) const TABLE: Table = Table {
@@ -140,8 +142,8 @@ macro_rules! moved {
 /// what is known of them goes along, so that the same people can be found or made where it comes to.
 pub(super) mod users {
     use super::{
-        ARRIVED, Column, Email, Name, Operators, Own, Table, Value, hash_of_password, leaf, statements, time,
-        version,
+        ARRIVED, Column, Email, LINES, Name, Operators, Own, Table, Value, hash_of_password, leaf,
+        statements, time, version,
     };
 
     /// Of a placeholder the address stands beside.
@@ -172,7 +174,7 @@ pub(super) mod users {
          UNION SELECT t.created_by FROM tenants t WHERE t.id = ?1) b";
     const FIRST: &str = " ORDER BY id LIMIT ?3";
     /// What has an account already keeps it as it is.
-    const UNKNOWN: &str = "users' AND r.content ->> 'known' IS NULL";
+    const UNKNOWN: &str = " AND r.content ->> 'known' IS NULL";
 
     statements! { "moved_users";
         tenant PAGE = "SELECT ", SHOWN, AFTER, " IN (", NAMED, ")", FIRST
@@ -181,8 +183,8 @@ pub(super) mod users {
         tenant CHANGES = "SELECT count(*) AS amount, CAST(COALESCE(sum(u.version), 0) AS bigint) AS changes \
              FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = ?1";
 
-        tenant INSERT = "INSERT INTO users (", COLUMNS, ") SELECT ", VALUES, PLACE, ARRIVED, UNKNOWN
-            => "INSERT INTO users (", COLUMNS, ") SELECT ", OWN_VALUES, PLACE, ARRIVED, UNKNOWN;
+        tenant INSERT = "INSERT INTO users (", COLUMNS, ") SELECT ", VALUES, PLACE, ARRIVED, "users", LINES, UNKNOWN
+            => "INSERT INTO users (", COLUMNS, ") SELECT ", OWN_VALUES, PLACE, ARRIVED, "users", LINES, UNKNOWN;
     }
 
     pub(super) const TABLE: Table = Table {
@@ -214,14 +216,16 @@ pub(super) mod users {
 /// The tenant itself. Whether the operator keeps it closed is the operator's of each place.
 pub(super) mod tenants {
     use super::{
-        ARRIVED, Column, Document, Name, Of, Own, Slug, Table, Value, config, leaf, statements, time, version,
+        ARRIVED, Column, Document, LINES, Name, Of, Own, Slug, Table, Value, config, leaf, statements, time,
+        version,
     };
 
     const COLUMNS: &str = "id, slug, name, created_by, config, created_at, updated_at, version";
-    const VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', r.content ->> 'created_by', \
+    const HIDDEN: &str = "INSERT INTO tenants (id, slug, name, config, created_at, updated_at, version, suspended_at, deleted_at) SELECT ?1, ";
+    const VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', \
          r.content ->> 'config', r.content ->> 'created_at', r.content ->> 'updated_at', r.content ->> 'version'";
     #[cfg(feature = "postgres")]
-    const OWN_VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', CAST(r.content ->> 'created_by' AS uuid), \
+    const OWN_VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', \
          CAST(r.content ->> 'config' AS jsonb), CAST(r.content ->> 'created_at' AS timestamptz), \
          CAST(r.content ->> 'updated_at' AS timestamptz), CAST(r.content ->> 'version' AS bigint)";
 
@@ -230,8 +234,15 @@ pub(super) mod tenants {
 
         tenant CHANGES = "SELECT count(*) AS amount, ", versions!(), " AS changes FROM tenants WHERE id = ?1";
 
-        tenant INSERT = "INSERT INTO tenants (", COLUMNS, ") SELECT ?1, ", VALUES, ARRIVED, "tenants'"
-            => "INSERT INTO tenants (", COLUMNS, ") SELECT ?1, ", OWN_VALUES, ARRIVED, "tenants'";
+        /// Makes its own row, before all others, of the line of it that has arrived. To everybody it is a tenant that was deleted at `?3`.
+        tenant HIDE = HIDDEN, VALUES, ", ?3, ?3", ARRIVED, "tenants'"
+            => HIDDEN, OWN_VALUES, ", ?3, ?3", ARRIVED, "tenants'";
+
+        /// Adds what refers to others, who have come to be before.
+        tenant INSERT = "UPDATE tenants SET created_by = (SELECT r.content ->> 'created_by'", ARRIVED, "tenants", LINES, ") \
+             WHERE id = ?1 AND created_by IS NULL AND EXISTS (SELECT 1", ARRIVED, "tenants", LINES, ")"
+            => "UPDATE tenants SET created_by = (SELECT CAST(r.content ->> 'created_by' AS uuid)", ARRIVED, "tenants", LINES, ") \
+             WHERE id = ?1 AND created_by IS NULL AND EXISTS (SELECT 1", ARRIVED, "tenants", LINES, ")";
     }
 
     pub(super) const TABLE: Table = Table {

@@ -38,6 +38,8 @@ pub(super) const ALL: &[Case] = &[
     rows("removal::MEMBERSHIPS", "300", PIECE),
     rows("removal::ONLY", "", 20),
     rows("removal::LAST", "", 20),
+    rows("removal::RENEW", "", 20),
+    rows("removal::CLOSED", "", 3),
     rows("removal::THERE", "", 2),
     rows("resets::DUE", "@now", 2),
     rows("removal::LEFT", "20, @start", 3),
