@@ -112,10 +112,10 @@ async fn what_a_new_database_has_makes_room_for_the_tenant_default() {
     file.rows = serde_json::from_str(&text).expect("JSON");
     file.rows.retain(|row| row["table"] != "activity");
     file.head["tenant_id"] = id.into();
-    // What cannot be finished leaves the database as it was.
+    // Of what cannot be finished nothing is left in the tenant, and it is there to be claimed.
     let mut nobodys = file.clone();
-    for index in 0..nobodys.of("memberships").len() {
-        nobodys.row("memberships", index)["role"] = "viewer".into();
+    for index in 0..nobodys.of("users").len() {
+        nobodys.row("users", index)["disabled_at"] = "2026-01-01T00:00:00.000Z".into();
     }
     place.import(&nobodys, directory.path(), &[]).await.expect(3).says("Nobody would own");
     let sql = "SELECT slug, name, created_by, deleted_at, suspended_at FROM tenants";
@@ -126,6 +126,8 @@ async fn what_a_new_database_has_makes_room_for_the_tenant_default() {
         let sql = format!("SELECT count(*) FROM {table}");
         assert_eq!(place.backdoor().count(&sql).await, 0, "{table}");
     }
+    // Accounts stay, as they came.
+    place.backdoor().sql("UPDATE users SET disabled_at = NULL").await;
     place.import(&file, directory.path(), &[]).await.expect(0);
     let read = place.export("default", directory.path()).await;
     assert_eq!(read.of("tasks"), file.of("tasks"));

@@ -90,6 +90,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     transfer::ALL[8],
     transfer::ALL[9],
     transfer::ALL[10],
+    transfer::ALL[11],
 ];
 
 /// Decides and writes anew, a few times, when somebody else has changed in between what was decided on. What fails with

@@ -8,7 +8,7 @@ use super::{
     tables::{self, TABLES},
 };
 use crate::{
-    dispatch::Slot,
+    dispatch::{Batch, Slot},
     json,
     problem::{Code, Problem, Result},
     repository::{
@@ -31,6 +31,10 @@ statements! { "finish";
     /// Nothing can be added from now on. If it is all that there must be.
     tenant BEGIN = "UPDATE imports SET placed = 0, updated_at = ?6 WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 \
          AND next_line = ?4 AND digest = ?5 AND placed IS NULL";
+
+    /// A row if an active owner is in the file; whether it is somebody who can log in is seen in the end.
+    tenant NAMES_OWNER = "SELECT 1 AS ok WHERE EXISTS (SELECT 1 FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 \
+         AND r.kind = 'memberships' AND r.content ->> 'role' = 'owner' AND r.content ->> 'status' = 'active')";
 
     /// A server of the version before takes the tenant for one that was deleted, and whatever removes rows of it removes this one.
     tenant MARK = "INSERT INTO limits (tenant_id, name, most) VALUES (?1, ?2, 1)";
@@ -64,36 +68,46 @@ impl By<'_> {
         if (next, &digest) != (rows.0, &sha256) {
             return Err(mismatch(next, &digest));
         }
-        let mut placed = match stored.placed {
-            Some(placed) => placed,
-            None if outcome.optional(deleted)?.is_some() => {
-                let detail = "The tenant that had this id is being removed: ask again in a while.";
-                return Err(Problem::with(Code::Conflict, detail));
-            }
-            None => self.hide(tenant, &state, next, &digest).await?,
-        };
-        while placed < next {
-            placed = self.place(tenant, placed, next.min(placed + PIECE)).await?;
+        if stored.placed.is_none() && outcome.optional(deleted)?.is_some() {
+            let detail = "The tenant that had this id is being removed: ask again in a while.";
+            return Err(Problem::with(Code::Conflict, detail));
         }
-        self.show(tenant, &state, next, &digest).await
+        let (mut from, mut begun) = (stored.placed.unwrap_or_default(), stored.placed.is_some());
+        loop {
+            let to = next.min(from + PIECE);
+            let mut batch = self.batch(tenant);
+            if !begun {
+                self.hide(&mut batch, &state, next, &digest)?;
+            }
+            self.place(&mut batch, from, to);
+            let made =
+                (to == next).then(|| self.show(&mut batch, tenant, &state, next, &digest)).transpose()?;
+            let mut outcome = self.commit(batch).await?;
+            match made {
+                Some(made) => return outcome.one(made).map(|bare| bare.seen_as(Role::Owner)),
+                None => (from, begun) = (to, true),
+            }
+        }
     }
 
-    /// Makes the tenant's own row, which nobody sees.
-    async fn hide(self, tenant: TenantId, state: &State, next: i64, digest: &Digest) -> Result<i64> {
+    /// Adds to a batch that the tenant's own row is made, which nobody sees.
+    fn hide(self, batch: &mut Batch<'_>, state: &State, next: i64, digest: &Digest) -> Result<()> {
         let now = self.app().now();
-        let mut batch = self.batch(tenant);
         let arguments =
             [self.user().into(), self.operator().into(), next.into(), digest.as_str().into(), now.into()];
         let _: Slot<()> = batch.require(&BEGIN, arguments, Problem::new(Code::Conflict));
         match self {
-            Self::Operator(_) if state.slug == DEFAULT_SLUG => {
-                let _: Slot<()> = batch.add(&tenants::GIVE_WAY, []);
+            Self::Operator(_) => {
+                let _: Slot<i64> = batch.require(&NAMES_OWNER, [self.user().into()], nobody());
+                if state.slug == DEFAULT_SLUG {
+                    let _: Slot<()> = batch.add(&tenants::GIVE_WAY, []);
+                }
             }
-            Self::Operator(_) => {}
             Self::Account(account) => {
                 let taken = Problem::new(Code::TenantExists);
-                let _: Slot<i64> = batch.require_global(&tenants::ENDS_LIKE_NONE, [tenant.into()], taken);
-                tenants::require_free(&mut batch, &state.slug()?, account.user());
+                let _: Slot<i64> =
+                    batch.require_global(&tenants::ENDS_LIKE_NONE, [state.target.into()], taken);
+                tenants::require_free(batch, &state.slug()?, account.user());
             }
         }
         let arguments = [self.user().into(), now.into()];
@@ -103,16 +117,13 @@ impl By<'_> {
             batch.on_duplicate(key, Problem::new(Code::TenantExists));
         }
         let _: Slot<()> = batch.add(&MARK, [WHOLE.into()]);
-        self.commit(batch).await?;
-        Ok(0)
+        Ok(())
     }
 
-    /// Makes rows of lines that have arrived, and says how far it is. A row refers to none behind it, so pieces may end anywhere.
-    async fn place(self, tenant: TenantId, from: i64, to: i64) -> Result<i64> {
-        let mut batch = self.batch(tenant);
-        let (by, now) = ([self.user().into(), self.operator().into()], self.app().now());
-        let [user, operator] = by;
-        let arguments = [user, operator, from.into(), to.into(), now.into()];
+    /// Adds to a batch that lines which have arrived become rows. A row refers to none behind it, so pieces may end anywhere.
+    fn place(self, batch: &mut Batch<'_>, from: i64, to: i64) {
+        let now = self.app().now();
+        let arguments = [self.user().into(), self.operator().into(), from.into(), to.into(), now.into()];
         let _: Slot<()> = batch.require(&PLACE, arguments, Problem::new(Code::Conflict));
         let lines = || [self.user().into(), from.into(), to.into()];
         for table in &TABLES {
@@ -123,14 +134,18 @@ impl By<'_> {
             }
         }
         let _: Slot<()> = batch.add(&CLEAR, lines());
-        self.commit(batch).await?;
-        Ok(to)
     }
 
-    /// Shows the tenant, of which all is there.
-    async fn show(self, tenant: TenantId, state: &State, next: i64, digest: &Digest) -> Result<Tenant> {
+    /// Adds to a batch that the tenant is shown, of which all is there.
+    fn show(
+        self,
+        batch: &mut Batch<'_>,
+        tenant: TenantId,
+        state: &State,
+        next: i64,
+        digest: &Digest,
+    ) -> Result<Slot<tenants::Bare>> {
         let (app, now) = (self.app(), self.app().now());
-        let mut batch = self.batch(tenant);
         let arguments = [self.user().into(), self.operator().into()];
         let _: Slot<()> = batch.require(&COMPLETE, arguments, Problem::new(Code::Conflict));
         let removed =
@@ -141,10 +156,9 @@ impl By<'_> {
             let membership = MembershipId(app.new_id()?);
             let arguments = [membership.into(), account.user().into(), Role::Owner.into(), now.into()];
             let _: Slot<()> = batch.add(&memberships::INSERT_MISSING, arguments);
-            quotas::require_imported(&mut batch, account.user());
+            quotas::require_imported(batch, account.user());
         }
-        let nobody = Problem::with(Code::ImportMismatch, "Nobody would own the tenant.");
-        let _: Slot<i64> = batch.require(&members::HAS_OWNER, [], nobody);
+        let _: Slot<i64> = batch.require(&members::HAS_OWNER, [], nobody());
         let made = batch.add::<tenants::Bare, _>(&tenants::CURRENT, []);
         let detail = json::object(vec![
             ("from", state.source.into()),
@@ -157,11 +171,15 @@ impl By<'_> {
             Self::Operator(_) => None,
             Self::Account(account) => Some(account.user()),
         };
-        activity::record(&mut batch, app, actor, Event::new("tenant.imported", "tenant", tenant.0, detail))?;
-        self.commit(batch).await?.one(made).map(|bare| bare.seen_as(Role::Owner))
+        activity::record(batch, app, actor, Event::new("tenant.imported", "tenant", tenant.0, detail))?;
+        Ok(made)
     }
 }
 
 fn mismatch(next: i64, digest: &Digest) -> Box<Problem> {
     Problem::new(Code::ImportMismatch).member("rows", next).member("sha256", digest.as_str())
+}
+
+fn nobody() -> Box<Problem> {
+    Problem::with(Code::ImportMismatch, "Nobody would own the tenant.")
 }
