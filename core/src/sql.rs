@@ -85,7 +85,7 @@ pub struct GlobalSql(pub(crate) &'static Sql);
 
 impl GlobalSql {
     pub(crate) fn bind<const N: usize>(&self, arguments: [Value; N]) -> Statement {
-        Statement { sql: self.0, arguments: arguments.into(), expect: None }
+        Statement { sql: self.0, arguments: arguments.into(), expect: None, enough: None }
     }
 }
 
@@ -94,7 +94,7 @@ impl TenantSql {
         let mut all = Vec::with_capacity(N + 1);
         all.push(Value::from(tenant));
         all.extend(arguments);
-        Statement { sql: self.0, arguments: all, expect: None }
+        Statement { sql: self.0, arguments: all, expect: None, enough: None }
     }
 }
 
@@ -149,6 +149,8 @@ pub struct Statement {
     /// Rows that it must return (a read) or change (a write). Anything else aborts the whole batch with
     /// [`DatabaseError::Unmet`](crate::ports::DatabaseError::Unmet).
     pub expect: Option<u32>,
+    /// Bytes of text after which no further rows are wanted.
+    pub enough: Option<usize>,
 }
 
 impl Statement {
@@ -182,6 +184,38 @@ pub type Row = Vec<Cell>;
 
 /// What one statement of a batch returned. Empty for a write without `RETURNING`.
 pub type Rows = Vec<Row>;
+
+/// Rows as an engine hands them over, until a statement has enough of them.
+#[derive(Debug)]
+pub struct Intake {
+    rows: Rows,
+    /// Bytes of text that are still wanted, if they are counted.
+    left: Option<usize>,
+}
+
+impl Intake {
+    /// None yet.
+    #[must_use]
+    pub fn of(statement: &Statement) -> Self {
+        Self { rows: Rows::new(), left: statement.enough }
+    }
+
+    /// Takes a row, and says whether another one is wanted. The second always is: it shows that the first is not the last.
+    pub fn take(&mut self, row: Row) -> bool {
+        if let Some(left) = &mut self.left {
+            let texts = row.iter().map(|cell| if let Cell::Text(text) = cell { text.len() } else { 0 });
+            *left = left.saturating_sub(texts.sum());
+        }
+        self.rows.push(row);
+        self.left != Some(0) || self.rows.len() < 2
+    }
+
+    /// All that were taken.
+    #[must_use]
+    pub fn rows(self) -> Rows {
+        self.rows
+    }
+}
 
 /// A cell or a row that does not have the type which the code expects: a bug or a damaged database.
 #[derive(Debug)]

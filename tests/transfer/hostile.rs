@@ -109,7 +109,7 @@ const FAULTS: &[Fault] = &[
         "activity",
         2,
         |row| row["detail"] = json!({ "texts": ["x".repeat(9_000), "y".repeat(9_000)] }),
-        "line #: detail: Expected at most 200 names, and 16384 bytes",
+        "line #: detail: Expected at most 200 names and items, and 16384 bytes",
     ),
     (
         "notifications",
