@@ -37,7 +37,7 @@ pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for route in lists() {
         let short = SHORT.iter().find(|(name, _)| *name == route.name).map(|(_, bytes)| *bytes);
-        let item = largest(&description, item(&description, route), short).unwrap_or(usize::MAX);
+        let item = largest(description, item(description, route), short).unwrap_or(usize::MAX);
         if item.saturating_mul(limits::PAGE_MAX as usize) > limits::PAGE_BYTES {
             cases.push(Case::new(format!("long_pages::{}", route.name), move |target| walk(target, route)));
         }
@@ -186,7 +186,7 @@ async fn walk(target: &'static Target, route: &'static Route) {
     // In each order, and by each statement that filters.
     let mut queries = vec![String::new()];
     let described = description();
-    for parameter in parameters(&described, route) {
+    for parameter in parameters(described, route) {
         let name = parameter["name"].as_str().expect("a name");
         queries.extend(match name {
             "order" => ["due_on", "priority"].map(|order| format!("order={order}&")).to_vec(),
