@@ -44,7 +44,8 @@ impl schemars::JsonSchema for PageSize {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "integer", "minimum": 1, "maximum": limits::PAGE_MAX, "default": limits::PAGE_DEFAULT,
-            "description": "How many items a page has at the most."
+            "description": "How many items a page has at the most. There are fewer where they are long: together they have 1 MiB \
+                at the most, unless it is a single one."
         })
     }
 }
@@ -160,14 +161,14 @@ impl<'a> Paging<'a> {
         i64::from(self.size + 1).into()
     }
 
-    /// Makes the page out of the rows that came.
-    pub(crate) fn page<T>(&self, rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
+    /// Makes the page out of the rows that came: those that it has room for.
+    pub(crate) fn page<T: Serialize>(&self, rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
         self.page_by(rows, |row| (String::new(), id(row)))
     }
 
     /// The same where a filter looked through the items, and the last of them is this one, if it could not go through all. A
     /// page that is short goes on behind it.
-    pub(crate) fn page_within<T>(
+    pub(crate) fn page_within<T: Serialize>(
         &self,
         rows: Vec<T>,
         looked: Option<Uuid>,
@@ -181,10 +182,14 @@ impl<'a> Paging<'a> {
     }
 
     /// The same for a list that goes by a key and then by the id.
-    pub(crate) fn page_by<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> (String, Uuid)) -> Page<T> {
-        let size = self.size as usize;
-        let more = rows.len() > size;
-        rows.truncate(size);
+    pub(crate) fn page_by<T: Serialize>(
+        &self,
+        mut rows: Vec<T>,
+        key: impl Fn(&T) -> (String, Uuid),
+    ) -> Page<T> {
+        let room = room(&rows, self.size as usize);
+        let more = rows.len() > room;
+        rows.truncate(room);
         let next_cursor = rows.last().filter(|_| more).map(|last| {
             let (key, id) = key(last);
             self.cursor(&Position { key, id })
@@ -222,9 +227,41 @@ impl<'a> Paging<'a> {
     }
 }
 
+/// How many of the items a page has room for: as many as were asked for, or as have so many bytes; one at the least.
+fn room(items: &[impl Serialize], most: usize) -> usize {
+    let (mut bytes, mut written) = (0, Vec::new());
+    for (count, item) in items.iter().take(most).enumerate() {
+        written.clear();
+        // What cannot be written will be told when the page is.
+        let _ = serde_json::to_writer(&mut written, item);
+        bytes += written.len();
+        if bytes > limits::PAGE_BYTES && count > 0 {
+            return count;
+        }
+    }
+    items.len().min(most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_ends_at_its_size_or_at_its_bytes() {
+        let items = |count, bytes: usize| vec!["x".repeat(bytes - 2); count];
+        let quarter = limits::PAGE_BYTES / 4;
+        for (count, bytes, most, fit) in [
+            (0, 10, 3, 0),
+            (2, 10, 3, 2),
+            (4, 10, 3, 3),
+            (5, quarter, 100, 4),
+            (5, quarter + 1, 100, 3),
+            (5, quarter, 2, 2),
+            (2, 2 * limits::PAGE_BYTES, 100, 1),
+        ] {
+            assert_eq!(room(&items(count, bytes), most), fit, "{count} of {bytes}");
+        }
+    }
 
     #[test]
     fn the_link_asks_the_same_with_the_new_cursor() {

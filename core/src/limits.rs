@@ -78,6 +78,8 @@ pub const IDEMPOTENCY_HOURS: u64 = 24;
 pub const PAGE_DEFAULT: u32 = 20;
 /// Items on a page of a list at the most.
 pub const PAGE_MAX: u32 = 100;
+/// Bytes of the items of a page together, as JSON, unless it has but one.
+pub const PAGE_BYTES: usize = 1024 * 1024;
 /// Items that one request for a page looks through at the most. Where few of them are what is asked for the page is short,
 /// and the next one goes on behind them.
 pub const LOOKED_THROUGH: u32 = 1_000;
@@ -94,7 +96,7 @@ pub const SEARCH_WORD: usize = 64;
 pub const DETAIL_BYTES: usize = 16 * 1024;
 /// What a description was that was changed after it was approved, in the activity: characters.
 pub const DETAIL_TEXT: usize = 2_000;
-/// Names in that, also within each other.
+/// Names and items of lists in that, also within each other: in memory each takes many times its bytes.
 pub const DETAIL_MEMBERS: usize = 200;
 /// Entries of the activity log that one request verifies at the most.
 pub const VERIFIED_ENTRIES: u32 = 500;

@@ -8,6 +8,11 @@ use uuid::Uuid;
 
 use crate::time::{Date, Timestamp};
 
+mod rows;
+
+pub use self::rows::{Cell, DecodeError, FromCell, FromRow, Intake, Row, Rows};
+pub(crate) use self::rows::{record, take};
+
 /// One SQL statement of the catalogue, in the two spellings that the engines want.
 ///
 /// Written with `?1`, `?2`, ... as SQLite and D1 take them; the `$1` spelling of Postgres is derived from it at
@@ -85,7 +90,7 @@ pub struct GlobalSql(pub(crate) &'static Sql);
 
 impl GlobalSql {
     pub(crate) fn bind<const N: usize>(&self, arguments: [Value; N]) -> Statement {
-        Statement { sql: self.0, arguments: arguments.into(), expect: None }
+        Statement { sql: self.0, arguments: arguments.into(), expect: None, enough: None }
     }
 }
 
@@ -94,7 +99,7 @@ impl TenantSql {
         let mut all = Vec::with_capacity(N + 1);
         all.push(Value::from(tenant));
         all.extend(arguments);
-        Statement { sql: self.0, arguments: all, expect: None }
+        Statement { sql: self.0, arguments: all, expect: None, enough: None }
     }
 }
 
@@ -149,6 +154,8 @@ pub struct Statement {
     /// Rows that it must return (a read) or change (a write). Anything else aborts the whole batch with
     /// [`DatabaseError::Unmet`](crate::ports::DatabaseError::Unmet).
     pub expect: Option<u32>,
+    /// Bytes of text after which no further rows are wanted.
+    pub enough: Option<usize>,
 }
 
 impl Statement {
@@ -159,165 +166,6 @@ impl Statement {
         self
     }
 }
-
-/// A value that came out of the database, in the form the engine had it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    /// SQL `NULL`.
-    Null,
-    /// An integer.
-    Int(i64),
-    /// Text, a `date`, and everything that an engine without the type keeps as text.
-    Text(String),
-    /// A native `uuid`.
-    Uuid(Uuid),
-    /// A native `timestamptz`.
-    Time(Timestamp),
-    /// A native `jsonb`.
-    Json(JsonValue),
-}
-
-/// One row: its cells in the order of the statement's columns.
-pub type Row = Vec<Cell>;
-
-/// What one statement of a batch returned. Empty for a write without `RETURNING`.
-pub type Rows = Vec<Row>;
-
-/// A cell or a row that does not have the type which the code expects: a bug or a damaged database.
-#[derive(Debug)]
-pub struct DecodeError(pub(crate) String);
-
-/// A type that a column can be read as.
-pub trait FromCell: Sized {
-    /// Reads the cell.
-    fn from_cell(cell: Cell) -> Result<Self, DecodeError>;
-}
-
-fn mismatch<T>(wanted: &str, cell: &Cell) -> Result<T, DecodeError> {
-    let found = match cell {
-        Cell::Null => "null",
-        Cell::Int(_) => "an integer",
-        Cell::Text(_) => "text",
-        Cell::Uuid(_) => "a uuid",
-        Cell::Time(_) => "a timestamp",
-        Cell::Json(_) => "json",
-    };
-    Err(DecodeError(format!("expected {wanted}, found {found}")))
-}
-
-impl FromCell for i64 {
-    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
-        match cell {
-            Cell::Int(value) => Ok(value),
-            other => mismatch("an integer", &other),
-        }
-    }
-}
-
-impl FromCell for String {
-    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
-        match cell {
-            Cell::Text(value) => Ok(value),
-            other => mismatch("text", &other),
-        }
-    }
-}
-
-impl FromCell for Uuid {
-    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
-        match cell {
-            Cell::Uuid(value) => Ok(value),
-            Cell::Text(text) => Self::try_parse(&text).map_err(|error| DecodeError(error.to_string())),
-            other => mismatch("a uuid", &other),
-        }
-    }
-}
-
-impl FromCell for Timestamp {
-    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
-        match cell {
-            Cell::Time(value) => Ok(value),
-            Cell::Text(text) => {
-                Self::parse(&text).ok_or_else(|| DecodeError("expected an RFC 3339 timestamp".to_owned()))
-            }
-            other => mismatch("a timestamp", &other),
-        }
-    }
-}
-
-impl FromCell for Date {
-    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
-        let text = String::from_cell(cell)?;
-        Self::parse(&text).ok_or_else(|| DecodeError("expected a day".to_owned()))
-    }
-}
-
-impl FromCell for JsonValue {
-    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
-        match cell {
-            Cell::Json(value) => Ok(value),
-            Cell::Text(text) => serde_json::from_str(&text).map_err(|error| DecodeError(error.to_string())),
-            other => mismatch("json", &other),
-        }
-    }
-}
-
-impl<T: FromCell> FromCell for Option<T> {
-    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
-        match cell {
-            Cell::Null => Ok(None),
-            other => T::from_cell(other).map(Some),
-        }
-    }
-}
-
-/// A type that a row can be read as, column by column.
-pub trait FromRow: Sized {
-    /// Reads the row.
-    fn from_row(row: Row) -> Result<Self, DecodeError>;
-}
-
-impl<T: FromCell> FromRow for T {
-    fn from_row(row: Row) -> Result<Self, DecodeError> {
-        let mut cells = row.into_iter();
-        take(&mut cells)
-    }
-}
-
-/// Of a statement whose rows nobody reads.
-impl FromRow for () {
-    fn from_row(_: Row) -> Result<Self, DecodeError> {
-        Ok(())
-    }
-}
-
-/// Reads the next column of a row.
-pub(crate) fn take<T: FromCell>(cells: &mut std::vec::IntoIter<Cell>) -> Result<T, DecodeError> {
-    T::from_cell(next(cells)?)
-}
-
-/// What all columns of all rows have in common, once.
-#[inline(never)]
-fn next(cells: &mut std::vec::IntoIter<Cell>) -> Result<Cell, DecodeError> {
-    cells.next().ok_or_else(|| DecodeError("the row has too few columns".to_owned()))
-}
-
-/// Declares a struct that is read from a row, with its column list as `COLUMNS`: the fields, in order.
-macro_rules! record {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty,)+ }) => {
-        $(#[$meta])*
-        $vis struct $name { $($(#[$field_meta])* $field_vis $field: $type,)+ }
-
-        impl $crate::sql::FromRow for $name {
-            #[inline(never)]
-            fn from_row(row: $crate::sql::Row) -> Result<Self, $crate::sql::DecodeError> {
-                let mut cells = row.into_iter();
-                Ok(Self { $($field: $crate::sql::take(&mut cells)?,)+ })
-            }
-        }
-    };
-}
-pub(crate) use record;
 
 /// Declares the statements of a module: `tenant` ones, whose `?1` is the tenant, `global` ones, which reach no row of a
 /// tenant, and `spanning` ones, which may reach those of all. `ALL` lists them, for the catalogue.

@@ -6,7 +6,7 @@
 
 use bailiwick_core::{
     ports::{Database, DatabaseError},
-    sql::{Cell, Rows, Statement, Value},
+    sql::{Cell, Intake, Rows, Statement, Value},
 };
 use worker::{
     js_sys::{Array, Error, Object},
@@ -71,7 +71,11 @@ impl D1 {
         }
         let promise = self.0.batch(prepared).map_err(|error| failure(&error))?;
         let results: Array = JsFuture::from(promise).await.map_err(|error| failure(&error))?.unchecked_into();
-        places.into_iter().map(|place| rows(&results.get(place).unchecked_into())).collect()
+        let mut all = Vec::with_capacity(statements.len());
+        for (statement, place) in statements.iter().zip(places) {
+            all.push(rows(statement, &results.get(place).unchecked_into())?);
+        }
+        Ok(all)
     }
 
     fn prepare(&self, sql: &str, arguments: &[Value]) -> Result<D1PreparedStatement, DatabaseError> {
@@ -143,14 +147,15 @@ fn failure(error: &JsValue) -> DatabaseError {
 }
 
 /// Reads rows, which D1 gives as objects whose members are in the order of the columns.
-fn rows(result: &D1Result) -> Result<Rows, DatabaseError> {
-    let mut rows = Rows::new();
+fn rows(statement: &Statement, result: &D1Result) -> Result<Rows, DatabaseError> {
+    let mut intake = Intake::of(statement);
     for row in result.results().map_err(|error| failure(&error))?.unwrap_or_default().iter() {
-        rows.push(
-            Object::values(row.unchecked_ref()).iter().map(|value| cell(&value)).collect::<Result<_, _>>()?,
-        );
+        let cells = Object::values(row.unchecked_ref());
+        if !intake.take(cells.iter().map(|value| cell(&value)).collect::<Result<_, _>>()?) {
+            break;
+        }
     }
-    Ok(rows)
+    Ok(intake.rows())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "only whole numbers within the range are taken")]

@@ -31,13 +31,13 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// What the description says of a list's query.
-fn parameters(description: &Value, route: &Route) -> Vec<Value> {
+pub(crate) fn parameters(description: &Value, route: &Route) -> Vec<Value> {
     let all = operation(description, route)["parameters"].as_array().cloned().unwrap_or_default();
     all.into_iter().filter(|parameter| parameter["in"] == "query").collect()
 }
 
 /// Every list. What has a `next_cursor` takes a cursor, and says that there is a link.
-fn lists() -> Vec<&'static Route> {
+pub(crate) fn lists() -> Vec<&'static Route> {
     let description = description();
     let is_list = |route: &&Route| {
         let response = &operation(description, route)["responses"]["200"];
@@ -100,12 +100,12 @@ async fn filled(route: &'static Route, tenant: &Tenant<'static>) -> String {
     sample.path()
 }
 
-async fn ask(route: &Route, actor: &Actor<'_>, tenant: &Tenant<'_>, path: &str) -> Answer {
+pub(crate) async fn ask(route: &Route, actor: &Actor<'_>, tenant: &Tenant<'_>, path: &str) -> Answer {
     let ask = actor.get(path);
     if names_a_tenant(route.access) { ask.tenant(&tenant.id).send().await } else { ask.send().await }
 }
 
-fn ids(page: &Answer) -> Vec<String> {
+pub(crate) fn ids(page: &Answer) -> Vec<String> {
     let data = page.body["data"].as_array().expect("a list");
     let id = |item: &Value| item["id"].as_str().or(item["user_id"].as_str()).map(str::to_owned);
     data.iter().map(|item| id(item).unwrap_or_else(|| panic!("no id in {item}"))).collect()

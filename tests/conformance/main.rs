@@ -34,6 +34,7 @@ mod invitation_mails;
 mod invitations;
 mod lists;
 mod logs;
+mod long_pages;
 mod matrix;
 mod members;
 mod neighbours;
@@ -165,6 +166,7 @@ fn main() -> ExitCode {
         comments::cases(),
         search::cases(),
         lists::cases(),
+        long_pages::cases(),
         walks::cases(),
         written::cases(),
         notifications::cases(),

@@ -1,5 +1,6 @@
 // The Worker as it is deployed, with a switch in front of its D1 (while it is off, every batch fails), faults that befall
-// single batches, a count of what batches cost there, and a way around it.
+// single batches, a count of what batches cost there, a way around it, and a look at the memory of its module.
+import { bytes } from "./memory.mjs";
 import Bailiwick from "../../edge/entry.mjs";
 
 let outage = false;
@@ -71,6 +72,9 @@ export default class Switched extends Bailiwick {
     if (pathname.startsWith("/__outage/")) {
       outage = pathname.endsWith("/on");
       return new Response(null, { status: 204 });
+    }
+    if (pathname === "/__memory") {
+      return Response.json({ bytes: bytes() });
     }
     if (pathname === "/__cost") {
       return Response.json(cost);

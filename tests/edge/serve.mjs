@@ -28,6 +28,7 @@ const miniflare = new Miniflare(
     modulesRoot: root,
     modules: [
       esModule("tests/edge/entry.mjs"),
+      esModule("tests/edge/memory.mjs"),
       esModule("edge/entry.mjs"),
       esModule("edge/build/index.js"),
       { type: "CompiledWasm", path: file("edge/build/index_bg.wasm") },

@@ -157,6 +157,7 @@ async fn rate(database: &AnyDatabase, batch: &Batch, held: bool, begun: &Arc<Ato
                             sql: if held { spoken.held } else { spoken.plain },
                             arguments: arguments(time),
                             expect: None,
+                            enough: None,
                         })
                         .collect();
                     let rows = database.batch(&statements).await.expect("rows");

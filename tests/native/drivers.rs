@@ -44,7 +44,7 @@ sql!(COUNT_UP,
     reads false, returns false);
 
 fn ask(sql: &'static Sql, arguments: Vec<Value>) -> Statement {
-    Statement { sql, arguments, expect: None }
+    Statement { sql, arguments, expect: None, enough: None }
 }
 
 fn put(id: i64) -> Statement {

@@ -47,7 +47,7 @@ const TABLES: &str = "CREATE TABLE things (id bigint PRIMARY KEY); CREATE TABLE 
      INSERT INTO things VALUES (1); INSERT INTO gate VALUES (1)";
 
 fn ask(sql: &'static Sql) -> Statement {
-    Statement { sql, arguments: Vec::new(), expect: None }
+    Statement { sql, arguments: Vec::new(), expect: None, enough: None }
 }
 
 async fn database(url: &str, more: &[(&str, &str)]) -> AnyDatabase {

@@ -47,7 +47,7 @@ static PASS_ON: Sql = forgetful(
 
 fn ask(sql: &'static Sql, tenant: Option<Uuid>) -> Statement {
     let arguments = if sql.reach == Reach::Tenant { vec![Value::Uuid(tenant)] } else { Vec::new() };
-    Statement { sql, arguments, expect: None }
+    Statement { sql, arguments, expect: None, enough: None }
 }
 
 async fn run(pool: &PgPool, sql: &str) {

@@ -109,10 +109,18 @@ async fn the_report_is_for_people() {
     for expected in [
         &format!("Isolation of {}\n", instance.url),
         "checks of ",
+        "  neighbours   200 checks of 5 routes, 0 violations",
+        "Beside a tenant that asked ",
+        "That is for information; it took ",
         "These accounts stay, in no tenant: ",
         "No violation was found.\n",
     ] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
     assert!(!said.contains("VIOLATION") && !said.contains("could not be removed"), "{said}");
+    // It can be left out.
+    let output = command(&instance.url).arg("--without-neighbours").output().await.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("No violation was found.\n"), "{output:?}");
+    assert!(!said.contains("neighbours") && !said.contains("Beside"), "{said}");
 }

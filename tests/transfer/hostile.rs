@@ -107,9 +107,15 @@ const FAULTS: &[Fault] = &[
     ),
     (
         "activity",
+        1,
+        |row| row["detail"] = json!({ "list": vec![0; 100], "more": [vec![0; 98]] }),
+        "line #: detail: Expected at most 200 names and items",
+    ),
+    (
+        "activity",
         2,
         |row| row["detail"] = json!({ "texts": ["x".repeat(9_000), "y".repeat(9_000)] }),
-        "line #: detail: Expected at most 200 names, and 16384 bytes",
+        "line #: detail: Expected at most 200 names and items, and 16384 bytes",
     ),
     (
         "notifications",

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     dispatch::{App, context::Meter},
+    limits,
     ports::DatabaseError,
     problem::{Problem, Result},
     reply::Answer,
@@ -85,6 +86,15 @@ impl<'a> Batch<'a> {
     ) -> Slot<T> {
         // A batch without a tenant binds the nil id, which no tenant has: such a statement finds nothing.
         self.push(sql.bind(self.tenant.unwrap_or(Uuid::nil()), arguments))
+    }
+
+    /// Has no more rows of a list handed over than a page has room for, where they can be long. Each text of a row must be one
+    /// of its item: a list that was cut here is taken to end there unless its items are too many bytes for the page. (Twice as
+    /// many, since no two engines need to write all in as many.)
+    pub(crate) fn bound<T>(&mut self, rows: Slot<T>) {
+        if let Some(statement) = self.statements.get_mut(rows.0) {
+            statement.enough = Some(2 * limits::PAGE_BYTES);
+        }
     }
 
     /// Adds a statement that must touch exactly one row; the batch fails with the problem if it does not.

@@ -98,6 +98,7 @@ impl Catalogue for Visitor {
                 (batch.add(&LIST_FILTERED, [status, before, fetch]), Some(last))
             }
         };
+        batch.bound(rows);
         let mut outcome = self.read(batch).await?;
         let last = outcome.optional_if_asked(last)?;
         Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))

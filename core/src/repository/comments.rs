@@ -204,6 +204,7 @@ impl Comments for Repository<'_> {
         let mut batch = self.scope.batch();
         let subject = ask_subject(&mut batch, task);
         let rows = batch.add::<Comment, _>(&LIST, [task.into(), paging.before(), paging.fetch()]);
+        batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
         outcome.optional(subject)?.ok_or_else(not_found)?;
         Ok(paging.page(outcome.all(rows)?, |comment| comment.id.0))

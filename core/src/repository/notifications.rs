@@ -353,6 +353,7 @@ impl Notifications for Repository<'_> {
                 (batch.add(&LIST_FILTERED, [user.into(), kind.into(), unread, before, fetch]), Some(last))
             }
         };
+        batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
         let last = outcome.optional_if_asked(last)?;
         Ok(paging.page_within(outcome.all(rows)?, last, |notification| notification.id.0))

@@ -36,6 +36,7 @@ impl Repository<'_> {
                 (batch.add(&LIST_FILTERED, [status, visibility, before, fetch]), Some(last))
             }
         };
+        batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
         let last = outcome.optional_if_asked(last)?;
         Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))

@@ -461,8 +461,7 @@ impl Projects for Repository<'_> {
         let rows = batch.add::<HistoryRow, _>(&HISTORY, [id.into(), paging.before(), paging.fetch()]);
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let (_, facts) = self.take_facts(&facts, &mut outcome, standing.role, (true, true))?;
-        let history = paging.page(outcome.all(rows)?, |row| row.id.0);
-        let data = history.data.into_iter().map(Moved::from).collect();
-        Ok(Journey { facts, history: Page { data, next_cursor: history.next_cursor } })
+        let moves = outcome.all(rows)?.into_iter().map(Moved::from).collect();
+        Ok(Journey { facts, history: paging.page(moves, |moved: &Moved| moved.id.0) })
     }
 }

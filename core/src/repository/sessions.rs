@@ -233,7 +233,6 @@ impl Sessions for Account {
         let mut batch = self.batch();
         let arguments = [self.user().into(), self.app().now().into(), paging.before(), paging.fetch()];
         let rows = batch.add_global::<Row, _>(&LIST, arguments);
-        let page = paging.page(self.run(batch).await?.all(rows)?, |row| row.id.0);
         let session = |Row { id, created_at, refreshed_at, expires_at }| Session {
             current: self.session() == Some(id),
             id,
@@ -241,7 +240,8 @@ impl Sessions for Account {
             refreshed_at,
             expires_at,
         };
-        Ok(Page { data: page.data.into_iter().map(session).collect(), next_cursor: page.next_cursor })
+        let sessions = self.run(batch).await?.all(rows)?.into_iter().map(session).collect();
+        Ok(paging.page(sessions, |session: &Session| session.id.0))
     }
 
     async fn revoke(&self, session: SessionId) -> Result<()> {

@@ -1,7 +1,7 @@
-//! `bailiwick verify-isolation`: the matrices of isolation against a deployment that is running somewhere.
+//! `bailiwick verify-isolation`: the matrices of isolation, and noisy neighbours, against a deployment that is running somewhere.
 
 use bailiwick::{isolation, shutdown::Signals};
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 use super::{
     call::Call,
@@ -15,7 +15,10 @@ pub(super) fn command() -> Command {
             "Try to get from one tenant to another, in a deployment of your own.\n\n\
              It registers accounts, makes two tenants, and asks every route in the name of everybody (nobody, a \
              stranger, each role, a suspended and a removed owner) and with ids of the other tenant in every place \
-             that takes one. In the end it removes the tenants; the accounts stay. It needs no settings.",
+             that takes one. Then somebody works in one tenant while another asks, a few times a second, for the dearest \
+             that there is: nothing may be refused, and how much longer it took is told. The first takes half a minute \
+             nearby and some minutes from afar, the second a quarter of a minute and one. In the end it removes the \
+             tenants; the accounts stay. It needs no settings.",
         )
         .arg(
             Arg::new("url")
@@ -23,6 +26,12 @@ pub(super) fn command() -> Command {
                 .value_name("URL")
                 .required(true)
                 .help("Where the deployment answers"),
+        )
+        .arg(
+            Arg::new("without-neighbours")
+                .long("without-neighbours")
+                .action(ArgAction::SetTrue)
+                .help("Do not try whether one tenant keeps another one from working"),
         )
         .after_help(
             "Example:\n  bailiwick verify-isolation --url https://api.example.com\n  \
@@ -33,7 +42,8 @@ pub(super) fn command() -> Command {
 pub(super) async fn run(call: Call<'_>) -> Outcome {
     let mut signals = Signals::listen().map_err(|error| vec![error.to_string()])?;
     let stop = async move { signals.next().await };
-    let report = isolation::verify(call.text("url").unwrap_or_default(), stop).await;
+    let neighbours = !call.flag("without-neighbours");
+    let report = isolation::verify(call.text("url").unwrap_or_default(), neighbours, stop).await;
     let report = report.map_err(|sentences| Failed::all(Ending::Unavailable, sentences))?;
     Ok(Report::found(report.violations.is_empty(), report.json(), report.lines()).into())
 }

@@ -15,10 +15,11 @@ use std::time::Duration;
 use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},
-    sql::{Cell, Row, Rows, Statement, Value, must_be_serialisable},
+    sql::{Cell, Intake, Row, Rows, Statement, Value, must_be_serialisable},
     time::{Date, Timestamp},
 };
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
+use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Executor, PgConnection, Postgres as Engine, Row as _, TypeInfo,
     ValueRef,
@@ -295,8 +296,14 @@ async fn run(
     // One that does not persist has no name, which would be taken behind a proxy: names are counted for each client.
     let query = bind(sqlx::query(statement.sql.postgres), &statement.arguments).persistent(prepared);
     let rows = if statement.sql.returns {
-        let rows: Result<Rows, _> = query.fetch_all(&mut *connection).await?.iter().map(read).collect();
-        let rows = rows?;
+        let (mut rows, mut intake) = (query.fetch(&mut *connection), Intake::of(statement));
+        while let Some(row) = rows.try_next().await? {
+            if !intake.take(read(&row)?) {
+                break;
+            }
+        }
+        drop(rows);
+        let rows = intake.rows();
         check(index, statement, rows.len() as u64).map_err(Failure::Final)?;
         rows
     } else {

@@ -5,9 +5,10 @@ use std::{path::Path, str::FromStr, time::Duration};
 use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},
-    sql::{Cell, Row, Rows, Statement, Value},
+    sql::{Cell, Intake, Row, Rows, Statement, Value},
 };
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Connection, Executor, Row as _, Sqlite as Engine,
     SqliteConnection, TypeInfo, ValueRef,
@@ -342,9 +343,15 @@ async fn ask(
 ) -> Result<Rows, DatabaseError> {
     let query = bind(sqlx::query(statement.sql.sqlite), &statement.arguments);
     if statement.sql.returns {
-        let rows = query.fetch_all(connection).await.map_err(failure)?;
+        let (mut rows, mut intake) = (query.fetch(connection), Intake::of(statement));
+        while let Some(row) = rows.try_next().await.map_err(failure)? {
+            if !intake.take(read(&row).map_err(failure)?) {
+                break;
+            }
+        }
+        let rows = intake.rows();
         check(index, statement, rows.len() as u64)?;
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(failure)
+        Ok(rows)
     } else {
         let done = connection.execute(query).await.map_err(failure)?;
         check(index, statement, done.rows_affected())?;

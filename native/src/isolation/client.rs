@@ -155,16 +155,38 @@ impl Client {
         loop {
             let (reply, later) = self.once(token, ask).await?;
             let Some(seconds) = later else { return Ok(reply) };
-            let seconds = seconds.clamp(PAUSE, LONGEST_PAUSE);
-            if self.waited.fetch_add(seconds, Ordering::Relaxed) + seconds > PATIENCE {
-                return Err(format!(
-                    "{} asks again and again to come later ({}); raise its limits for this, or try another time.",
-                    self.base,
-                    reply.summary()
-                ));
-            }
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            self.wait(seconds, &reply).await?;
         }
+    }
+
+    /// Waits as long as an answer asks for it.
+    ///
+    /// # Errors
+    /// A sentence once that was too often.
+    pub(crate) async fn wait(&self, seconds: u64, reply: &Reply) -> Result<(), String> {
+        let seconds = seconds.clamp(PAUSE, LONGEST_PAUSE);
+        if self.waited.fetch_add(seconds, Ordering::Relaxed) + seconds > PATIENCE {
+            return Err(format!(
+                "{} asks again and again to come later ({}); raise its limits for this, or try another time.",
+                self.base,
+                reply.summary()
+            ));
+        }
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        Ok(())
+    }
+
+    /// Sends a request in somebody's name, once: the answer, and after how many seconds it asks to come again, if it does.
+    ///
+    /// # Errors
+    /// A sentence if there is no answer.
+    pub(crate) async fn at_once(
+        &self,
+        person: &Person,
+        ask: &Ask<'_>,
+    ) -> Result<(Reply, Option<u64>), String> {
+        let token = locked(&person.token).clone();
+        self.once(Some(&token), ask).await
     }
 
     async fn once(&self, token: Option<&str>, ask: &Ask<'_>) -> Result<(Reply, Option<u64>), String> {

@@ -7,6 +7,7 @@ pub mod report;
 pub mod samples;
 
 pub(crate) mod client;
+mod neighbours;
 mod people;
 mod roles;
 mod stock;
@@ -27,7 +28,7 @@ use serde_json::Value;
 use self::{
     client::{Ask, Client, Person, Reply},
     people::Party,
-    report::{Matrix, Report, Violation},
+    report::{Matrix, Neighbours, Report, Violation},
     samples::Sample,
 };
 use crate::ports::{SystemClock, SystemEntropy};
@@ -44,15 +45,19 @@ struct Run {
     report: Mutex<Report>,
 }
 
-/// Runs the matrices against a deployment, in two tenants that it makes and removes. It breaks off when `stop` is
-/// done, and removes them all the same.
+/// Runs the matrices against a deployment, and tries noisy neighbours if that is wanted, in tenants that it makes and
+/// removes. It breaks off when `stop` is done, and removes them all the same.
 ///
 /// # Errors
 /// Sentences, if the matrices could not be run to their end: why, and what is left.
-pub async fn verify(url: &str, stop: impl Future<Output = ()>) -> Result<Report, Vec<String>> {
+pub async fn verify(
+    url: &str,
+    neighbours: bool,
+    stop: impl Future<Output = ()>,
+) -> Result<Report, Vec<String>> {
     let run = Run::new(url).map_err(|sentence| vec![sentence])?;
     let outcome = tokio::select! {
-        outcome = run.matrices() => outcome,
+        outcome = run.matrices(neighbours) => outcome,
         () = stop => Err("It was broken off.".to_owned()),
     };
     run.clean_up().await;
@@ -93,14 +98,15 @@ impl Run {
         Ok(Self { client, document: matrix::description(), mark: random()?, kept, tenants, report })
     }
 
-    async fn matrices(&self) -> Result<(), String> {
+    async fn matrices(&self, neighbours: bool) -> Result<(), String> {
         self.same_routes().await?;
         let mine = self.found('a', &format!("own-{}", self.mark)).await?;
         let planted = self.planted();
         let mut other = self.found('b', &planted).await?;
         self.populate(&mut other, &planted).await?;
         self.swap(&mine, &other).await?;
-        self.roles(&other).await
+        self.roles(&other).await?;
+        if neighbours { self.neighbours(&mine).await } else { Ok(()) }
     }
 
     /// The matrices are those of the routes that this binary knows.
@@ -169,6 +175,10 @@ impl Run {
 
     fn checked(&self, matrix: Matrix, route: &Route) {
         *locked(&self.report).checks.entry((matrix, route.name)).or_default() += 1;
+    }
+
+    fn compared(&self, neighbours: Neighbours) {
+        locked(&self.report).neighbours = Some(neighbours);
     }
 
     fn violated(&self, violation: Violation) {

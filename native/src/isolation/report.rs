@@ -11,6 +11,8 @@ pub enum Matrix {
     Roles,
     /// Every place of an id, with another tenant's.
     Swap,
+    /// What somebody does in a tenant, while another tenant asks for the dearest that there is.
+    Neighbours,
 }
 
 impl Matrix {
@@ -19,6 +21,7 @@ impl Matrix {
         match self {
             Self::Roles => "roles",
             Self::Swap => "swap",
+            Self::Neighbours => "neighbours",
         }
     }
 }
@@ -40,6 +43,26 @@ pub struct Violation {
     pub got: String,
 }
 
+/// What a tenant does to another one that works meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbours {
+    /// How often it asked for the dearest.
+    pub dear: usize,
+    /// How long the other one's requests took without it: the median and the 99th percentile, in milliseconds.
+    pub alone: [f64; 2],
+    /// And beside it.
+    pub beside: [f64; 2],
+    /// How long it took to try.
+    pub seconds: u64,
+}
+
+impl Neighbours {
+    /// By what the median and the 99th percentile have to be multiplied.
+    fn ratios(&self) -> [f64; 2] {
+        [0, 1].map(|place| self.beside[place] / self.alone[place].max(f64::EPSILON))
+    }
+}
+
 /// What was checked, and what was found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -49,6 +72,8 @@ pub struct Report {
     pub checks: BTreeMap<(Matrix, &'static str), u64>,
     /// What is not as it must be.
     pub violations: Vec<Violation>,
+    /// What neighbours do to each other, if that was tried.
+    pub neighbours: Option<Neighbours>,
     /// Seconds that were waited because the deployment asked for it.
     pub waited: u64,
     /// Addresses of accounts that were registered for this; no route deletes accounts.
@@ -67,11 +92,14 @@ impl Report {
     /// It for people.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("Isolation of {}", self.url), String::new()];
-        for matrix in [Matrix::Swap, Matrix::Roles] {
+        for matrix in [Matrix::Swap, Matrix::Roles, Matrix::Neighbours] {
             let (checks, routes) = self.count(matrix);
+            if checks == 0 {
+                continue;
+            }
             let wrong = self.violations.iter().filter(|found| found.matrix == matrix).count();
             lines.push(format!(
-                "  {:<5} {checks:>5} checks of {routes} routes, {wrong} violations",
+                "  {:<10} {checks:>5} checks of {routes} routes, {wrong} violations",
                 matrix.as_str()
             ));
         }
@@ -83,6 +111,19 @@ impl Report {
             lines.push(format!("  got      {got}"));
         }
         lines.push(String::new());
+        if let Some(neighbours) = &self.neighbours {
+            let ([median, tail], Neighbours { dear, alone, beside, seconds }) =
+                (neighbours.ratios(), neighbours);
+            lines.push(format!(
+                "Beside a tenant that asked {dear} times for the dearest, the median was {median:.1} times what it is without \
+                 ({:.1} and {:.1} ms),",
+                beside[0], alone[0]
+            ));
+            lines.push(format!(
+                "the 99th percentile {tail:.1} times ({:.1} and {:.1} ms). That is for information; it took {seconds} s.",
+                beside[1], alone[1]
+            ));
+        }
         if self.waited > 0 {
             lines.push(format!("Waited {} s because the deployment asked for it.", self.waited));
         }
@@ -119,9 +160,20 @@ impl Report {
                 "who": found.who, "expected": found.expected, "got": found.got,
             })
         };
+        let neighbours = self.neighbours.map(|found| {
+            let [median, tail] = found.ratios();
+            json!({
+                "dear_requests": found.dear, "median_ratio": median, "p99_ratio": tail,
+                "alone_ms": found.alone, "beside_ms": found.beside, "seconds": found.seconds,
+            })
+        });
         json!({
             "url": self.url,
-            "checks": { "swap": checks(Matrix::Swap), "roles": checks(Matrix::Roles) },
+            "checks": {
+                "swap": checks(Matrix::Swap), "roles": checks(Matrix::Roles),
+                "neighbours": checks(Matrix::Neighbours),
+            },
+            "neighbours": neighbours,
             "violations": self.violations.iter().map(violation).collect::<Vec<_>>(),
             "waited_seconds": self.waited,
             "accounts_left": self.accounts,

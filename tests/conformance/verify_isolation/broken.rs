@@ -1,4 +1,5 @@
-//! A deployment that is broken: in front of one that is not stands somebody who helps others to what is not theirs.
+//! A deployment that is broken: in front of one that is not stands somebody who helps others to what is not theirs, and
+//! keeps them waiting for who asks for much.
 
 use std::{
     collections::HashMap,
@@ -14,7 +15,7 @@ use bailiwick_tests::{
     targets::client,
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -24,7 +25,11 @@ use tokio::net::TcpListener;
 const THROTTLED: usize = 30;
 const PASSED_ON: [&str; 4] = ["authorization", "content-type", "x-tenant-id", "x-tenant-slug"];
 
-/// Gives projects out by their id alone, and lets every member delete them.
+/// Bytes of a body that is much.
+const MUCH: usize = 100_000;
+
+/// Gives projects out by their id alone, and lets every member delete them. Who has asked for much is the only one whose
+/// searches are answered from then on.
 #[derive(Clone)]
 pub(super) struct Broken {
     pub(super) url: String,
@@ -33,6 +38,8 @@ pub(super) struct Broken {
     /// Who created a project, and in which tenant.
     creators: Arc<Mutex<HashMap<String, HeaderMap>>>,
     asked: Arc<AtomicUsize>,
+    /// The tenant that has asked for much.
+    served: Arc<Mutex<Option<HeaderValue>>>,
 }
 
 impl Broken {
@@ -40,8 +47,8 @@ impl Broken {
     pub(super) async fn start(behind: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (creators, asked) = (Arc::default(), Arc::default());
-        let this = Self { url, behind: behind.to_owned(), http: client(), creators, asked };
+        let (creators, asked, served) = (Arc::default(), Arc::default(), Arc::default());
+        let this = Self { url, behind: behind.to_owned(), http: client(), creators, asked, served };
         let serving = this.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -64,6 +71,9 @@ impl Broken {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         let path = parts.uri.path_and_query().expect("a path").as_str();
+        if self.keeps_waiting(path, &parts.headers, body.len()) {
+            return Ok(Response::builder().status(503).body(Full::default()).expect("a response"));
+        }
         let answer = self.pass_on(&parts.method, path, &parts.headers, &body).await;
         let creator = path.strip_prefix("/v1/projects/").and_then(|id| self.creator(id));
         let answer = match (parts.method.as_str(), answer.code(), creator) {
@@ -83,6 +93,15 @@ impl Broken {
             response.headers_mut().insert("retry-after", later.clone());
         }
         Ok(response)
+    }
+
+    fn keeps_waiting(&self, path: &str, headers: &HeaderMap, bytes: usize) -> bool {
+        let (mut served, tenant) =
+            (self.served.lock().expect("no panic meanwhile"), headers.get("x-tenant-id"));
+        if path.ends_with("/tasks/bulk") && bytes > MUCH {
+            *served = tenant.cloned();
+        }
+        path.starts_with("/v1/tasks?q=") && served.is_some() && served.as_ref() != tenant
     }
 
     fn creator(&self, id: &str) -> Option<HeaderMap> {

@@ -63,6 +63,14 @@ async fn finds_nothing_where_nothing_is(target: &'static Target) {
     let (code, report) = verify(&target.url).await;
     assert_eq!(report["violations"], Value::Array(Vec::new()), "{report:#}");
     assert_eq!(code, Some(0));
+    // Each of five kinds, as often without the neighbour as beside it, which did ask.
+    let checks: Vec<_> = report["checks"]["neighbours"].as_object().expect("routes").values().collect();
+    assert_eq!(checks, [40; 5], "{report:#}");
+    let neighbours = &report["neighbours"];
+    assert!(neighbours["dear_requests"].as_u64() > Some(0), "{neighbours}");
+    for name in ["median_ratio", "p99_ratio"] {
+        assert!(neighbours[name].as_f64() > Some(0.0), "{neighbours}");
+    }
     let document = description();
     for route in ROUTES {
         let checks = |matrix: &str| report["checks"][matrix][route.name].as_u64().unwrap_or(0);
@@ -103,7 +111,9 @@ async fn finds_what_is_broken(target: &'static Target) {
     let everybody = BTreeSet::from(["member", "viewer", "a member's API key", "a viewer's API key"]);
     assert_eq!(who, everybody, "{report:#}");
     let routes: BTreeSet<_> = violations.iter().filter_map(|it| it["route"].as_str()).collect();
-    assert_eq!(routes, BTreeSet::from(["projects::get", "projects::delete"]), "{report:#}");
+    assert_eq!(routes, BTreeSet::from(["projects::get", "projects::delete", "tasks::list"]), "{report:#}");
+    let kept_waiting = found("neighbours", "tasks::list");
+    assert!(kept_waiting.iter().any(|[.., got]| *got == "503"), "{report:#}");
     assert!(report["waited_seconds"].as_u64() >= Some(1), "{report:#}");
     nothing_is_left(target, &report).await;
 }

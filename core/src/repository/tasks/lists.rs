@@ -169,6 +169,7 @@ impl Repository<'_> {
                 batch.add(sql, [project, assignee, status, priority, due, before, fetch, key, words])
             }
         };
+        batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
         if let Some(there) = there {
             outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;

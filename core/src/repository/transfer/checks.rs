@@ -129,16 +129,16 @@ pub(super) fn detail(value: Json) -> Result<Json, Fault> {
         let (most, bytes) = (limits::DETAIL_MEMBERS, limits::DETAIL_BYTES);
         return Err(Fault::new(
             FaultCode::TooLong,
-            format!("Expected at most {most} names, and {bytes} bytes."),
+            format!("Expected at most {most} names and items, and {bytes} bytes."),
         ));
     }
     Ok(value)
 }
 
-/// Names in a value, also within each other.
+/// Names and items in a value, also within each other.
 fn members(value: &Json) -> usize {
     match value {
-        Json::Array(items) => items.iter().map(members).sum(),
+        Json::Array(items) => items.len() + items.iter().map(members).sum::<usize>(),
         Json::Object(object) => object.len() + object.values().map(members).sum::<usize>(),
         _ => 0,
     }
