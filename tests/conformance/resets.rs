@@ -104,6 +104,7 @@ async fn a_mail_brings_what_sets_another_password(target: &'static Target) {
     let actor = Actor { token: Some(session.text_at("/access_token")), ..actor.clone() };
     let after = actor.get("/v1/me").send().await.expect(200);
     assert_eq!(after.body["version"], before.body["version"].as_i64().map_or(json!(null), |n| json!(n + 1)));
+    assert_ne!(after.body["updated_at"], before.body["updated_at"]);
     confirm(target, &token, PASSWORD).await.problem(403, "invalid_reset_token");
     assert_eq!(rows(&actor).await, 0);
     let path = "/v1/admin/activity?action=user.password_reset";
