@@ -43,6 +43,7 @@ mod outage;
 mod outbox;
 mod pages;
 mod pieces;
+mod places;
 mod projects;
 mod property;
 mod quotas;
@@ -179,6 +180,7 @@ fn main() -> ExitCode {
         conditional::cases(),
         freshness::cases(),
         hearsay::cases(),
+        places::cases(),
         imports::cases(),
         pieces::cases(),
         neighbours::cases(),
