@@ -269,7 +269,8 @@ async fn mails_about_passwords_have_no_more_than_their_share_under_way(target: &
     assert_eq!(count(target, &under_way).await, share);
     gate.open();
     // What those who are gone had under way takes no place, and of many at once each has its turn.
-    change(target, &people, &format!("{due}, claim = '{}'", new_id())).await;
+    let left_behind = format!("next_attempt_at = created_at, attempts = 0, claim = '{}'", new_id());
+    change(target, &people, &left_behind).await;
     until(target, &format!("{} AND next_attempt_at IS NULL", of(&people)), people.len()).await;
 }
 

@@ -383,6 +383,13 @@ async fn who_may_join_by_registering(target: &'static Target) {
     let ask = Actor::anonymous(target).post("/v1/auth/register").tenant(&new_id()).slug(&tenant.slug);
     ask.json(&account).send().await.problem(400, "tenant_conflict");
     Actor::anonymous(target).post("/v1/auth/register").json(&account).send().await.expect(201);
+    // While it is closed to all, nobody joins it.
+    let suspend =
+        |since: &str| format!("UPDATE tenants SET suspended_at = {since} WHERE id = '{}'", tenant.id);
+    target.backdoor.sql(&suspend("created_at")).await;
+    let meanwhile = register(&tenant.slug).await;
+    target.backdoor.sql(&suspend("NULL")).await;
+    meanwhile.get("/v1/tenant").slug(&tenant.slug).send().await.problem(403, "not_a_member");
     // And it is open to no more than that, and for no longer than that.
     let tenants = insider.get("/v1/tenants").send().await.expect(200);
     assert_eq!(tenants.body["data"].as_array().map(Vec::len), Some(1));

@@ -126,6 +126,10 @@ async fn who_takes_one_has_what_is_theirs_and_nothing_else(target: &'static Targ
     assert_eq!(founder(target, &tenant.id).await.as_ref(), Some(&guest.id));
     assert_eq!(founder(target, &other.id).await.as_ref(), Some(&elsewhere.id));
     assert_eq!(founder(target, &third.id).await.as_ref(), Some(&theirs.id));
+    // Who takes nobody's place has founded nothing.
+    let invitation = json!({ "token": third.invite(&third.owner, &earlier.email).await });
+    earlier.post("/v1/invitations/accept").json(&invitation).send().await.expect(200);
+    assert_eq!(founder(target, &third.id).await.as_ref(), Some(&theirs.id));
     // Of all members they alone have been somebody else before.
     let been = "SELECT user_id, imported_id FROM memberships WHERE imported_id IS NOT NULL AND tenant_id";
     let been = target.backdoor.sql(&format!("{been} IN ('{}', '{}')", tenant.id, other.id)).await;

@@ -62,8 +62,13 @@ async fn has_the_last_word(database: &str) {
     assert_eq!(words(line("invitations")).as_deref(), Some("invitations 0 500 for all"), "{said}");
     let usage = asked(&instance, Some(&ada), Method::GET, "/v1/admin/usage", "acme").await.expect(200);
     assert_eq!(usage.body["members"], json!({ "used": 1, "most": 7 }));
+    let said = tenant(database, &["limits", "acme", "members=8"]).await.expect("it is set anew");
+    let set = |said: &str, line: &str| {
+        said.lines().any(|of| of.split_whitespace().collect::<Vec<_>>().join(" ") == line)
+    };
+    assert!(set(&said, "members 1 8 for this tenant"), "{said}");
     let said = tenant(database, &["limits", "acme", "members=default"]).await.expect("it is as all others'");
-    assert!(said.contains("2000") && said.contains("api_keys"), "{said}");
+    assert!(said.contains("2000") && set(&said, "api_keys 0 1 for this tenant"), "{said}");
     let same = tenant(database, &["limits", "acme"]).await.expect("they are listed");
     assert_eq!(said, same);
     for wrong in ["members", "members=0", "members=-1", "members=many", "sheep=3", "members=1000000001"] {
@@ -113,7 +118,8 @@ async fn has_the_last_word(database: &str) {
         .collect();
     assert_eq!(
         by_operator,
-        ["tenant.resumed", "tenant.suspended", "tenant.limited", "tenant.limited", "tenant.created"]
+        ["resumed", "suspended", "limited", "limited", "limited", "created"]
+            .map(|what| format!("tenant.{what}"))
     );
 }
 
