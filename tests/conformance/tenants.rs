@@ -61,7 +61,7 @@ async fn a_slug_is_taken_once(target: &'static Target) {
 }
 
 async fn a_slug_that_was_given_up_is_kept_for_who_did(target: &'static Target) {
-    let tenant = Tenant::create(target).await;
+    let (tenant, other) = tokio::join!(Tenant::create(target), Tenant::create(target));
     let delete = async |by: &Actor<'_>, id: &str| {
         let path = format!("/v1/tenant?confirm={}", tenant.slug);
         by.delete(&path).tenant(id).send().await.expect(204);
@@ -93,6 +93,9 @@ async fn a_slug_that_was_given_up_is_kept_for_who_did(target: &'static Target) {
     delete(&tenant.manager, &theirs).await;
     ask(&tenant.owner).await.problem(409, "slug_taken");
     ask(&tenant.manager).await.expect(201);
+    // No other tenant has given its own up by that.
+    let given_up = format!("SELECT count(*) FROM released_slugs WHERE slug = '{}'", other.slug);
+    assert_eq!(target.backdoor.count(&given_up).await, 0);
 }
 
 async fn named_by_id_or_slug_or_both(target: &'static Target) {
