@@ -29,4 +29,10 @@ async fn the_first_of_many_to_register_at_once_owns_the_default_tenant(target: &
     let members = target.backdoor.count("SELECT count(*) FROM memberships").await;
     let claims = target.backdoor.count("SELECT count(*) FROM activity WHERE action = 'tenant.claimed'").await;
     assert_eq!((members, claims), (1, 1));
+    let joined = target.backdoor.count("SELECT count(*) FROM activity WHERE action = 'member.joined'").await;
+    assert_eq!(joined, 0, "who owns it has not joined it");
+    // It says by whom and when it was claimed, and that it is not as it was.
+    let claimed = "SELECT count(*) FROM tenants t JOIN memberships m ON m.tenant_id = t.id AND m.user_id = t.created_by \
+         AND m.created_at = t.updated_at WHERE t.slug = 'default' AND t.version = 2";
+    assert_eq!(target.backdoor.count(claimed).await, 1);
 }

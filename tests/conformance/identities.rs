@@ -1,7 +1,7 @@
 //! People who come with a token of the identity provider: whose tokens are taken, and whose account they get.
 
 use bailiwick_tests::{
-    actors::{Actor, PASSWORD, Tenant, session_of, token, unique},
+    actors::{Actor, PASSWORD, Tenant, new_id, session_of, token, unique},
     client::Answer,
     provided,
     provider::{AUDIENCE, Person, Provider},
@@ -16,6 +16,7 @@ crate::cases!("identities":
     keys_are_not_confused,
     who_has_no_verified_address_gets_no_account,
     a_registered_address_is_not_taken_over,
+    an_account_that_waits_for_its_owner_is_theirs_and_no_other,
     an_address_that_passed_on_takes_no_account_along,
     an_identity_has_one_account,
     the_only_way_in_stays,
@@ -290,6 +291,37 @@ async fn a_registered_address_is_not_taken_over(target: &'static Target) {
         let entries = tenant.owner.get(&path).tenant(&tenant.id).send().await.expect(200);
         assert_eq!(entries.body["data"].as_array().map(Vec::len), Some(1), "{entries:?}");
     }
+}
+
+/// The operator makes accounts that nobody can log in to until their owners come.
+async fn an_account_that_waits_for_its_owner_is_theirs_and_no_other(target: &'static Target) {
+    let provider = Provider::shared();
+    let people = ["other", "closed", "awaited"].map(Person::new);
+    let mut accounts = Vec::new();
+    for person in &people {
+        let id = new_id();
+        let disabled = if person.email.starts_with("closed") { "'2026-01-01T00:00:00.000Z'" } else { "NULL" };
+        let sql = format!(
+            "INSERT INTO users (id, email, name, password_hash, disabled_at, created_at, updated_at, version) VALUES \
+             ('{id}', '{}', 'Awaited', '', {disabled}, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', 1)",
+            person.email
+        );
+        target.backdoor.sql(&sql).await;
+        accounts.push(id);
+    }
+    let linked = async |account: &str| {
+        let sql = format!("SELECT count(*) FROM identities WHERE user_id = '{account}'");
+        target.backdoor.count(&sql).await
+    };
+    let [_, closed, awaited] = &people;
+    let token = provider.access_token("ES256", awaited).await;
+    assert_eq!(me(target, &token).await.expect(200).text_at("/id"), accounts[2]);
+    let token = provider.access_token("ES256", closed).await;
+    me(target, &token).await.problem(403, "identity_not_linked");
+    assert_eq!(
+        [linked(&accounts[0]).await, linked(&accounts[1]).await, linked(&accounts[2]).await],
+        [0, 0, 1]
+    );
 }
 
 async fn an_identity_has_one_account(target: &'static Target) {

@@ -15,6 +15,8 @@ crate::cases!("invitations":
     revoked_and_expired_ones_are_refused,
     a_member_or_an_invited_one_is_not_invited_again,
     an_expired_one_makes_room,
+    of_several_the_one_that_is_named_is_accepted,
+    one_that_was_taken_back_stays_so_when_its_time_has_passed,
     who_may_make_one_may_revoke_it,
     they_go_with_the_authority_that_made_them,
     who_was_shown_out_does_not_come_in_by_an_older_one,
@@ -190,6 +192,37 @@ async fn an_expired_one_makes_room(target: &'static Target) {
     assert_eq!(refused.body["reason"], "expired");
 }
 
+async fn of_several_the_one_that_is_named_is_accepted(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let guest = Actor::register(target, "guest").await;
+    invite(&tenant, &tenant.owner, &address(), "manager").await.expect(201);
+    let made = invite(&tenant, &tenant.owner, &guest.email, "member").await.expect(201);
+    invite(&tenant, &tenant.owner, &address(), "viewer").await.expect(201);
+    accept(&guest, &made.text_at("/token")).await.expect(200);
+    let own = guest.get("/v1/tenant").tenant(&tenant.id).send().await.expect(200);
+    assert_eq!(own.body["role"], "member");
+    let listed = tenant.owner.get("/v1/invitations").tenant(&tenant.id).send().await.expect(200);
+    let by: Vec<_> =
+        listed.body["data"].as_array().expect("a list").iter().map(|of| &of["accepted_by"]).collect();
+    assert_eq!(by, [&Value::Null, &json!(guest.id), &Value::Null]);
+}
+
+async fn one_that_was_taken_back_stays_so_when_its_time_has_passed(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let email = address();
+    let first = invite(&tenant, &tenant.owner, &email, "member").await.expect(201);
+    let past = format!(
+        "UPDATE invitations SET revoked_at = '2026-01-01T00:00:00.000Z', expires_at = '2026-01-02T00:00:00.000Z' \
+         WHERE tenant_id = '{}' AND id = '{}'",
+        tenant.id,
+        first.text_at("/id")
+    );
+    target.backdoor.sql(&past).await;
+    assert_eq!(status(&tenant, &first).await, "revoked");
+    invite(&tenant, &tenant.owner, &email, "member").await.expect(201);
+    assert_eq!(status(&tenant, &first).await, "revoked");
+}
+
 async fn who_may_make_one_may_revoke_it(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let made = invite(&tenant, &tenant.owner, &address(), "manager").await.expect(201);
@@ -291,6 +324,14 @@ async fn tokens_that_are_none(target: &'static Target) {
     let token = invite(&tenant, &tenant.owner, &guest.email, "member").await.expect(201).text_at("/token");
     let forged = format!("{}{}", &token[..60], "A".repeat(26));
     accept(&guest, &forged).await.problem(404, "invitation_not_found");
+    // Registering with it is no way around.
+    let email = address();
+    let token = invite(&tenant, &tenant.owner, &email, "member").await.expect(201).text_at("/token");
+    let forged = format!("{}{}", &token[..60], "A".repeat(26));
+    let account =
+        json!({ "email": email, "name": "Guest", "password": PASSWORD, "invitation_token": forged });
+    let refused = Actor::anonymous(target).post("/v1/auth/register").json(&account).send().await;
+    refused.problem(404, "invitation_not_found");
     let path = format!("/v1/invitations/{}", new_id());
     tenant.manager.get(&path).tenant(&tenant.id).send().await.problem(404, "not_found");
     tenant.manager.delete(&path).tenant(&tenant.id).send().await.problem(404, "not_found");
@@ -342,6 +383,13 @@ async fn who_may_join_by_registering(target: &'static Target) {
     let ask = Actor::anonymous(target).post("/v1/auth/register").tenant(&new_id()).slug(&tenant.slug);
     ask.json(&account).send().await.problem(400, "tenant_conflict");
     Actor::anonymous(target).post("/v1/auth/register").json(&account).send().await.expect(201);
+    // While it is closed to all, nobody joins it.
+    let suspend =
+        |since: &str| format!("UPDATE tenants SET suspended_at = {since} WHERE id = '{}'", tenant.id);
+    target.backdoor.sql(&suspend("created_at")).await;
+    let meanwhile = register(&tenant.slug).await;
+    target.backdoor.sql(&suspend("NULL")).await;
+    meanwhile.get("/v1/tenant").slug(&tenant.slug).send().await.problem(403, "not_a_member");
     // And it is open to no more than that, and for no longer than that.
     let tenants = insider.get("/v1/tenants").send().await.expect(200);
     assert_eq!(tenants.body["data"].as_array().map(Vec::len), Some(1));

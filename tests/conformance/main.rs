@@ -17,6 +17,7 @@ mod bootstrap;
 mod bulk;
 mod catalogue;
 mod chain;
+mod claims;
 mod comments;
 mod conditional;
 mod config;
@@ -43,6 +44,7 @@ mod outage;
 mod outbox;
 mod pages;
 mod pieces;
+mod places;
 mod projects;
 mod property;
 mod quotas;
@@ -174,11 +176,13 @@ fn main() -> ExitCode {
         resets::cases(),
         outbox::cases(),
         courier::cases(),
+        claims::cases(),
         emails::cases(),
         input::cases(),
         conditional::cases(),
         freshness::cases(),
         hearsay::cases(),
+        places::cases(),
         imports::cases(),
         pieces::cases(),
         neighbours::cases(),
@@ -219,10 +223,22 @@ fn main() -> ExitCode {
     for (target, (passed, failed)) in tally.lock().expect("no panic while counting").iter() {
         println!("{target}: {passed} passed, {failed} failed");
     }
-    runtime.block_on(join_all(targets.iter().map(|target| target.stop())));
-    let apart = [&throttle::LIMITED, &courier::IMPATIENT, &apart::STRICT];
-    runtime.block_on(join_all(apart.map(apart::Apart::stop)));
+    runtime.block_on(end(&targets));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Ends all that were started.
+async fn end(targets: &[&'static Target]) {
+    join_all(targets.iter().map(|target| target.stop())).await;
+    let apart = [
+        &throttle::LIMITED,
+        &courier::IMPATIENT,
+        &claims::QUIET,
+        &resets::BY_INVITATION,
+        &resets::CLOSED,
+        &apart::STRICT,
+    ];
+    join_all(apart.map(apart::Apart::stop)).await;
 }
 
 /// The first of all who come.

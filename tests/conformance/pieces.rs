@@ -154,6 +154,14 @@ async fn secrets_go_to_people_and_leave_a_trace(target: &'static Target) {
         (&traces[0]["actor_id"], &traces[0]["detail"]),
         (&json!(tenant.owner.id), &json!({ "secrets": true }))
     );
+    // Another owner's is another one; and it is nothing to any other tenant.
+    let second = Actor::register(target, "second").await;
+    tenant.admit(&second, "owner").await;
+    export(&second, "?secrets=true").await.expect(200);
+    let exported = "SELECT count(*) FROM activity WHERE action = 'tenant.exported' AND";
+    let by = |column: &str, id: &str| format!("{exported} {column} = '{id}'");
+    assert_eq!(target.backdoor.count(&by("tenant_id", &tenant.id)).await, 2);
+    assert_eq!(target.backdoor.count(&by("actor_id", &second.id)).await, 1);
 }
 
 /// What a part may have, and one more row.

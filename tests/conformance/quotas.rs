@@ -109,6 +109,8 @@ async fn who_registers_is_no_member_of_a_tenant_that_is_full(target: &'static Ta
     let tenant = Tenant::create(target).await;
     tenant.configure(&json!({ "open_registration": "member" })).await.expect(200);
     limit(&tenant, "members", 5).await;
+    // How many there may be of anything else is another matter.
+    limit(&tenant, "api_keys", 1).await;
     for (name, status) in [("first", 200), ("second", 403)] {
         let new = json!({
             "email": format!("{}@example.com", unique(name)), "name": name, "password": "correct horse",

@@ -1,7 +1,7 @@
 //! Forgotten passwords: the mail that brings a token, and what the token does.
 
 use bailiwick_tests::{
-    actors::{Actor, PASSWORD, Tenant, unique},
+    actors::{Actor, PASSWORD, Tenant, new_id, unique},
     client::Answer,
     provided,
     receivers::{EMAIL_FROM, Mail, Trouble},
@@ -22,9 +22,17 @@ crate::cases!("resets":
     what_does_not_count,
     a_mail_that_is_delayed_is_sent_later,
     a_mail_whose_attempts_never_end_is_given_up,
+    a_later_one_is_good_for_as_long_and_comes_as_seldom,
+    who_came_with_a_moved_tenant_gets_in_as_others_do,
 );
 
-use crate::PASSWORD_RESET_URL;
+use crate::{PASSWORD_RESET_URL, apart::Apart};
+
+/// Targets on which nobody registers but by invitation.
+pub(crate) static BY_INVITATION: Apart = Apart::with(&[("REGISTRATION", "invited")]);
+
+/// Targets on which nobody registers.
+pub(crate) static CLOSED: Apart = Apart::with(&[("REGISTRATION", "closed")]);
 
 const ANOTHER: &str = "another horse, same battery";
 
@@ -96,6 +104,7 @@ async fn a_mail_brings_what_sets_another_password(target: &'static Target) {
     let actor = Actor { token: Some(session.text_at("/access_token")), ..actor.clone() };
     let after = actor.get("/v1/me").send().await.expect(200);
     assert_eq!(after.body["version"], before.body["version"].as_i64().map_or(json!(null), |n| json!(n + 1)));
+    assert_ne!(after.body["updated_at"], before.body["updated_at"]);
     confirm(target, &token, PASSWORD).await.problem(403, "invalid_reset_token");
     assert_eq!(rows(&actor).await, 0);
     let path = "/v1/admin/activity?action=user.password_reset";
@@ -129,6 +138,11 @@ async fn without_password(actor: &Actor<'_>) {
 }
 
 async fn who_comes_by_the_provider_gets_no_password(target: &'static Target) {
+    let actor = Actor::register(target, "external").await;
+    actor.identity().await;
+    // Who has one as well may have another.
+    ask(target, &actor.email).await.expect(204);
+    assert_eq!(rows(&actor).await, 1);
     let actor = Actor::register(target, "external").await;
     actor.identity().await;
     without_password(&actor).await;
@@ -296,5 +310,83 @@ async fn a_mail_whose_attempts_never_end_is_given_up(target: &'static Target) {
         target.backdoor.sql(&unsettled).await;
         ended(begun + 1).await;
         assert_eq!(target.mailbox.mails(&actor.email).len(), sent, "after {begun}");
+    }
+}
+
+async fn a_later_one_is_good_for_as_long_and_comes_as_seldom(target: &'static Target) {
+    let actor = Actor::register(target, "again").await;
+    let asked = async || {
+        ask(target, &actor.email).await.expect(204);
+        let sql = format!("SELECT id, expires_at FROM password_resets WHERE user_id = '{}'", actor.id);
+        let row = target.backdoor.sql(&sql).await.remove(0);
+        let [id, expires_at] =
+            <[_; 2]>::try_from(row).expect("two columns").map(|cell| cell.expect("a value"));
+        (id, expires_at)
+    };
+    let first = asked().await;
+    // It was good for a shorter time than it takes until there is another one.
+    age(&actor, "expires_at").await;
+    let second = asked().await;
+    assert!(second.0 != first.0 && second.1 >= first.1, "{first:?} {second:?}");
+    age(&actor, "created_at").await;
+    let third = asked().await;
+    assert_ne!(third.0, second.0);
+    assert_eq!(asked().await, third);
+}
+
+/// What brings them in must be one's own, of the tenant, and open still.
+async fn who_came_with_a_moved_tenant_gets_in_as_others_do(target: &'static Target) {
+    const NOW: &str = "2026-01-01T00:00:00.000Z";
+    const LATER: &str = "2100-01-01T00:00:00.000Z";
+    let (by_invitation, closed) = (BY_INVITATION.like(target).await, CLOSED.like(target).await);
+    for (membership, invitation, gets_in) in [
+        (None, "", [false, false]),
+        (None, "open", [false, false]),
+        (Some("active"), "", [true, true]),
+        (Some("suspended"), "", [false, false]),
+        (Some("suspended"), "open", [true, false]),
+        (Some("suspended"), "accepted", [false, false]),
+        (Some("suspended"), "revoked", [false, false]),
+        (Some("suspended"), "expired", [false, false]),
+        (Some("suspended"), "another's", [false, false]),
+    ] {
+        for (target, gets_in) in [by_invitation, closed].into_iter().zip(gets_in) {
+            let sql = async |sql: String| target.backdoor.sql(&sql).await;
+            let email = format!("{}@example.com", unique("moved"));
+            let actor = Actor { id: new_id(), email, ..Actor::anonymous(target) };
+            let tenant = "(SELECT id FROM tenants WHERE slug = 'default')";
+            sql(format!(
+                "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
+                 VALUES ('{}', '{}', 'Moved', '', '{NOW}', '{NOW}', 1)",
+                actor.id, actor.email
+            ))
+            .await;
+            if let Some(status) = membership {
+                sql(format!(
+                    "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+                     VALUES ({tenant}, '{}', '{}', 'member', '{status}', '{NOW}', '{NOW}', 1)",
+                    new_id(),
+                    actor.id
+                ))
+                .await;
+            }
+            let past = |state: &str| if invitation == state { format!("'{NOW}'") } else { "NULL".to_owned() };
+            let (accepted, revoked) = (past("accepted"), past("revoked"));
+            let expires = if invitation == "expired" { NOW } else { LATER };
+            let whose = if invitation == "another's" { "x" } else { "" };
+            if !invitation.is_empty() {
+                sql(format!(
+                    "INSERT INTO invitations (tenant_id, id, email, role, token_hash, invited_by, expires_at, accepted_at, \
+                     revoked_at, created_at) VALUES ({tenant}, '{}', '{whose}{}', 'member', 'none', '{}', '{expires}', \
+                     {accepted}, {revoked}, '{NOW}')",
+                    new_id(),
+                    actor.email,
+                    actor.id
+                ))
+                .await;
+            }
+            ask(target, &actor.email).await.expect(204);
+            assert_eq!(rows(&actor).await, i64::from(gets_in), "{membership:?}, {invitation}");
+        }
     }
 }

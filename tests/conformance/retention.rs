@@ -1,8 +1,9 @@
 //! What people were told is kept until they have read it, and for a time after that. A native server drops it when it starts,
 //! and every half an hour; a Worker when its cron trigger is set off.
 
+use bailiwick::isolation::samples::import_head;
 use bailiwick_tests::{
-    actors::{Tenant, new_id},
+    actors::{Tenant, new_id, unique},
     backdoor::Backdoor,
     instance::Instance,
     outbox::Webhook,
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 crate::cases!("retention":
     what_was_read_long_ago_is_dropped_and_nothing_else,
+    of_each_kind_what_is_old_is_dropped_and_nothing_else,
 );
 
 const LONG_AGO: &str = "2024-01-01T00:00:00.000Z";
@@ -112,6 +114,71 @@ async fn what_was_read_long_ago_is_dropped_and_nothing_else(target: &'static Tar
     target.backdoor.sql(&due).await;
     let sent = tenant.delivery("sent", |delivery| delivery["state"] == "sent").await;
     assert_eq!((&sent["attempts"], webhook.count()), (&json!(2), 2));
+    if let Some(server) = server {
+        server.terminate().await;
+    }
+}
+
+async fn of_each_kind_what_is_old_is_dropped_and_nothing_else(target: &'static Target) {
+    let (tenant, closed) = tokio::join!(Tenant::create(target), Tenant::create(target));
+    let sql = async |sql: String| target.backdoor.sql(&sql).await;
+    let mut slugs = Vec::new();
+    for actor in [&tenant.manager, &tenant.member] {
+        let keyed = |path: &str| actor.post(path).header("idempotency-key", "once");
+        keyed("/v1/projects").tenant(&tenant.id).json(&json!({ "name": "P" })).send().await.expect(201);
+        let new = json!({ "slug": unique("kept"), "name": "Kept" });
+        keyed("/v1/tenants").json(&new).send().await.expect(201);
+        actor.reset().await;
+        actor.post("/v1/imports").json(&import_head(&new_id())).send().await.expect(200);
+        slugs.push(unique("released"));
+        sql(format!(
+            "INSERT INTO released_slugs (slug, user_id, released_at) VALUES ('{}', '{}', '2100-01-01T00:00:00.000Z')",
+            slugs[slugs.len() - 1],
+            actor.id
+        ))
+        .await;
+    }
+    let dead = [tenant.dead_delivery().await, tenant.dead_delivery().await];
+    // What waits is not done with, however long it does.
+    sql(format!("UPDATE tenants SET suspended_at = created_at WHERE id = '{}'", closed.id)).await;
+    let waiting = closed.dead_delivery().await;
+    sql(format!(
+        "UPDATE deliveries SET state = 'pending', next_attempt_at = '{LONG_AGO}' WHERE tenant_id = '{}'",
+        closed.id
+    ))
+    .await;
+    let users = [&tenant.manager, &tenant.member].map(|actor| actor.id.clone());
+    let mut gone = Vec::new();
+    for (table, column, key, ids) in [
+        ("idempotency_keys", "created_at", "user_id", &users[..]),
+        ("account_idempotency_keys", "created_at", "user_id", &users),
+        ("password_resets", "expires_at", "user_id", &users),
+        ("imports", "updated_at", "user_id", &users),
+        ("released_slugs", "released_at", "slug", &slugs),
+        ("deliveries", "next_attempt_at", "id", &dead),
+    ] {
+        let [kept, old] = [0, 1].map(|place| format!("FROM {table} WHERE {key} = '{}'", ids[place]));
+        for rows in [&kept, &old] {
+            assert_eq!(target.backdoor.count(&format!("SELECT count(*) {rows}")).await, 1, "{rows}");
+        }
+        let age = old.replacen("FROM ", "UPDATE ", 1).replacen(
+            " WHERE",
+            &format!(" SET {column} = '{LONG_AGO}' WHERE"),
+            1,
+        );
+        sql(age).await;
+        gone.push((kept, old));
+    }
+    let server = another(target).await;
+    for (kept, old) in &gone {
+        let look = async || {
+            provided(target.backdoor.count(&format!("SELECT count(*) {old}")).await, |there| *there == 0)
+        };
+        target.until(&format!("nothing to be there {old}"), look).await;
+        assert_eq!(target.backdoor.count(&format!("SELECT count(*) {kept}")).await, 1, "{kept}");
+    }
+    let waits = format!("SELECT count(*) FROM deliveries WHERE id = '{waiting}'");
+    assert_eq!(target.backdoor.count(&waits).await, 1);
     if let Some(server) = server {
         server.terminate().await;
     }

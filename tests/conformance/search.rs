@@ -288,7 +288,12 @@ async fn a_project_takes_its_tasks_with_it(target: &'static Target) {
 async fn what_has_no_words_yet_gets_them(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let id = tenant.project("approved", None).await;
-    tenant.task(&id, "todo").await;
+    let task_id = tenant.task(&id, "todo").await;
+    let describe = format!(
+        "UPDATE tasks SET description = 'thing' WHERE tenant_id = '{}' AND id = '{task_id}'",
+        tenant.id
+    );
+    target.backdoor.sql(&describe).await;
     // Of the same version, with words of their own.
     let other = project(&tenant, "Other", "elsewhere").await;
     task(&tenant, &other, json!({ "title": "Other" })).await;
@@ -298,12 +303,19 @@ async fn what_has_no_words_yet_gets_them(target: &'static Target) {
         let sql = format!("UPDATE {table} SET indexed = 0 WHERE tenant_id = '{}'", tenant.id);
         target.backdoor.sql(&sql).await;
     }
-    for (path, q, name) in [("/v1/projects", "project about", "A project"), ("/v1/tasks", "task", "A task")] {
+    for (path, q, name) in
+        [("/v1/projects", "project about", "A project"), ("/v1/tasks", "task thing", "A task")]
+    {
         for (q, name) in [(q, name), ("other", "Other")] {
             let found =
                 async || provided(found(&tenant.viewer, &tenant, path, q).await, |names| *names == [name]);
             target.until("what has no words gets them", found).await;
         }
+    }
+    // Once they have them, they do not get them again.
+    for table in ["projects", "tasks"] {
+        let sql = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{}' AND indexed = 0", tenant.id);
+        assert_eq!(target.backdoor.count(&sql).await, 0, "{table}");
     }
 }
 

@@ -12,6 +12,7 @@ use crate::apart::STRICT;
 
 crate::cases!("sessions":
     tokens_are_renewed,
+    what_is_renewed_is_good_from_then_on,
     a_refresh_token_that_is_used_again_ends_the_session,
     a_moment_later_it_brings_the_same_tokens_again,
     an_older_one_ends_the_session_at_any_time,
@@ -60,6 +61,23 @@ async fn tokens_are_renewed(target: &'static Target) {
         assert_eq!(me(target, token).await.expect(200).body["id"], actor.id);
     }
     refresh(target, &second.text_at("/refresh_token")).await.expect(200);
+}
+
+async fn what_is_renewed_is_good_from_then_on(target: &'static Target) {
+    const BEFORE: &str = "2026-01-01T00:00:00.000Z";
+    const AFTER: &str = "2100-01-01T00:00:00.000Z";
+    let actor = Actor::register(target, "renewed").await;
+    let tokens = actor.session().await;
+    let session = session_of(&tokens.text_at("/access_token"));
+    let times = format!(
+        "UPDATE sessions SET refreshed_at = '{BEFORE}', expires_at = '{AFTER}' WHERE id = '{session}'"
+    );
+    target.backdoor.sql(&times).await;
+    refresh(target, &tokens.text_at("/refresh_token")).await.expect(200);
+    let listed = actor.get("/v1/me/sessions").send().await.expect(200);
+    let renewed = listed.body["data"].as_array().expect("a list").iter().find(|one| one["id"] == *session);
+    let time = |name: &str| renewed.and_then(|one| one[name].as_str()).expect("a time").to_owned();
+    assert!(*BEFORE < *time("refreshed_at") && *time("expires_at") < *AFTER, "{renewed:?}");
 }
 
 async fn a_refresh_token_that_is_used_again_ends_the_session(target: &'static Target) {
@@ -313,9 +331,12 @@ async fn a_new_password_ends_the_others(target: &'static Target) {
     assert_eq!(refused.pointers(), ["/new_password"]);
     me(target, &other).await.expect(200);
 
+    let before = actor.get("/v1/me").send().await.expect(200).body;
     change(PASSWORD, "another password").await.expect(204);
     me(target, &other).await.problem(401, "invalid_token");
-    actor.get("/v1/me").send().await.expect(200);
+    let after = actor.get("/v1/me").send().await.expect(200).body;
+    assert_eq!(after["version"].as_i64(), before["version"].as_i64().map(|version| version + 1));
+    assert_ne!(after["updated_at"], before["updated_at"]);
     let login = |password: &str| {
         let credentials = json!({ "email": actor.email, "password": password });
         Actor::anonymous(target).post("/v1/auth/login").json(&credentials).send()

@@ -132,6 +132,8 @@ async fn an_assignee_is_an_active_member(target: &'static Target) {
 async fn those_of_an_archived_project_are_read_only(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let project = tenant.project("archived", None).await;
+    // One that is open is nothing to it.
+    tenant.task(&tenant.project("in_progress", None).await, "todo").await;
     let task = tenant.task(&project, "todo").await;
     let before = target.backdoor.snapshot(&tenant.id).await;
     create(&tenant, &project, json!({ "title": "T" })).await.problem(409, "project_archived");

@@ -61,14 +61,14 @@ async fn a_slug_is_taken_once(target: &'static Target) {
 }
 
 async fn a_slug_that_was_given_up_is_kept_for_who_did(target: &'static Target) {
-    let tenant = Tenant::create(target).await;
-    let delete = async |id: &str| {
+    let (tenant, other) = tokio::join!(Tenant::create(target), Tenant::create(target));
+    let delete = async |by: &Actor<'_>, id: &str| {
         let path = format!("/v1/tenant?confirm={}", tenant.slug);
-        tenant.owner.delete(&path).tenant(id).send().await.expect(204);
+        by.delete(&path).tenant(id).send().await.expect(204);
     };
     let new = json!({ "slug": tenant.slug, "name": "T" });
     let ask = |actor: &Actor<'_>| actor.post("/v1/tenants").json(&new).send();
-    delete(&tenant.id).await;
+    delete(&tenant.owner, &tenant.id).await;
     // Links still lead there, and clients are configured with it: whoever came first would be taken for who had it.
     ask(&tenant.manager).await.problem(409, "slug_taken");
     let imported = new_id();
@@ -82,13 +82,20 @@ async fn a_slug_that_was_given_up_is_kept_for_who_did(target: &'static Target) {
     finish.problem(409, "slug_taken");
     // Who gave it up may have it again, and give it up again.
     let again = ask(&tenant.owner).await.expect(201).body["id"].as_str().expect("an id").to_owned();
-    delete(&again).await;
+    delete(&tenant.owner, &again).await;
     let age = format!(
         "UPDATE released_slugs SET released_at = '2026-01-01T00:00:00.000Z' WHERE slug = '{}'",
         tenant.slug
     );
     target.backdoor.sql(&age).await;
+    // From then on it is theirs who have it since, also when they give it up.
+    let theirs = ask(&tenant.manager).await.expect(201).text_at("/id");
+    delete(&tenant.manager, &theirs).await;
+    ask(&tenant.owner).await.problem(409, "slug_taken");
     ask(&tenant.manager).await.expect(201);
+    // No other tenant has given its own up by that.
+    let given_up = format!("SELECT count(*) FROM released_slugs WHERE slug = '{}'", other.slug);
+    assert_eq!(target.backdoor.count(&given_up).await, 0);
 }
 
 async fn named_by_id_or_slug_or_both(target: &'static Target) {

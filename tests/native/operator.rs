@@ -1,13 +1,14 @@
-//! `bailiwick tenant`, beside a running server.
+//! `bailiwick tenant` and `bailiwick user`, beside a running server.
 
 use bailiwick_tests::{
+    backdoor::Backdoor,
     client::Answer,
     targets::{Postgres, client, native},
 };
 use reqwest::Method;
 use serde_json::json;
 
-use crate::instance::{Instance, migrate};
+use crate::instance::{Instance, migrate, postgres, sqlite};
 
 /// Runs the command, and returns what it says: as its answer, or else as its refusal.
 async fn tenant(database: &str, arguments: &[&str]) -> Result<String, String> {
@@ -61,8 +62,13 @@ async fn has_the_last_word(database: &str) {
     assert_eq!(words(line("invitations")).as_deref(), Some("invitations 0 500 for all"), "{said}");
     let usage = asked(&instance, Some(&ada), Method::GET, "/v1/admin/usage", "acme").await.expect(200);
     assert_eq!(usage.body["members"], json!({ "used": 1, "most": 7 }));
+    let said = tenant(database, &["limits", "acme", "members=8"]).await.expect("it is set anew");
+    let set = |said: &str, line: &str| {
+        said.lines().any(|of| of.split_whitespace().collect::<Vec<_>>().join(" ") == line)
+    };
+    assert!(set(&said, "members 1 8 for this tenant"), "{said}");
     let said = tenant(database, &["limits", "acme", "members=default"]).await.expect("it is as all others'");
-    assert!(said.contains("2000") && said.contains("api_keys"), "{said}");
+    assert!(said.contains("2000") && set(&said, "api_keys 0 1 for this tenant"), "{said}");
     let same = tenant(database, &["limits", "acme"]).await.expect("they are listed");
     assert_eq!(said, same);
     for wrong in ["members", "members=0", "members=-1", "members=many", "sheep=3", "members=1000000001"] {
@@ -112,7 +118,8 @@ async fn has_the_last_word(database: &str) {
         .collect();
     assert_eq!(
         by_operator,
-        ["tenant.resumed", "tenant.suspended", "tenant.limited", "tenant.limited", "tenant.created"]
+        ["resumed", "suspended", "limited", "limited", "limited", "created"]
+            .map(|what| format!("tenant.{what}"))
     );
 }
 
@@ -127,6 +134,83 @@ async fn the_operator_has_the_last_word_on_postgres() {
     let postgres = Postgres::start().await;
     migrate(&postgres.url()).await;
     has_the_last_word(&postgres.url()).await;
+}
+
+const LONG_AGO: &str = "2026-01-01T00:00:00.000Z";
+
+/// Of all rows that there are an order changes the one that it names, once, and counts it.
+async fn each_changes_what_it_names(database: &str, backdoor: &Backdoor) {
+    let instance = Instance::start(database, &[]).await;
+    for name in ["first", "ada", "bob"] {
+        instance.register(&format!("{name}@example.com"), None).await;
+    }
+    let order = async |arguments: &[&str]| {
+        native(database).args(arguments).output().await.expect("it runs").status.code()
+    };
+    for (slug, owner) in [("acme", "ada@example.com"), ("other", "bob@example.com")] {
+        tenant(database, &["create", slug, "--name", "T", "--owner", owner]).await.expect("it is created");
+    }
+    let read = async |sql: &str| {
+        let rows = backdoor.sql(sql).await.into_iter();
+        rows.map(|row| row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let members = "SELECT t.slug, u.email, m.role FROM memberships m JOIN tenants t ON t.id = m.tenant_id \
+         JOIN users u ON u.id = m.user_id ORDER BY t.slug";
+    let owners = [("acme", "ada"), ("default", "first"), ("other", "bob")];
+    let owners =
+        owners.map(|(slug, name)| vec![slug.to_owned(), format!("{name}@example.com"), "owner".to_owned()]);
+    assert_eq!(read(members).await, owners);
+
+    for (arguments, table, key, column, set) in [
+        (&["tenant", "suspend", "acme"][..], "tenants", "slug", "suspended_at", "1"),
+        (&["tenant", "resume", "acme"], "tenants", "slug", "suspended_at", "0"),
+        (&["user", "disable", "ada@example.com", "--yes"], "users", "email", "disabled_at", "1"),
+        (&["user", "enable", "ada@example.com"], "users", "email", "disabled_at", "0"),
+    ] {
+        backdoor.sql(&format!("UPDATE {table} SET updated_at = '{LONG_AGO}'")).await;
+        let sql = format!(
+            "SELECT {key}, CASE WHEN {column} IS NULL THEN 0 ELSE 1 END, version, \
+             CASE updated_at WHEN '{LONG_AGO}' THEN 0 ELSE 1 END FROM {table} ORDER BY {key}"
+        );
+        let mut expected = read(&sql).await;
+        assert_eq!(order(arguments).await, Some(0), "{arguments:?}");
+        let named = expected.iter_mut().find(|row| row[0] == arguments[2]).expect("its row");
+        let version: i64 = named[2].parse().expect("a number");
+        named.splice(1.., [set.to_owned(), (version + 1).to_string(), "1".to_owned()]);
+        assert_eq!(read(&sql).await, expected, "{arguments:?}");
+        assert_eq!(order(arguments).await, Some(3), "{arguments:?}, again");
+        assert_eq!(read(&sql).await, expected, "{arguments:?}, again");
+    }
+
+    // Whoever is let in is a member as it says, whatever they were before.
+    let bob = "WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'acme') \
+         AND user_id = (SELECT id FROM users WHERE email = 'bob@example.com')";
+    let admit = ["tenant", "admit", "acme", "bob@example.com", "--role", "manager"];
+    assert_eq!(order(&admit).await, Some(0));
+    let before = format!(
+        "UPDATE memberships SET role = 'viewer', status = 'suspended', imported_at = '{LONG_AGO}', \
+         updated_at = '{LONG_AGO}', version = 7 {bob}"
+    );
+    backdoor.sql(&before).await;
+    assert_eq!(order(&admit).await, Some(0));
+    let sql = format!(
+        "SELECT role, status, CASE WHEN imported_at IS NULL THEN 'agreed' ELSE 'not' END, version, \
+         CASE updated_at WHEN '{LONG_AGO}' THEN 0 ELSE 1 END FROM memberships {bob}"
+    );
+    assert_eq!(read(&sql).await, [["manager", "active", "agreed", "8", "1"]]);
+    instance.terminate().await;
+}
+
+#[tokio::test]
+async fn each_changes_what_it_names_on_sqlite() {
+    let (_directory, database, backdoor) = sqlite().await;
+    each_changes_what_it_names(&database, &backdoor).await;
+}
+
+#[tokio::test]
+async fn each_changes_what_it_names_on_postgres() {
+    let (_postgres, database, backdoor) = postgres().await;
+    each_changes_what_it_names(&database, &backdoor).await;
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ async fn each_field(target: &'static Target, at_once: bool) {
         ("priority", json!("low")),
         ("assignee_id", json!(tenant.viewer.id)),
         ("due_on", json!("2027-01-31")),
+        ("priority", json!("high")),
         ("due_on", json!(null)),
         ("assignee_id", json!(null)),
     ];

@@ -18,6 +18,7 @@ crate::cases!("interleaving::accounts":
     a_reset_is_good_once,
     a_reset_of_an_account_that_is_disabled,
     a_reset_of_an_account_with_another_address,
+    a_reset_whose_time_has_passed,
     an_address_that_is_registered_is_not_taken_over,
     an_identity_that_is_linked_leads_to_that_account,
     an_identity_that_has_passed_to_another_account,
@@ -100,8 +101,24 @@ async fn a_reset_of_an_account_with_another_address(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let (somebody, token) = (&tenant.member, tenant.member.reset().await);
     let moved = format!("UPDATE users SET email = 'moved-{}' WHERE id = '{}'", somebody.email, somebody.id);
+    // Also if the address is somebody else's since.
+    let other = Actor::register(target, "other").await;
+    let passed = format!("UPDATE users SET email = '{}' WHERE id = '{}'", somebody.email, other.id);
+    let moved = async {
+        sql(target, moved).await;
+        sql(target, passed).await;
+    };
     let resetting = resetting(somebody, &token);
-    refused(&tenant, somebody, resetting, sql(target, moved), (403, "invalid_reset_token")).await;
+    refused(&tenant, somebody, resetting, moved, (403, "invalid_reset_token")).await;
+}
+
+async fn a_reset_whose_time_has_passed(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let (somebody, token) = (&tenant.member, tenant.member.reset().await);
+    let passed =
+        format!("UPDATE password_resets SET expires_at = created_at WHERE user_id = '{}'", somebody.id);
+    let resetting = resetting(somebody, &token);
+    refused(&tenant, somebody, resetting, sql(target, passed), (403, "invalid_reset_token")).await;
 }
 
 /// Somebody's first request with a token of the provider, which makes them an account.

@@ -40,6 +40,8 @@ enum Change {
     DeliverySent,
     ImportBegun,
     RowsAdded,
+    /// Another of its importer's requests has added something.
+    ImportOn,
     ImportAborted,
     ImportFinished,
     SlugTaken,
@@ -64,9 +66,9 @@ const fn seen(route: &'static str, change: Change) -> Line {
 
 use Change::{
     AssigneeRemoved, AssigneeSuspended, CommentDeleted, CommentEdited, DeliverySent, ImportAborted,
-    ImportBegun, ImportFinished, InvitationAccepted, InvitationRevoked, Invited, Joined, MemberBroughtIn,
-    MemberMuted, MemberRemoved, ProjectArchived, ProjectDeleted, ProjectRenamed, RowsAdded, SlugTaken,
-    TaskDeleted, TaskRenamed, TenantRenamed,
+    ImportBegun, ImportFinished, ImportOn, InvitationAccepted, InvitationRevoked, Invited, Joined,
+    MemberBroughtIn, MemberMuted, MemberRemoved, ProjectArchived, ProjectDeleted, ProjectRenamed, RowsAdded,
+    SlugTaken, TaskDeleted, TaskRenamed, TenantRenamed,
 };
 
 /// What is decided anew, and then done, has no code.
@@ -123,6 +125,7 @@ const LINES: &[Line] = &[
     line("transfer::begin", ImportBegun, 409, "conflict"),
     line("transfer::add", RowsAdded, 409, "conflict"),
     line("transfer::add", ImportAborted, 409, "conflict"),
+    line("transfer::finish", ImportOn, 409, "conflict"),
     line("transfer::finish", ImportAborted, 409, "import_mismatch"),
     line("transfer::finish", ImportFinished, 409, "tenant_exists"),
     line("transfer::finish", SlugTaken, 409, "slug_taken"),
@@ -211,6 +214,8 @@ impl Change {
         };
         match self {
             Self::ProjectArchived => {
+                // Another one that is open, with what it has, is nothing to this one.
+                tenant.task(&tenant.project("in_progress", None).await, "todo").await;
                 let statement = "UPDATE projects SET status = 'archived', version = version + 1";
                 sql(target, format!("{statement} WHERE {of_tenant} AND id = '{}'", project().await)).await;
             }
@@ -257,6 +262,10 @@ impl Change {
             Self::RowsAdded => {
                 let body = json!({ "first": 0, "rows": import_rows(id(own, 0)) });
                 post(&own.path(), &body, 200).await;
+            }
+            Self::ImportOn => {
+                let statement = "UPDATE imports SET next_line = next_line + 1 WHERE";
+                sql(target, format!("{statement} tenant_id = '{}'", id(own, 0))).await;
             }
             Self::ImportAborted => delete(&format!("/v1/imports/{}", id(own, 0))).await,
             Self::ImportFinished => post(&own.path(), &import_totals(id(own, 0)), 200).await,

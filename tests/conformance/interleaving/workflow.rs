@@ -22,6 +22,7 @@ crate::cases!("interleaving::workflow":
     of_two_who_decide_one_is_refused,
     what_is_approved_is_what_was_meant,
     what_was_submitted_meanwhile_is_not_changed,
+    what_was_archived_meanwhile_is_not_changed,
     what_was_approved_meanwhile_is_a_managers_to_change,
     who_is_no_manager_any_more_changes_nothing_that_was_approved,
     of_two_who_change_what_was_approved_both_are_told_of,
@@ -199,6 +200,16 @@ async fn what_was_submitted_meanwhile_is_not_changed(target: &'static Target) {
         let renamed = renaming(&tenant, by, &project, "More expensive");
         refused(&tenant, by, renamed, submitted, (409, "under_review")).await;
     }
+}
+
+async fn what_was_archived_meanwhile_is_not_changed(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let project = tenant.project("completed", Some(&tenant.member.id)).await;
+    let archived = async {
+        moving(&tenant, &tenant.owner, &project, "archived").send().await.expect(200);
+    };
+    let renamed = renaming(&tenant, &tenant.manager, &project, "More expensive");
+    refused(&tenant, &tenant.manager, renamed, archived, (409, "project_archived")).await;
 }
 
 async fn what_was_approved_meanwhile_is_a_managers_to_change(target: &'static Target) {

@@ -208,10 +208,16 @@ async fn who_is_reinstated_is_told(target: &'static Target) {
 }
 
 async fn mute(tenant: &Tenant<'_>, actor: &Actor<'_>, muted: &Value) {
+    let version = format!(
+        "SELECT version FROM memberships WHERE tenant_id = '{}' AND user_id = '{}'",
+        tenant.id, actor.id
+    );
+    let before = tenant.owner.target.backdoor.count(&version).await;
     let ask = actor.patch("/v1/notifications/preferences").tenant(&tenant.id);
     let set = ask.json(&json!({ "muted": muted })).send().await.expect(200);
     let read = actor.get("/v1/notifications/preferences").tenant(&tenant.id).send().await.expect(200);
     assert_eq!((&set.body, &read.body), (&json!({ "muted": muted }), &json!({ "muted": muted })));
+    assert_eq!(tenant.owner.target.backdoor.count(&version).await, before + 1);
 }
 
 async fn who_does_not_want_it_is_spared(target: &'static Target) {

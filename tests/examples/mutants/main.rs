@@ -16,7 +16,7 @@ mod suite;
 
 use std::{
     cell::LazyCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt::Write,
     fs,
     os::unix::process::CommandExt,
@@ -43,13 +43,14 @@ use self::{
 /// What a server that substitutes is told, in a file beside it.
 const TOLD: &str = "told.json";
 
-const HELP: &str = "scripts/mutants [--sample N] [--seed S] [--kind sql|code] [--writes] [--only WORD] [--cases N] [--jobs N]
-                [--known] [--resume] [--list]
+const HELP: &str = "scripts/mutants [--sample N] [--seed S] [--kind sql|code] [--writes] [--only WORD] [--first WORD] [--cases N]
+                [--jobs N] [--known] [--resume] [--list]
   --sample N   that many, chosen by the seed, of all that the other options leave
   --seed S     another choice (0)
   --kind KIND  statements only, or Rust code only
   --writes     of the statements those only that write
   --only WORD  those only whose name contains this; may stand more than once
+  --first WORD cases whose name contains this are run before all others; may stand more than once
   --known      those, too, that tests/mutants.toml gives a reason for
   --cases N    of the statements those only that at most N cases run: the others take minutes each
   --resume     those of the last table are not tried again, and stay in it
@@ -63,6 +64,7 @@ struct Options {
     kind: Option<String>,
     writes: bool,
     only: Vec<String>,
+    first: Vec<String>,
     known: bool,
     jobs: usize,
     list: bool,
@@ -79,6 +81,7 @@ impl Options {
             kind: None,
             writes: false,
             only: Vec::new(),
+            first: Vec::new(),
             known: false,
             jobs: 2,
             list: false,
@@ -95,6 +98,7 @@ impl Options {
                 "--kind" => options.kind = Some(value()),
                 "--writes" => options.writes = true,
                 "--only" => options.only.push(value()),
+                "--first" => options.first.push(value()),
                 "--known" => options.known = true,
                 "--jobs" => options.jobs = value().parse().expect("a number"),
                 "--cases" => options.most = value().parse().expect("a number"),
@@ -171,7 +175,7 @@ fn main() -> ExitCode {
         println!("{} mutants", chosen.len());
         return ExitCode::SUCCESS;
     }
-    let coverage = Coverage::find(&folder, &programs);
+    let coverage = Coverage::find(&folder, &programs).with_first(options.first);
     let (time, cases) = coverage.total();
     println!("{} mutants; {cases} cases, {} s one after the other\n", chosen.len(), time.as_secs());
     let report = Report::new(&folder, options.kind.as_deref(), options.resume);
@@ -253,12 +257,12 @@ fn choose(options: &Options, coverage: &Coverage) -> Vec<Mutant> {
         all.extend(code::all().into_iter().map(Mutant::Code));
     }
     let whole = options.kind.is_none() && !options.writes && options.most == usize::MAX;
-    let ids: BTreeSet<_> = all.iter().map(|mutant| mutant.id().to_owned()).collect();
-    let gone: Vec<_> = known.keys().filter(|id| whole && !ids.contains(*id)).collect();
-    assert!(gone.is_empty(), "tests/mutants.toml names what there is not: {gone:#?}");
+    let gone: Vec<_> =
+        known.iter().filter(|known| !all.iter().any(|mutant| known.means(mutant.id()))).collect();
+    assert!(!whole || gone.is_empty(), "tests/mutants.toml names what there is not: {gone:#?}");
     if !options.known {
         let before = all.len();
-        all.retain(|mutant| !known.contains_key(mutant.id()));
+        all.retain(|mutant| !known.iter().any(|known| known.means(mutant.id())));
         println!("{} mutants are let live by tests/mutants.toml", before - all.len());
     }
     all.retain(|mutant| {

@@ -203,6 +203,8 @@ fn said(errors: &str, case: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
     cases: BTreeMap<String, (u64, BTreeSet<String>)>,
+    /// Cases with one of these words in their name go first.
+    first: Vec<String>,
 }
 
 impl Coverage {
@@ -267,7 +269,12 @@ impl Coverage {
             let statements = statements.filter_map(|name| name.as_str().map(str::to_owned)).collect();
             (name.clone(), (case["millis"].as_u64().unwrap_or_default(), statements))
         });
-        Self { cases: cases.collect() }
+        Self { cases: cases.collect(), first: Vec::new() }
+    }
+
+    /// The same, with other cases first.
+    pub(crate) fn with_first(self, words: Vec<String>) -> Self {
+        Self { first: words, ..self }
     }
 
     /// The cases that run a statement, those first that are likely to be about it and are fast.
@@ -285,7 +292,10 @@ impl Coverage {
         let chosen = self.cases.iter().filter(|(name, _)| !name.starts_with(LEFT_OUT));
         let mut found: Vec<_> = chosen.filter(|(_, (_, statements))| wanted(statements)).collect();
         // What takes long is no first choice, whatever it is called.
-        found.sort_by_key(|(name, (millis, _))| if name.starts_with(module) { millis / 4 } else { *millis });
+        let late = |name: &str| !self.first.iter().any(|word| name.contains(word.as_str()));
+        found.sort_by_key(|(name, (millis, _))| {
+            (late(name), if name.starts_with(module) { millis / 4 } else { *millis })
+        });
         found.into_iter().map(|(name, _)| name.clone()).collect()
     }
 

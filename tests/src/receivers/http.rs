@@ -34,6 +34,12 @@ impl Gate {
     pub fn open(&self) {
         self.0.close();
     }
+
+    /// Waits until it is open.
+    pub(super) async fn opened(&self) {
+        // None is ever to be had; with an error it is open.
+        let _ = self.0.acquire().await;
+    }
 }
 
 impl PartialEq for Gate {
@@ -258,8 +264,7 @@ impl Receiver {
                 answer(200, "ok")
             }
             Behaviour::Held(gate, status) => {
-                // None is ever to be had; with an error it is open.
-                let _ = gate.0.acquire().await;
+                gate.opened().await;
                 answer(status, "at last")
             }
             Behaviour::Silent => match pending::<Infallible>().await {},

@@ -12,7 +12,7 @@ use std::{
 use mail_parser::{Addr, MessageParser};
 
 use self::{
-    http::{Behaviour, Received, Receiver},
+    http::{Behaviour, Gate, Received, Receiver},
     smtp::{Letter, Refusal, SmtpSink},
 };
 
@@ -138,6 +138,14 @@ impl Mailbox {
             Self::Api(receiver) => {
                 receiver.behave(address, std::iter::repeat_n(trouble.behaviour(), times));
             }
+        }
+    }
+
+    /// Has mails to an address taken as soon as the gate is open.
+    pub fn hold(&self, address: &str, gate: &Gate) {
+        match self {
+            Self::Smtp(sink) => sink.hold(address, gate.clone()),
+            Self::Api(receiver) => receiver.always(address, Behaviour::Held(gate.clone(), 200)),
         }
     }
 

@@ -8,10 +8,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::future::join_all;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpSocket, TcpStream},
 };
+
+use super::http::Gate;
 
 /// At which point, and with which code, mail to an address is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ struct Script {
 struct State {
     letters: Vec<Letter>,
     scripts: HashMap<String, Script>,
+    held: HashMap<String, Gate>,
 }
 
 /// The server.
@@ -119,6 +123,11 @@ impl SmtpSink {
         self.state().scripts.insert(address.to_owned(), script);
     }
 
+    /// Has messages to an address taken as soon as the gate is open.
+    pub fn hold(&self, address: &str, gate: Gate) {
+        self.state().held.insert(address.to_owned(), gate);
+    }
+
     /// The messages for an address, in order, also those that were not taken.
     pub fn letters(&self, address: &str) -> Vec<Letter> {
         let for_them = |letter: &&Letter| letter.to.iter().any(|to| to == address);
@@ -170,6 +179,9 @@ impl SmtpSink {
                     stream.write_all(b"354 go on\r\n").await?;
                     letter.raw = read_message(&mut stream).await?;
                     letter.taken = refused.is_none();
+                    let held: Vec<_> =
+                        letter.to.iter().filter_map(|to| self.state().held.get(to).cloned()).collect();
+                    join_all(held.iter().map(Gate::opened)).await;
                     self.state().letters.push(std::mem::take(&mut letter));
                     match refused.take() {
                         Some(Refusal::Message(code) | Refusal::Recipient(code)) => format!("{code} not this"),
