@@ -83,10 +83,10 @@ impl By<'_> {
             let made =
                 (to == next).then(|| self.show(&mut batch, tenant, &state, next, &digest)).transpose()?;
             let mut outcome = self.commit(batch).await?;
-            match made {
-                Some(made) => return outcome.one(made).map(|bare| bare.seen_as(Role::Owner)),
-                None => (from, begun) = (to, true),
+            if let Some(made) = made {
+                return outcome.one(made).map(|bare| bare.seen_as(Role::Owner));
             }
+            (from, begun) = (to, true);
         }
     }
 

@@ -229,27 +229,10 @@ impl<'a> By<'a> {
             }
         }
         refuse(faults)?;
-        let name = |name: &str| json::object(vec![("name", name.into())]);
-        let names: Vec<Json> = arrivals
-            .iter()
-            .flat_map(|(_, arrival)| {
-                let refers = arrival.refers.iter().map(|(_, name)| name.clone());
-                let own = [arrival.name.clone()].into_iter().chain(arrival.also().map(|(_, also)| also));
-                refers.chain(own).chain(arrival.people())
-            })
-            .collect::<BTreeSet<String>>()
-            .iter()
-            .map(|text| name(text))
-            .collect();
-        let people: Vec<Json> = arrivals
-            .iter()
-            .filter_map(|(_, arrival)| arrival.person())
-            .map(|(id, email)| json::object(vec![("id", id.into()), ("email", email.into())]))
-            .collect();
         let mut batch = self.batch(tenant);
         let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
-        let arrived = batch.add::<Arrived, _>(&ARRIVED, [self.user().into(), Json::Array(names).into()]);
-        let accounts = batch.add_global::<Known, _>(&ACCOUNTS, [Json::Array(people).into()]);
+        let arrived = batch.add::<Arrived, _>(&ARRIVED, [self.user().into(), names(&arrivals).into()]);
+        let accounts = batch.add_global::<Known, _>(&ACCOUNTS, [people(&arrivals).into()]);
         let mut outcome = self.read(batch).await?;
         let stored = outcome.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let (mut state, next, mut digest) = stored.read(tenant)?;
@@ -366,6 +349,25 @@ impl<'a> By<'a> {
             Self::Account(_) => Ok(()),
         }
     }
+}
+
+/// What rows are called, and what they refer to.
+fn names(arrivals: &[(usize, Arrival)]) -> Json {
+    let names: BTreeSet<String> = arrivals
+        .iter()
+        .flat_map(|(_, arrival)| {
+            let refers = arrival.refers.iter().map(|(_, name)| name.clone());
+            let own = [arrival.name.clone()].into_iter().chain(arrival.also().map(|(_, also)| also));
+            refers.chain(own).chain(arrival.people())
+        })
+        .collect();
+    names.into_iter().map(|name| json::object(vec![("name", name.into())])).collect()
+}
+
+/// The ids and addresses of the people among them.
+fn people(arrivals: &[(usize, Arrival)]) -> Json {
+    let people = arrivals.iter().filter_map(|(_, arrival)| arrival.person());
+    people.map(|(id, email)| json::object(vec![("id", id.into()), ("email", email.into())])).collect()
 }
 
 impl Stored {
