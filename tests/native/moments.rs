@@ -138,7 +138,7 @@ async fn a_statement_on_postgres_has_its_time() {
 
 /// How far the transaction is kept apart from others, asked among the statements of these names.
 static KEPT_APART: &[(Sql, &str)] = &[
-    (level("import::COMPLETE"), "read committed"),
+    (level("finish::PLACE"), "read committed"),
     (level("removal::LAST"), "read committed"),
     (level("removal::ONLY"), "serializable"),
     (level("projects::UPDATE"), "serializable"),
