@@ -126,8 +126,8 @@ const LINES: &[Line] = &[
     line("transfer::add", RowsAdded, 409, "conflict"),
     line("transfer::add", ImportAborted, 409, "conflict"),
     line("transfer::finish", ImportOn, 409, "conflict"),
-    line("transfer::finish", ImportAborted, 409, "import_mismatch"),
-    line("transfer::finish", ImportFinished, 409, "tenant_exists"),
+    line("transfer::finish", ImportAborted, 409, "conflict"),
+    line("transfer::finish", ImportFinished, 409, "conflict"),
     line("transfer::finish", SlugTaken, 409, "slug_taken"),
 ];
 
