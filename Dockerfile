@@ -10,8 +10,10 @@ COPY edge/Cargo.toml edge/
 COPY edge/bindgen/Cargo.toml edge/bindgen/
 COPY native/Cargo.toml native/
 COPY tests/Cargo.toml tests/
-RUN mkdir core/src core/examples edge/src edge/bindgen/src native/src tests/src \
+COPY tests/steps/module/Cargo.toml tests/steps/module/
+RUN mkdir core/src core/examples edge/src edge/bindgen/src native/src tests/src tests/steps/module/src \
     && touch core/src/lib.rs core/examples/openapi.rs edge/src/lib.rs native/src/lib.rs tests/src/lib.rs \
+        tests/steps/module/src/lib.rs \
     && echo 'fn main() {}' >native/src/main.rs \
     && cp native/src/main.rs edge/bindgen/src/main.rs \
     && cargo build --release --locked -p bailiwick

@@ -83,6 +83,8 @@ pub const PAGE_BYTES: usize = 1024 * 1024;
 /// Items that one request for a page looks through at the most. Where few of them are what is asked for the page is short,
 /// and the next one goes on behind them.
 pub const LOOKED_THROUGH: u32 = 1_000;
+/// Faults of a request that are told, the first ones: there may be one for every few bytes of it.
+pub const FAULTS: usize = 100;
 /// What is counted no further: what of the activity waits for its seal, what a member has not read.
 pub const COUNTED: u32 = 1_000;
 /// What is looked for in texts: characters.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     endpoint::{Extract, Incoming},
     input::Fault,
-    json,
+    json, limits,
     ports::{DatabaseError, EntropyError, Overloaded},
     sql::DecodeError,
 };
@@ -320,9 +320,11 @@ impl Problem {
         self
     }
 
+    /// Of a request with these faults, of which it tells the first [`limits::FAULTS`].
     pub(crate) fn faults(code: Code, faults: Vec<Fault>) -> Box<Self> {
         let errors: Vec<_> = faults
             .into_iter()
+            .take(limits::FAULTS)
             .map(|fault| {
                 json::object(vec![
                     ("pointer", fault.pointer.into()),

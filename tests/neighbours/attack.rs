@@ -75,7 +75,7 @@ fn enlarge(route: &Route, body: &mut Value) {
 }
 
 /// As many operations as one request may have, with as much text as fits into a body, each of which somebody is told of.
-fn operations(assignee: &Actor<'_>) -> Vec<Value> {
+pub(crate) fn operations(assignee: &Actor<'_>) -> Vec<Value> {
     let each = (limits::BODY_BYTES - AROUND) / limits::BULK_OPERATIONS - 300;
     let (title, description) = (words(limits::TASK_TITLE), words(each));
     let operation = json!({
@@ -85,7 +85,7 @@ fn operations(assignee: &Actor<'_>) -> Vec<Value> {
 }
 
 /// As many rows of a tenant as one request may have.
-async fn add_rows(sample: &mut Sample, actor: &Actor<'_>, rows: &[Value]) {
+pub(crate) async fn add_rows(sample: &mut Sample, actor: &Actor<'_>, rows: &[Value]) {
     let source = rows.iter().find(|row| row["table"] == "tenants").expect("the tenant's own row");
     let mut head = import_head(source["row"]["id"].as_str().expect("an id"));
     head["new_ids"] = json!(true);

@@ -57,6 +57,22 @@ pub struct Target {
 }
 
 impl Target {
+    /// One that a suite serves itself, on the SQLite file in this directory.
+    pub async fn served(name: &'static str, url: String, directory: TempDir) -> Self {
+        Self {
+            name,
+            url,
+            backdoor: Backdoor::Sqlite(backdoor::sqlite(&sqlite_url(&directory)).await),
+            http: client(),
+            postgres: None,
+            mailbox: Mailbox::Smtp(Receivers::shared().smtp.clone()),
+            log: Log::default(),
+            ticking: Arc::default(),
+            process: Mutex::default(),
+            directory,
+        }
+    }
+
     /// Sets off what the platform does every minute. A native server goes by a clock of its own.
     pub fn tick(&self) {
         let Backdoor::Edge(http, control) = &self.backdoor else { return };

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     input::FaultCode,
+    limits,
     problem::Code,
     values::{ProjectStatus, Role},
 };
@@ -72,7 +73,8 @@ pub(super) fn schema(generator: &mut SchemaGenerator) -> Value {
             "request_id": { "type": "string", "description": "The id under which this request was logged." },
             "errors": {
                 "type": "array",
-                "description": "Each fault of the body or the query.",
+                "description": "The faults of the body or the query; of more than a hundred the first.",
+                "maxItems": limits::FAULTS,
                 "items": {
                     "type": "object",
                     "required": ["pointer", "code", "detail"],

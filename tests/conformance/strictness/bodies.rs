@@ -129,6 +129,11 @@ async fn malformed(target: &'static Target, route: &'static Route) {
         stage.send(&sample, nested(&sample, limits::JSON_DEPTH)).await.problem(422, "validation_failed");
     assert_eq!(answer.pointers(), ["/zz"], "{route:?}");
 
+    // However many there are, the first of them are told.
+    let more: String = (0..1_000).map(|number| format!(",\"y{number}\":0")).collect();
+    let answer = stage.send(&sample, with_unknown(&sample, &format!("0{more}"))).await;
+    assert_eq!(answer.problem(422, "validation_failed").pointers().len(), limits::FAULTS, "{route:?}");
+
     // To the byte.
     let padded = |bytes: usize| {
         let short = with_unknown(&sample, "\"\"").len();

@@ -4,7 +4,10 @@ use bailiwick::isolation::{
     matrix::{description, operation},
     samples::Sample,
 };
-use bailiwick_core::routes::{ROUTES, Route};
+use bailiwick_core::{
+    limits,
+    routes::{ROUTES, Route},
+};
 use bailiwick_tests::{client::Answer, targets::Target};
 use futures::future::join_all;
 use serde_json::Value;
@@ -56,6 +59,9 @@ async fn unknown(target: &'static Target) {
             ("zz=%zz", &["/zz"]),
         ];
         join_all(all.iter().map(|(more, pointers)| refused(&stage, sample, more, pointers))).await;
+        // However many there are, the first of them are told.
+        let pointers = vec!["/zz"; limits::FAULTS];
+        refused(&stage, sample, &"zz=1&".repeat(limits::FAULTS + 50), &pointers).await;
     }
     assert_eq!(target.backdoor.snapshot(&stage.tenant.id).await, before, "what was refused left traces");
 }
