@@ -95,15 +95,16 @@ pub(crate) async fn add_rows(sample: &mut Sample, actor: &Actor<'_>, rows: &[Val
     sample.body = Some(json!({ "first": 0, "rows": rows }));
 }
 
-/// The first rows of a tenant, as an export has them: as many as a request may bring.
-pub(crate) async fn exported(tenant: &Tenant<'_>) -> Vec<Value> {
+/// The first rows of a tenant, as an export has them: so many, or all.
+pub(crate) async fn exported(tenant: &Tenant<'_>, most: usize) -> Vec<Value> {
     let (mut rows, mut from) = (Vec::new(), String::new());
-    while rows.len() < limits::MOVED_ROWS as usize {
+    while rows.len() < most {
         let path = format!("/v1/admin/export{from}");
         let part = tenant.owner.get(&path).tenant(&tenant.id).send().await.expect(200);
         rows.extend(part.body["rows"].as_array().expect("rows").iter().cloned());
-        from = format!("?from={}", part.text_at("/next"));
+        let Some(next) = part.body["next"].as_str() else { break };
+        from = format!("?from={next}");
     }
-    rows.truncate(limits::MOVED_ROWS as usize);
+    rows.truncate(most);
     rows
 }

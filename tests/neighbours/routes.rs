@@ -1,7 +1,10 @@
 //! Every route: one tenant asks it for the largest that it takes, many times at once, and meanwhile another one works as ever.
 //! After it, beside all that was heaped up, its requests visit no more than before there was anybody else.
 
-use bailiwick_core::routes::{ROUTES, Route};
+use bailiwick_core::{
+    limits,
+    routes::{ROUTES, Route},
+};
 use bailiwick_tests::{actors::Tenant, targets::Target};
 use futures::future::join_all;
 use reqwest::Method;
@@ -35,7 +38,8 @@ impl Scene {
         let costs = bystander.costs().await;
         let heap = heap::make(target).await;
         analyse(target).await;
-        let rows = exported(&heap).await;
+        // As many as a request may bring.
+        let rows = exported(&heap, limits::MOVED_ROWS as usize).await;
         Self { bystander, costs, heap, rows }
     }
 

@@ -8,7 +8,7 @@ use reqwest::Method;
 use super::{
     growth::{Faults, Kind, doubled},
     host,
-    samples::{ask, sample},
+    samples::{ask, route, sample},
 };
 
 /// A document of about so many bytes.
@@ -89,22 +89,19 @@ async fn whatever_a_header_consists_of() {
         "pages::home",
         "service::openapi",
     ] {
-        let route = ROUTES.iter().find(|route| route.name == name).expect("a route");
+        let route = route(name);
         let sample = sample(route, &tenant, &tenant.owner).await;
         for header in &REQUEST_HEADERS {
             for piece in PIECES {
                 let asked = async |size: usize| {
                     let value = piece.repeat(size / piece.len());
                     let value = if header == "authorization" { format!("Bearer {value}") } else { value };
-                    // The first of a name is the one that is read.
-                    let mut all = sample.clone();
-                    all.body = None;
                     let actor = if header == "authorization" {
                         Actor::anonymous(target)
                     } else {
                         tenant.owner.clone()
                     };
-                    let mut asked = actor.ask(route.method.clone(), &all.path());
+                    let mut asked = actor.ask(route.method.clone(), &sample.path());
                     if !matches!(header.as_str(), "x-tenant-id" | "x-tenant-slug") {
                         asked = asked.tenant(&tenant.id);
                     }

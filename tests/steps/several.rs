@@ -58,7 +58,7 @@ async fn however_many_come_at_once() {
     faults.grows("operations", doubled(operations.len() / 4), asked).await;
 
     seal(&tenant).await;
-    let rows = exported(&tenant).await;
+    let rows = attack::exported(&tenant, usize::MAX).await;
     let mut tables: Vec<_> = rows.iter().filter_map(|row| row["table"].as_str()).collect();
     tables.dedup();
     for table in tables {
@@ -110,20 +110,6 @@ async fn part(
 pub(super) fn members(size: usize) -> Value {
     // Backwards, so that they have to be sorted.
     (0..size).rev().map(|number| (format!("m{number:06}"), json!(number))).collect::<Map<_, _>>().into()
-}
-
-/// All rows of a tenant.
-async fn exported(tenant: &Tenant<'_>) -> Vec<Value> {
-    let (mut rows, mut from) = (Vec::new(), String::new());
-    loop {
-        let path = format!("/v1/admin/export{from}");
-        let part = tenant.owner.get(&path).tenant(&tenant.id).send().await.expect(200);
-        rows.extend(part.body["rows"].as_array().expect("rows").iter().cloned());
-        match part.body["next"].as_str() {
-            Some(next) => from = format!("?from={next}"),
-            None => return rows,
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
