@@ -191,41 +191,41 @@ routes! {
     /// List projects.
     GET    "/v1/projects",                      Member(Viewer),    1, [InvalidCursor],                   projects::list;
     /// Create a project, as a draft.
-    POST   "/v1/projects",                      Member(Worker),    1, [],                                projects::create;
+    POST   "/v1/projects",                      Member(Worker),    1, [LimitReached],                    projects::create;
     /// Read a project.
     GET    "/v1/projects/{project_id}",         Member(Viewer),    1, [],                                projects::get;
     /// Change what a project says: before it is submitted, or, as a manager, after it was approved.
-    PATCH  "/v1/projects/{project_id}",         Member(Worker),    2, [ProjectArchived, UnderReview, Conflict], projects::update;
+    PATCH  "/v1/projects/{project_id}",         Member(Worker),    2, [ProjectArchived, UnderReview, Conflict, LimitReached], projects::update;
     /// Delete a project.
     DELETE "/v1/projects/{project_id}",         Member(Manager),   1, [],                                projects::delete;
     /// Read where a project has been and where it can go.
     GET    "/v1/projects/{project_id}/transitions", Member(Viewer), 1, [InvalidCursor],                  projects::transitions;
     /// Move a project to another status.
-    POST   "/v1/projects/{project_id}/transitions", Member(Worker), 2, [TransitionNotAllowed, NotTheSubmitter, FourEyes, CommentRequired, TasksOpen, RevisionRequired, Conflict], projects::transition;
+    POST   "/v1/projects/{project_id}/transitions", Member(Worker), 2, [TransitionNotAllowed, NotTheSubmitter, FourEyes, CommentRequired, TasksOpen, RevisionRequired, Conflict, LimitReached], projects::transition;
 
     /// List a project's tasks.
     GET    "/v1/projects/{project_id}/tasks",   Member(Viewer),    1, [InvalidCursor],                   tasks::list_of_project;
     /// Create a task in a project that is not archived.
-    POST   "/v1/projects/{project_id}/tasks",   Member(Worker),    2, [ProjectArchived],                 tasks::create;
+    POST   "/v1/projects/{project_id}/tasks",   Member(Worker),    2, [ProjectArchived, LimitReached],                 tasks::create;
     /// Create, change and delete tasks of a project that is not archived: all of it, or nothing.
-    POST   "/v1/projects/{project_id}/tasks/bulk", Member(Worker), 2, [ProjectArchived, Conflict],       tasks::apply;
+    POST   "/v1/projects/{project_id}/tasks/bulk", Member(Worker), 2, [ProjectArchived, Conflict, LimitReached],       tasks::apply;
     /// List the tasks of all projects.
     GET    "/v1/tasks",                         Member(Viewer),    1, [InvalidCursor],                   tasks::list;
     /// Read a task.
     GET    "/v1/tasks/{task_id}",               Member(Viewer),    1, [],                                tasks::get;
     /// Change a task whose project is not archived.
-    PATCH  "/v1/tasks/{task_id}",               Member(Worker),    2, [ProjectArchived],                 tasks::update;
+    PATCH  "/v1/tasks/{task_id}",               Member(Worker),    2, [ProjectArchived, LimitReached],                 tasks::update;
     /// Delete a task whose project is not archived.
     DELETE "/v1/tasks/{task_id}",               Member(Worker),    1, [ProjectArchived],                 tasks::delete;
 
     /// List the comments on a task.
     GET    "/v1/tasks/{task_id}/comments",      Member(Viewer),    1, [InvalidCursor],                   comments::list;
     /// Comment on a task.
-    POST   "/v1/tasks/{task_id}/comments",      Member(Worker),    2, [ProjectArchived],                 comments::create;
+    POST   "/v1/tasks/{task_id}/comments",      Member(Worker),    2, [ProjectArchived, LimitReached],                 comments::create;
     /// Read a comment.
     GET    "/v1/tasks/{task_id}/comments/{comment_id}", Member(Viewer), 1, [],                           comments::get;
     /// Change a comment of one's own.
-    PATCH  "/v1/tasks/{task_id}/comments/{comment_id}", Member(Worker), 2, [NotTheAuthor, ProjectArchived, Conflict], comments::update;
+    PATCH  "/v1/tasks/{task_id}/comments/{comment_id}", Member(Worker), 2, [NotTheAuthor, ProjectArchived, Conflict, LimitReached], comments::update;
     /// Delete a comment: one's own, or as a manager anybody's.
     DELETE "/v1/tasks/{task_id}/comments/{comment_id}", Member(Worker), 2, [NotTheAuthor, ProjectArchived, Conflict], comments::delete;
 

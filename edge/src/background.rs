@@ -22,16 +22,19 @@ pub(crate) struct Share {
     indexed: u32,
     /// Batches in which deleted tenants are removed.
     removed: u32,
+    /// Steps in which tenants are measured.
+    measured: u32,
 }
 
 /// Behind a response. The platform ends what goes on 30 seconds after it, and a round of deliveries may take as long as
 /// `OUTBOUND_TIMEOUT`, 10 seconds by default. What is cut off is due again when its claim ends.
-pub(crate) const BEHIND_A_RESPONSE: Share = Share { rounds: 2, batches: 2, indexed: 0, removed: 20 };
+pub(crate) const BEHIND_A_RESPONSE: Share =
+    Share { rounds: 2, batches: 2, indexed: 0, removed: 20, measured: 1 };
 
 /// By the cron trigger. An invocation may ask D1 1000 times (on the free plan, whose processor time does not suffice for
 /// a password's hash, 50 times). A round of 6 deliveries has 9 statements: one to look, two to claim, one to settle
 /// each. A batch that seals or indexes 50 rows has 52. What is left over has the next minute.
-pub(crate) const BY_CRON: Share = Share { rounds: 50, batches: 8, indexed: 2, removed: 10 };
+pub(crate) const BY_CRON: Share = Share { rounds: 50, batches: 8, indexed: 2, removed: 10, measured: 4 };
 
 /// The requests of an invocation that may wait for an answer at the same time. More would queue in the platform while
 /// their time runs out.
@@ -66,6 +69,8 @@ pub(crate) async fn work(app: &App, share: Share, waiting: Waiting) {
     }
     if entries {
         told("activity", app.seal_activity(share.batches).await);
+        // Sealing shows who has changed enough.
+        told("sizes", app.measure(share.indexed > 0, share.measured).await);
     }
     if share.indexed > 0 {
         told("search", app.index(share.indexed).await);

@@ -30,6 +30,9 @@ const INDEXED: u32 = 4;
 /// Batches in which a round removes deleted tenants.
 const REMOVED: u32 = 20;
 
+/// Steps in which a round measures how much tenants have stored.
+const MEASURED: u32 = 4;
+
 /// After a round that sealed something the next one waits, so that a busy server seals many entries at a time: a commit
 /// costs as much for one as for fifty.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -42,8 +45,9 @@ const SEALING: &str = "sealing activity";
 const PRUNING: &str = "pruning";
 const INDEXING: &str = "indexing";
 const REMOVING: &str = "removing tenants";
+const MEASURING: &str = "measuring tenants";
 /// What is done.
-pub(crate) const ALL: [&str; 5] = [DELIVERING, SEALING, PRUNING, INDEXING, REMOVING];
+pub(crate) const ALL: [&str; 6] = [DELIVERING, SEALING, PRUNING, INDEXING, REMOVING, MEASURING];
 
 /// Rung when there is something to do. Rung while a round is under way, it leads to another one.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +119,13 @@ pub async fn run(
             async move { Ok(told(REMOVING, app.remove(REMOVED).await?, &telemetry).more) }
         }
     };
+    let measure = {
+        let (app, telemetry) = (app.clone(), telemetry.clone());
+        move || {
+            let (app, telemetry) = (app.clone(), telemetry.clone());
+            async move { Ok(told(MEASURING, app.measure(true, MEASURED).await?, &telemetry).more) }
+        }
+    };
     let told_of = telemetry.clone();
     let seal = move || {
         let (app, telemetry) = (app.clone(), told_of.clone());
@@ -139,7 +150,8 @@ pub async fn run(
         cycle(prune, Arc::default(), pruning, telemetry.clone(), stopped.clone()),
         cycle(remove, bell.removals, of(REMOVING, 1), telemetry.clone(), stopped.clone()),
         // Nobody rings: requests leave nothing of this behind.
-        cycle(index, Arc::default(), of(INDEXING, 1), telemetry.clone(), stopped),
+        cycle(index, Arc::default(), of(INDEXING, 1), telemetry.clone(), stopped.clone()),
+        cycle(measure, Arc::default(), of(MEASURING, 1), telemetry.clone(), stopped),
     );
 }
 

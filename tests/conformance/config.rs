@@ -184,6 +184,7 @@ async fn fill(tenant: &Tenant<'_>) {
     tenant.dead_delivery().await;
     let limit = format!("INSERT INTO limits (tenant_id, name, most) VALUES ('{}', 'members', 10)", tenant.id);
     tenant.owner.target.backdoor.sql(&limit).await;
+    tenant.owner.target.backdoor.measured(&tenant.id, None).await;
     let assign = json!({ "assignee_id": tenant.member.id });
     let path = format!("/v1/tasks/{task}");
     tenant.owner.patch(&path).tenant(&tenant.id).json(&assign).send().await.expect(200);

@@ -55,6 +55,7 @@ mod search;
 mod selection;
 mod service;
 mod sessions;
+mod sizes;
 mod strictness;
 mod tasks;
 mod tenants;
@@ -148,6 +149,7 @@ fn main() -> ExitCode {
         pages::cases(),
         accounts::cases(),
         sessions::cases(),
+        sizes::cases(),
         api_keys::cases(),
         identities::cases(),
         tenants::cases(),

@@ -390,5 +390,5 @@ async fn many_tasks_cost_no_more_statements_than_few() {
     }
     eprintln!("{} statements, whether for 4 or for 100 tasks", costs[0]);
     // D1 takes 50 of a request on its free plan.
-    assert!(costs[0] == costs[1] && costs[0] <= 20, "{costs:?}");
+    assert!(costs[0] == costs[1] && costs[0] <= 21, "{costs:?}");
 }

@@ -11,6 +11,7 @@
 mod attack;
 mod bystander;
 mod heap;
+mod imports;
 mod outbox;
 mod retention;
 mod routes;
@@ -98,7 +99,7 @@ fn main() -> ExitCode {
         [sqlite, postgres, edge].into_iter().flatten().map(place).collect()
     });
     assert!(!places.is_empty(), "TARGETS names no target");
-    let cases = [turns::cases(), retention::cases(), outbox::cases(), routes::cases()];
+    let cases = [turns::cases(), retention::cases(), imports::cases(), outbox::cases(), routes::cases()];
     let mut trials = Vec::new();
     for case in cases.into_iter().flatten().map(Arc::new) {
         for &place in &places {

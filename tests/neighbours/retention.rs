@@ -1,9 +1,8 @@
 //! What is dropped after a time goes oldest first, so many rows at once; and what cannot be dropped keeps nothing else.
 
-use bailiwick_tests::actors::new_id;
-
 use super::{
     Case, Place,
+    imports::{forgotten, import},
     rows::{LONG_AGO, Owned},
     turns::fault,
     worker::{Work, Worker},
@@ -13,14 +12,13 @@ pub(crate) fn cases() -> Vec<Case> {
     vec![
         Case::new("retention::nobody_waits_for_more_than_what_is_older", oldest_first),
         Case::new("retention::what_cannot_be_dropped_keeps_nothing_else", beside_a_failure),
-        Case::new("retention::an_import_that_was_given_up_goes_by_itself", imports_one_by_one),
     ]
 }
 
 /// Rows that are dropped at once.
-const AT_ONCE: usize = 1_000;
+pub(crate) const AT_ONCE: usize = 1_000;
 
-async fn worker(place: &'static Place) -> &'static Worker {
+pub(crate) async fn worker(place: &'static Place) -> &'static Worker {
     place.worker.get_or_init(|| Worker::like(&place.target)).await
 }
 
@@ -45,26 +43,11 @@ async fn oldest_first(place: &'static Place) {
     assert_eq!((read(worker, &attacker).await, read(worker, &bystander).await), (0, 0));
 }
 
-/// An import of so many rows that nobody goes on with, whose rows are not there.
-async fn import(worker: &Worker, rows: usize) -> String {
-    let id = new_id();
-    let sql = format!(
-        "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) \
-         VALUES ('{id}', '{id}', '{{}}', {rows}, '', {LONG_AGO}, {LONG_AGO})"
-    );
-    worker.backdoor.sql(&sql).await;
-    id
-}
-
-async fn imports(worker: &Worker) -> i64 {
-    worker.backdoor.count(&format!("SELECT count(*) FROM imports WHERE updated_at = {LONG_AGO}")).await
-}
-
 async fn beside_a_failure(place: &'static Place) {
     let worker = worker(place).await;
     let bystander = Owned::make(&worker.backdoor).await;
     bystander.notifications(&worker.backdoor, 1, LONG_AGO).await;
-    let id = import(worker, 1).await;
+    let id = import(&worker.backdoor, 1).await;
     let [breaking, mending] = fault(worker, ("imports", "DELETE"), &format!("OLD.tenant_id = '{id}'"));
     for sql in breaking {
         worker.backdoor.sql(&sql).await;
@@ -72,26 +55,11 @@ async fn beside_a_failure(place: &'static Place) {
     if let Some(turned) = worker.round(Work::Prune, 0).await {
         assert!(turned.failed.is_some(), "{turned:?}");
     }
-    assert_eq!((read(worker, &bystander).await, imports(worker).await), (0, 1));
+    assert_eq!((read(worker, &bystander).await, forgotten(worker).await), (0, 1));
     for sql in mending {
         worker.backdoor.sql(&sql).await;
     }
     let turned = worker.round(Work::Prune, 0).await;
     assert!(turned.as_ref().is_none_or(|turned| turned.failed.is_none()), "{turned:?}");
-    assert_eq!(imports(worker).await, 0);
-}
-
-async fn imports_one_by_one(place: &'static Place) {
-    let worker = worker(place).await;
-    for _ in 0..2 {
-        import(worker, 20_000).await;
-    }
-    for _ in 0..3 {
-        import(worker, 0).await;
-    }
-    for left in [4, 3, 0] {
-        let turned = worker.round(Work::Prune, 0).await;
-        assert_eq!(imports(worker).await, left);
-        assert!(turned.is_none_or(|turned| turned.more));
-    }
+    assert_eq!(forgotten(worker).await, 0);
 }

@@ -16,9 +16,11 @@ enum Waiting {
     Projects,
     Tasks,
     Removal,
+    Measurement,
 }
 
-const ALL: [Waiting; 4] = [Waiting::Entries, Waiting::Projects, Waiting::Tasks, Waiting::Removal];
+const ALL: [Waiting; 5] =
+    [Waiting::Entries, Waiting::Projects, Waiting::Tasks, Waiting::Removal, Waiting::Measurement];
 
 pub(crate) fn cases() -> Vec<Case> {
     let turns = ALL.into_iter().map(|waiting| {
@@ -38,6 +40,7 @@ impl Waiting {
             Self::Entries => Work::Seal,
             Self::Projects | Self::Tasks => Work::Index,
             Self::Removal => Work::Remove,
+            Self::Measurement => Work::Measure,
         }
     }
 
@@ -51,7 +54,7 @@ impl Waiting {
         match self {
             Self::Entries => 2_000,
             Self::Projects | Self::Tasks => 600,
-            Self::Removal => 5_000,
+            Self::Removal | Self::Measurement => 5_000,
         }
     }
 
@@ -69,6 +72,10 @@ impl Waiting {
                 );
                 backdoor.sql(&delete).await;
             }
+            Self::Measurement => {
+                tenant.notifications(backdoor, count, "NULL").await;
+                backdoor.measured(&tenant.tenant, Some(0)).await;
+            }
         }
     }
 
@@ -78,6 +85,12 @@ impl Waiting {
             Self::Projects => ("projects", "indexed = 0"),
             Self::Tasks => ("tasks", "indexed = 0"),
             Self::Removal => ("notifications", "read_at IS NULL"),
+            // The notifications that are not counted yet.
+            Self::Measurement => (
+                "notifications",
+                "EXISTS (SELECT 1 FROM sizes s WHERE s.tenant_id = notifications.tenant_id \
+                 AND (s.part < 3 OR (s.part = 3 AND notifications.id > s.behind)))",
+            ),
         };
         let sql =
             format!("SELECT count(*) FROM {table} WHERE tenant_id = '{}' AND {condition}", tenant.tenant);
@@ -91,6 +104,7 @@ impl Waiting {
             Self::Projects => ("projects", "UPDATE"),
             Self::Tasks => ("tasks", "UPDATE"),
             Self::Removal => ("notifications", "DELETE"),
+            Self::Measurement => ("sizes", "UPDATE"),
         }
     }
 }
@@ -130,13 +144,13 @@ async fn until_done(worker: &Worker, waiting: Waiting, tenant: &Owned) {
 /// What is left goes, so that the next case begins with nothing.
 async fn clear(worker: &Worker, tenants: &[Owned]) {
     for Owned { tenant, .. } in tenants {
-        for table in ["activity", "tasks", "projects", "notifications", "memberships"] {
+        for table in ["activity", "tasks", "projects", "notifications", "sizes", "memberships"] {
             worker.backdoor.sql(&format!("DELETE FROM {table} WHERE tenant_id = '{tenant}'")).await;
         }
         worker.backdoor.sql(&format!("DELETE FROM tenants WHERE id = '{tenant}'")).await;
     }
     // Whose work others have done to its end is not waited for.
-    for work in [Work::Seal, Work::Index, Work::Remove] {
+    for work in [Work::Seal, Work::Index, Work::Remove, Work::Measure] {
         let turned = worker.round(work, 20).await;
         assert!(turned.as_ref().is_none_or(|turned| !turned.more), "{work:?}: {turned:?}");
     }

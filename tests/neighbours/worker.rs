@@ -30,6 +30,7 @@ pub(crate) enum Work {
     Seal,
     Index,
     Remove,
+    Measure,
     Prune,
 }
 
@@ -95,6 +96,7 @@ impl Worker {
             Work::Seal => app.seal_activity(steps).await,
             Work::Index => app.index(steps).await,
             Work::Remove => app.remove(steps).await,
+            Work::Measure => app.measure(true, steps).await,
             Work::Prune => Ok(app.prune().await),
         };
         Some(turned.expect("the database is there"))

@@ -105,6 +105,24 @@ impl Backdoor {
         self.tables_with("tenant_id").await
     }
 
+    /// The tables of tenants whose rows have an id.
+    pub async fn tables_with_ids(&self) -> Vec<String> {
+        let ids = self.tables_with("id").await;
+        self.tenant_tables().await.into_iter().filter(|table| ids.contains(table)).collect()
+    }
+
+    /// Puts down that what a tenant stores is measured up to a table, by its place, or, without one, that all of it is and is
+    /// nothing.
+    pub async fn measured(&self, tenant: &str, part: Option<u32>) {
+        let (nil, part) =
+            ("00000000-0000-0000-0000-000000000000", part.map_or("NULL".to_owned(), |part| part.to_string()));
+        let sql = format!(
+            "INSERT INTO sizes (tenant_id, step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq) \
+             VALUES ('{tenant}', 1, 0, 0, 0, '2026-01-01T00:00:00.000Z', {part}, '{nil}', 0, 0, 0)"
+        );
+        self.sql(&sql).await;
+    }
+
     /// The tables that have a column of this name.
     async fn tables_with(&self, column: &str) -> Vec<String> {
         let sql = match self {

@@ -163,7 +163,7 @@ settings! {
     Everywhere invitation_url: Option<PageUrl> = "INVITATION_URL";
     /// The page by which it sets another password, likewise: `https://app.example.com/reset#{token}`.
     Everywhere password_reset_url: Option<PageUrl> = "PASSWORD_RESET_URL";
-    /// How many members a tenant has at the most. Of this and the next four `bailiwick tenant limits` gives one tenant others.
+    /// How many members a tenant has at the most. Of this and the next five `bailiwick tenant limits` gives one tenant others.
     Everywhere limit_members: Most = "LIMIT_MEMBERS" or "2000";
     /// Invitations of a tenant that were neither accepted nor revoked.
     Everywhere limit_invitations: Most = "LIMIT_INVITATIONS" or "500";
@@ -173,6 +173,8 @@ settings! {
     Everywhere limit_pending_deliveries: Most = "LIMIT_PENDING_DELIVERIES" or "5000";
     /// Emails of a tenant within 24 hours, likewise.
     Everywhere limit_emails_a_day: Most = "LIMIT_EMAILS_A_DAY" or "5000";
+    /// Bytes that a tenant stores, about ([what counts](ISOLATION.md#what-a-tenant-may-have)). Once it stores as many, what would add texts is refused until something was deleted.
+    Everywhere limit_stored_bytes: Most = "LIMIT_STORED_BYTES" or "1000000000";
     /// Tenants that one account owns.
     Everywhere limit_tenants: Most = "LIMIT_TENANTS" or "100";
     /// Imports that one account has under way.

@@ -110,17 +110,19 @@ impl BcryptCost {
 
 /// How many there may be: at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Most(pub u32);
+pub struct Most(pub i64);
 
 impl Most {
     /// How many that can be.
-    pub const RANGE: RangeInclusive<u32> = 1..=1_000_000_000;
+    pub const RANGE: RangeInclusive<i64> = 1..=1_000_000_000_000_000;
 }
 
 impl Parse for Most {
     fn parse(text: &str) -> Result<Self, String> {
         let most = text.parse().ok().filter(|most| Self::RANGE.contains(most));
-        most.map(Self).ok_or_else(|| "expected a number from 1 to 1000000000.".to_owned())
+        most.map(Self).ok_or_else(|| {
+            format!("expected a number from {} to {}.", Self::RANGE.start(), Self::RANGE.end())
+        })
     }
 }
 

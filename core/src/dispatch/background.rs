@@ -5,7 +5,7 @@ use super::{App, Courier, Turned};
 use crate::{
     notify::outbox,
     problem::Result,
-    repository::{chain, deliveries, removal, retention, search},
+    repository::{chain, deliveries, removal, retention, search, sizes},
 };
 
 impl App {
@@ -45,6 +45,16 @@ impl App {
     pub async fn seal_activity(&self, batches: u32) -> Result<Turned> {
         let look = self.waiting.is_time_to_look(self.ports.clock.elapsed(), self.turns.sealing.is_empty());
         chain::seal(&Courier::new(self), look, batches).await
+    }
+
+    /// Measures how much those tenants have stored of which enough has changed, as sealing their activity shows, in so many
+    /// steps at the most. To be called in the background: after sealing, and regularly, with a look into the database for what
+    /// was left behind.
+    ///
+    /// # Errors
+    /// The database cannot be asked. Who was not measured is when more has changed.
+    pub async fn measure(&self, look: bool, steps: u32) -> Result<Turned> {
+        sizes::measure(&Courier::new(self), look, steps).await
     }
 
     /// Whether a request deleted a tenant since this was last asked: time for [`Self::remove`].

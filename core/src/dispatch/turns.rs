@@ -30,6 +30,7 @@ pub(crate) struct Queues {
     pub(crate) project_words: Turns,
     pub(crate) task_words: Turns,
     pub(crate) removal: Turns,
+    pub(crate) sizes: Turns,
 }
 
 /// Whose turn it is, as far as this process knows. A memory that is lost costs a place in the order, and nothing else.

@@ -9,7 +9,7 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{Repository, repeat};
+use super::{Repository, repeat, sizes};
 use crate::{
     chain::{self, Breach, COLUMNS, Entry, Head, Link},
     dispatch::{Batch, Courier, Operator, Outcome, Slot, Step, Turned},
@@ -51,8 +51,8 @@ statements! { "chain";
 }
 
 record! {
-    struct HeadRow {
-        seq: i64,
+    pub(super) struct HeadRow {
+        pub(super) seq: i64,
         hash: Option<String>,
     }
 }
@@ -75,9 +75,11 @@ async fn seal_piece(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
 /// Seals the oldest entries of a tenant that wait, and returns how many.
 async fn seal_some(courier: &Courier<'_>, tenant: TenantId) -> Result<u32> {
     let mut batch = courier.batch(Some(tenant));
-    let head = batch.add::<HeadRow, _>(&HEAD, []);
+    let head = ask_head(&mut batch);
     let entries = batch.add::<Entry, _>(&UNSEALED, [i64::from(AT_ONCE).into()]);
+    let size = sizes::ask(&mut batch);
     let mut outcome = courier.run(batch).await?;
+    let size = outcome.optional(size)?;
     let entries = outcome.all(entries)?;
     let text = tenant.to_string();
     let mut head = match outcome.optional(head)? {
@@ -103,8 +105,16 @@ async fn seal_some(courier: &Courier<'_>, tenant: TenantId) -> Result<u32> {
     if count > 0 {
         batch.on_duplicate("activity_tenant_id_seq_key", Problem::new(Code::Conflict));
         courier.run(batch).await?;
+        if sizes::is_due(size.as_ref(), head.seq, courier.app().now()) {
+            courier.app().turns.sizes.join(tenant);
+        }
     }
     Ok(count)
+}
+
+/// Asks for the last entry of a tenant that has its place.
+pub(super) fn ask_head(batch: &mut Batch<'_>) -> Slot<HeadRow> {
+    batch.add(&HEAD, [])
 }
 
 /// What came of verifying a chain, or a part of it.
@@ -150,7 +160,7 @@ impl Part {
         // One more than is checked helps to tell what is wrong.
         let rows = most + 1 + i64::from(from.is_some());
         let links = batch.add(&LINKS, [first.into(), rows.into(), limits::PART_BYTES.into()]);
-        let newest = batch.add(&HEAD, []);
+        let newest = ask_head(batch);
         let pending = batch.add(&COUNT_UNSEALED, [i64::from(limits::COUNTED).into()]);
         Self { tenant, from, links, newest, pending }
     }

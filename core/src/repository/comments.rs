@@ -9,7 +9,7 @@ use super::{
     activity::Event,
     audience::{Audience, Whom},
     mentions::mentions,
-    repeat,
+    quotas, repeat,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -186,6 +186,7 @@ impl Repository<'_> {
         let arguments =
             [task.into(), id.into(), body.clone().into(), now.into(), user.into(), before.version.into()];
         let changed = batch.require::<Comment, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
+        quotas::require_room(&mut batch);
         self.record(&mut batch, event("comment.updated", id, task))?;
         let notice = Notice::mentioned(standing.name.as_str(), task, subject.title.as_str(), body.as_str());
         self.tell(&mut batch, &told, &notice)?;
@@ -229,6 +230,7 @@ impl Comments for Repository<'_> {
         let mut batch = self.scope.batch();
         let arguments = [task.into(), id.into(), user.into(), body.clone().into(), now.into()];
         let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::Conflict));
+        quotas::require_room(&mut batch);
         self.record(&mut batch, event("comment.created", id, task))?;
         if let Some((told, notice)) = &told {
             self.tell(&mut batch, told, notice)?;

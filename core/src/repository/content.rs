@@ -8,7 +8,7 @@ use super::{
     activity::Event,
     audience::{Audience, Whom},
     projects::{self, Project, ProjectPatch},
-    repeat,
+    quotas, repeat,
 };
 use crate::{
     dispatch::Slot,
@@ -95,6 +95,7 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
     let words = |text: Option<&str>| text.map_or(Value::Text(None), index);
     let name_words = words(name.as_ref().map(ProjectName::as_str));
     let description_words = words(description.as_ref().map(Description::as_str));
+    let writes = name.is_some() || description.is_some();
     let mut batch = scope.batch();
     scope.require_match(&mut batch, &projects::UNCHANGED, id.0);
     let changed: Slot<Project> = batch.require(
@@ -112,6 +113,9 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
         ],
         Problem::new(Code::Conflict),
     );
+    if writes {
+        quotas::require_room(&mut batch);
+    }
     let detail = detail(patch, Some(&found).filter(|_| approved));
     repository.record(&mut batch, Event::new("project.updated", "project", id.0, detail))?;
     if approved {

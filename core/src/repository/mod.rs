@@ -31,6 +31,7 @@ pub(crate) mod retention;
 pub mod search;
 pub(crate) mod service;
 pub(crate) mod sessions;
+pub(crate) mod sizes;
 pub mod tasks;
 pub mod tenants;
 pub mod transfer;
@@ -74,6 +75,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     search::ALL,
     service::ALL,
     sessions::ALL,
+    sizes::ALL,
     tasks::ALL,
     tasks::bulk::ALL,
     tasks::lists::ALL,
@@ -91,7 +93,10 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     transfer::ALL[9],
     transfer::ALL[10],
     transfer::ALL[11],
+    transfer::ALL[12],
 ];
+
+const _: () = assert!(transfer::ALL.len() == 13, "those are not all");
 
 /// Decides and writes anew, a few times, when somebody else has changed in between what was decided on. What fails with
 /// a conflict has written nothing. Of those who change different fields of one thing at the same time, each is through

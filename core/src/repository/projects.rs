@@ -9,7 +9,7 @@ use super::{
     Repository,
     activity::Event,
     audience::{Audience, Whom},
-    content, memberships, search,
+    content, memberships, quotas, search,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -331,6 +331,7 @@ impl Projects for Repository<'_> {
                 index(description.as_str()),
             ],
         );
+        quotas::require_room(&mut batch);
         self.record(
             &mut batch,
             event(
@@ -422,6 +423,9 @@ impl Projects for Repository<'_> {
             ],
             Problem::new(Code::Conflict),
         );
+        if request.comment.is_some() {
+            quotas::require_room(&mut batch);
+        }
         let detail = json::object(vec![
             ("from", found.from.into()),
             ("to", found.to.into()),

@@ -24,6 +24,8 @@ use crate::{
 const DAY_HOURS: u64 = 24;
 /// After so many seconds some of what waits may have been sent.
 const PENDING_RETRY_SECONDS: u64 = 60;
+/// Why what would add texts is refused.
+const FULL: &str = "The tenant stores as many bytes as it may. What is deleted makes room, within minutes.";
 /// After so many seconds some of the emails may be a day old.
 const EMAILS_RETRY_SECONDS: u64 = 3_600;
 
@@ -40,6 +42,8 @@ wire_enum! {
         PendingDeliveries = "pending_deliveries",
         /// Emails within 24 hours that were sent or wait for it.
         EmailsADay = "emails_a_day",
+        /// Bytes that it stores, as they were measured last.
+        StoredBytes = "stored_bytes",
     }
 }
 
@@ -55,6 +59,8 @@ macro_rules! most {
         )
     };
 }
+
+pub(super) use most;
 
 /// That a tenant has no more than it may have, as a condition.
 macro_rules! within {
@@ -112,6 +118,10 @@ statements! { "quotas";
 
     tenant API_KEYS = "SELECT 1 AS ok WHERE ", within!(api_keys!(), most!("api_keys", "?2"));
 
+    /// A row unless the tenant stores as much as it may, as far as it was measured.
+    tenant STORED = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM sizes x WHERE x.tenant_id = ?1 AND x.bytes >= ",
+        most!("stored_bytes", "?2"), ")";
+
     /// Whether there is room in the outbox for something, and for an email. It is asked before what writes to it, so that
     /// those who write to it at once do not wait for each other: a few more than the limit may come of it.
     tenant OUTBOX = "SELECT CASE WHEN ", within!(pending!(), concat!(most!("pending_deliveries", "?2"), " - 1")),
@@ -131,6 +141,9 @@ statements! { "quotas";
     tenant USED_API_KEYS = used!(api_keys!(), most!("api_keys", "?2"));
     tenant USED_PENDING = used!(pending!(), most!("pending_deliveries", "?2"));
     tenant USED_EMAILS = used!(emails!(), most!("emails_a_day", "?2"));
+
+    tenant USED_STORED = "SELECT COALESCE((SELECT x.bytes FROM sizes x WHERE x.tenant_id = ?1), 0) AS used, CAST(",
+        most!("stored_bytes", "?2"), " AS bigint) AS most";
 
     /// The operator's word.
     tenant PUT = "INSERT INTO limits (tenant_id, name, most) VALUES (?1, ?2, ?3) \
@@ -167,6 +180,9 @@ pub struct Usage {
     pub pending_deliveries: Share,
     /// Emails within 24 hours, likewise.
     pub emails_a_day: Share,
+    /// Bytes of the texts of projects, tasks, comments, notifications, deliveries and the activity, and 200 for each of these. It
+    /// is measured after 200 changes, or a twentieth as many as there are rows, and may be more than `most`.
+    pub stored_bytes: Share,
 }
 
 impl Usage {
@@ -177,6 +193,7 @@ impl Usage {
             Quota::ApiKeys => &self.api_keys,
             Quota::PendingDeliveries => &self.pending_deliveries,
             Quota::EmailsADay => &self.emails_a_day,
+            Quota::StoredBytes => &self.stored_bytes,
         }
     }
 }
@@ -198,13 +215,14 @@ impl App {
     /// How much a tenant has of it at the most of which the operator has not said otherwise.
     pub(super) fn limit(&self, quota: Quota) -> i64 {
         let config = &self.config;
-        i64::from(match quota {
+        match quota {
             Quota::Members => config.limit_members.0,
             Quota::Invitations => config.limit_invitations.0,
             Quota::ApiKeys => config.limit_api_keys.0,
             Quota::PendingDeliveries => config.limit_pending_deliveries.0,
             Quota::EmailsADay => config.limit_emails_a_day.0,
-        })
+            Quota::StoredBytes => config.limit_stored_bytes.0,
+        }
     }
 
     fn a_day_ago(&self) -> Timestamp {
@@ -223,16 +241,26 @@ pub(super) fn require(batch: &mut Batch<'_>, quota: Quota) {
         Quota::Members => &MEMBERS,
         Quota::Invitations => &INVITATIONS,
         Quota::ApiKeys => &API_KEYS,
+        Quota::StoredBytes => &STORED,
         // What waits to be sent is no reason to refuse what it tells of.
         Quota::PendingDeliveries | Quota::EmailsADay => return,
     };
+    let problem = match quota {
+        Quota::StoredBytes => Problem::with(Code::LimitReached, FULL),
+        _ => reached(quota.as_str()),
+    };
     let most = batch.app().limit(quota);
-    let _: Slot<i64> = batch.require(statement, [most.into()], reached(quota.as_str()));
+    let _: Slot<i64> = batch.require(statement, [most.into()], problem);
+}
+
+/// Adds to a batch that adds texts that the tenant has room for them.
+pub(super) fn require_room(batch: &mut Batch<'_>) {
+    require(batch, Quota::StoredBytes);
 }
 
 /// Adds to a batch, after it was made the owner of one more, that an account owns no more tenants than it may.
 pub(super) fn require_tenants(batch: &mut Batch<'_>, user: UserId) {
-    let most = i64::from(batch.app().config.limit_tenants.0);
+    let most = batch.app().config.limit_tenants.0;
     let _: Slot<i64> = batch.require_global(&TENANTS, [user.into(), most.into()], reached("tenants"));
 }
 
@@ -246,7 +274,7 @@ pub(super) fn require_imported(batch: &mut Batch<'_>, user: UserId) {
 
 /// The same of imports that are under way.
 pub(super) fn require_imports(batch: &mut Batch<'_>, user: UserId) {
-    let most = i64::from(batch.app().config.limit_imports.0);
+    let most = batch.app().config.limit_imports.0;
     let _: Slot<i64> = batch.require_global(&IMPORTS, [user.into(), most.into()], reached("imports"));
 }
 
@@ -293,7 +321,7 @@ impl Room {
 }
 
 /// What is asked to know the usage.
-struct Asked([Slot<Share>; 5]);
+struct Asked([Slot<Share>; 6]);
 
 impl Asked {
     fn ask(batch: &mut Batch<'_>) -> Self {
@@ -305,11 +333,12 @@ impl Asked {
             ask(&USED_API_KEYS, Quota::ApiKeys),
             ask(&USED_PENDING, Quota::PendingDeliveries),
             batch.add(&USED_EMAILS, [app.limit(Quota::EmailsADay).into(), since.into()]),
+            batch.add(&USED_STORED, [app.limit(Quota::StoredBytes).into()]),
         ])
     }
 
     fn take(self, outcome: &mut Outcome) -> Result<Usage> {
-        let [members, invitations, api_keys, pending_deliveries, emails_a_day] =
+        let [members, invitations, api_keys, pending_deliveries, emails_a_day, stored_bytes] =
             self.0.map(|slot| outcome.one(slot));
         Ok(Usage {
             members: members?,
@@ -317,6 +346,7 @@ impl Asked {
             api_keys: api_keys?,
             pending_deliveries: pending_deliveries?,
             emails_a_day: emails_a_day?,
+            stored_bytes: stored_bytes?,
         })
     }
 }
@@ -344,13 +374,13 @@ impl Operator {
     }
 
     /// Says how much a tenant may have of something; `None` is as much as all others.
-    pub async fn limit(&self, slug: &Slug, limits: &[(Quota, Option<u32>)]) -> Result<Vec<LimitSummary>> {
+    pub async fn limit(&self, slug: &Slug, limits: &[(Quota, Option<i64>)]) -> Result<Vec<LimitSummary>> {
         let (app, id) = (self.app(), self.tenant(slug.as_str()).await?);
         let mut batch = self.batch_in(id);
         let mut said = Vec::new();
         for &(quota, most) in limits {
             let _: Slot<()> = match most {
-                Some(most) => batch.add(&PUT, [quota.into(), i64::from(most).into()]),
+                Some(most) => batch.add(&PUT, [quota.into(), most.into()]),
                 None => batch.add(&DROP, [quota.into()]),
             };
             said.push((quota.as_str(), most.map_or(Json::Null, Json::from)));

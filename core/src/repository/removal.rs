@@ -46,7 +46,7 @@ macro_rules! empty {
 
 /// A tenant that an import is making looks like one that was deleted, and becomes one if the import ends without it.
 const NOT_ARRIVING: &str =
-    "NOT EXISTS (SELECT 1 FROM imports i WHERE i.tenant_id = tenants.id AND i.placed IS NOT NULL)";
+    "NOT EXISTS (SELECT 1 FROM imports i WHERE i.tenant_id = tenants.id AND i.placed >= 0)";
 
 /// Deletes the tenant's own row if it is the last.
 const GONE: &str = concat!("DELETE FROM tenants WHERE slug <> 'default' AND ", empty!(), " RETURNING id");
@@ -68,6 +68,7 @@ statements! { "removal";
     tenant ANSWERS = piece!("idempotency_keys" by "key_hash");
     /// A few.
     tenant LIMITS = "DELETE FROM limits WHERE tenant_id = ?1";
+    tenant SIZE = "DELETE FROM sizes WHERE tenant_id = ?1";
     tenant MEMBERSHIPS = piece!("memberships"), after!("tasks", "notifications", "api_keys", "idempotency_keys");
 
     /// Deletes the tenant's own row, if nothing else is left of it, in the batch that deletes it.
@@ -139,6 +140,7 @@ fn pieces(batch: &mut Batch<'_>, tenant: TenantId) {
     }
     placeholders::forget(batch, tenant, PIECE);
     let _: Slot<()> = batch.add(&LIMITS, []);
+    let _: Slot<()> = batch.add(&SIZE, []);
 }
 
 /// Takes pieces of deleted tenants, in so many batches at the most.

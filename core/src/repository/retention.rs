@@ -7,7 +7,7 @@ use crate::{
     dispatch::{Courier, Turned},
     limits,
     problem::Result,
-    repository::{idempotency, resets},
+    repository::{idempotency, resets, transfer},
     sql::{GlobalSql, statements},
 };
 
@@ -15,13 +15,6 @@ use crate::{
 const AT_ONCE: u32 = 1_000;
 
 statements! { "retention";
-    /// Drops imports to which nothing was added since the time that is given, with what has arrived of them: oldest first, and
-    /// none after so many of these rows.
-    spanning IMPORTS = "DELETE FROM imports WHERE (tenant_id, user_id) IN (SELECT i.tenant_id, i.user_id FROM (\
-         SELECT p.tenant_id, p.user_id, sum(p.next_line + 1) OVER (ORDER BY p.updated_at, p.tenant_id, p.user_id) - p.next_line AS first \
-         FROM (SELECT m.tenant_id, m.user_id, m.next_line, m.updated_at FROM imports m WHERE m.updated_at <= ?1 \
-         ORDER BY m.updated_at LIMIT ?2) p) i WHERE i.first <= ?2) RETURNING 1 AS dropped";
-
     /// Drops deliveries that were sent or given up before the time that is given, oldest first and so many at the most.
     spanning DELIVERIES = "DELETE FROM deliveries WHERE (tenant_id, id) IN (SELECT d.tenant_id, d.id FROM deliveries d \
          WHERE d.state <> 'pending' AND d.next_attempt_at <= ?1 ORDER BY d.next_attempt_at LIMIT ?2) RETURNING 1 AS dropped";
@@ -40,9 +33,12 @@ statements! { "retention";
 pub(crate) async fn prune(courier: &Courier<'_>) -> Turned {
     let config = &courier.app().config;
     let answers = Duration::from_hours(limits::IDEMPOTENCY_HOURS);
+    let imports = Duration::from_hours(limits::IMPORT_HOURS);
     let all = [
+        (&transfer::FORGET, imports, AT_ONCE),
+        (&transfer::ROWS, imports, AT_ONCE),
         // Of imports a few may be many rows: there may be more as long as there were any.
-        (&IMPORTS, Duration::from_hours(limits::IMPORT_HOURS), 1),
+        (&transfer::IMPORTS, imports, 1),
         (&idempotency::PRUNE, answers, AT_ONCE),
         (&idempotency::PRUNE_OF_ACCOUNTS, answers, AT_ONCE),
         (&resets::PRUNE, Duration::ZERO, AT_ONCE),

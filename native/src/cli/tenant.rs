@@ -167,14 +167,15 @@ async fn limits(call: Call<'_>) -> Outcome {
 }
 
 /// A limit, as it is given: none is that of all others.
-fn limit(text: &str) -> Result<(Quota, Option<u32>), String> {
+fn limit(text: &str) -> Result<(Quota, Option<i64>), String> {
     let (name, most) = text.split_once('=').ok_or("Expected NAME=MOST.")?;
     let quota = Quota::from_value(name.into()).map_err(|fault| fault.detail)?;
     if most == "default" {
         return Ok((quota, None));
     }
     let most = most.parse().ok().filter(|most| Most::RANGE.contains(most));
-    let most = most.ok_or("Expected a number from 1 to 1000000000, or default.")?;
+    let (from, to) = (Most::RANGE.start(), Most::RANGE.end());
+    let most = most.ok_or_else(|| format!("Expected a number from {from} to {to}, or default."))?;
     Ok((quota, Some(most)))
 }
 

@@ -25,16 +25,21 @@ const APPENDED: [&str; 1] = ["activity"];
 
 /// All that statements which span tenants do with tenants' tables; of projects they count how many there are, and of
 /// projects and tasks see whose are not in the index of words yet.
-const SPANNED: [(&str, &str); 11] = [
+const SPANNED: [(&str, &str); 13] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE, DELETE"),
     ("idempotency_keys", "DELETE, SELECT (tenant_id, key_hash, created_at)"),
-    ("imports", "DELETE, SELECT (tenant_id, user_id, by_operator, next_line, updated_at, placed)"),
+    ("import_rows", "DELETE, SELECT (tenant_id, user_id, line)"),
+    (
+        "imports",
+        "DELETE, UPDATE (placed, digest), SELECT (tenant_id, user_id, by_operator, next_line, updated_at, placed)",
+    ),
     ("invitations", "SELECT"),
     ("limits", "SELECT"),
     ("memberships", "SELECT, INSERT"),
     ("notifications", "DELETE, SELECT (tenant_id, id, read_at)"),
     ("projects", "SELECT (tenant_id, indexed)"),
+    ("sizes", "SELECT (tenant_id, part)"),
     ("tasks", "SELECT (tenant_id, indexed)"),
     ("tenants", "SELECT, INSERT, UPDATE"),
 ];

@@ -164,11 +164,7 @@ impl Play {
     async fn unknown_ids(&self, world: &World) -> Result<(), String> {
         let mut owners: HashMap<String, usize> = HashMap::new();
         let backdoor = &world.target.backdoor;
-        // What is kept under an `Idempotency-Key`, and what arrives of a tenant, has no id.
-        let tables = backdoor.tenant_tables().await;
-        for table in tables.iter().filter(|table| {
-            !["idempotency_keys", "imports", "import_rows", "limits"].contains(&table.as_str())
-        }) {
+        for table in backdoor.tables_with_ids().await {
             for (at, tenant) in world.tenants.iter().enumerate() {
                 let sql = format!("SELECT id FROM {table} WHERE tenant_id = '{}'", tenant.id);
                 owners.extend(backdoor.sql(&sql).await.into_iter().flatten().flatten().map(|id| (id, at)));

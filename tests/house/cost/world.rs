@@ -154,10 +154,10 @@ fn rows(engine: Engine, heap: &Heap) -> Vec<String> {
     let last = |kind| format!("'{}'", heap.id(kind, *rows));
     let tenant = format!("'{}'", heap.tenant());
     let (user, project, task) = (last(Kind::User), last(Kind::Project), last(Kind::Task));
-    let other = format!("'{}'", heap.id(Kind::User, rows - 1));
+    let [other, third] = [rows - 1, 1].map(|number| format!("'{}'", heap.id(Kind::User, number)));
     let claim = format!("'{}'", heap.id(Kind::Claim, 1));
     let typed = if engine == Engine::Postgres { "timestamptz " } else { "" };
-    let [now, later] = [2026, 2031].map(|year| format!("{typed}'{year}-01-01T00:00:00.000Z'"));
+    let [early, now, later] = [2025, 2026, 2031].map(|year| format!("{typed}'{year}-01-01T00:00:00.000Z'"));
     let (time, few) = (at(engine, 2026), (*rows / 10).clamp(1, 50));
     let fill = |table: &str, columns: &str, values: String, from: usize, to: usize| {
         format!(
@@ -313,6 +313,16 @@ fn rows(engine: Engine, heap: &Heap) -> Vec<String> {
             "import_rows",
             "tenant_id, user_id, line, kind, name, content",
             format!("{tenant}, {user}, i, 'labels', {}, '{{}}'", hash("n")),
+        ),
+        // One that was given up.
+        format!(
+            "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at, placed) \
+             VALUES ({tenant}, {third}, '{{}}', {rows}, '', {now}, {early}, -1)"
+        ),
+        many(
+            "import_rows",
+            "tenant_id, user_id, line, kind, name, content",
+            format!("{tenant}, {third}, i, 'labels', {}, '{{}}'", hash("n")),
         ),
         many(
             "password_resets",

@@ -86,6 +86,25 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("d", "d.state = 'pending'"), ("e", "e.state = 'dead'")],
     },
     Global {
+        name: "giving_up::FORGET",
+        why: "Imports that nobody goes on with are given up by one task, which no request reaches; it learns only how many.",
+        by: &[("imports", "(tenant_id, user_id) IN (SELECT .."), ("m", "m.updated_at <= ?1")],
+    },
+    Global {
+        name: "giving_up::IMPORTS",
+        why: "Imports that were given up are dropped by one task, which no request reaches; it learns only how many.",
+        by: &[("imports", "(tenant_id, user_id) IN (SELECT .."), ("m", "m.updated_at <= ?1")],
+    },
+    Global {
+        name: "giving_up::ROWS",
+        why: "What has arrived of imports that were given up is dropped by one task, which no request reaches; it learns only how much.",
+        by: &[
+            ("import_rows", "(tenant_id, user_id, line) IN (SELECT .."),
+            ("m", "m.updated_at <= ?1"),
+            ("r", "r.tenant_id = i.tenant_id"),
+        ],
+    },
+    Global {
         name: "idempotency::PRUNE",
         why: "Answers of all tenants are dropped after a day by one task, which no request reaches; it learns nothing of them.",
         by: &[("idempotency_keys", "(tenant_id, key_hash) IN (SELECT .."), ("k", "k.created_at <= ?1")],
@@ -134,6 +153,11 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("tenants", "deleted_at IS NOT NULL")],
     },
     Global {
+        name: "sizes::UNDER_WAY",
+        why: "Measuring tenants is one task, which no request reaches, and goes on where others left one, by statements of its own.",
+        by: &[("sizes", "part IS NOT NULL")],
+    },
+    Global {
         name: "resets::ASK",
         why: "An account that nobody has logged in to gets a password if it is a member or invited somewhere; nobody learns where, or whether.",
         by: &[("m", "m.user_id = u.id")],
@@ -146,11 +170,6 @@ pub(super) const GLOBAL: &[Global] = &[
             ("d", "d.state <> 'pending'"),
             ("d", "d.next_attempt_at <= ?1"),
         ],
-    },
-    Global {
-        name: "retention::IMPORTS",
-        why: "Imports that nobody goes on with are dropped by one task, which no request reaches; it learns only how many.",
-        by: &[("imports", "(tenant_id, user_id) IN (SELECT .."), ("m", "m.updated_at <= ?1")],
     },
     Global {
         name: "retention::NOTIFICATIONS",

@@ -67,11 +67,13 @@ impl Arguments {
     fn bind(self, sql: &Sql, text: &str, kinds: &[String]) -> Query<'static, sqlx::Postgres, PgArguments> {
         let mut query = sqlx::query(AssertSqlSafe(text.to_owned()));
         for (index, kind) in kinds.iter().enumerate() {
-            // Where a list goes on, or ends: behind all that there is.
+            // Where a list goes on, or ends: behind all that there is, or before it.
             let last = text.contains(&format!("< ${}", index + 1));
+            let first = text.contains(&format!(" > ${}", index + 1));
             let id = match index {
                 0 if is_tenants(sql) => Uuid::parse_str(OWN),
                 _ if last => Ok(Uuid::max()),
+                _ if first => Ok(Uuid::nil()),
                 _ => Uuid::parse_str(ID),
             };
             query = match kind.as_str() {

@@ -16,7 +16,7 @@ use crate::{
         Repository,
         activity::Event,
         audience::{Audience, Told, Whom},
-        members,
+        members, quotas,
     },
     search::words,
     sql::{items, statements},
@@ -188,6 +188,8 @@ struct Plan {
     deleted: Vec<Json>,
     events: Vec<Event>,
     notices: Vec<(Notice, UserId)>,
+    /// Whether it adds texts.
+    writes: bool,
 }
 
 impl Plan {
@@ -308,9 +310,11 @@ impl Repository<'_> {
                         plan.tell(facts, assignee, task.id, task.title.as_str(), task.description.as_str());
                     }
                     plan.new.push(new_item(&task));
+                    plan.writes = true;
                     outcomes.push(TaskOutcome::Create { task });
                 }
                 (TaskOperation::Update(_, patch), Some(before), _) => {
+                    plan.writes |= patch.title.0.is_some() || patch.description.0.is_some();
                     let task = plan.change(facts, before, patch, now);
                     outcomes.push(TaskOutcome::Update { task });
                 }
@@ -359,6 +363,9 @@ impl Repository<'_> {
             let (count, new) = (rows(plan.new.len()), Json::Array(plan.new));
             let arguments = [new.into(), project.into(), user.into(), now.into()];
             let _: Slot<()> = batch.require_rows(count, &INSERT_EACH, arguments, conflict());
+        }
+        if plan.writes {
+            quotas::require_room(&mut batch);
         }
         self.record_each(&mut batch, plan.events)?;
         let notices = plan.notices.iter().map(|(notice, assignee)| (notice, facts.told.only(*assignee)));

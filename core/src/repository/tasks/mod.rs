@@ -13,7 +13,7 @@ use super::{
     Repository,
     activity::Event,
     audience::{Audience, Whom},
-    comments, members, repeat,
+    comments, members, quotas, repeat,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -313,6 +313,9 @@ impl Repository<'_> {
         self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         Self::require_assignee(&mut batch, new_assignee);
         let changed = batch.require::<Task, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
+        if title.is_some() || description.is_some() {
+            quotas::require_room(&mut batch);
+        }
         self.record(&mut batch, event("task.updated", id, detail))?;
         if let Some((told, actor, before)) = &told {
             let title = title.as_ref().unwrap_or(&before.title);
@@ -371,6 +374,7 @@ impl Tasks for Repository<'_> {
         ];
         Self::require_assignee(&mut batch, task.assignee_id);
         let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::ProjectArchived));
+        quotas::require_room(&mut batch);
         self.record(&mut batch, created(&task))?;
         if let Some((told, actor)) = &told {
             let (title, description) = (task.title.as_str(), task.description.as_str());

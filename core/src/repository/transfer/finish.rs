@@ -4,7 +4,7 @@
 
 use super::{
     arrival::State,
-    import::{By, STATE, Stored},
+    import::{By, STATE, Stored, going_on},
     tables::{self, TABLES},
 };
 use crate::{
@@ -43,7 +43,7 @@ statements! { "finish";
     tenant PLACE = "UPDATE imports SET placed = ?5, updated_at = ?6 WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 \
          AND placed = ?4";
 
-    /// What has become rows is not needed any more.
+    /// What has become rows is not needed any more, nor what never will.
     tenant CLEAR = "DELETE FROM import_rows WHERE tenant_id = ?1 AND user_id = ?2 AND line >= ?3 AND line < ?4";
 
     /// Takes the mark away, if it is there.
@@ -63,7 +63,7 @@ impl By<'_> {
         let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
         let deleted = batch.add::<i64, _>(&removal::THERE, []);
         let mut outcome = self.read(batch).await?;
-        let stored = outcome.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let stored = going_on(outcome.optional(stored)?)?;
         let (state, next, digest) = stored.read(tenant)?;
         if (next, &digest) != (rows.0, &sha256) {
             return Err(mismatch(next, &digest));

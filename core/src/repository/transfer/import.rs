@@ -62,9 +62,6 @@ statements! { "import";
     global ACCOUNTS = WITH_ID, " IN (SELECT i.id FROM ", PEOPLE, ")", OR_EMAIL, " IN (SELECT i.email FROM ", PEOPLE, ")"
         => WITH_ID, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_PEOPLE, crate::sql::AMONG_POSTGRES[1],
         OR_EMAIL, crate::sql::AMONG_POSTGRES[0], "email FROM ", OWN_PEOPLE, crate::sql::AMONG_POSTGRES[1];
-
-    /// What has arrived goes with it.
-    tenant DELETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";
 }
 
 record! {
@@ -72,7 +69,7 @@ record! {
         state: Json,
         next: i64,
         digest: String,
-        /// How many of its lines are rows of the tenant, from when it is being finished on.
+        /// How many of its lines are rows of the tenant, from when it is being finished on; -1 if it was given up.
         pub(super) placed: Option<i64>,
     }
 }
@@ -181,7 +178,10 @@ impl<'a> By<'a> {
         let alone = batch.add_global::<i64, _>(&tenants::ENDS_LIKE_NONE, [target.into()]);
         let mut outcome = self.read(batch).await?;
         let gives_way = outcome.optional(unclaimed)?.is_some() && matches!(self, Self::Operator(_));
-        if let Some(stored) = outcome.optional(stored)? {
+        let stored = outcome.optional(stored)?;
+        if let Some(stored) = stored.as_ref().filter(|stored| stored.is_given_up()) {
+            self.clear_all(target, 0, stored.next).await?;
+        } else if let Some(stored) = stored {
             let (state, next, _) = stored.read(target)?;
             if (state.head.as_str(), state.slug.as_str()) != (digest.as_str(), slug.as_str()) {
                 return Err(Problem::with(
@@ -234,7 +234,7 @@ impl<'a> By<'a> {
         let arrived = batch.add::<Arrived, _>(&ARRIVED, [self.user().into(), names(&arrivals).into()]);
         let accounts = batch.add_global::<Known, _>(&ACCOUNTS, [people(&arrivals).into()]);
         let mut outcome = self.read(batch).await?;
-        let stored = outcome.optional(stored)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let stored = going_on(outcome.optional(stored)?)?;
         let (mut state, next, mut digest) = stored.read(tenant)?;
         let progress =
             |state: &State, next| Ok(Import { tenant_id: tenant, slug: state.slug()?, next: Count(next) });
@@ -336,19 +336,6 @@ impl<'a> By<'a> {
         }
         refuse(faults)
     }
-
-    /// Ends it; nothing of it is left. What has become rows of a tenant is removed like a tenant that was deleted.
-    async fn abort(self, tenant: TenantId) -> Result<()> {
-        let mut batch = self.batch(tenant);
-        let arguments = [self.user().into(), self.operator().into()];
-        let _: Slot<()> = batch.require(&DELETE, arguments, Problem::new(Code::NotFound));
-        self.commit(batch).await?;
-        match self {
-            // Perhaps no server is there that would do it.
-            Self::Operator(operator) => operator.sweep(tenant).await,
-            Self::Account(_) => Ok(()),
-        }
-    }
 }
 
 /// What rows are called, and what they refer to.
@@ -370,7 +357,16 @@ fn people(arrivals: &[(usize, Arrival)]) -> Json {
     people.map(|(id, email)| json::object(vec![("id", id.into()), ("email", email.into())])).collect()
 }
 
+/// The import, unless there is none or it was given up.
+pub(super) fn going_on(stored: Option<Stored>) -> Result<Stored> {
+    stored.filter(|stored| !stored.is_given_up()).ok_or_else(|| Problem::new(Code::NotFound))
+}
+
 impl Stored {
+    fn is_given_up(&self) -> bool {
+        self.placed.is_some_and(|placed| placed < 0)
+    }
+
     pub(super) fn read(&self, tenant: TenantId) -> Result<(State, i64, Digest)> {
         let state = State::read(tenant, &self.state);
         let state = state.ok_or_else(|| Problem::internal("the state of an import cannot be read"))?;

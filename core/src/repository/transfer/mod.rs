@@ -5,18 +5,21 @@ mod arrival;
 mod checks;
 pub mod export;
 mod finish;
+mod giving_up;
 pub mod import;
 mod tables;
 
 use crate::sql::Sql;
 
+pub(super) use self::giving_up::{FORGET, IMPORTS, ROWS};
 #[cfg(feature = "openapi")]
 pub use self::tables::{LEFT, moved, tables};
 
 /// The statements of each table.
-pub(super) const ALL: [&[&Sql]; 12] = [
+pub(super) const ALL: [&[&Sql]; 13] = [
     import::ALL,
     finish::ALL,
+    giving_up::ALL,
     tables::users::ALL,
     tables::tenants::ALL,
     tables::memberships::ALL,

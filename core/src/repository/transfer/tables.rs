@@ -398,6 +398,7 @@ pub const LEFT: &[(&str, &str)] = &[
         "Answers are encrypted by the keys of the place that gave them, and good for a day.",
     ),
     ("limits", "How much a tenant may have is for the operator of each place to say."),
+    ("sizes", "How much a tenant has stored is measured where it comes to."),
     ("imports", "What is on its way in is no tenant yet."),
     ("import_rows", "What is on its way in is no tenant yet."),
     ("project_search", "The index of words is made where projects come to."),

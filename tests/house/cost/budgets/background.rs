@@ -1,6 +1,6 @@
 //! What is done behind the requests: it finds its work without reading what waits, and does it in pieces.
 
-use super::super::{Case, all, rows};
+use super::super::{Case, rows};
 
 /// Rows of one piece of a deleted tenant, each with what refers to it, which is looked for.
 const PIECE: u32 = 2 * 400;
@@ -35,6 +35,7 @@ pub(super) const ALL: &[Case] = &[
     rows("removal::API_KEYS", "300", PIECE),
     rows("removal::ANSWERS", "300", PIECE),
     rows("removal::LIMITS", "", 6),
+    rows("removal::SIZE", "", 3),
     rows("removal::MEMBERSHIPS", "300", PIECE),
     rows("removal::ONLY", "", 20),
     rows("removal::LAST", "", 20),
@@ -42,18 +43,25 @@ pub(super) const ALL: &[Case] = &[
     rows("removal::CLOSED", "", 3),
     rows("removal::THERE", "", 2),
     rows("resets::DUE", "@now", 2),
+    rows("giving_up::FORGET", "@now, 1000", 7_000),
+    rows("giving_up::ROWS", "@now, 1000", 7_000),
+    rows("giving_up::IMPORTS", "@now, 1000", 7_000),
     rows("removal::LEFT", "20, @start", 3),
     rows("resets::CLAIM", "@now, @new, @future, 8", 40),
     rows("resets::CLAIMED", "@claim, @now", 4),
     rows("resets::PRUNE", "@future, 1000", 5_000),
     rows("retention::DELIVERIES", "@now, 1000", 5_000),
-    all(
-        "retention::IMPORTS",
-        "@now, 1000",
-        "What has arrived goes with an import that nobody goes on with, as many rows as one may have at the most.",
-    ),
     rows("retention::NOTIFICATIONS", "@now, 1000", 5_000),
     rows("retention::SLUGS", "@now, 1000", 5_000),
+    rows("sizes::KNOWN", "100", 4),
+    rows("sizes::PROJECTS", "@start, 500", 510),
+    rows("sizes::TASKS", "@start, 500", 510),
+    rows("sizes::COMMENTS", "@start, 500", 510),
+    rows("sizes::NOTIFICATIONS", "@start, 500", 510),
+    rows("sizes::DELIVERIES", "@start, 500", 510),
+    rows("sizes::ACTIVITY", "@start, 500", 510),
+    rows("sizes::PUT", "2, 0, 0, 0, @now, 0, @start, 0, 0, 0", 10),
+    rows("sizes::UNDER_WAY", "20, @start", 25),
     rows("search::WAITING_PROJECTS", "20, @start", 50),
     rows("search::WAITING_TASKS", "20, @start", 50),
 ];

@@ -15,6 +15,8 @@ pub(super) const ALL: &[Case] = &[
     rows("quotas::USED_INVITATIONS", "100", MOST),
     rows("quotas::USED_API_KEYS", "100", MOST),
     rows("quotas::USED_PENDING", "100", MOST),
+    rows("quotas::STORED", "100", 3),
+    rows("quotas::USED_STORED", "100", 3),
     rows("quotas::USED_EMAILS", "100, @past", MOST),
     rows("quotas::PUT", "'members', 10", 2),
     rows("quotas::DROP", "'members'", 2),

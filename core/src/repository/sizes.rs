@@ -1,0 +1,249 @@
+//! How much each tenant has stored. It is measured in the background, by steps at which tenants take turns, and again after
+//! enough of the tenant's rows have changed: to count with every write would have the writers of a tenant wait for each other.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{
+    chain,
+    quotas::{Quota, most},
+};
+use crate::{
+    dispatch::{Batch, Courier, Slot, Step, Turned},
+    problem::{Code, Problem, Result},
+    sql::{TenantSql, record, statements},
+    time::Timestamp,
+    values::TenantId,
+};
+
+/// Rows of each table that a step counts at the most.
+const PIECE: i64 = 2_000;
+/// What a row takes besides its texts, about: bytes.
+const ROW: i64 = 200;
+/// After so many entries of the activity, or a twentieth as many as there were rows, a tenant is measured again.
+const CHANGES: i64 = 200;
+const SHARE: i64 = 20;
+/// One that stores too much is, as soon as anything has changed, but not more often than this.
+const AGAIN: Duration = Duration::from_mins(1);
+
+/// Bytes of a piece of a table: of its rows behind one.
+macro_rules! part {
+    ($table:literal: $($text:literal),+) => {
+        concat!(
+            "SELECT count(*) AS row_count, CAST(COALESCE(sum(x.bytes), 0) AS bigint) AS bytes, max(x.id) AS last \
+             FROM (SELECT CAST(id AS text) AS id, 0", $(" + octet_length(", $text, ")",)+ " AS bytes FROM ", $table,
+            " r WHERE tenant_id = ?1 AND r.id > ?2 ORDER BY r.id LIMIT ?3) x"
+        )
+    };
+}
+
+statements! { "sizes";
+    /// What is known of a tenant, and how much it may store.
+    tenant KNOWN = "SELECT step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq, ",
+        most!("stored_bytes", "?2"), " AS most FROM sizes WHERE tenant_id = ?1";
+
+    tenant PROJECTS = part!("projects": "name", "description");
+    tenant TASKS = part!("tasks": "title", "description");
+    tenant COMMENTS = part!("comments": "body");
+    tenant NOTIFICATIONS = part!("notifications": "title", "body");
+    tenant DELIVERIES = part!("deliveries": "title", "body");
+    tenant ACTIVITY = part!("activity": "CAST(detail AS text)");
+
+    /// A step, unless somebody else has made it.
+    tenant PUT = "INSERT INTO sizes (tenant_id, step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq) \
+         SELECT t.id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM tenants t WHERE t.id = ?1 AND t.deleted_at IS NULL \
+         ON CONFLICT (tenant_id) DO UPDATE SET step = excluded.step, bytes = excluded.bytes, row_count = excluded.row_count, \
+         seq = excluded.seq, measured_at = excluded.measured_at, part = excluded.part, behind = excluded.behind, \
+         part_bytes = excluded.part_bytes, part_rows = excluded.part_rows, part_seq = excluded.part_seq \
+         WHERE sizes.step = excluded.step - 1";
+
+    /// Whose measurement is under way, behind a tenant. It goes by an index that has no others.
+    spanning UNDER_WAY = "SELECT tenant_id FROM sizes WHERE part IS NOT NULL AND tenant_id > ?2 ORDER BY tenant_id LIMIT ?1";
+}
+
+/// What is measured, in this order.
+const PARTS: [&TenantSql; 6] = [&PROJECTS, &TASKS, &COMMENTS, &NOTIFICATIONS, &DELIVERIES, &ACTIVITY];
+
+record! {
+    /// What is known of a tenant.
+    #[derive(Clone)]
+    pub(super) struct Known {
+        /// Counts the steps.
+        step: i64,
+        bytes: i64,
+        row_count: i64,
+        /// The number of the activity's last entry when it was measured.
+        seq: i64,
+        measured_at: Timestamp,
+        /// The table that is being counted, by its place; nothing if none is.
+        part: Option<i64>,
+        /// Its last row that was counted.
+        behind: Uuid,
+        part_bytes: i64,
+        part_rows: i64,
+        part_seq: i64,
+        /// How much the tenant may store.
+        most: i64,
+    }
+}
+
+record! {
+    struct Counted {
+        row_count: i64,
+        bytes: i64,
+        last: Option<Uuid>,
+    }
+}
+
+impl Known {
+    /// Of a tenant that was never measured.
+    fn nothing(now: Timestamp) -> Self {
+        Self {
+            step: 0,
+            bytes: 0,
+            row_count: 0,
+            seq: 0,
+            measured_at: now,
+            part: None,
+            behind: Uuid::nil(),
+            part_bytes: 0,
+            part_rows: 0,
+            part_seq: 0,
+            most: 0,
+        }
+    }
+
+    /// Begins anew, at a number of the activity.
+    fn begin(&mut self, seq: i64) {
+        (self.part, self.behind) = (Some(0), Uuid::nil());
+        (self.part_bytes, self.part_rows, self.part_seq) = (0, 0, seq);
+    }
+
+    /// Takes what was counted of the table that is being counted and of those behind it, as far as nothing is left out.
+    fn go_on(&mut self, counted: Vec<Counted>, now: Timestamp) {
+        for Counted { row_count, bytes, last } in counted {
+            self.part_bytes += bytes + ROW * row_count;
+            self.part_rows += row_count;
+            if row_count == PIECE {
+                self.behind = last.unwrap_or_default();
+                return;
+            }
+            (self.part, self.behind) = (self.part.map(|part| part + 1), Uuid::nil());
+        }
+        self.part = None;
+        (self.bytes, self.row_count, self.seq) = (self.part_bytes, self.part_rows, self.part_seq);
+        self.measured_at = now;
+    }
+}
+
+/// Asks what is known of a tenant.
+pub(super) fn ask(batch: &mut Batch<'_>) -> Slot<Known> {
+    let most = batch.app().limit(Quota::StoredBytes);
+    batch.add(&KNOWN, [most.into()])
+}
+
+/// Whether a tenant is to be measured, whose activity has come to this number.
+pub(super) fn is_due(known: Option<&Known>, seq: i64, now: Timestamp) -> bool {
+    let Some(known) = known else { return seq >= CHANGES };
+    let changes = seq - known.seq;
+    known.part.is_some()
+        || changes >= CHANGES.max(known.row_count / SHARE)
+        || (changes > 0 && known.bytes >= known.most && known.measured_at.plus(AGAIN) <= now)
+}
+
+/// Measures those whose turn it is, in so many steps at the most; with a look into the database, which knows whom others began
+/// to measure.
+pub(crate) async fn measure(courier: &Courier<'_>, look: bool, steps: u32) -> Result<Turned> {
+    let waiting = look.then_some(&UNDER_WAY);
+    courier.app().turns.sizes.round(courier, waiting, steps, |tenant| step(courier, tenant)).await
+}
+
+/// Makes a step of a tenant's measurement.
+async fn step(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
+    let now = courier.app().now();
+    let mut batch = courier.batch(Some(tenant));
+    let (known, head) = (ask(&mut batch), chain::ask_head(&mut batch));
+    let mut outcome = courier.run(batch).await?;
+    let (known, head) = (outcome.optional(known)?, outcome.optional(head)?);
+    let seq = head.map_or(0, |head| head.seq);
+    if !is_due(known.as_ref(), seq, now) {
+        return Ok(Step::Last(0));
+    }
+    let mut known = known.unwrap_or_else(|| Known::nothing(now));
+    if known.part.is_none() {
+        known.begin(seq);
+    }
+    let mut batch = courier.batch(Some(tenant));
+    let first = known.part.and_then(|part| usize::try_from(part).ok()).unwrap_or_default();
+    let mut behind = known.behind;
+    let counted: Vec<Slot<Counted>> = PARTS
+        .iter()
+        .skip(first)
+        .map(|part| batch.add(part, [std::mem::take(&mut behind).into(), PIECE.into()]))
+        .collect();
+    let mut outcome = courier.run(batch).await?;
+    let counted = counted.into_iter().map(|slot| outcome.one(slot)).collect::<Result<Vec<_>>>()?;
+    known.go_on(counted, now);
+
+    let Known {
+        step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq, ..
+    } = known;
+    let mut batch = courier.batch(Some(tenant));
+    let arguments = [
+        (step + 1).into(),
+        bytes.into(),
+        row_count.into(),
+        seq.into(),
+        measured_at.into(),
+        part.into(),
+        behind.into(),
+        part_bytes.into(),
+        part_rows.into(),
+        part_seq.into(),
+    ];
+    let _: Slot<()> = batch.require(&PUT, arguments, Problem::new(Code::Conflict));
+    match courier.run(batch).await {
+        Ok(_) if part.is_some() => Ok(Step::Some(1)),
+        Ok(_) => Ok(Step::Last(1)),
+        Err(problem) if problem.code == Code::Conflict => Ok(Step::Busy),
+        Err(problem) => Err(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_unix_millis(minute * 60_000)
+    }
+
+    fn counted(row_count: i64, bytes: i64) -> Counted {
+        Counted { row_count, bytes, last: Some(Uuid::max()) }
+    }
+
+    #[test]
+    fn a_measurement_goes_on_where_a_table_has_more_rows_than_a_step_counts() {
+        let mut known = Known::nothing(at(0));
+        known.begin(7);
+        known.go_on(vec![counted(3, 30), counted(PIECE, 40), counted(1, 1_000_000)], at(1));
+        assert_eq!((known.part, known.behind, known.seq, known.bytes), (Some(1), Uuid::max(), 0, 0));
+        known.go_on(vec![counted(5, 50), counted(0, 0), counted(1, 2), counted(0, 0), counted(1, 1)], at(2));
+        assert_eq!((known.part, known.seq, known.row_count), (None, 7, PIECE + 10));
+        assert_eq!((known.bytes, known.measured_at), (123 + ROW * (PIECE + 10), at(2)));
+    }
+
+    #[test]
+    fn enough_has_changed_after_so_many_entries_or_a_share_of_the_rows_or_if_there_is_too_much() {
+        let known =
+            |row_count, bytes| Known { row_count, bytes, seq: 1_000, most: 50, ..Known::nothing(at(0)) };
+        let due = |known: &Known, seq| is_due(Some(known), seq, at(1));
+        assert!(!is_due(None, CHANGES - 1, at(1)) && is_due(None, CHANGES, at(1)));
+        assert!(!due(&known(1, 49), 999 + CHANGES) && due(&known(1, 49), 1_000 + CHANGES));
+        assert!(!due(&known(10_000, 49), 1_499) && due(&known(10_000, 49), 1_500));
+        assert!(!due(&known(10_000, 50), 1_000) && due(&known(10_000, 50), 1_001));
+        let lately = Known { measured_at: Timestamp::from_unix_millis(1), ..known(10_000, 50) };
+        assert!(!due(&lately, 1_001) && due(&Known { part: Some(2), ..lately }, 1_000));
+    }
+}
