@@ -73,75 +73,177 @@ pub(crate) fn etag(version: Option<Version>, body: &[u8]) -> Option<HeaderValue>
     HeaderValue::try_from(format!("\"{}\"", tag(version, body))).ok()
 }
 
-/// The tags that a header lists, without their quotes; `*` alone is a list of itself. `None` if it is no such list.
-///
-/// Whether a tag is marked as weak is not looked at: all of ours are strong, and what compresses an answer on its way
-/// marks them so.
-fn list(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
-    let mut tags = Vec::new();
-    for value in headers.get_all(name) {
-        let mut rest = value.to_str().ok()?.trim();
-        if rest == "*" {
-            tags.push(rest.to_owned());
-            continue;
-        }
-        loop {
-            rest = rest.trim_start_matches([' ', '\t', ',']);
-            if rest.is_empty() {
-                break;
-            }
-            let (tag, after) = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?.split_once('"')?;
-            tags.push(tag.to_owned());
-            rest = after;
-            if !rest.trim_start().is_empty() && !rest.trim_start().starts_with(',') {
-                return None;
-            }
-        }
-    }
-    Some(tags)
+/// What a header lists: tags without their quotes, or `*`, which is all that there are. (A tag may be an asterisk, in quotes.)
+#[derive(Clone, Debug, Default)]
+struct List {
+    all: bool,
+    tags: Vec<Tag>,
 }
 
-/// Whether a client has the representation of this `ETag` already, by its `If-None-Match`. A header that is malformed
-/// says nothing.
-pub(crate) fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let Some(tags) = list(headers, &header::IF_NONE_MATCH) else { return false };
-    let etag = etag.to_str().unwrap_or_default().trim_matches('"');
-    tags.iter().any(|tag| tag == etag || tag == "*")
-}
-
-/// The states that a client wants a resource to be in, one of them, when it is changed.
 #[derive(Clone, Debug)]
-pub(crate) struct IfMatch(Vec<String>);
+struct Tag {
+    weak: bool,
+    text: String,
+}
 
-impl IfMatch {
-    /// Reads the header. `None` without one, and for `*`: what is to be changed must be there in any case. (An empty one
-    /// is none: not every platform tells it from that.)
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Self>> {
-        if headers.get_all(header::IF_MATCH).iter().all(HeaderValue::is_empty) {
+/// What servers on the way add to the tag of what they compress.
+const ADDED: [&str; 4] = ["-gzip", "-br", "-zstd", "-deflate"];
+
+impl Tag {
+    /// Whether it is that of a representation. Weak ones are as good: all of ours are strong, and what compresses an answer on
+    /// its way marks them so, or adds to them.
+    fn is(&self, etag: &str) -> bool {
+        self.text == etag || ADDED.iter().any(|added| self.text.strip_suffix(added) == Some(etag))
+    }
+}
+
+impl List {
+    /// Reads a header. `None` if it is not sent, and an error if it lists no tags.
+    fn read(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Self>> {
+        if !headers.contains_key(name) {
             return Ok(None);
         }
-        let tags = list(headers, &header::IF_MATCH).filter(|tags| !tags.is_empty());
-        let malformed = || Problem::with(Code::InvalidHeader, "If-Match: expected entity tags in quotes.");
-        let tags = tags.ok_or_else(malformed)?;
-        Ok((!tags.iter().any(|tag| tag == "*")).then_some(Self(tags)))
-    }
-
-    /// The versions of a resource that it admits. What no row has stands for none.
-    pub(crate) fn versions(&self, id: Uuid) -> [i64; TAGS] {
-        let number = |tag: &String| {
-            let number = tag.split('-').next()?.parse().ok()?;
-            tag.starts_with(&Version { id, number }.prefix()).then_some(number)
+        let found = Self::parse(headers, name).filter(|list| list.all || !list.tags.is_empty());
+        let malformed = || {
+            let name = if name == header::IF_MATCH { "If-Match" } else { "If-None-Match" };
+            Problem::with(Code::InvalidHeader, format!("{name}: expected entity tags in quotes, or *."))
         };
-        let mut admitted = [-1; TAGS];
-        for (place, number) in admitted.iter_mut().zip(self.0.iter().filter_map(number)) {
-            *place = number;
-        }
-        admitted
+        found.ok_or_else(malformed).map(Some)
     }
 
-    /// Whether it admits this state.
-    pub(crate) fn admits(&self, version: Version) -> bool {
-        self.versions(version.id).contains(&version.number)
+    fn parse(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        let mut list = Self::default();
+        for value in headers.get_all(name) {
+            let mut rest = value.to_str().ok()?.trim();
+            if rest == "*" {
+                list.all = true;
+                continue;
+            }
+            loop {
+                rest = rest.trim_start_matches([' ', '\t', ',']);
+                if rest.is_empty() {
+                    break;
+                }
+                let opaque = rest.strip_prefix("W/");
+                let (text, after) = opaque.unwrap_or(rest).strip_prefix('"')?.split_once('"')?;
+                list.tags.push(Tag { weak: opaque.is_some(), text: text.to_owned() });
+                rest = after;
+                if !rest.trim_start().is_empty() && !rest.trim_start().starts_with(',') {
+                    return None;
+                }
+            }
+        }
+        Some(list)
+    }
+
+    fn tag(&self, etag: &str) -> Option<&Tag> {
+        self.tags.iter().find(|tag| tag.is(etag))
+    }
+}
+
+/// What a request's conditions make of what it would read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// It is answered.
+    Due,
+    /// The client has it already; perhaps under a weak tag, because it was compressed.
+    Known { weak: bool },
+    /// It is in another state than the client wants it to be.
+    Failed,
+}
+
+/// Judges by the `ETag` of what would be answered. An `If-None-Match` that is malformed says nothing.
+pub(crate) fn judge(headers: &HeaderMap, etag: &HeaderValue) -> Result<Reading> {
+    let etag = etag.to_str().unwrap_or_default().trim_matches('"');
+    if let Some(list) = List::read(headers, &header::IF_MATCH)?
+        && !list.all
+        && list.tag(etag).is_none()
+    {
+        return Ok(Reading::Failed);
+    }
+    let Some(list) = List::parse(headers, &header::IF_NONE_MATCH) else { return Ok(Reading::Due) };
+    Ok(match list.tag(etag) {
+        Some(tag) => Reading::Known { weak: tag.weak },
+        None if list.all => Reading::Known { weak: false },
+        None => Reading::Due,
+    })
+}
+
+/// How the versions that a request names are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meant {
+    /// The resource must be in none of them.
+    NoneOf,
+    /// It must be in one of them.
+    OneOf,
+    /// It must not be there.
+    Absent,
+}
+
+/// In which states a client wants a resource to be when it is changed: by `If-Match` and `If-None-Match`.
+#[derive(Clone, Debug)]
+pub(crate) struct Condition {
+    meant: Meant,
+    tags: Vec<Tag>,
+    not: Vec<Tag>,
+}
+
+impl Condition {
+    /// Reads the headers. `None` without them, and for `If-Match: *`: what is to be changed must be there in any case.
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Self>> {
+        let wanted = List::read(headers, &header::IF_MATCH)?.filter(|list| !list.all);
+        let unwanted = List::read(headers, &header::IF_NONE_MATCH)?;
+        Ok(match (wanted, unwanted) {
+            (None, None) => None,
+            (_, Some(List { all: true, .. })) => {
+                Some(Self { meant: Meant::Absent, tags: Vec::new(), not: Vec::new() })
+            }
+            (None, Some(List { tags, .. })) => Some(Self { meant: Meant::NoneOf, tags, not: Vec::new() }),
+            (Some(List { tags, .. }), not) => {
+                Some(Self { meant: Meant::OneOf, tags, not: not.unwrap_or_default().tags })
+            }
+        })
+    }
+
+    /// What a statement is asked that finds out: three versions of a resource (what no row has stands for none), and whether
+    /// it must be in none of them (0), in one of them (1) or not be there (2).
+    pub(crate) fn asks(&self, id: Uuid) -> [i64; TAGS + 1] {
+        let number = |tag: &Tag| {
+            let number = tag.text.split('-').next()?.parse().ok()?;
+            tag.text.starts_with(&Version { id, number }.prefix()).then_some(number)
+        };
+        let mut seen: Vec<i64> = self.not.iter().filter_map(number).collect();
+        let mut named = Vec::new();
+        for number in self.tags.iter().filter_map(number) {
+            if !seen.contains(&number) {
+                seen.push(number);
+                named.push(number);
+            }
+        }
+        let mut asks = [-1; TAGS + 1];
+        for (place, number) in asks.iter_mut().take(TAGS).zip(&named) {
+            *place = *number;
+        }
+        asks[TAGS] = match self.meant {
+            // Nothing is done that might have had to be left undone.
+            Meant::NoneOf if named.len() > TAGS => 2,
+            Meant::NoneOf => 0,
+            Meant::OneOf => 1,
+            Meant::Absent => 2,
+        };
+        asks
+    }
+
+    /// Whether it admits this state of what is there. What has no state is in none that could be named.
+    pub(crate) fn admits(&self, version: Option<Version>) -> bool {
+        let Some(version) = version else { return self.meant == Meant::NoneOf };
+        let asks = self.asks(version.id);
+        i64::from(asks[..TAGS].contains(&version.number)) == asks[TAGS]
+    }
+
+    /// Whether it names the state that the client has seen.
+    pub(crate) fn names_a_state(&self) -> bool {
+        self.meant == Meant::OneOf
     }
 }
 
@@ -164,8 +266,12 @@ mod tests {
         headers
     }
 
-    fn if_match(values: &[&str]) -> Result<Option<IfMatch>> {
-        IfMatch::read(&sent(&header::IF_MATCH, values))
+    fn if_match(values: &[&str]) -> Result<Option<Condition>> {
+        Condition::read(&sent(&header::IF_MATCH, values))
+    }
+
+    fn if_none_match(value: &str) -> Condition {
+        Condition::read(&sent(&header::IF_NONE_MATCH, &[value])).unwrap().unwrap()
     }
 
     #[test]
@@ -173,9 +279,19 @@ mod tests {
         let version = Version { id: ID, number: 3 };
         let etag = etag(Some(version), b"{}").unwrap();
         let wanted = if_match(&[etag.to_str().unwrap()]).unwrap().unwrap();
-        assert!(wanted.admits(version));
-        assert!(!wanted.admits(Version { id: ID, number: 4 }));
-        assert!(!wanted.admits(Version { id: Uuid::from_u128(1), number: 3 }));
+        let unwanted = if_none_match(etag.to_str().unwrap());
+        for (version, is_it) in [
+            (Some(version), true),
+            (Some(Version { id: ID, number: 4 }), false),
+            (Some(Version { id: Uuid::from_u128(1), number: 3 }), false),
+            (None, false),
+        ] {
+            assert_eq!((wanted.admits(version), unwanted.admits(version)), (is_it, !is_it), "{version:?}");
+            assert!(!if_none_match("*").admits(version));
+            // A tag may be an asterisk.
+            assert!(!if_match(&["\"*\""]).unwrap().unwrap().admits(version));
+            assert!(if_none_match("\"*\"").admits(version));
+        }
         assert_ne!(super::etag(Some(version), b"{ }").unwrap(), etag);
     }
 
@@ -184,10 +300,20 @@ mod tests {
         let own = |number: i64| tag(Some(Version { id: ID, number }), b"");
         let header = format!("\"x,y\" , W/\"{}\",,\"{}\"", own(2), own(5));
         let wanted = if_match(&["\"a\"", &header]).unwrap().unwrap();
-        assert_eq!(wanted.versions(ID), [2, 5, -1]);
+        assert_eq!(wanted.asks(ID), [2, 5, -1, 1]);
+        assert_eq!(if_none_match(&header).asks(ID), [2, 5, -1, 0]);
+        assert_eq!(if_none_match("*").asks(ID)[TAGS], 2);
+        let several = |numbers: &[i64]| {
+            numbers.iter().map(|number| format!("\"{}\"", own(*number))).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(if_none_match(&several(&[1, 1, 2, 1, 3])).asks(ID), [1, 2, 3, 0]);
+        assert_eq!(if_none_match(&several(&[1, 2, 3, 4])).asks(ID)[TAGS], 2);
+        assert!(!if_none_match(&several(&[1, 2, 3, 4])).admits(Some(Version { id: ID, number: 4 })));
         assert!(if_match(&[]).unwrap().is_none() && if_match(&["*"]).unwrap().is_none());
-        assert!(if_match(&[""]).unwrap().is_none());
-        for malformed in [",", "1", "\"", "\"a\" \"b\"", "'a'", "W/a"] {
+        let mut both = sent(&header::IF_MATCH, &[&header]);
+        both.insert(header::IF_NONE_MATCH, format!("\"{}\"", own(2)).parse().unwrap());
+        assert_eq!(Condition::read(&both).unwrap().unwrap().asks(ID), [5, -1, -1, 1]);
+        for malformed in ["", " ", ",", "1", "\"", "\"a\" \"b\"", "'a'", "W/a"] {
             assert_eq!(if_match(&[malformed]).unwrap_err().code, Code::InvalidHeader, "{malformed}");
         }
     }
@@ -196,8 +322,26 @@ mod tests {
     fn what_is_known_is_told_by_its_whole_tag() {
         let etag = etag(None, b"[]").unwrap();
         let text = etag.to_str().unwrap();
-        let known = |values: &[&str]| is_known(&sent(&header::IF_NONE_MATCH, values), &etag);
-        assert!(known(&[text]) && known(&["*"]) && known(&["\"a\"", &format!("W/{text}, \"b\"")]));
-        assert!(!known(&[]) && !known(&["\"a\""]) && !known(&[text.trim_matches('"')]));
+        let bare = text.trim_matches('"');
+        let judged = |values: &[&str]| judge(&sent(&header::IF_NONE_MATCH, values), &etag).unwrap();
+        for known in [text, "*", &format!("\"a\", {text}"), &format!("\"{bare}-gzip\"")] {
+            assert_eq!(judged(&[known]), Reading::Known { weak: false }, "{known}");
+        }
+        assert_eq!(judged(&["\"a\"", &format!("W/{text}, \"b\"")]), Reading::Known { weak: true });
+        for due in ["\"a\"", bare, "\"*\"", ""] {
+            assert_eq!(judged(&[due]), Reading::Due, "{due}");
+        }
+        assert_eq!(judged(&[]), Reading::Due);
+    }
+
+    #[test]
+    fn what_is_read_is_in_the_state_that_is_wanted() {
+        let etag = etag(None, b"[]").unwrap();
+        let judged = |value: &str| judge(&sent(&header::IF_MATCH, &[value]), &etag);
+        for due in [etag.to_str().unwrap(), "*", &format!("\"a\", W/{}", etag.to_str().unwrap())] {
+            assert_eq!(judged(due).unwrap(), Reading::Due, "{due}");
+        }
+        assert_eq!(judged("\"a\"").unwrap(), Reading::Failed);
+        assert_eq!(judged("a").unwrap_err().code, Code::InvalidHeader);
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Incoming {
     /// Whether the body is compressed, or said to be.
     pub(crate) encoded: bool,
     pub(crate) accept: Vec<HeaderValue>,
+    /// Taken by the argument that reads it.
     pub(crate) body: Bytes,
     pub(crate) named: NamedTenant,
     pub(crate) door: Door,
@@ -39,8 +40,9 @@ pub(crate) struct Incoming {
 
 // What the arguments of all handlers have in common is here, and not generic: there are many handlers.
 impl Incoming {
-    /// Reads the body: JSON, and an object.
-    fn body(&self) -> Result<Object> {
+    /// Takes the body and reads it: JSON, and an object.
+    fn body(&mut self) -> Result<Object> {
+        let body = std::mem::take(&mut self.body);
         let media_type = self.content_type.as_ref().and_then(|value| value.to_str().ok());
         if !media_type.is_some_and(json::is_media_type) {
             return Err(Problem::new(Code::UnsupportedMediaType));
@@ -50,7 +52,7 @@ impl Incoming {
             return Err(Problem::with(Code::UnsupportedMediaType, detail)
                 .header(header::ACCEPT_ENCODING, "identity".to_owned()));
         }
-        match json::parse(&self.body) {
+        match json::parse(&body) {
             Ok(Value::Object(members)) => Ok(Object::new(members)),
             Ok(_) => Err(Problem::with(Code::MalformedJson, "The body is JSON, but not an object.")),
             Err(detail) => Err(Problem::with(Code::MalformedJson, detail)),
@@ -62,10 +64,13 @@ impl Incoming {
         query_object(&self.query.take().unwrap_or_default())
     }
 
-    /// Refuses the parameters that no argument of the handler took.
-    fn refuse_query(&mut self) -> Result<()> {
+    /// Refuses what no argument of the handler took: parameters, and a body.
+    fn refuse_rest(&mut self) -> Result<()> {
         let faults = self.query().into_faults();
-        if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::InvalidParameter, faults)) }
+        if !faults.is_empty() {
+            return Err(Problem::faults(Code::InvalidParameter, faults));
+        }
+        if self.body.is_empty() { Ok(()) } else { Err(Problem::new(Code::UnexpectedBody)) }
     }
 
     /// What stands in a place of the path.
@@ -155,7 +160,7 @@ macro_rules! handler {
             #[allow(non_snake_case, unused_mut, unused_variables, clippy::allow_attributes, reason = "the macro names variables after types")]
             fn call(self, incoming: &mut Incoming) -> Result<Answering> {
                 $(let $argument = $argument::extract(incoming)?;)*
-                incoming.refuse_query()?;
+                incoming.refuse_rest()?;
                 Ok(Box::pin(self($($argument),*).map(|reply| reply?.reply())))
             }
 
@@ -279,7 +284,19 @@ impl<T: Input> Extract for Body<T> {
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.body::<T>();
+        operation.body::<T>(true);
+    }
+}
+
+/// A JSON body that may be left away.
+impl<T: Input> Extract for Option<Body<T>> {
+    fn extract(incoming: &mut Incoming) -> Result<Self> {
+        if incoming.body.is_empty() { Ok(None) } else { Body::extract(incoming).map(Some) }
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        operation.body::<T>(false);
     }
 }
 

@@ -16,7 +16,9 @@ pub(crate) fn is_media_type(text: &str) -> bool {
     let known = ["application/json", "application/merge-patch+json"];
     known.iter().any(|known| name.eq_ignore_ascii_case(known))
         && parts.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
-            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            let utf8 =
+                ["utf-8", "utf8"].iter().any(|utf8| value.trim_matches('"').eq_ignore_ascii_case(utf8));
+            !name.eq_ignore_ascii_case("charset") || utf8
         })
 }
 

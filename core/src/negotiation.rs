@@ -1,6 +1,6 @@
 //! Of the same thing a page for people and JSON for programs: which one a request gets (RFC 9110, section 12.5.1).
 
-use http::header;
+use http::{HeaderValue, header};
 
 use crate::{
     endpoint::{Extract, Incoming},
@@ -14,10 +14,15 @@ pub(crate) struct PrefersPage(pub(crate) bool);
 
 impl Extract for PrefersPage {
     fn extract(incoming: &mut Incoming) -> Result<Self> {
-        let accept: Vec<_> = incoming.accept.iter().filter_map(|value| value.to_str().ok()).collect();
-        let accept = accept.join(",");
-        Ok(Self(quality(&accept, "text/html") > quality(&accept, "application/json")))
+        Ok(Self(prefers_page(&incoming.accept)))
     }
+}
+
+/// Whether whoever sent this `Accept` would rather have HTML than JSON.
+pub(crate) fn prefers_page<'a>(accept: impl IntoIterator<Item = &'a HeaderValue>) -> bool {
+    let accept: Vec<_> = accept.into_iter().filter_map(|value| value.to_str().ok()).collect();
+    let accept = accept.join(",");
+    quality(&accept, "text/html") > quality(&accept, "application/json")
 }
 
 /// How much a media type is wanted, in thousandths: what the most specific range says that it is in.

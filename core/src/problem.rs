@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     endpoint::{Extract, Incoming},
-    input::Fault,
+    input::{Fault, FaultCode},
     json, limits,
     ports::{DatabaseError, EntropyError, Overloaded},
     sql::DecodeError,
@@ -72,10 +72,16 @@ macro_rules! codes {
 codes! {
     /// The body is not JSON, or not an object. Send one JSON object, in UTF-8, in which no name stands twice.
     MalformedJson = "malformed_json" 400 "The body is no JSON object";
+    /// This route takes no body, and one came: nothing was done, as what stands in it would be lost. Leave it away, or look up the route that was meant.
+    UnexpectedBody = "unexpected_body" 400 "The route takes no body";
     /// A query parameter is unknown, repeated or has a value that is not allowed. `errors` says which and why; the description of the route lists those that it takes.
     InvalidParameter = "invalid_parameter" 400 "A query parameter is invalid";
     /// The cursor was not made by this list with these filters for this tenant. Start again without one.
     InvalidCursor = "invalid_cursor" 400 "The cursor is invalid";
+    /// Less of the body arrived than was announced, or its chunks are malformed. Nothing was done: send the request again.
+    IncompleteBody = "incomplete_body" 400 "The body is incomplete";
+    /// The request says in no `Host`, or in several, for which server it is. Send that header once, as HTTP/1.1 requires.
+    InvalidHost = "invalid_host" 400 "The host is missing or ambiguous";
     /// `X-Tenant-ID` or `X-Tenant-Slug` is malformed or was sent more than once. The one takes a UUID, the other 2 to 63 of `a-z0-9-`; send one of them, once.
     InvalidTenantHeader = "invalid_tenant_header" 400 "A tenant header is invalid";
     /// `X-Tenant-ID` and `X-Tenant-Slug`, or the API key, name different tenants. Send one of the headers, or none with an API key.
@@ -164,6 +170,8 @@ codes! {
     TasksOpen = "tasks_open" 409 "Tasks are still open";
     /// An archived project cannot be changed, nor what is in it. It can only be read, or deleted as a whole.
     ProjectArchived = "project_archived" 409 "The project is archived";
+    /// A completed project has no task that is not done: none is created in it, and none opened again. Move the project back to `in_progress` first, or make the task `done`.
+    ProjectCompleted = "project_completed" 409 "The project is completed";
     /// What a project says is not changed while it waits for approval. Take it back to `draft` first: who submitted it, or a manager, can.
     UnderReview = "under_review" 409 "The project is under review";
     /// Whoever approves a project says what they have read. Send its `revision` beside `to`, or the `ETag` that you have seen as `If-Match`.
@@ -334,6 +342,22 @@ impl Problem {
             })
             .collect();
         Self::new(code).member("errors", errors)
+    }
+
+    /// Says where to go on with a member that is unknown, if it is one of the faults.
+    pub(crate) fn explain(&mut self, pointer: &str, detail: &str) {
+        let errors = self.members.get_mut("errors").and_then(Value::as_array_mut);
+        for error in errors.into_iter().flatten() {
+            if error["pointer"] == pointer && error["code"] == json!(FaultCode::Unknown) {
+                error["detail"] = detail.into();
+            }
+        }
+    }
+
+    /// With a detail of its own.
+    pub(crate) fn detailed(mut self: Box<Self>, detail: String) -> Box<Self> {
+        self.detail = detail.into();
+        self
     }
 
     pub(crate) fn method_not_allowed(allow: String) -> Box<Self> {

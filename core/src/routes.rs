@@ -14,9 +14,9 @@ use crate::{
         EmailTaken, FourEyes, IdentityTaken, ImportMismatch, ImportTooLarge, InvalidCredentials,
         InvalidCursor, InvalidRefreshToken, InvalidResetToken, InvitationNotFound, InvitationRequired,
         InvitationUnusable, LastOwner, LimitReached, NoPassword, NotTheAuthor, NotTheSubmitter, OnlyWayIn,
-        Overloaded, ProjectArchived, QuotaExceeded, RegistrationClosed, RevisionRequired, SessionRequired,
-        SlugTaken, TasksOpen, TenantConflict, TenantExists, TenantSuspended, TooManyAttempts,
-        TransitionNotAllowed, Unavailable, UnderReview,
+        Overloaded, ProjectArchived, ProjectCompleted, QuotaExceeded, RegistrationClosed, RevisionRequired,
+        SessionRequired, SlugTaken, TasksOpen, TenantConflict, TenantExists, TenantSuspended,
+        TooManyAttempts, TransitionNotAllowed, Unavailable, UnderReview,
     },
     token::{Bearer, Credential},
     values::Role::{self, Manager, Member as Worker, Owner, Viewer},
@@ -206,15 +206,15 @@ routes! {
     /// List a project's tasks.
     GET    "/v1/projects/{project_id}/tasks",   Member(Viewer),    1, [InvalidCursor],                   tasks::list_of_project;
     /// Create a task in a project that is not archived.
-    POST   "/v1/projects/{project_id}/tasks",   Member(Worker),    2, [ProjectArchived, LimitReached],                 tasks::create;
+    POST   "/v1/projects/{project_id}/tasks",   Member(Worker),    2, [ProjectArchived, ProjectCompleted, LimitReached], tasks::create;
     /// Create, change and delete tasks of a project that is not archived: all of it, or nothing.
-    POST   "/v1/projects/{project_id}/tasks/bulk", Member(Worker), 2, [ProjectArchived, Conflict, LimitReached],       tasks::apply;
+    POST   "/v1/projects/{project_id}/tasks/bulk", Member(Worker), 2, [ProjectArchived, ProjectCompleted, Conflict, LimitReached], tasks::apply;
     /// List the tasks of all projects.
     GET    "/v1/tasks",                         Member(Viewer),    1, [InvalidCursor],                   tasks::list;
     /// Read a task.
     GET    "/v1/tasks/{task_id}",               Member(Viewer),    1, [],                                tasks::get;
     /// Change a task whose project is not archived.
-    PATCH  "/v1/tasks/{task_id}",               Member(Worker),    2, [ProjectArchived, LimitReached],                 tasks::update;
+    PATCH  "/v1/tasks/{task_id}",               Member(Worker),    2, [ProjectArchived, ProjectCompleted, LimitReached], tasks::update;
     /// Delete a task whose project is not archived.
     DELETE "/v1/tasks/{task_id}",               Member(Worker),    1, [ProjectArchived],                 tasks::delete;
 
@@ -238,7 +238,7 @@ routes! {
     GET    "/v1/notifications",                 Member(Viewer),    1, [InvalidCursor],                   notifications::list;
     /// Count one's unread notifications.
     GET    "/v1/notifications/unread_count",    Member(Viewer),    1, [],                                notifications::count_unread;
-    /// Mark all of one's notifications as read.
+    /// Mark one's notifications as read: all, or those that are named.
     POST   "/v1/notifications/read",            Member(Viewer),    1, [],                                notifications::mark_all_read;
     /// Mark a notification as read.
     POST   "/v1/notifications/{notification_id}/read", Member(Viewer), 1, [],                            notifications::mark_read;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::{
-    dispatch::Lobby,
+    dispatch::App,
     endpoint::{Extract, Incoming},
     problem::{Code, Problem, Result},
     reply::{Answer, Reply},
@@ -102,14 +102,14 @@ impl Kind {
 
 impl File {
     /// Its bytes.
-    pub(crate) async fn read(&self, lobby: &Lobby) -> Result<Bytes> {
-        let read = lobby.app().ports.assets.read(self.name).await;
+    pub(crate) async fn read(&self, app: &App) -> Result<Bytes> {
+        let read = app.ports.assets.read(self.name).await;
         read.map_err(|failure| Problem::internal(format!("site/{}: {}", self.name, failure.0)))
     }
 
     /// A page with its places filled: `{{name}}` by the HTML of that name.
-    pub(crate) async fn filled(&self, lobby: &Lobby, places: &[(&str, String)]) -> Result<Page> {
-        let template = self.read(lobby).await?;
+    pub(crate) async fn filled(&self, app: &App, places: &[(&str, String)]) -> Result<Page> {
+        let template = self.read(app).await?;
         let mut page = String::from_utf8_lossy(&template).into_owned();
         for (name, html) in places {
             page = page.replace(&format!("{{{{{name}}}}}"), html);

@@ -76,7 +76,7 @@ impl Sql {
 
     /// Whether it deletes a tenant, or what was to be one, of which something may be left behind.
     pub(crate) fn removes(&self) -> bool {
-        ["removal::MARK", "import::DELETE"].contains(&self.name)
+        ["removal::MARK", "giving_up::MARK"].contains(&self.name)
     }
 }
 

@@ -116,6 +116,19 @@ pub fn transition(to: ProjectStatus, facts: &Facts) -> Result<&'static Transitio
     }
 }
 
+/// Whether something in a project of this status can be written: nothing once it is archived; and while it is completed, nothing
+/// that opens a task.
+///
+/// # Errors
+/// `project_archived`, `project_completed`.
+pub(crate) fn admits(status: ProjectStatus, opens: bool) -> Result<()> {
+    match status {
+        Archived => Err(Problem::new(Code::ProjectArchived)),
+        Completed if opens => Err(Problem::new(Code::ProjectCompleted)),
+        Draft | Submitted | Approved | Rejected | InProgress | Completed => Ok(()),
+    }
+}
+
 /// The problem of a role that is too low.
 pub(crate) fn insufficient_role(required: Role) -> Box<Problem> {
     Problem::with(

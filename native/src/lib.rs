@@ -4,6 +4,7 @@ pub mod admin;
 pub mod assets;
 pub mod background;
 pub mod client_address;
+mod compression;
 pub mod connections;
 pub mod database;
 pub mod hasher;

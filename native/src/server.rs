@@ -11,8 +11,8 @@ use axum::{
 };
 use bailiwick_core::{App, Config, Served, limits, problem::Code, throttle::ClientAddress};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, StatusCode, Version, header};
-use http_body_util::BodyExt;
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http_body_util::{BodyExt, LengthLimitError};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -25,7 +25,6 @@ use tokio::{
 use tower::{Service, ServiceExt};
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    compression::{CompressionLayer, CompressionLevel, predicate::SizeAbove},
     limit::RequestBodyLimitLayer,
     request_id::{MakeRequestUuid, SetRequestIdLayer},
     timeout::TimeoutLayer,
@@ -34,6 +33,7 @@ use tower_http::{
 use crate::{
     background::Bell,
     client_address::TrustedProxies,
+    compression,
     connections::{HEAD_BYTES, Requests, Room, Shares, begins, impatient},
     database::counted,
     telemetry::Telemetry,
@@ -41,8 +41,6 @@ use crate::{
 
 /// Of a body that is too large, this much is read to be polite; what announces more is refused unread.
 const READ_AT_MOST_BYTES: usize = 8 * limits::BODY_BYTES;
-/// Smaller bodies are not worth compressing: they fit into one packet.
-const COMPRESS_FROM_BYTES: u64 = 1024;
 
 /// The service with its layers; the first one listed is the outermost.
 pub fn router(app: &Arc<App>, config: &Config, bell: &Bell, telemetry: &Telemetry) -> Router {
@@ -53,21 +51,33 @@ pub fn router(app: &Arc<App>, config: &Config, bell: &Bell, telemetry: &Telemetr
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, config.request_timeout))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state((app.clone(), bell.clone(), telemetry.clone()), finish))
-        .layer(
-            CompressionLayer::new()
-                .quality(CompressionLevel::Fastest)
-                .compress_when(SizeAbove::new(COMPRESS_FROM_BYTES)),
-        )
-        .layer(middleware::map_response(weaken_tag))
+        .layer(compression::layer())
+        .layer(middleware::map_request(compression::accept_as_is))
+        .layer(middleware::map_response(compression::weaken_tag))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+/// Whether a request says once whom it is for, as it must since HTTP/1.1 (RFC 9112, section 3.2): one that says it twice may be
+/// taken for one to somebody else by what it passes through. HTTP/2 has it in a field of its own.
+fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
+    match headers.get_all(header::HOST).iter().count() {
+        0 => version != Version::HTTP_11,
+        1 => true,
+        _ => false,
+    }
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     match read(body).await {
         Ok(Some(body)) => app.handle(http::Request::from_parts(parts, body)).await.map(Body::from),
-        // With an error the client went away, or sends without end; nobody reads this.
-        Ok(None) | Err(_) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),
+        // With an error the client sends without end, or what came is not all of it, or in no form of HTTP.
+        Ok(None) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),
+        Err(error) => {
+            let endless = is_too_large(&error);
+            let code = if endless { Code::BodyTooLarge } else { Code::IncompleteBody };
+            app.refuse(&parts.headers, code).map(Body::from)
+        }
     }
 }
 
@@ -79,6 +89,18 @@ async fn count(request: Request, next: Next) -> Response {
     let (mut response, visited) = counted(next.run(request)).await;
     response.headers_mut().insert("x-visited", HeaderValue::from(visited));
     response
+}
+
+/// Whether a body could not be read because there is too much of it.
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Reads a body; `None` if it is too large. What is too much is read all the same, within bounds: a client that is
@@ -105,7 +127,11 @@ async fn finish(
 ) -> Response {
     let watch = telemetry.watch(request.method());
     let (uri, version, headers) = (request.uri().clone(), request.version(), request.headers().clone());
-    let mut response = next.run(request).await;
+    let mut response = if names_its_host(version, &headers) {
+        next.run(request).await
+    } else {
+        app.refuse(&headers, Code::InvalidHost).map(Body::from)
+    };
     bell.ring_if_needed(&app);
     if response.extensions().get::<Served>().is_none() {
         let code = match response.status() {
@@ -124,17 +150,6 @@ async fn finish(
     let status = response.status().as_u16();
     if let Some(served) = response.extensions().get::<Served>() {
         watch.end(served, status);
-    }
-    response
-}
-
-/// What was compressed is no longer the same byte for byte, which a strong tag says (RFC 9110, section 8.8.1).
-async fn weaken_tag(mut response: Response) -> Response {
-    if response.headers().contains_key(header::CONTENT_ENCODING)
-        && let Some(tag) = response.headers_mut().get_mut(header::ETAG)
-        && let Ok(weak) = HeaderValue::try_from([b"W/", tag.as_bytes()].concat())
-    {
-        *tag = weak;
     }
     response
 }

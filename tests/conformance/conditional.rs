@@ -3,7 +3,7 @@
 
 use bailiwick_core::routes::{Access, ROUTES, Route};
 use bailiwick_tests::{
-    actors::{Actor, Tenant},
+    actors::{Actor, Tenant, unique},
     client::{Answer, Ask},
     targets::Target,
 };
@@ -29,7 +29,6 @@ crate::cases!(own_cases, "conditional":
     tags_are_of_one_version,
     if_match_takes_lists_and_stars,
     malformed_tags_are_refused,
-    an_empty_condition_is_none,
     what_was_overtaken_is_not_changed,
     what_is_known_is_asked_for_anew_each_time,
     a_tag_survives_compression,
@@ -127,7 +126,8 @@ async fn tags_are_of_one_version(target: &'static Target) {
     let read = owner.get(&path).tenant(&tenant.id).send().await.expect(200);
     assert_eq!(etag(&one), etag(&read));
     // The tag of another project of the same version is not this one's.
-    let patch = |tag: &str| owner.patch(&path).tenant(&tenant.id).header("if-match", tag).json(&name).send();
+    let other = json!({ "name": "Another" });
+    let patch = |tag: &str| owner.patch(&path).tenant(&tenant.id).header("if-match", tag).json(&other).send();
     patch(&etag(&two)).await.problem(412, "precondition_failed");
     let changed = patch(&etag(&one)).await.expect(200);
     assert_eq!(changed.body["version"], 2);
@@ -147,8 +147,7 @@ async fn tags_are_of_one_version(target: &'static Target) {
 async fn if_match_takes_lists_and_stars(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let path = format!("/v1/projects/{}", tenant.project("draft", None).await);
-    let name = json!({ "name": "Another" });
-    let patch = || tenant.owner.patch(&path).tenant(&tenant.id).json(&name);
+    let patch = || tenant.owner.patch(&path).tenant(&tenant.id).json(&json!({ "name": unique("Another") }));
     let first = etag(&tenant.owner.get(&path).tenant(&tenant.id).send().await);
     let second = etag(&patch().header("if-match", "*").send().await.expect(200));
     let list = format!("\"x\", {first}, W/{second}");
@@ -164,21 +163,17 @@ async fn if_match_takes_lists_and_stars(target: &'static Target) {
 async fn malformed_tags_are_refused(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let path = format!("/v1/projects/{}", tenant.project("draft", None).await);
-    for malformed in ["1", "\"a", "'a'", "\"a\" \"b\"", ","] {
+    for malformed in ["", "1", "\"a", "'a'", "\"a\" \"b\"", ","] {
+        // The platform of the edge does not tell an empty one from none.
+        if malformed.is_empty() && target.name.starts_with("edge") {
+            continue;
+        }
         let patch = tenant.owner.patch(&path).tenant(&tenant.id).header("if-match", malformed);
         patch.json(&json!({ "name": "N" })).send().await.problem(400, "invalid_header");
         // Of what is only read, a condition that says nothing is none.
         let read = tenant.owner.get(&path).tenant(&tenant.id).header("if-none-match", malformed);
         read.send().await.expect(200);
     }
-}
-
-/// The platform of the edge does not tell an empty one from none, so nobody does.
-async fn an_empty_condition_is_none(target: &'static Target) {
-    let tenant = Tenant::create(target).await;
-    let path = format!("/v1/projects/{}", tenant.project("draft", None).await);
-    let patch = tenant.owner.patch(&path).tenant(&tenant.id).header("if-match", "");
-    patch.json(&json!({ "name": "N" })).send().await.expect(200);
 }
 
 /// Of many who have seen the same state one gets through.

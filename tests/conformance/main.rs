@@ -23,6 +23,7 @@ mod conditional;
 mod config;
 mod content;
 mod courier;
+mod edges;
 mod emails;
 mod freshness;
 mod hearsay;
@@ -179,6 +180,7 @@ fn main() -> ExitCode {
         outbox::cases(),
         courier::cases(),
         claims::cases(),
+        edges::cases(),
         emails::cases(),
         input::cases(),
         conditional::cases(),

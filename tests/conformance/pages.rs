@@ -123,7 +123,8 @@ async fn policies_for_browsers(target: &'static Target) {
         ("/problems", "*/*", data),
         ("/problems/conflict", BROWSER, PAGE),
         ("/problems/conflict", "*/*", data),
-        ("/problems/nothing", BROWSER, data),
+        ("/problems/nothing", BROWSER, PAGE),
+        ("/problems/nothing", "*/*", data),
         ("/docs/docs.js", "*/*", data),
         ("/docs/style.css", "*/*", data),
         ("/docs/workflow.svg", "image/*", drawing),
@@ -149,7 +150,7 @@ async fn what_is_not_there(target: &'static Target) {
         "/docs/..%2FCargo.toml",
         "/docs/%2e%2e%2fwrangler.toml",
     ] {
-        get(target, path, BROWSER).await.problem(404, "not_found");
+        get(target, path, "*/*").await.problem(404, "not_found");
     }
     for path in ["/?x=1", "/docs?x=1", "/docs/style.css?v=2", "/problems?limit=1", "/problems/conflict?x"] {
         get(target, path, BROWSER).await.problem(400, "invalid_parameter");

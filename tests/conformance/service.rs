@@ -193,6 +193,8 @@ async fn only_known_response_headers(target: &'static Target) {
         // With DEBUG_TIMING only.
         "server-timing",
         "strict-transport-security",
+        "accept-patch",
+        "accept-post",
         "vary",
         "www-authenticate",
         "x-content-type-options",

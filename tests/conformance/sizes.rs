@@ -136,15 +136,23 @@ async fn what_would_add_texts_is_refused_to_who_is_full(target: &'static Target)
     post(&tenant, &comments, &json!({ "body": "C" })).send().await.expect(201);
     limit(&tenant, used).await;
     post(&tenant, &comments, &json!({ "body": "C" })).send().await.problem(403, "limit_reached");
+    let entries = format!("DELETE FROM notifications WHERE tenant_id = '{}'", tenant.id);
+    target.backdoor.sql(&entries).await;
+    limit(&tenant, used / 2).await;
+    tenant.owner.delete(&format!("/v1/projects/{project}")).tenant(&tenant.id).send().await.expect(204);
+    // That it was measured a moment before keeps it from being measured now, but not from being looked at later, when nobody
+    // writes any more.
+    let pending = || async {
+        let verified =
+            tenant.owner.get("/v1/admin/activity/verify").tenant(&tenant.id).send().await.expect(200);
+        provided(verified.body["pending"].clone(), |pending| *pending == json!(0))
+    };
+    target.until("the entries to be sealed", pending).await;
     let sql = format!(
         "UPDATE sizes SET measured_at = '2026-01-01T00:00:00.000Z' WHERE tenant_id = '{}'",
         tenant.id
     );
     target.backdoor.sql(&sql).await;
-    let entries = format!("DELETE FROM notifications WHERE tenant_id = '{}'", tenant.id);
-    target.backdoor.sql(&entries).await;
-    limit(&tenant, used / 2).await;
-    tenant.owner.delete(&format!("/v1/projects/{project}")).tenant(&tenant.id).send().await.expect(204);
     let again = until_stored(&tenant, |again| again != used).await;
     limit(&tenant, again + 1).await;
     post(&tenant, "/v1/projects", &json!({ "name": "P" })).send().await.expect(201);

@@ -120,6 +120,7 @@ fn operations_are_named_once_and_their_problems_are_known() {
     let elsewhere = [
         Code::RouteNotFound,
         Code::MethodNotAllowed,
+        Code::InvalidHost,
         Code::EmailNotVerified,
         Code::IdentityNotLinked,
         Code::ProviderUnavailable,

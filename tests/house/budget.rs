@@ -281,10 +281,8 @@ impl Things {
             "transfer::finish" => Some(import_totals(self.id("tenant_id"))),
             "comments::create" | "comments::update" => Some(json!({ "body": format!("@{me}, look") })),
             "notifications::set_preferences" => Some(json!({ "muted": ["approved"] })),
-            "auth::logout"
-            | "notifications::mark_read"
-            | "notifications::mark_all_read"
-            | "admin::retry_delivery" => None,
+            "notifications::mark_all_read" => Some(json!({ "ids": [self.id("notification_id")] })),
+            "auth::logout" | "notifications::mark_read" | "admin::retry_delivery" => None,
             _ if route.method == "GET" || route.method == "DELETE" => None,
             other => panic!("what does {other} take? Say it here"),
         }

@@ -6,6 +6,7 @@
 mod audit;
 mod cli;
 mod drivers;
+mod http;
 mod idempotency;
 mod logs;
 mod metrics;

@@ -7,7 +7,8 @@ use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 pub(crate) use self::values::JwtKey;
 pub use self::values::{
-    BcryptCost, EmailProvider, Grace, JwtKeys, JwtSecret, LogFormat, Most, PageUrl, Registration, Secret,
+    BcryptCost, EmailProvider, ForwardedHeader, Grace, JwtKeys, JwtSecret, LogFormat, Most, PageUrl,
+    Registration, Secret,
 };
 use crate::{
     cors::Cors,
@@ -145,9 +146,12 @@ settings! {
     /// The time in which as many are taken as the three limits say: from `1s` to `36500d`. On the edge `wrangler.toml` has
     /// it, and this must be the same; Cloudflare knows `10s` and `1m`.
     Everywhere rate_limit_period: Duration = "RATE_LIMIT_PERIOD" or "1m";
-    /// Proxies in front of the server whose `X-Forwarded-For` is believed, as addresses or networks, separated by commas:
+    /// Proxies in front of the server whose `FORWARDED_HEADER` is believed, as addresses or networks, separated by commas:
     /// `10.0.0.0/8,::1`. Nobody's is believed otherwise.
     Native trusted_proxies: String = "TRUSTED_PROXIES";
+    /// The header in which they say for whom they ask: `x-forwarded-for` or `forwarded` (RFC 7239). The other one is not
+    /// looked at: a proxy that does not write it passes on what the client made up.
+    Native forwarded_header: ForwardedHeader = "FORWARDED_HEADER" or "x-forwarded-for";
     /// Origins whose pages may read answers in a browser, separated by commas: `https://app.example.com`; `*` is any.
     Everywhere cors_origins: Cors = "CORS_ORIGINS";
     /// How long an invitation can be accepted.

@@ -11,7 +11,7 @@ use std::{
 use uuid::Uuid;
 
 use crate::{
-    conditional::{self, IfMatch, Version},
+    conditional::{self, Condition, Version},
     dispatch::{App, Batch, hold::Hold},
     idempotency::IdempotencyKey,
     ports::{BoxFuture, DatabaseError, Email, HttpFailure, HttpRequest, HttpResponse, SendFailure},
@@ -29,7 +29,7 @@ pub(crate) struct Context {
     pub(crate) app: Arc<App>,
     pub(crate) meter: Arc<Meter>,
     /// Where what is written must be in a state that the client has seen.
-    pub(crate) if_match: Option<IfMatch>,
+    pub(crate) condition: Option<Condition>,
     /// Where what is done must not be done again.
     pub(crate) key: Option<IdempotencyKey>,
     /// Where it comes from, if the adapter knows.
@@ -39,7 +39,7 @@ pub(crate) struct Context {
 impl Context {
     /// Of what is no request.
     pub(super) fn of_nobody(app: &Arc<App>) -> Arc<Self> {
-        Arc::new(Self { app: app.clone(), meter: Arc::default(), if_match: None, key: None, client: None })
+        Arc::new(Self { app: app.clone(), meter: Arc::default(), condition: None, key: None, client: None })
     }
 
     /// An empty batch, about a tenant if one is given.
@@ -47,19 +47,18 @@ impl Context {
         Batch::new(&self.app, Some(&self.meter), tenant)
     }
 
-    /// What a statement is asked that lets a batch go on only if a resource is in a state that `If-Match` names, if the
-    /// client named any: its id, and the versions.
-    pub(super) fn admitted(&self, batch: &mut Batch<'_>, id: Uuid) -> Option<[Value; 4]> {
-        let [one, two, three] = self.if_match.as_ref()?.versions(id);
+    /// What a statement is asked that lets a batch go on only if a resource is in a state that the client wants, if it
+    /// said which: its id, and what [`Condition::asks`].
+    pub(super) fn admitted(&self, batch: &mut Batch<'_>, id: Uuid) -> Option<[Value; 5]> {
+        let [one, two, three, meant] = self.condition.as_ref()?.asks(id);
         batch.matched = true;
-        Some([id.into(), one.into(), two.into(), three.into()])
+        Some([id.into(), one.into(), two.into(), three.into(), meant.into()])
     }
 
-    /// Whether a state is one that `If-Match` names.
+    /// Whether a state is one that the client wants.
     pub(super) fn matched(&self, version: Option<Version>) -> Result<()> {
-        let Some(if_match) = &self.if_match else { return Ok(()) };
-        let matched = version.is_some_and(|version| if_match.admits(version));
-        matched.then_some(()).ok_or_else(conditional::failed)
+        let admitted = self.condition.as_ref().is_none_or(|condition| condition.admits(version));
+        admitted.then_some(()).ok_or_else(conditional::failed)
     }
 
     /// Says what is answered to a batch, for when it is to be kept.
@@ -71,10 +70,10 @@ impl Context {
     }
 
     /// Sees that a batch which writes does what the request's headers want, and says what is to be kept of it. What has
-    /// no state that `If-Match` could name is in no such state.
+    /// no state is in none that could be named.
     pub(super) fn settle(&self, batch: &mut Batch<'_>) -> Result<Option<(&IdempotencyKey, Answer)>> {
-        if self.if_match.is_some() && !batch.matched {
-            return Err(conditional::failed());
+        if !batch.matched {
+            self.matched(None)?;
         }
         let Some(key) = &self.key else { return Ok(None) };
         let answer = batch.answer.take();

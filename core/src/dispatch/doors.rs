@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::{
-    conditional::{self, Resource, Version},
+    conditional::{self, Condition, Resource, Version},
     dispatch::{
         App,
         batch::{Batch, Outcome, Slot},
@@ -91,8 +91,8 @@ impl TenantScope {
         Ok((standing, outcome))
     }
 
-    /// Adds to a batch that it fails unless what it changes is in a state that `If-Match` names. The statement returns
-    /// a row unless `?2` is there in another version than `?3`, `?4` and `?5`.
+    /// Adds to a batch that it fails unless what it changes is in a state that the client wants. The statement returns
+    /// a row unless `?2` is there in another state than `?3` to `?6` ask for ([`crate::conditional::Condition::asks`]).
     pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &TenantSql, id: Uuid) {
         if let Some(arguments) = self.context.admitted(batch, id) {
             let _: Slot<i64> = batch.require(sql, arguments, conditional::failed());
@@ -101,7 +101,7 @@ impl TenantScope {
 
     /// Whether the client names the state that it has seen.
     pub(crate) fn names_a_state(&self) -> bool {
-        self.context.if_match.is_some()
+        self.context.condition.as_ref().is_some_and(Condition::names_a_state)
     }
 
     /// What was read, and may be left as it is, if it is in a state that `If-Match` names.

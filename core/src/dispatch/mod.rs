@@ -20,7 +20,9 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts,
+};
 use uuid::Uuid;
 
 pub(crate) use self::{
@@ -43,15 +45,16 @@ use self::{
     memory::Memory,
     turns::Queues,
     waiting::Waiting,
-    way_out::{allow, options, unless_known},
+    way_out::{advised, allow, conditioned, normal, options},
 };
 use crate::{
-    conditional::IfMatch,
+    conditional::Condition,
     config::Config,
     endpoint::{Door, Incoming},
     idempotency::{self, IdempotencyKey},
     identity::Provider,
     limits,
+    negotiation::prefers_page,
     ports::Ports,
     problem::{Code, Problem, Result},
     reply::Answer,
@@ -165,6 +168,8 @@ impl App {
         let fault = fault.as_ref().map(HeaderValue::as_bytes);
         self.fail_if_asked(fault, "panic");
         let head = request.method() == Method::HEAD;
+        let reads = head || request.method() == Method::GET;
+        let page = reads && prefers_page(request.headers().get_all(header::ACCEPT));
         let asked = self.config.cors_origins.ask(request.method(), request.headers());
         let meter = Meter::begin(self, served.trace).with_hold(Hold::asked(&self.config, fault));
         let meter = Arc::new(meter);
@@ -178,6 +183,9 @@ impl App {
         }
         let timing = begun.and_then(|begun| served.timing(self.ports.clock.elapsed().saturating_sub(begun)));
         let mut response = self.seal(result, asked, served);
+        if page && response.status() == StatusCode::NOT_FOUND {
+            self.show(&mut response).await;
+        }
         response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
         if head {
             // The length is that of what GET would have answered (RFC 9110, section 8.6).
@@ -203,7 +211,7 @@ impl App {
     /// The path of the route that answers a path, with its placeholders: what a log may say of a request that was given
     /// up before it was answered here.
     pub fn route(&self, path: &str) -> Option<&'static str> {
-        self.router.at(path).ok()?.value.first().map(|route| route.path)
+        self.router.at(&normal(path)).ok()?.value.first().map(|route| route.path)
     }
 
     /// Now, as the clock port has it.
@@ -249,8 +257,11 @@ impl App {
         if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > limits::TARGET_BYTES) {
             return Err(Problem::new(Code::TargetTooLong));
         }
-        let Ok(found) = self.router.at(parts.uri.path()) else {
-            return Err(Problem::new(Code::RouteNotFound));
+        let path = normal(parts.uri.path());
+        let Ok(found) = self.router.at(&path) else {
+            // Of the server as a whole (RFC 9110, section 9.3.7).
+            let of_all = parts.method == Method::OPTIONS && path == "*";
+            return if of_all { Ok(options(&[])) } else { Err(Problem::new(Code::RouteNotFound)) };
         };
         served.route = found.value.first().map(|route| route.path);
         if parts.method == Method::OPTIONS {
@@ -291,7 +302,8 @@ impl App {
                 .iter()
                 .any(|coding| coding != "identity"),
             accept: parts.headers.get_all(header::ACCEPT).iter().cloned().collect(),
-            body,
+            // What comes with a request that reads has no meaning (RFC 9110, section 9.3.1), and not every platform hands it on.
+            body: if route.method == Method::GET { Bytes::new() } else { body },
             named,
             door: Door::Shut,
         };
@@ -305,7 +317,8 @@ impl App {
                     (Some(bearer), remembered.then_some(subject))
                 }
             };
-            match (self.enter(route, &context, &incoming, bearer).await, remembered) {
+            let answer = self.enter(route, &context, &incoming, bearer).await;
+            match (answer.map_err(|problem| advised(route, &incoming.named, problem)), remembered) {
                 // The identity may have gone to another account since. Nothing was read or written.
                 (Err(problem), Some(subject)) if problem.code == Code::InvalidToken => {
                     self.identities.forget(&subject.subject);
@@ -313,7 +326,7 @@ impl App {
                 (answer, _) => {
                     let read = route.method == Method::GET;
                     let response = answer?.linked(&parts.uri).into_response(read);
-                    return Ok(if read { unless_known(response, &parts.headers) } else { response });
+                    return Ok(if read { conditioned(response, &parts.headers)? } else { response });
                 }
             }
         }
@@ -327,7 +340,7 @@ impl App {
         body: &[u8],
         meter: &Arc<Meter>,
     ) -> Result<Context> {
-        let if_match = if route.is_conditional() { IfMatch::read(&parts.headers)? } else { None };
+        let condition = if route.is_conditional() { Condition::read(&parts.headers)? } else { None };
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
         let key = if route.keeps_answers() {
             IdempotencyKey::read(
@@ -338,7 +351,7 @@ impl App {
             None
         };
         let client = parts.extensions.get().copied();
-        Ok(Context { app: self.clone(), meter: meter.clone(), if_match, key, client })
+        Ok(Context { app: self.clone(), meter: meter.clone(), condition, key, client })
     }
 
     /// Opens the door that the route's access rule says, and has the handler answer.

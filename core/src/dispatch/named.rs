@@ -17,7 +17,7 @@ pub(crate) struct NamedTenant {
     pub(crate) id: Option<TenantId>,
     pub(crate) slug: Option<NamedSlug>,
     /// Whether there is no header, and `default` is meant by that.
-    silent: bool,
+    pub(super) silent: bool,
 }
 
 /// A slug, and what it means if it turns out to be another tenant's.

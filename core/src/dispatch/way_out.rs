@@ -1,16 +1,19 @@
 //! The way out: what all answers say, beside what their routes do.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::{
-    conditional,
+    conditional::{self, Reading},
     cors::Asked,
-    dispatch::{App, REQUEST_ID},
-    problem::{Code, Result},
+    dispatch::{App, NamedTenant, REQUEST_ID},
+    handlers::pages,
+    problem::{Code, Problem, Result},
+    reply::Reply,
     routes::Route,
+    site::Page,
     trace::Trace,
     values::TenantId,
 };
@@ -64,6 +67,23 @@ impl Served {
 }
 
 impl App {
+    /// Shows a problem to somebody who looks at it in a browser.
+    pub(super) async fn show(&self, response: &mut Response<Bytes>) {
+        let problem = response.extensions().get::<Served>().and_then(|served| served.problem);
+        let Some(code) = problem else { return };
+        let shown = pages::shown(self, code).await;
+        if let Ok(page) = shown.and_then(Page::reply) {
+            let page = page.into_response(false);
+            let [kind, policy] = [header::CONTENT_TYPE, header::CONTENT_SECURITY_POLICY];
+            for name in [kind, policy] {
+                if let Some(value) = page.headers().get(&name) {
+                    response.headers_mut().insert(name, value.clone());
+                }
+            }
+            *response.body_mut() = page.into_body();
+        }
+    }
+
     /// Makes a response of what came of a request.
     pub(super) fn seal(
         &self,
@@ -90,14 +110,88 @@ impl App {
     }
 }
 
-/// What was read, or 304 if the client has it already. It may be kept, but is to be asked for again each time: what is
+/// A path in which nothing is encoded that need not be, as clients may write it either way (RFC 3986, section 6.2.2.2).
+pub(super) fn normal(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return path.into();
+    }
+    let mut parts = path.split('%');
+    let mut normal = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match code.map(char::from) {
+            Some(found) if found.is_ascii_alphanumeric() || "-._~".contains(found) => {
+                normal.push(found);
+                normal.push_str(&part[2..]);
+            }
+            _ => {
+                normal.push('%');
+                normal.push_str(part);
+            }
+        }
+    }
+    normal.into()
+}
+
+/// Members that some have looked for where they are not, and where what they stand for is done.
+const ELSEWHERE: [(&str, &str, &str); 4] = [
+    (
+        "projects::create",
+        "/status",
+        "A project begins as a draft; `POST /v1/projects/{project_id}/transitions` moves it.",
+    ),
+    (
+        "projects::update",
+        "/status",
+        "`POST /v1/projects/{project_id}/transitions` moves a project to another status.",
+    ),
+    ("tenants::update", "/config", "`PATCH /v1/tenant/config` changes the configuration."),
+    ("me::update", "/password", "`POST /v1/me/password` changes the password."),
+];
+
+/// A problem of a request for a route, with what is likely to be behind it.
+pub(super) fn advised(route: &Route, named: &NamedTenant, mut problem: Box<Problem>) -> Box<Problem> {
+    match problem.code {
+        // RFC 5789, section 2.2; RFC 9110, section 15.5.16.
+        Code::UnsupportedMediaType if route.method == Method::PATCH => problem.header(
+            HeaderName::from_static("accept-patch"),
+            "application/merge-patch+json, application/json".to_owned(),
+        ),
+        Code::UnsupportedMediaType if route.method == Method::POST => {
+            problem.header(HeaderName::from_static("accept-post"), "application/json".to_owned())
+        }
+        Code::NotAMember | Code::TenantNotFound if named.silent => {
+            let meaning = problem.code.meaning().trim();
+            problem.detailed(format!(
+                "No tenant was named, so `default` was meant: name yours in `X-Tenant-Slug`. {meaning}"
+            ))
+        }
+        Code::ValidationFailed => {
+            for (_, pointer, detail) in ELSEWHERE.iter().filter(|(name, ..)| *name == route.name) {
+                problem.explain(pointer, detail);
+            }
+            problem
+        }
+        _ => problem,
+    }
+}
+
+/// What was read, if it is in the state that the client wants, or 304 if the client has it already. It may be kept, but is to be asked for again each time: what is
 /// kept is only right for who asked, and for the tenant that they named.
-pub(super) fn unless_known(mut response: Response<Bytes>, headers: &HeaderMap) -> Response<Bytes> {
-    let Some(etag) = response.headers().get(header::ETAG) else { return response };
-    if conditional::is_known(headers, etag) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        *response.body_mut() = Bytes::new();
-        response.headers_mut().remove(header::CONTENT_TYPE);
+pub(super) fn conditioned(mut response: Response<Bytes>, headers: &HeaderMap) -> Result<Response<Bytes>> {
+    let Some(etag) = response.headers().get(header::ETAG) else { return Ok(response) };
+    match conditional::judge(headers, etag)? {
+        Reading::Due => {}
+        Reading::Failed => return Err(conditional::failed()),
+        Reading::Known { weak } => {
+            // The tag is that of what is kept (RFC 9110, section 15.4.5).
+            if weak && let Ok(etag) = HeaderValue::try_from([b"W/", etag.as_bytes()].concat()) {
+                response.headers_mut().insert(header::ETAG, etag);
+            }
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Bytes::new();
+            response.headers_mut().remove(header::CONTENT_TYPE);
+        }
     }
     let headers = response.headers_mut();
     // What says itself how long it may be kept is the same for everybody.
@@ -105,7 +199,9 @@ pub(super) fn unless_known(mut response: Response<Bytes>, headers: &HeaderMap) -
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         headers.append(header::VARY, HeaderValue::from_static("authorization, x-tenant-id, x-tenant-slug"));
     }
-    response
+    // Whoever passes it on may compress it.
+    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    Ok(response)
 }
 
 pub(super) fn allow(routes: &[&Route]) -> String {

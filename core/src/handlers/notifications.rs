@@ -8,7 +8,7 @@ use crate::{
     problem::Result,
     reply::{Json, List, NoContent, Versioned},
     repository::notifications::{
-        Notification, NotificationQuery, Notifications, Preferences, PreferencesPatch, UnreadCount,
+        MarkRead, Notification, NotificationQuery, Notifications, Preferences, PreferencesPatch, UnreadCount,
     },
     values::NotificationId,
 };
@@ -28,8 +28,9 @@ pub(crate) async fn mark_read(scope: TenantScope, id: NotificationId) -> Result<
     scope.notifications().mark_read(id).await.map(Json)
 }
 
-pub(crate) async fn mark_all_read(scope: TenantScope) -> Result<NoContent> {
-    scope.notifications().mark_all_read().await.map(|()| NoContent)
+pub(crate) async fn mark_all_read(scope: TenantScope, which: Option<Body<MarkRead>>) -> Result<NoContent> {
+    let which = which.and_then(|Body(which)| which.ids.0);
+    scope.notifications().mark_all_read(which).await.map(|()| NoContent)
 }
 
 pub(crate) async fn preferences(scope: TenantScope) -> Result<Versioned<Part<Preferences>>> {

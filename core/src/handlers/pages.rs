@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::{
-    dispatch::Lobby,
+    dispatch::{App, Lobby},
     negotiation::{Negotiated, PrefersPage},
     problem::{Code, Explanation, Result},
     site::{self, File, Loaded, Page, html},
@@ -50,7 +50,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(crate) async fn home(lobby: Lobby, PrefersPage(page): PrefersPage) -> Result<Negotiated<Home>> {
     if page {
-        let filled = site::HOME.filled(&lobby, &[("version", VERSION.to_owned())]).await?;
+        let filled = site::HOME.filled(lobby.app(), &[("version", VERSION.to_owned())]).await?;
         return Ok(Negotiated::Page(filled));
     }
     let links = Links {
@@ -64,11 +64,11 @@ pub(crate) async fn home(lobby: Lobby, PrefersPage(page): PrefersPage) -> Result
 }
 
 pub(crate) async fn docs(lobby: Lobby) -> Result<Page> {
-    site::DOCS.read(&lobby).await.map(Page)
+    site::DOCS.read(lobby.app()).await.map(Page)
 }
 
 pub(crate) async fn file(lobby: Lobby, file: &'static File) -> Result<Loaded> {
-    file.read(&lobby).await.map(|bytes| Loaded(file, bytes))
+    file.read(lobby.app()).await.map(|bytes| Loaded(file, bytes))
 }
 
 pub(crate) async fn problems(lobby: Lobby, PrefersPage(page): PrefersPage) -> Result<Negotiated<Problems>> {
@@ -85,7 +85,7 @@ pub(crate) async fn problems(lobby: Lobby, PrefersPage(page): PrefersPage) -> Re
         )
     };
     let items = data.iter().map(item).collect();
-    site::PROBLEMS.filled(&lobby, &[("problems", items)]).await.map(Negotiated::Page)
+    site::PROBLEMS.filled(lobby.app(), &[("problems", items)]).await.map(Negotiated::Page)
 }
 
 pub(crate) async fn problem(
@@ -93,10 +93,15 @@ pub(crate) async fn problem(
     code: Code,
     PrefersPage(page): PrefersPage,
 ) -> Result<Negotiated<Explanation>> {
-    let found = code.explained();
-    if !page {
-        return Ok(Negotiated::Json(found));
+    if page {
+        return shown(lobby.app(), code).await.map(Negotiated::Page);
     }
+    Ok(Negotiated::Json(code.explained()))
+}
+
+/// A problem as people read it.
+pub(crate) async fn shown(app: &App, code: Code) -> Result<Page> {
+    let found = code.explained();
     let places = [
         ("code", found.code.to_owned()),
         ("status", found.status.to_string()),
@@ -104,5 +109,5 @@ pub(crate) async fn problem(
         ("meaning", html(&found.meaning)),
         ("advice", html(found.advice)),
     ];
-    site::PROBLEM.filled(&lobby, &places).await.map(Negotiated::Page)
+    site::PROBLEM.filled(app, &places).await
 }

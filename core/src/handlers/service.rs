@@ -62,5 +62,5 @@ pub(crate) async fn workflow() -> Result<Json<Workflow>> {
 }
 
 pub(crate) async fn openapi(lobby: Lobby) -> Result<Description> {
-    site::DESCRIPTION.read(&lobby).await.map(Description)
+    site::DESCRIPTION.read(lobby.app()).await.map(Description)
 }

@@ -22,18 +22,19 @@ pub(crate) struct Operation<'a> {
 }
 
 impl Operation<'_> {
-    pub(crate) fn body<T: Input>(&mut self) {
+    pub(crate) fn body<T: Input>(&mut self, required: bool) {
         let schema = T::schema(&mut self.generators.inputs);
         let name = reference_name(schema.as_value()).unwrap_or_default();
         let definition = self.generators.inputs.definitions().get(name);
         let description = definition.and_then(|schema| schema.get("description")).cloned();
         self.body = Some(json!({
             "description": description,
-            "required": true,
+            "required": required,
             "content": { "application/json": { "schema": schema } },
         }));
         self.problems.extend([
             Code::MalformedJson,
+            Code::IncompleteBody,
             Code::BodyTooLarge,
             Code::UnsupportedMediaType,
             Code::ValidationFailed,
@@ -146,6 +147,9 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
     problems.extend(of_access(route.access));
     if names_a_tenant(route.access) {
         parameters.extend(components::tenant_headers());
+    }
+    if body.is_none() {
+        problems.push(Code::UnexpectedBody);
     }
     let kept = route.keeps_answers();
     if kept {

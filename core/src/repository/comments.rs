@@ -23,6 +23,7 @@ use crate::{
     sql::{record, statements},
     time::Timestamp,
     values::{CommentBody, CommentId, ProjectStatus, Role, TaskId, TaskTitle, UserId},
+    workflow,
 };
 
 const COLUMNS: &str = "id, task_id, author_id, body, edited_at, created_at, updated_at, version";
@@ -51,7 +52,7 @@ statements! { "comments";
 
     /// A row unless it is there in another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM comments WHERE tenant_id = ?1 AND id = ?2 AND version NOT IN (?3, ?4, ?5))";
+         (SELECT 1 FROM comments WHERE tenant_id = ?1 AND id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
     tenant DELETE = "DELETE FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 \
          AND EXISTS (SELECT 1", TASK, OPEN, ")";
@@ -154,10 +155,7 @@ fn not_found() -> Box<Problem> {
 impl Subject {
     /// What is said may be changed no more once the project is archived.
     pub(super) fn writable(&self) -> Result<()> {
-        match self.project_status {
-            ProjectStatus::Archived => Err(Problem::new(Code::ProjectArchived)),
-            _ => Ok(()),
-        }
+        workflow::admits(self.project_status, false)
     }
 }
 
@@ -177,6 +175,9 @@ impl Repository<'_> {
             return Err(Problem::new(Code::NotTheAuthor));
         }
         subject.writable()?;
+        if body == before.body {
+            return Ok(before);
+        }
         // The audience has a place for each mention, in order.
         let known = mentions(before.body.as_str());
         let told = audience.take_where(&mut outcome, |place| !known.contains(&mentioned[place]))?;

@@ -91,6 +91,12 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
     if approved && standing.role < Role::Manager {
         return Err(insufficient_role(Role::Manager));
     }
+    let same = name.as_ref().is_none_or(|name| *name == found.name)
+        && description.as_ref().is_none_or(|description| *description == found.description)
+        && visibility.is_none_or(|visibility| visibility == found.visibility);
+    if same {
+        return Ok(found);
+    }
 
     let words = |text: Option<&str>| text.map_or(Value::Text(None), index);
     let name_words = words(name.as_ref().map(ProjectName::as_str));

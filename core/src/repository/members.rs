@@ -52,7 +52,7 @@ statements! { "members";
 
     /// A row unless it is there in another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND version NOT IN (?3, ?4, ?5))";
+         (SELECT 1 FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
     tenant DELETE = "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 

@@ -37,6 +37,11 @@ const ACTIVE: &str = " AND m.status = 'active'";
 items!(USERS, OWN_USERS: "?3", user_id uuid);
 const THEY: &str = " AND m.user_id";
 
+items!(IDS, OWN_IDS: "?4", id uuid);
+/// In a form that no index has: Postgres would rather look through all that was not read than find a few by their ids.
+const MARK: &str = "UPDATE notifications SET read_at = ?3 WHERE tenant_id = ?1 AND COALESCE(recipient_id, recipient_id) = ?2 \
+     AND CASE WHEN read_at IS NULL THEN 1 ELSE 0 END = 1 AND id";
+
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, recipient_id uuid, kind text, title text, body text, subject_type text,
     subject_id uuid);
 
@@ -97,10 +102,14 @@ statements! { "notifications";
     tenant MARK_ALL_READ = "UPDATE notifications SET read_at = ?3 \
          WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL";
 
+    tenant MARK_SOME_READ = MARK, " IN (SELECT i.id FROM ", IDS, ")"
+        => MARK, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_IDS, crate::sql::AMONG_POSTGRES[1];
+
     tenant MUTED = "SELECT muted, version FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 
+    /// Unless they are these already: what changes nothing writes nothing.
     tenant SET_MUTED = "UPDATE memberships SET muted = ?3, updated_at = ?4, version = version + 1 \
-         WHERE tenant_id = ?1 AND user_id = ?2 RETURNING version";
+         WHERE tenant_id = ?1 AND user_id = ?2 AND muted <> ?3 RETURNING version";
 }
 
 record! {
@@ -138,6 +147,12 @@ input! {
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
+    }
+
+    /// Which notifications to mark as read.
+    pub struct MarkRead {
+        /// These. Left away, all that there are; ids of what is nobody's, or somebody else's, are passed over.
+        pub ids: Patch<Vec<NotificationId>>,
     }
 
     /// What can be changed of one's preferences; what is absent stays as it is.
@@ -317,7 +332,7 @@ pub trait Notifications {
     fn mark_read(&self, id: NotificationId) -> impl Future<Output = Result<Notification>> + Send;
 
     /// Marks all as read.
-    fn mark_all_read(&self) -> impl Future<Output = Result<()>> + Send;
+    fn mark_all_read(&self, which: Option<Vec<NotificationId>>) -> impl Future<Output = Result<()>> + Send;
 
     /// What the member does not want to be told.
     fn preferences(&self) -> impl Future<Output = Result<Part<Preferences>>> + Send;
@@ -374,10 +389,17 @@ impl Notifications for Repository<'_> {
         self.scope.commit(batch, None).await?.one(read)
     }
 
-    async fn mark_all_read(&self) -> Result<()> {
+    async fn mark_all_read(&self, which: Option<Vec<NotificationId>>) -> Result<()> {
         let mut batch = self.scope.batch();
-        let arguments = [self.scope.user().into(), self.scope.app().now().into()];
-        let _: Slot<()> = batch.add(&MARK_ALL_READ, arguments);
+        let (user, now) = (self.scope.user().into(), self.scope.app().now().into());
+        let _: Slot<()> = match which {
+            None => batch.add(&MARK_ALL_READ, [user, now]),
+            Some(ids) => {
+                let ids: Json =
+                    ids.into_iter().map(|id| json::object(vec![("id", id.to_string().into())])).collect();
+                batch.add(&MARK_SOME_READ, [user, now, ids.into()])
+            }
+        };
         self.scope.commit(batch, None).await.map(drop)
     }
 
@@ -399,9 +421,16 @@ impl Notifications for Repository<'_> {
         let version = batch.require::<i64, _>(
             &SET_MUTED,
             [self.scope.user().into(), Json::from(muted.clone()).into(), self.scope.app().now().into()],
-            Problem::new(Code::NotAMember),
+            Problem::new(Code::Conflict),
         );
-        let version = self.scope.commit(batch, None).await?.one(version)?;
-        Ok(self.of_member(muted, version))
+        match self.scope.commit(batch, None).await {
+            Ok(mut outcome) => Ok(self.of_member(muted, outcome.one(version)?)),
+            // They are these, or were a moment before.
+            Err(problem) if problem.code == Code::Conflict => {
+                let kept = self.scope.matched(self.preferences().await?)?;
+                if kept.value.muted == muted { Ok(kept) } else { Err(problem) }
+            }
+            Err(problem) => Err(problem),
+        }
     }
 }

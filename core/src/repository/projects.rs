@@ -66,7 +66,7 @@ statements! { "projects";
 
     /// A row unless it is there in another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM projects WHERE tenant_id = ?1 AND id = ?2 AND version NOT IN (?3, ?4, ?5))";
+         (SELECT 1 FROM projects WHERE tenant_id = ?1 AND id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
     tenant DELETE = "DELETE FROM projects WHERE tenant_id = ?1 AND id = ?2";
 
@@ -294,10 +294,11 @@ impl Repository<'_> {
         Ok((project, facts))
     }
 
-    /// What a write that needs a project which is not archived has missed: that, or the project itself.
-    pub(super) async fn archived_or_missing(self, id: ProjectId) -> Result<Box<Problem>> {
-        Projects::get(&self, id).await?;
-        Ok(Problem::new(Code::ProjectArchived))
+    /// What a write into a project has missed: the project itself, a status that admits it, or that both were there a moment
+    /// before.
+    pub(super) async fn closed_or_missing(self, id: ProjectId, opens: bool) -> Result<Box<Problem>> {
+        let project = Projects::get(&self, id).await?;
+        Ok(workflow::admits(project.status, opens).err().unwrap_or_else(|| Problem::new(Code::Conflict)))
     }
 }
 

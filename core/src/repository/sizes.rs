@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     dispatch::{Batch, Courier, Slot, Step, Turned},
+    limits,
     problem::{Code, Problem, Result},
     sql::{TenantSql, record, statements},
     time::Timestamp,
@@ -24,8 +25,13 @@ const ROW: i64 = 200;
 /// After so many entries of the activity, or a twentieth as many as there were rows, a tenant is measured again.
 const CHANGES: i64 = 200;
 const SHARE: i64 = 20;
-/// One that stores too much is, as soon as anything has changed, but not more often than this.
+/// What a request may bring: bytes.
+#[expect(clippy::cast_possible_wrap, reason = "it is small")]
+const BODY: i64 = limits::BODY_BYTES as i64;
+/// One that stores too much, or may by now, is as soon as anything has changed, but not more often than this.
 const AGAIN: Duration = Duration::from_mins(1);
+/// One that stores too much is looked at after this in any case: what was done with is dropped without a change of theirs.
+const AT_LAST: Duration = Duration::from_hours(1);
 
 /// Bytes of a piece of a table: of its rows behind one.
 macro_rules! part {
@@ -110,7 +116,8 @@ impl Known {
             part_bytes: 0,
             part_rows: 0,
             part_seq: 0,
-            most: 0,
+            // It is read with what is known.
+            most: i64::MAX,
         }
     }
 
@@ -131,9 +138,16 @@ impl Known {
             }
             (self.part, self.behind) = (self.part.map(|part| part + 1), Uuid::nil());
         }
-        self.part = None;
         (self.bytes, self.row_count, self.seq) = (self.part_bytes, self.part_rows, self.part_seq);
         self.measured_at = now;
+        (self.part_bytes, self.part_rows) = (0, 0);
+        // Of one that is full the next measurement is begun at once, and waits: so it is found however long nobody writes.
+        self.part = (self.bytes >= self.most).then_some(0);
+    }
+
+    /// Whether the next measurement waits until there is reason for it.
+    fn waits(&self) -> bool {
+        self.part == Some(0) && self.behind.is_nil() && self.part_rows == 0
     }
 }
 
@@ -143,13 +157,34 @@ pub(super) fn ask(batch: &mut Batch<'_>) -> Slot<Known> {
     batch.add(&KNOWN, [most.into()])
 }
 
-/// Whether a tenant is to be measured, whose activity has come to this number.
-pub(super) fn is_due(known: Option<&Known>, seq: i64, now: Timestamp) -> bool {
-    let Some(known) = known else { return seq >= CHANGES };
+/// When a tenant is to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// When more has changed.
+    Not,
+    /// When it was not measured lately, whether anything changes until then or not.
+    Later,
+    Now,
+}
+
+/// When that is for a tenant whose activity has come to this number.
+fn due(known: Option<&Known>, seq: i64, now: Timestamp) -> Due {
+    let Some(known) = known else { return if seq >= CHANGES { Due::Now } else { Due::Not } };
     let changes = seq - known.seq;
-    known.part.is_some()
-        || changes >= CHANGES.max(known.row_count / SHARE)
-        || (changes > 0 && known.bytes >= known.most && known.measured_at.plus(AGAIN) <= now)
+    let lately = |time| known.measured_at.plus(time) > now;
+    // As much as requests can have brought, as if each had brought all that one may.
+    let may_be_full = changes > 0 && known.bytes + changes * BODY >= known.most;
+    let under_way = known.part.is_some() && !(known.waits() && lately(AT_LAST));
+    if under_way || changes >= CHANGES.max(known.row_count / SHARE) || (may_be_full && !lately(AGAIN)) {
+        return Due::Now;
+    }
+    // If it waits already it is found without having a turn.
+    if may_be_full && known.part.is_none() { Due::Later } else { Due::Not }
+}
+
+/// Whether a tenant whose activity has come to this number is to have a turn.
+pub(super) fn is_due(known: Option<&Known>, seq: i64, now: Timestamp) -> bool {
+    due(known, seq, now) != Due::Not
 }
 
 /// Measures those whose turn it is, in so many steps at the most; with a look into the database, which knows whom others began
@@ -167,13 +202,24 @@ async fn step(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
     let mut outcome = courier.run(batch).await?;
     let (known, head) = (outcome.optional(known)?, outcome.optional(head)?);
     let seq = head.map_or(0, |head| head.seq);
-    if !is_due(known.as_ref(), seq, now) {
+    let due = due(known.as_ref(), seq, now);
+    if due == Due::Not {
         return Ok(Step::Last(0));
     }
     let mut known = known.unwrap_or_else(|| Known::nothing(now));
-    if known.part.is_none() {
+    if known.part.is_none() || known.waits() {
         known.begin(seq);
     }
+    if due == Due::Now {
+        let counted = count(courier, tenant, &known).await?;
+        known.go_on(counted, now);
+    }
+    let full = known.waits();
+    put(courier, tenant, known, full).await
+}
+
+/// Counts a piece of the table that is being counted, and of those behind it.
+async fn count(courier: &Courier<'_>, tenant: TenantId, known: &Known) -> Result<Vec<Counted>> {
     let mut batch = courier.batch(Some(tenant));
     let first = known.part.and_then(|part| usize::try_from(part).ok()).unwrap_or_default();
     let mut behind = known.behind;
@@ -183,9 +229,11 @@ async fn step(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
         .map(|part| batch.add(part, [std::mem::take(&mut behind).into(), PIECE.into()]))
         .collect();
     let mut outcome = courier.run(batch).await?;
-    let counted = counted.into_iter().map(|slot| outcome.one(slot)).collect::<Result<Vec<_>>>()?;
-    known.go_on(counted, now);
+    counted.into_iter().map(|slot| outcome.one(slot)).collect()
+}
 
+/// Puts down how far a measurement is.
+async fn put(courier: &Courier<'_>, tenant: TenantId, known: Known, waits: bool) -> Result<Step> {
     let Known {
         step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq, ..
     } = known;
@@ -204,7 +252,7 @@ async fn step(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
     ];
     let _: Slot<()> = batch.require(&PUT, arguments, Problem::new(Code::Conflict));
     match courier.run(batch).await {
-        Ok(_) if part.is_some() => Ok(Step::Some(1)),
+        Ok(_) if part.is_some() && !waits => Ok(Step::Some(1)),
         Ok(_) => Ok(Step::Last(1)),
         Err(problem) if problem.code == Code::Conflict => Ok(Step::Busy),
         Err(problem) => Err(problem),
@@ -229,21 +277,39 @@ mod tests {
         known.begin(7);
         known.go_on(vec![counted(3, 30), counted(PIECE, 40), counted(1, 1_000_000)], at(1));
         assert_eq!((known.part, known.behind, known.seq, known.bytes), (Some(1), Uuid::max(), 0, 0));
-        known.go_on(vec![counted(5, 50), counted(0, 0), counted(1, 2), counted(0, 0), counted(1, 1)], at(2));
+        let before = known.clone();
+        let rest = || vec![counted(5, 50), counted(0, 0), counted(1, 2), counted(0, 0), counted(1, 1)];
+        known.go_on(rest(), at(2));
         assert_eq!((known.part, known.seq, known.row_count), (None, 7, PIECE + 10));
+        assert!(!known.waits());
+        // Of one that is full the next one waits until there is reason for it.
+        let mut full = Known { most: 100, ..before };
+        full.go_on(rest(), at(2));
+        assert!(full.waits() && full.bytes == known.bytes);
+        let due = |seq, minute| due(Some(&full), seq, at(minute));
+        assert_eq!([due(7, 61), due(7, 62)], [Due::Not, Due::Now]);
+        assert_eq!([due(8, 2), due(8, 3)], [Due::Not, Due::Now]);
+        // Of one that has more room since, enough changes are enough.
+        let roomy = Known { most: i64::MAX, ..full.clone() };
+        assert_eq!(super::due(Some(&roomy), 7 + CHANGES, at(2)), Due::Now);
+        assert_eq!(super::due(Some(&roomy), 6 + CHANGES, at(3)), Due::Not);
         assert_eq!((known.bytes, known.measured_at), (123 + ROW * (PIECE + 10), at(2)));
     }
 
     #[test]
     fn enough_has_changed_after_so_many_entries_or_a_share_of_the_rows_or_if_there_is_too_much() {
-        let known =
-            |row_count, bytes| Known { row_count, bytes, seq: 1_000, most: 50, ..Known::nothing(at(0)) };
-        let due = |known: &Known, seq| is_due(Some(known), seq, at(1));
+        let most = 1_000_000_000;
+        let known = |row_count, bytes| Known { row_count, bytes, seq: 1_000, most, ..Known::nothing(at(0)) };
+        let when = |known: &Known, seq| super::due(Some(known), seq, at(1));
+        let due = |known: &Known, seq| when(known, seq) == Due::Now;
         assert!(!is_due(None, CHANGES - 1, at(1)) && is_due(None, CHANGES, at(1)));
         assert!(!due(&known(1, 49), 999 + CHANGES) && due(&known(1, 49), 1_000 + CHANGES));
         assert!(!due(&known(10_000, 49), 1_499) && due(&known(10_000, 49), 1_500));
-        assert!(!due(&known(10_000, 50), 1_000) && due(&known(10_000, 50), 1_001));
-        let lately = Known { measured_at: Timestamp::from_unix_millis(1), ..known(10_000, 50) };
-        assert!(!due(&lately, 1_001) && due(&Known { part: Some(2), ..lately }, 1_000));
+        assert!(!due(&known(10_000, most), 1_000) && due(&known(10_000, most), 1_001));
+        // It may have come to have too much.
+        assert!(!due(&known(10_000, most - 2 * BODY), 1_001) && due(&known(10_000, most - 2 * BODY), 1_002));
+        let lately = Known { measured_at: Timestamp::from_unix_millis(1), ..known(10_000, most) };
+        assert_eq!([when(&lately, 1_000), when(&lately, 1_001)], [Due::Not, Due::Later]);
+        assert!(due(&Known { part: Some(2), ..lately }, 1_000));
     }
 }

@@ -57,12 +57,13 @@ statements! { "tenants";
 
     tenant CURRENT = "SELECT ", COLUMNS, " FROM tenants WHERE id = ?1";
 
-    tenant UPDATE = "UPDATE tenants SET name = COALESCE(?2, name), updated_at = ?3, version = version + 1 \
-         WHERE id = ?1 RETURNING ", COLUMNS;
+    /// Unless that is the name already: what changes nothing writes nothing.
+    tenant UPDATE = "UPDATE tenants SET name = ?2, updated_at = ?3, version = version + 1 \
+         WHERE id = ?1 AND name <> ?2 RETURNING ", COLUMNS;
 
     /// A row unless it has another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM tenants WHERE id = ?1 AND id = ?2 AND version NOT IN (?3, ?4, ?5))";
+         (SELECT 1 FROM tenants WHERE id = ?1 AND id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
     /// A row if this is the tenant's slug.
     tenant CONFIRM = "SELECT id FROM tenants WHERE id = ?1 AND slug = ?2";
@@ -294,13 +295,20 @@ impl Settings for Repository<'_> {
         );
         let tenant = batch.require::<Bare, _>(
             &UPDATE,
-            [name.into(), app.now().into()],
-            Problem::new(Code::NotAMember),
+            [name.clone().into(), app.now().into()],
+            Problem::new(Code::Conflict),
         );
         self.record(&mut batch, event)?;
-        let mut outcome = self.scope.commit(batch, None).await?;
-        // Only an owner comes this far.
-        Ok(outcome.one(tenant)?.seen_as(Role::Owner))
+        match self.scope.commit(batch, None).await {
+            // Only an owner comes this far.
+            Ok(mut outcome) => Ok(outcome.one(tenant)?.seen_as(Role::Owner)),
+            // It has this name, or had it a moment before.
+            Err(problem) if problem.code == Code::Conflict => {
+                let tenant = self.scope.matched(self.get().await?)?;
+                if tenant.name == name { Ok(tenant) } else { Err(problem) }
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     async fn delete(&self, Confirmation { confirm }: Confirmation) -> Result<()> {

@@ -39,7 +39,7 @@ statements! { "users";
 
     /// A row unless it is there in another version.
     global UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM users WHERE id = ?1 AND version NOT IN (?2, ?3, ?4))";
+         (SELECT 1 FROM users WHERE id = ?1 AND CASE WHEN version IN (?2, ?3, ?4) THEN 1 ELSE 0 END <> ?5)";
 
     /// Unless that is the name already: what changes nothing writes nothing.
     global RENAME = "UPDATE users SET name = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1 AND name <> ?2";

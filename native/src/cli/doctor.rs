@@ -125,7 +125,7 @@ fn settings(config: &Config, findings: &mut Findings) {
             findings.bad(about, sentence);
         }
     }
-    if let Err(sentence) = TrustedProxies::parse(&config.trusted_proxies) {
+    if let Err(sentence) = TrustedProxies::of(config) {
         findings.bad(about, sentence);
     }
     if config.fault_injection {

@@ -32,7 +32,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     if let Some(sentence) = config.invitation_tokens_shown() {
         tracing::warn!("{sentence}");
     }
-    let proxies = TrustedProxies::parse(&config.trusted_proxies).map_err(|sentence| vec![sentence])?;
+    let proxies = TrustedProxies::of(&config).map_err(|sentence| vec![sentence])?;
     let metrics = new_metrics()?;
     let (app, database) = start_measured(config.clone(), &metrics).await?;
     let telemetry = Telemetry::start(&config, &metrics).map_err(|sentence| vec![sentence])?;

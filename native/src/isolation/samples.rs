@@ -250,7 +250,8 @@ async fn request<G: Ground>(
         }
         "notifications::set_preferences" => (Some(json!({ "muted": ["completed"] })), 200),
         "notifications::mark_read" | "admin::retry_delivery" => (None, 200),
-        "auth::logout" | "notifications::mark_all_read" => (None, 204),
+        "notifications::mark_all_read" => (Some(json!({ "ids": [] })), 204),
+        "auth::logout" => (None, 204),
         _ if route.method == "DELETE" => (None, 204),
         _ if route.method == "GET" => (None, 200),
         other => return Err(format!("The matrices have no sample for {other}; add one to samples.rs.")),

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
     ProjectArchived,
+    ProjectCompleted,
     ProjectRenamed,
     ProjectDeleted,
     TaskRenamed,
@@ -67,8 +68,8 @@ const fn seen(route: &'static str, change: Change) -> Line {
 use Change::{
     AssigneeRemoved, AssigneeSuspended, CommentDeleted, CommentEdited, DeliverySent, ImportAborted,
     ImportBegun, ImportFinished, ImportOn, InvitationAccepted, InvitationRevoked, Invited, Joined,
-    MemberBroughtIn, MemberMuted, MemberRemoved, ProjectArchived, ProjectDeleted, ProjectRenamed, RowsAdded,
-    SlugTaken, TaskDeleted, TaskRenamed, TenantRenamed,
+    MemberBroughtIn, MemberMuted, MemberRemoved, ProjectArchived, ProjectCompleted, ProjectDeleted,
+    ProjectRenamed, RowsAdded, SlugTaken, TaskDeleted, TaskRenamed, TenantRenamed,
 };
 
 /// What is decided anew, and then done, has no code.
@@ -83,6 +84,7 @@ const LINES: &[Line] = &[
     line("projects::update", ProjectDeleted, 404, "not_found"),
     seen("projects::update", ProjectRenamed),
     line("tasks::create", ProjectArchived, 409, "project_archived"),
+    line("tasks::create", ProjectCompleted, 409, "project_completed"),
     line("tasks::create", ProjectDeleted, 404, "not_found"),
     line("tasks::create", AssigneeSuspended, 422, "validation_failed"),
     line("tasks::create", AssigneeRemoved, 422, "validation_failed"),
@@ -137,15 +139,40 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("interleaving::{}::{:?}{with}", line.route, line.change);
         Case::new(name, move |target| changes(target, line))
     };
-    let alone = |operation| {
-        let name = format!("interleaving::tasks::apply::ProjectArchived_{operation}_alone");
-        Case::new(name, move |target| one_operation(target, operation))
+    let alone = |(change, operation, code): (Change, &'static str, &'static str)| {
+        let name = format!("interleaving::tasks::apply::{change:?}_{operation}_alone");
+        Case::new(name, move |target| one_operation(target, change, operation, code))
     };
-    LINES.iter().map(case).chain(["create", "update", "delete"].map(alone)).collect()
+    let operations = [
+        (ProjectArchived, "create", "project_archived"),
+        (ProjectArchived, "update", "project_archived"),
+        (ProjectArchived, "delete", "project_archived"),
+        (ProjectCompleted, "create", "project_completed"),
+        (ProjectCompleted, "update", "project_completed"),
+    ];
+    LINES.iter().map(case).chain(operations.map(alone)).chain([reopened()]).collect()
+}
+
+/// A task that is opened again while its project is completed.
+fn reopened() -> Case {
+    Case::new("interleaving::tasks::update::ProjectCompleted", |target| async move {
+        let tenant = Tenant::create(target).await;
+        let project = tenant.project("in_progress", None).await;
+        let task = tenant.task(&project, "done").await;
+        let statement =
+            format!("UPDATE projects SET status = 'completed', version = version + 1 WHERE id = '{project}'");
+        let request = tenant.owner.patch(&format!("/v1/tasks/{task}")).tenant(&tenant.id);
+        // Somebody is given it, so that it is read before it is written.
+        let request = request.json(&json!({ "status": "todo", "assignee_id": tenant.member.id }));
+        drop(
+            refused(&tenant, &tenant.owner, request, sql(target, statement), (409, "project_completed"))
+                .await,
+        );
+    })
 }
 
 /// Of several kinds of operations each keeps the others from being done, so each is asked for alone, too.
-async fn one_operation(target: &'static Target, operation: &'static str) {
+async fn one_operation(target: &'static Target, change: Change, operation: &'static str, code: &'static str) {
     let tenant = Tenant::create(target).await;
     let user = &tenant.owner;
     let own = sample(route("tasks::apply"), &tenant, user).await;
@@ -156,10 +183,18 @@ async fn one_operation(target: &'static Target, operation: &'static str) {
     only.as_object_mut().expect("an object").remove("assignee_id");
     if operation == "update" {
         only["title"] = "Another title".into();
+        if matches!(change, ProjectCompleted) {
+            let done = format!(
+                "UPDATE tasks SET status = 'done' WHERE id = '{}'",
+                only["id"].as_str().expect("an id")
+            );
+            sql(target, done).await;
+            only["status"] = "todo".into();
+        }
     }
     let request = user.post(&own.path()).tenant(&tenant.id).json(&json!({ "operations": [only] }));
-    let archived = Change::ProjectArchived.happens(&tenant, &own);
-    drop(refused(&tenant, user, request, archived, (409, "project_archived")).await);
+    let closed = change.happens(&tenant, &own);
+    drop(refused(&tenant, user, request, closed, (409, code)).await);
 }
 
 async fn changes(target: &'static Target, line: &'static Line) {
@@ -213,10 +248,11 @@ impl Change {
             owner.post(path).tenant(&tenant.id).json(body).send().await.expect(status);
         };
         match self {
-            Self::ProjectArchived => {
+            Self::ProjectArchived | Self::ProjectCompleted => {
                 // Another one that is open, with what it has, is nothing to this one.
                 tenant.task(&tenant.project("in_progress", None).await, "todo").await;
-                let statement = "UPDATE projects SET status = 'archived', version = version + 1";
+                let status = if matches!(self, Self::ProjectArchived) { "archived" } else { "completed" };
+                let statement = format!("UPDATE projects SET status = '{status}', version = version + 1");
                 sql(target, format!("{statement} WHERE {of_tenant} AND id = '{}'", project().await)).await;
             }
             Self::ProjectRenamed => {

@@ -113,7 +113,9 @@ async fn malformed(target: &'static Target, route: &'static Route) {
     let good = sample.body.as_ref().expect("a body").to_string();
     let before = target.backdoor.snapshot(&stage.tenant.id).await;
 
-    for text in malformed_texts(&sample) {
+    // Nothing at all is no fault of a body that may be left away.
+    let may_be_none = route.name == "notifications::mark_all_read";
+    for text in malformed_texts(&sample).into_iter().filter(|text| !(may_be_none && text.is_empty())) {
         let said = String::from_utf8_lossy(&text).chars().take(200).collect::<String>();
         let answer = stage.send(&sample, text).await;
         assert_eq!((answer.status, answer.code()), (400, "malformed_json"), "{route:?} {said}: {answer:?}");

@@ -81,7 +81,7 @@ pub(crate) async fn serve(told: &Path) {
     let config = Config::read(|name| std::env::var(name).ok()).expect("settings");
     let log = tracing_subscriber::fmt().with_env_filter(&config.log_level).with_writer(std::io::stderr);
     log.json().flatten_event(true).init();
-    let proxies = TrustedProxies::parse(&config.trusted_proxies).expect("proxies");
+    let proxies = TrustedProxies::of(&config).expect("proxies");
     let metrics = Arc::new(Metrics::new().expect("metrics"));
     let database = AnyDatabase::connect(&config).await.expect("a database");
     database.migrate().await.expect("migrations");

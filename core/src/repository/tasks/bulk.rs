@@ -4,7 +4,9 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{COLUMNS, NewTask, OPEN, PROJECT, Task, TaskPatch, changes, created, event, not_assignable};
+use super::{
+    COLUMNS, NewTask, OPEN, OPEN_TO, PROJECT, Task, TaskPatch, changes, created, event, not_assignable,
+};
 use crate::{
     dispatch::Slot,
     input::{Fault, FaultCode, Input, Items, Object, input},
@@ -21,7 +23,8 @@ use crate::{
     search::words,
     sql::{items, statements},
     time::Timestamp,
-    values::{ProjectId, ProjectStatus, TaskId, UserId, wire_enum},
+    values::{ProjectId, ProjectStatus, TaskId, TaskStatus, UserId, wire_enum},
+    workflow,
 };
 
 items!(TASKS, OWN_TASKS: "?2", id uuid);
@@ -41,7 +44,8 @@ const INSERT: &str = "INSERT INTO tasks (tenant_id, id, project_id, title, descr
      due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
      SELECT p.tenant_id, i.id, p.id, i.title, i.description, i.status, i.priority, i.assignee_id, i.due_on, ?4, ?5, ?5, \
      1, i.title_words, i.description_words, 1 FROM projects p, ";
-const INTO_OPEN: &str = " WHERE p.tenant_id = ?1 AND p.id = ?3 AND p.status <> 'archived' AND p.version > 0";
+const INTO_OPEN: &str = " WHERE p.tenant_id = ?1 AND p.id = ?3 AND p.status <> 'archived' \
+     AND (p.status <> 'completed' OR i.status = 'done') AND p.version > 0";
 
 const UPDATE: &str = "UPDATE tasks SET title = COALESCE(i.new_title, title), \
      description = COALESCE(i.new_description, description), status = COALESCE(i.new_status, status), \
@@ -59,8 +63,8 @@ statements! { "bulk";
 
     tenant INSERT_EACH = INSERT, NEW, INTO_OPEN => INSERT, OWN_NEW, INTO_OPEN;
 
-    tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, " IN (SELECT i.task FROM ", CHANGED, ")", OPEN
-        => UPDATE, OWN_PATCHES, PATCHED, crate::sql::AMONG_POSTGRES[0], "task FROM ", OWN_CHANGED, crate::sql::AMONG_POSTGRES[1], OPEN;
+    tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, " IN (SELECT i.task FROM ", CHANGED, ")", OPEN_TO[0], "i.new_status", OPEN_TO[1]
+        => UPDATE, OWN_PATCHES, PATCHED, crate::sql::AMONG_POSTGRES[0], "task FROM ", OWN_CHANGED, crate::sql::AMONG_POSTGRES[1], OPEN_TO[0], "i.new_status", OPEN_TO[1];
 
     tenant DELETE_EACH = "DELETE", OF_PROJECT, " IN (SELECT i.id FROM ", TASKS, ")", OPEN
         => "DELETE", OF_PROJECT, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::sql::AMONG_POSTGRES[1], OPEN;
@@ -95,6 +99,18 @@ impl TaskOperation {
         match self {
             Self::Create(_) => None,
             Self::Update(id, _) | Self::Delete(id) => Some(*id),
+        }
+    }
+
+    /// Whether a task is open behind it that is not, of those that are there.
+    fn opens(&self, tasks: &[Task]) -> bool {
+        match self {
+            Self::Create(new) => new.status != Some(TaskStatus::Done),
+            Self::Update(id, patch) => {
+                let before = tasks.iter().find(|task| task.id == *id);
+                before.is_some_and(|before| patch.opens(before))
+            }
+            Self::Delete(_) => false,
         }
     }
 
@@ -199,7 +215,9 @@ impl Plan {
 
     /// A change of the task as it was when that was decided, and what comes of it.
     fn change(&mut self, facts: &Facts, before: &Task, patch: &TaskPatch, now: Timestamp) -> Task {
-        let Some(detail) = changes(patch) else { return before.clone() };
+        let Some(detail) = changes(patch).filter(|_| changes(&patch.clone().but(before)).is_some()) else {
+            return before.clone();
+        };
         self.events.push(event("task.updated", before.id, detail));
         let assignee = patch.assignee_id.0.flatten();
         let tells = assignee.filter(|assignee| before.assignee_id != Some(*assignee));
@@ -264,13 +282,11 @@ impl Repository<'_> {
         let active = batch.add::<UserId, _>(&members::ARE_ACTIVE, [members::as_items(&assignees).into()]);
         let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Members(&assignees));
         let (standing, mut outcome) = self.scope.read(batch).await?;
-        match outcome.optional(status)? {
-            None => return Err(Problem::new(Code::NotFound)),
-            Some(ProjectStatus::Archived) => return Err(Problem::new(Code::ProjectArchived)),
-            Some(_) => {}
-        }
+        let status = outcome.optional(status)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let tasks: Vec<Task> = outcome.all(tasks)?;
+        workflow::admits(status, operations.iter().any(|operation| operation.opens(&tasks)))?;
         Ok(Facts {
-            tasks: outcome.all(tasks)?,
+            tasks,
             assignable: outcome.all(active)?,
             told: audience.take(&mut outcome)?,
             actor: standing.name.as_str().to_owned(),
@@ -314,7 +330,8 @@ impl Repository<'_> {
                     outcomes.push(TaskOutcome::Create { task });
                 }
                 (TaskOperation::Update(_, patch), Some(before), _) => {
-                    plan.writes |= patch.title.0.is_some() || patch.description.0.is_some();
+                    let new = patch.clone().but(before);
+                    plan.writes |= new.title.0.is_some() || new.description.0.is_some();
                     let task = plan.change(facts, before, patch, now);
                     outcomes.push(TaskOutcome::Update { task });
                 }

@@ -37,12 +37,15 @@ const FILTERS: &str = " AND (status = ?4 OR ?4 IS NULL) AND (priority = ?5 OR ?5
 
 const NEWEST: &str = " AND id < ?7 ORDER BY id DESC LIMIT ?8";
 
-/// The day, where what has none comes last.
+/// The day, where what has none comes behind all: as a text, among which there is one that is no day.
 macro_rules! due {
     () => {
-        "COALESCE(due_on, '9999-12-31')"
+        "COALESCE(CAST(due_on AS text), 'none')"
     };
 }
+
+/// What it is for a task that has none.
+const NO_DAY: &str = "none";
 
 macro_rules! rank {
     () => {
@@ -91,8 +94,9 @@ fn listing(
     let unreadable = || Problem::new(Code::InvalidCursor);
     let key = match (order, paging.key()) {
         (TaskOrder::CreatedAt, _) => None,
-        (TaskOrder::DueOn, None) => Some(Date::FIRST.into()),
-        (TaskOrder::DueOn, Some(key)) => Some(Date::parse(key).ok_or_else(unreadable)?.into()),
+        (TaskOrder::DueOn, None) => Some("".into()),
+        (TaskOrder::DueOn, Some(key)) if key == NO_DAY || Date::parse(key).is_some() => Some(key.into()),
+        (TaskOrder::DueOn, Some(_)) => return Err(unreadable()),
         (TaskOrder::Priority, None) => Some((Priority::Urgent.rank() + 1).into()),
         (TaskOrder::Priority, Some(key)) => Some(key.parse::<i64>().map_err(|_| unreadable())?.into()),
     };
@@ -128,6 +132,8 @@ impl Repository<'_> {
         let assignee = match (assignee_id, asked) {
             // Nobody is both.
             (Some(one), Some(other)) if one != other => Some(UserId(Uuid::max())),
+            // Nor is anybody called as nobody is.
+            (Some(NOBODY), None) => Some(UserId(Uuid::max())),
             (one, other) => one.or(other),
         };
         let order = order.unwrap_or(TaskOrder::CreatedAt);
@@ -179,7 +185,8 @@ impl Repository<'_> {
         Ok(match order {
             TaskOrder::CreatedAt => paging.page_within(rows, last, |task| task.id.0),
             TaskOrder::DueOn => {
-                paging.page_by(rows, |task| (task.due_on.unwrap_or(Date::LAST).to_string(), task.id.0))
+                let key = |task: &Task| task.due_on.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string());
+                paging.page_by(rows, |task| (key(task), task.id.0))
             }
             TaskOrder::Priority => paging.page_by(rows, |task| (task.priority.rank().to_string(), task.id.0)),
         })

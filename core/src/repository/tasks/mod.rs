@@ -28,6 +28,7 @@ use crate::{
     sql::{Value, record, statements},
     time::{Date, Timestamp},
     values::{Assignee, Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
+    workflow,
 };
 
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
@@ -37,6 +38,12 @@ const COLUMNS: &str = "id, project_id, title, description, status, priority, ass
 /// by states, and go through all projects of the tenant in it to find one.)
 const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
      WHERE p.tenant_id = ?1 AND p.id = tasks.project_id AND p.status <> 'archived' AND p.version > 0)";
+/// The same; and if the project is completed, a task that is done is given no status (between these) but this.
+const OPEN_TO: [&str; 2] = [
+    " AND EXISTS (SELECT 1 FROM projects p WHERE p.tenant_id = ?1 AND p.id = tasks.project_id AND p.status <> 'archived' \
+     AND (p.status <> 'completed' OR tasks.status <> 'done' OR COALESCE(",
+    ", 'done') = 'done') AND p.version > 0)",
+];
 
 statements! { "tasks";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM tasks WHERE tenant_id = ?1 AND id = ?2";
@@ -47,18 +54,22 @@ statements! { "tasks";
     tenant INSERT = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
          due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
          SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?13, 1 FROM projects p \
-         WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived' AND p.version > 0";
+         WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived' AND (p.status <> 'completed' OR ?6 = 'done') AND p.version > 0";
 
+    /// Unless it is like that already: what changes nothing writes nothing.
     tenant UPDATE = "UPDATE tasks SET title = COALESCE(?3, title), description = COALESCE(?4, description), \
          status = COALESCE(?5, status), priority = COALESCE(?6, priority), \
          assignee_id = CASE WHEN ?7 = 1 THEN ?8 ELSE assignee_id END, \
          due_on = CASE WHEN ?9 = 1 THEN ?10 ELSE due_on END, updated_at = ?11, version = version + 1, \
          title_words = COALESCE(?13, title_words), description_words = COALESCE(?14, description_words) \
-         WHERE tenant_id = ?1 AND id = ?2 AND version = COALESCE(?12, version)", OPEN, " RETURNING ", COLUMNS;
+         WHERE tenant_id = ?1 AND id = ?2 AND version = COALESCE(?12, version) AND (title <> COALESCE(?3, title) \
+         OR description <> COALESCE(?4, description) OR status <> COALESCE(?5, status) OR priority <> COALESCE(?6, priority) \
+         OR (?7 = 1 AND assignee_id IS DISTINCT FROM ?8) OR (?9 = 1 AND due_on IS DISTINCT FROM ?10))",
+         OPEN_TO[0], "?5", OPEN_TO[1], " RETURNING ", COLUMNS;
 
     /// A row unless it is there in another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND id = ?2 AND version NOT IN (?3, ?4, ?5))";
+         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
     tenant DELETE = "DELETE FROM tasks WHERE tenant_id = ?1 AND id = ?2", OPEN;
 }
@@ -236,6 +247,23 @@ impl NewTask {
 }
 
 impl TaskPatch {
+    /// What of it differs from how a task is.
+    fn but(self, before: &Task) -> Self {
+        Self {
+            title: Patch(self.title.0.filter(|title| *title != before.title)),
+            description: Patch(self.description.0.filter(|text| *text != before.description)),
+            status: Patch(self.status.0.filter(|status| *status != before.status)),
+            priority: Patch(self.priority.0.filter(|priority| *priority != before.priority)),
+            assignee_id: Clearable(self.assignee_id.0.filter(|assignee| *assignee != before.assignee_id)),
+            due_on: Clearable(self.due_on.0.filter(|day| *day != before.due_on)),
+        }
+    }
+
+    /// Whether it opens a task that is done.
+    fn opens(&self, before: &Task) -> bool {
+        before.status == TaskStatus::Done && self.status.0.is_some_and(|status| status != TaskStatus::Done)
+    }
+
     /// The task that another one becomes.
     fn applied_to(self, before: &Task, now: Timestamp) -> Task {
         let before = before.clone();
@@ -266,6 +294,19 @@ impl Repository<'_> {
         }
     }
 
+    /// The task that a change found nothing to change of, or what the change has missed.
+    async fn as_it_is(self, id: TaskId, patch: TaskPatch, problem: Box<Problem>) -> Result<Task> {
+        let mut batch = self.scope.batch();
+        let subject = comments::ask_subject(&mut batch, id);
+        let task = batch.add::<Task, _>(&BY_ID, [id.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        let (Some(task), Some(subject)) = (outcome.optional(task)?, outcome.optional(subject)?) else {
+            return Err(Problem::new(Code::NotFound));
+        };
+        workflow::admits(subject.project_status, patch.opens(&task))?;
+        if changes(&patch.but(&task)).is_none() { self.scope.matched(task) } else { Err(problem) }
+    }
+
     /// Changes a task; if somebody else is told of that, provided that it is as it was when that was decided.
     async fn try_update(self, id: TaskId, patch: TaskPatch, detail: Json) -> Result<Task> {
         let TaskPatch {
@@ -275,7 +316,7 @@ impl Repository<'_> {
             priority: Patch(priority),
             assignee_id: assignee,
             due_on,
-        } = patch;
+        } = patch.clone();
         let new_assignee = assignee.0.flatten();
         // Who it was given to already is not told again.
         let told = match new_assignee {
@@ -325,7 +366,7 @@ impl Repository<'_> {
         }
         match self.scope.commit(batch, None).await {
             Ok(mut outcome) => outcome.one(changed),
-            Err(problem) if problem.code == Code::Conflict => Err(self.task_unwritable(id, problem).await?),
+            Err(problem) if problem.code == Code::Conflict => self.as_it_is(id, patch, problem).await,
             Err(problem) => Err(problem),
         }
     }
@@ -384,7 +425,7 @@ impl Tasks for Repository<'_> {
         match self.scope.commit(batch, None).await {
             Ok(_) => Ok(task),
             Err(problem) if problem.code == Code::ProjectArchived => {
-                Err(self.archived_or_missing(project).await?)
+                Err(self.closed_or_missing(project, task.status != TaskStatus::Done).await?)
             }
             Err(problem) => Err(problem),
         }

@@ -43,7 +43,7 @@ statements! { "finish";
     tenant PLACE = "UPDATE imports SET placed = ?5, updated_at = ?6 WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 \
          AND placed = ?4";
 
-    /// What has become rows is not needed any more, nor what never will.
+    /// What has become rows is not needed any more.
     tenant CLEAR = "DELETE FROM import_rows WHERE tenant_id = ?1 AND user_id = ?2 AND line >= ?3 AND line < ?4";
 
     /// Takes the mark away, if it is there.
@@ -133,7 +133,9 @@ impl By<'_> {
                 batch.on_duplicate(key, Problem::with(Code::ImportMismatch, detail));
             }
         }
-        let _: Slot<()> = batch.add(&CLEAR, lines());
+        // All of them were there.
+        let count = u32::try_from(to - from).unwrap_or(u32::MAX);
+        let _: Slot<()> = batch.require_rows(count, &CLEAR, lines(), Problem::new(Code::ImportMismatch));
     }
 
     /// Adds to a batch that the tenant is shown, of which all is there.

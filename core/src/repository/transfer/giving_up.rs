@@ -2,7 +2,7 @@
 //! an import may have, so it goes piece by piece, and others write in between. Until the last of it is gone nothing can be
 //! added to it, and it cannot be finished.
 
-use super::{finish::CLEAR, import::By};
+use super::import::By;
 use crate::{
     dispatch::{Batch, Slot},
     problem::{Code, Problem, Result},
@@ -32,6 +32,10 @@ statements! { "giving_up";
     /// It is older than all others, so that what is left of it is removed in the background if nobody does it now.
     tenant MARK = "UPDATE imports SET placed = -1, digest = '', updated_at = ?4 \
          WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 AND COALESCE(placed, 0) >= 0 RETURNING next_line";
+
+    /// What has arrived of one that is given up: of the same that was begun anew meanwhile nothing goes.
+    tenant CLEAR = "DELETE FROM import_rows WHERE tenant_id = ?1 AND user_id = ?2 AND line >= ?3 AND line < ?4 \
+         AND EXISTS (SELECT 1 FROM imports i WHERE i.tenant_id = ?1 AND i.user_id = ?2 AND i.placed = -1)";
 
     /// The import itself, if no line is left behind this one.
     tenant LAST = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 AND placed = -1 AND next_line <= ?4";

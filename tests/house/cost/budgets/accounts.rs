@@ -75,7 +75,7 @@ pub(super) const ALL: &[Case] = &[
     rows("tenants::CONFIG", "", 1),
     rows("tenants::CURRENT", "", 1),
     rows("tenants::UPDATE", "'U', @now", 2),
-    rows("tenants::UNCHANGED", "@tenant, 1, NULL, NULL", 1),
+    rows("tenants::UNCHANGED", "@tenant, 1, NULL, NULL, 1", 1),
     rows("tenants::CONFIRM", "@slug", 1),
     rows("tenants::RELEASE_SLUG", "@user, @now", 3),
     rows("tenants::SLUG_IS_FREE", "@slug, @user, @past", 1),
@@ -86,6 +86,6 @@ pub(super) const ALL: &[Case] = &[
     rows("users::SET_PASSWORD_HASH", "@user, 'y', @now, 'x'", 2),
     rows("users::REPLACE_PASSWORD_HASH", "@user, 'y', @now", 2),
     rows("users::BY_ID", "@user", 1),
-    rows("users::UNCHANGED", "@user, 1, NULL, NULL", 1),
+    rows("users::UNCHANGED", "@user, 1, NULL, NULL, 1", 1),
     rows("users::RENAME", "@user, 'N', @now", 2),
 ];

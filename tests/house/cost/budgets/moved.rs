@@ -18,6 +18,7 @@ pub(super) const ALL: &[Case] = &[
     rows("import::ARRIVED", "@user, '[{\"name\":\"x\"}]'", 3),
     rows("import::ACCOUNTS", "'[{\"id\":\"@user\",\"email\":\"@email\"}]'", 5),
     rows("giving_up::MARK", "@user, 0, @past", 4),
+    rows("giving_up::CLEAR", "@third, 0, 100", 5 * 100),
     rows("giving_up::LAST", "@third, 0, 1", 3),
     rows("finish::BEGIN", "@user, 0, @rows, 'd', @now", 3),
     rows("finish::NAMES_OWNER", "@user", 5),

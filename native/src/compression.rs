@@ -1,0 +1,87 @@
+//! Compression of answers. Whatever a client accepts, it is never in the way of an answer: uncompressed is always good.
+
+use axum::{extract::Request, response::Response};
+use http::{HeaderValue, header};
+use tower_http::compression::{CompressionLayer, CompressionLevel, predicate::SizeAbove};
+
+/// Smaller bodies are not worth compressing: they fit into one packet.
+const FROM_BYTES: u64 = 1024;
+
+/// The layer that compresses.
+pub(crate) fn layer() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(FROM_BYTES))
+}
+
+/// Before that layer: takes out of `Accept-Encoding` what forbids an uncompressed answer, for which it would answer 406 in place
+/// of what was done (RFC 9110, section 12.5.3, allows both).
+pub(crate) async fn accept_as_is(mut request: Request) -> Request {
+    let accepted = request.headers().get_all(header::ACCEPT_ENCODING);
+    let codings = accepted.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let others: Vec<&str> = codings.filter(|coding| !forbids_as_is(coding)).collect();
+    let others = HeaderValue::try_from(others.join(","));
+    match others {
+        Ok(others) if !others.is_empty() => {
+            request.headers_mut().insert(header::ACCEPT_ENCODING, others);
+        }
+        _ => {
+            request.headers_mut().remove(header::ACCEPT_ENCODING);
+        }
+    }
+    request
+}
+
+/// Whether it says that a body is not wanted as it is, or that nothing else is than what is named.
+fn forbids_as_is(coding: &str) -> bool {
+    let mut parts = coding.split(';').map(str::trim);
+    let named = parts.next().unwrap_or_default();
+    let weight = parts.find_map(|part| part.split_once('=')).map(|(_, weight)| weight.trim());
+    // A zero with any number of decimals.
+    let none =
+        weight.is_some_and(|weight| weight.starts_with('0') && weight.trim_matches(['0', '.']).is_empty());
+    none && (named == "*" || named.eq_ignore_ascii_case("identity"))
+}
+
+/// Behind it: what was compressed is no longer the same byte for byte, which a strong tag says (RFC 9110, section 8.8.1).
+pub(crate) async fn weaken_tag(mut response: Response) -> Response {
+    if response.headers().contains_key(header::CONTENT_ENCODING)
+        && let Some(tag) = response.headers_mut().get_mut(header::ETAG)
+        && let Ok(weak) = HeaderValue::try_from([b"W/", tag.as_bytes()].concat())
+    {
+        *tag = weak;
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    async fn passed_on(values: &[&str]) -> Option<String> {
+        let mut request = Request::new(Body::empty());
+        for value in values {
+            request.headers_mut().append(header::ACCEPT_ENCODING, value.parse().unwrap());
+        }
+        let request = accept_as_is(request).await;
+        let passed_on = request.headers().get(header::ACCEPT_ENCODING)?;
+        Some(passed_on.to_str().unwrap().to_owned())
+    }
+
+    #[tokio::test]
+    async fn nothing_forbids_an_answer_as_it_is() {
+        for (sent, left) in [
+            (&["identity;q=0"][..], None),
+            (&["*;q=0"], None),
+            (&["IDENTITY ; q=0.000"], None),
+            (&["deflate, *;q=0"], Some("deflate")),
+            (&["gzip;q=0", "identity;Q=0"], Some("gzip;q=0")),
+            (&["gzip, *"], Some("gzip, *")),
+            (&["identity;q=0.5, gzip;q=0.4"], Some("identity;q=0.5, gzip;q=0.4")),
+            (&[""], None),
+            (&[], None),
+        ] {
+            assert_eq!(passed_on(sent).await.as_deref(), left, "{sent:?}");
+        }
+    }
+}
