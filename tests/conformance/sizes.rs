@@ -29,6 +29,12 @@ async fn change_much(tenant: &Tenant<'_>) {
     tenant.owner.target.backdoor.sql(&format!("INSERT INTO {into} VALUES {}", rows.join(", "))).await;
 }
 
+/// Has the tenant measured at a time, as far as anybody knows.
+async fn measured_at(tenant: &Tenant<'_>, time: &str) {
+    let sql = format!("UPDATE sizes SET measured_at = '{time}' WHERE tenant_id = '{}'", tenant.id);
+    tenant.owner.target.backdoor.sql(&sql).await;
+}
+
 /// Has the operator say how much the tenant may store.
 async fn limit(tenant: &Tenant<'_>, most: i64) {
     let sql = format!(
@@ -94,6 +100,8 @@ async fn what_would_add_texts_is_refused_to_who_is_full(target: &'static Target)
     change_much(&tenant).await;
     post(&tenant, "/v1/projects", &json!({ "name": "P" })).send().await.expect(201);
     let used = until_stored(&tenant, |used| used > 0).await;
+    // However long the rest takes, it is a moment ago.
+    measured_at(&tenant, "2100-01-01T00:00:00.000Z").await;
     limit(&tenant, used).await;
     let before = target.backdoor.snapshot(&tenant.id).await;
     let tasks = format!("/v1/projects/{project}/tasks");
@@ -148,11 +156,7 @@ async fn what_would_add_texts_is_refused_to_who_is_full(target: &'static Target)
         provided(verified.body["pending"].clone(), |pending| *pending == json!(0))
     };
     target.until("the entries to be sealed", pending).await;
-    let sql = format!(
-        "UPDATE sizes SET measured_at = '2026-01-01T00:00:00.000Z' WHERE tenant_id = '{}'",
-        tenant.id
-    );
-    target.backdoor.sql(&sql).await;
+    measured_at(&tenant, "2026-01-01T00:00:00.000Z").await;
     let again = until_stored(&tenant, |again| again != used).await;
     limit(&tenant, again + 1).await;
     post(&tenant, "/v1/projects", &json!({ "name": "P" })).send().await.expect(201);
