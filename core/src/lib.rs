@@ -19,6 +19,7 @@ mod negotiation;
 mod notify;
 mod reply;
 mod token;
+mod unicode;
 
 pub mod config;
 #[cfg(feature = "openapi")]

@@ -1,20 +1,19 @@
 //! Text search: what a word is, and when a text has it. All of that is decided here and not by a database, so that
 //! every engine finds the same; what the engines have is an index of the words that come out of this module.
 //!
-//! A text is taken apart into words, runs of letters and digits, after canonical decomposition (NFD, Unicode Standard
-//! Annex 15), without the marks on letters, and without regard to case. A text matches if each word that is
-//! looked for is the beginning of one of its words. Scripts that put no blanks between words are looked through by
-//! pairs of characters instead, wherever they stand.
+//! A text is taken apart into words, runs of letters and digits, after [`unicode::folded`] took out of it what readers do not
+//! tell apart. A text matches if each word that is looked for is the beginning of one of its words. Scripts that put no blanks
+//! between words are looked through by pairs of characters instead, wherever they stand; so are pictographs.
 
-use std::{collections::HashSet, iter};
+use std::collections::HashSet;
 
-use icu_normalizer::{DecomposingNormalizerBorrowed, properties::CanonicalCombiningClassMapBorrowed};
 use serde_json::Value as Json;
 
 use crate::{
     input::{Fault, FaultCode, Leaf},
     limits,
     sql::Value,
+    unicode::{self, Kind},
     values::string,
 };
 
@@ -39,7 +38,7 @@ impl Leaf for Search {
         }
         let pieces = pieces(&text);
         if pieces.is_empty() {
-            return Err(Fault::new(FaultCode::Characters, "Expected at least one letter or digit."));
+            return Err(Fault::new(FaultCode::Characters, "Expected at least one letter, digit or emoji."));
         }
         if pieces.len() > limits::SEARCH_WORDS {
             let detail = format!("Expected at most {} words.", limits::SEARCH_WORDS);
@@ -59,10 +58,9 @@ impl schemars::JsonSchema for Search {
         schemars::json_schema!({
             "type": "string", "minLength": 1, "maxLength": limits::SEARCH,
             "description": format!(
-                "Words to look for, at most {}, of which there must be one: runs of letters and digits; all else only \
-                 separates them. What is found has each of them as the beginning of a word, without regard to case \
-                 and to marks on letters. Chinese, Japanese, Thai and other scripts without blanks are found \
-                 anywhere in a text, by pairs of characters.",
+                "The words to look for: one to {} runs of letters and digits. Everything else separates words. A text is \
+                 found if each of them begins one of its words. Case, accents and typography do not matter: `lodz` finds \
+                 Łódź. Chinese, Japanese, Korean, Thai and emoji are found anywhere in a text, by pairs of characters.",
                 limits::SEARCH_WORDS
             )
         })
@@ -87,14 +85,6 @@ fn terms(pieces: &[Piece], indexed: bool) -> Vec<String> {
     terms
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Of a script that puts blanks between words.
-    Word,
-    /// Of one that does not.
-    Run,
-}
-
 struct Piece {
     kind: Kind,
     text: Vec<char>,
@@ -115,12 +105,10 @@ impl Piece {
 }
 
 fn pieces(text: &str) -> Vec<Piece> {
-    // Compatibility decomposition would find letters of full width, too; its tables would cost the Worker 10 kB more.
-    const NFD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfd();
     let mut pieces: Vec<Piece> = Vec::new();
     let mut before = None;
-    for c in NFD.normalize_iter(text.chars()).filter(|c| !is_ignored(*c)).flat_map(folded) {
-        let kind = kind(c);
+    for c in unicode::folded(text) {
+        let kind = unicode::kind(c);
         match (kind, pieces.last_mut()) {
             (None, _) => {}
             (Some(_), Some(piece)) if kind == before => piece.text.push(c),
@@ -129,43 +117,6 @@ fn pieces(text: &str) -> Vec<Piece> {
         before = kind;
     }
     pieces
-}
-
-/// The sonant marks of kana, which make another letter of one.
-const SONANT: [char; 2] = ['\u{3099}', '\u{309a}'];
-
-/// Marks on letters, and what is not seen within a word: the soft hyphen, joiners, variation selectors.
-fn is_ignored(c: char) -> bool {
-    const CLASSES: CanonicalCombiningClassMapBorrowed<'static> = CanonicalCombiningClassMapBorrowed::new();
-    matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{fe00}'..='\u{fe0f}')
-        || (CLASSES.get_u8(c) != 0 && !SONANT.contains(&c))
-}
-
-/// Without regard to case: in lower case, and what that leaves apart put together. Capitals have neither an ß of their own
-/// nor two forms of σ, and İ without its dot is I.
-fn folded(c: char) -> impl Iterator<Item = char> {
-    c.to_lowercase().flat_map(|c| {
-        let (first, second) = match c {
-            'ß' => ('s', Some('s')),
-            'ς' => ('σ', None),
-            'ı' => ('i', None),
-            other => (other, None),
-        };
-        iter::once(first).chain(second)
-    })
-}
-
-fn kind(c: char) -> Option<Kind> {
-    if !c.is_alphanumeric() && !SONANT.contains(&c) {
-        return None;
-    }
-    let run = matches!(c,
-        // Thai, Lao, Burmese, Khmer.
-        '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
-        // Kana and Chinese characters.
-        | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}'
-        | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}');
-    Some(if run { Kind::Run } else { Kind::Word })
 }
 
 #[cfg(test)]
@@ -192,7 +143,7 @@ mod tests {
             ("a\u{ad}b c\u{200d}d", "ab cd"),
             ("शक्ति", "शकति"),
             ("שָׁלוֹם", "שלום"),
-            ("🚀 --- \0 *", ""),
+            (" --- \0 *", ""),
         ] {
             assert_eq!(indexed(text), words, "{text}");
         }
@@ -204,6 +155,9 @@ mod tests {
         assert_eq!(sought("東京都").as_deref(), Ok("東京 京都"));
         assert_eq!(sought("京").as_deref(), Ok("京"));
         assert_eq!(indexed("iPhone用"), "iphone 用");
+        assert_eq!(indexed("프로젝트"), "프로 로젝 젝트 트");
+        assert_eq!(indexed("go🚀"), "go 🚀");
+        assert_eq!(sought("🚀\u{fe0f}").as_deref(), Ok("🚀"));
         // Composed and decomposed are the same; with the sonant mark it is another letter.
         assert_eq!(indexed("ガ"), indexed("カ\u{3099}"));
         assert_ne!(indexed("ガ"), indexed("カ"));
@@ -214,7 +168,7 @@ mod tests {
         let words = |count: usize| vec!["a"; count].join(" ");
         for (text, wanted) in [
             (String::new(), Err(FaultCode::Characters)),
-            ("\" * - & | ! ' : ( ) 🚀 \0".to_owned(), Err(FaultCode::Characters)),
+            ("\" * - & | ! ' : ( ) \0".to_owned(), Err(FaultCode::Characters)),
             ("\u{301}".to_owned(), Err(FaultCode::Characters)),
             ("é".repeat(limits::SEARCH), Ok("e".repeat(limits::SEARCH_WORD))),
             ("x".repeat(limits::SEARCH + 1), Err(FaultCode::TooLong)),

@@ -57,6 +57,7 @@ mod selection;
 mod service;
 mod sessions;
 mod sizes;
+mod spellings;
 mod strictness;
 mod tasks;
 mod tenants;
@@ -151,6 +152,7 @@ fn main() -> ExitCode {
         accounts::cases(),
         sessions::cases(),
         sizes::cases(),
+        spellings::cases(),
         api_keys::cases(),
         identities::cases(),
         tenants::cases(),

@@ -42,7 +42,7 @@ fn rows(id: impl Fn(&str, usize) -> String) -> Vec<String> {
                 .iter()
                 .map(|&number| {
                     format!(
-                        "('{tenant}', '{}', 'N', '', 'approved', 'public', '{user}', {now}, {now}, 1, '{}', '', 1)",
+                        "('{tenant}', '{}', 'N', '', 'approved', 'public', '{user}', {now}, {now}, 1, '{}', '', 2)",
                         id(tenant, number),
                         words(number)
                     )
@@ -57,7 +57,7 @@ fn rows(id: impl Fn(&str, usize) -> String) -> Vec<String> {
                 .iter()
                 .map(|&number| {
                     format!(
-                        "('{tenant}', '{}', '{}', 'T', '', 'todo', {now}, {now}, 1, '', '{}', 1)",
+                        "('{tenant}', '{}', '{}', 'T', '', 'todo', {now}, {now}, 1, '', '{}', 2)",
                         id(tenant, number),
                         id(tenant, 1),
                         words(number)

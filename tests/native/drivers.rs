@@ -119,25 +119,21 @@ async fn keeps_its_promises(database: AnyDatabase) {
             })
         })
         .collect();
-    let mut done = 0;
+    let all = copies.len();
     for copy in copies {
-        match copy.await.expect("no panic") {
-            Ok(_) => done += 1,
-            Err(DatabaseError::Contention) => {}
-            Err(other) => panic!("{other:?}"),
-        }
+        // However many get into each other's way.
+        copy.await.expect("no panic").expect("a place in the order");
     }
-    assert!(done >= 20, "only {done} of 40 got through");
     let sums = database.batch(&[ask(&ALL, vec![])]).await.expect("rows");
     let mut seen: Vec<_> = sums[0]
         .iter()
         .filter(|row| matches!(row[0], Cell::Int(100..140)))
         .map(|row| format!("{:?}", row[3]))
         .collect();
-    let all = seen.len();
+    assert_eq!(seen.len(), all);
     seen.sort();
     seen.dedup();
-    assert_eq!((seen.len(), all), (done, done), "two saw the same");
+    assert_eq!(seen.len(), all, "two saw the same");
 }
 
 #[tokio::test(flavor = "multi_thread")]

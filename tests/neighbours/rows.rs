@@ -54,7 +54,7 @@ impl Owned {
     /// A project that no search has to find, and its id.
     pub(crate) async fn project(&self, backdoor: &Backdoor) -> String {
         let id = new_id();
-        self.projects(backdoor, std::slice::from_ref(&id), 1).await;
+        self.projects(backdoor, std::slice::from_ref(&id), 2).await;
         id
     }
 

@@ -82,8 +82,8 @@ impl Waiting {
     async fn left(self, worker: &Worker, tenant: &Owned) -> i64 {
         let (table, condition) = match self {
             Self::Entries => ("activity", "seq IS NULL"),
-            Self::Projects => ("projects", "indexed = 0"),
-            Self::Tasks => ("tasks", "indexed = 0"),
+            Self::Projects => ("projects", "indexed < 2"),
+            Self::Tasks => ("tasks", "indexed < 2"),
             Self::Removal => ("notifications", "read_at IS NULL"),
             // The notifications that are not counted yet.
             Self::Measurement => (

@@ -244,7 +244,7 @@ impl<'t> Tenant<'t> {
         let sql = format!(
             "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, submitted_by, \
              created_at, updated_at, version, indexed) VALUES ('{}', '{id}', 'A project', 'About it', '{status}', \
-             'private', '{}', {submitted_by}, {NOW}, {NOW}, 1, 1)",
+             'private', '{}', {submitted_by}, {NOW}, {NOW}, 1, 2)",
             self.id, self.owner.id
         );
         self.target().backdoor.sql(&sql).await;
@@ -268,7 +268,7 @@ impl<'t> Tenant<'t> {
         self.insert(
             "tasks",
             "id, project_id, title, description, status, created_at, updated_at, version, indexed",
-            &format!("'{id}', '{project}', 'A task', '', '{status}', {NOW}, {NOW}, 1, 1"),
+            &format!("'{id}', '{project}', 'A task', '', '{status}', {NOW}, {NOW}, 1, 2"),
         )
         .await;
         id

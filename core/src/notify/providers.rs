@@ -13,7 +13,7 @@ use crate::{
     outbound::Permit,
     ports::{BoxFuture, Email, HttpRequest, SendFailure},
     tenant_config::TenantConfig,
-    values::Channel,
+    values::{Channel, sendable},
 };
 
 /// Where Slack takes incoming webhooks.
@@ -137,12 +137,13 @@ fn compose(app: &App, message: Message) -> Result<Email, SendFailure> {
     let Message { id, tenant_name, config, address, title, body } = message;
     let to = address.ok_or_else(|| SendFailure::Never("it has no address".to_owned()))?;
     let from_name = config.email_sender_name.map_or(tenant_name, |name| name.as_str().to_owned());
+    let sendable = |address: &str| sendable(address).into_owned();
     Ok(Email {
         id,
         from_name,
-        from: app.config.email_from.as_str().to_owned(),
-        reply_to: config.email_reply_to.map(|address| address.as_str().to_owned()),
-        to,
+        from: sendable(app.config.email_from.as_str()),
+        reply_to: config.email_reply_to.map(|address| sendable(address.as_str())),
+        to: sendable(&to),
         text: if body.is_empty() { title.clone() } else { body },
         subject: title,
     })

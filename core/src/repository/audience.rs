@@ -5,9 +5,7 @@ use serde_json::Value as Json;
 use super::{
     members,
     mentions::Mention,
-    notifications::{
-        APPROVERS, OF_ANY_MEMBER, OF_LOCAL_PART, OF_MEMBER, OF_MEMBERS, OF_PROJECT, muted_kinds,
-    },
+    notifications::{APPROVERS, OF_ADDRESS, OF_ANY_MEMBER, OF_MEMBER, OF_MEMBERS, OF_PROJECT, muted_kinds},
     quotas::Room,
     tenants,
 };
@@ -75,8 +73,8 @@ impl Audience {
                 .iter()
                 .map(|mention| match mention {
                     Mention::Id(id) => batch.add(&OF_MEMBER, [actor(), (*id).into()]),
-                    Mention::LocalPart(text) => {
-                        batch.add(&OF_LOCAL_PART, [actor(), text.as_str().into(), limits::NAMESAKES.into()])
+                    Mention::Address(text) => {
+                        batch.add(&OF_ADDRESS, [actor(), text.as_str().into(), limits::NAMESAKES.into()])
                     }
                 })
                 .collect(),

@@ -1,40 +1,65 @@
 //! The mentions in a text: whom its author means.
 
-use crate::{limits, values::UserId};
+use crate::{
+    limits,
+    unicode::{Kind, composed, kind, plain},
+    values::{Email, UserId},
+};
 
 /// A mention in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mention {
     Id(UserId),
-    /// The local part of an address, in lower case, and the `@`.
-    LocalPart(String),
+    /// The beginning of an address that has an `@` behind it: a local part and its `@`, or a whole address likewise.
+    Address(String),
 }
 
-/// The mentions in a text: `@` at the start or after a character that no name has, then an id or a local part, as
-/// far as its characters (`atext` of RFC 5322, section 3.2.3) go.
+/// The mentions in a text: `@` at the start or behind a character that no name has, then an id, a local part or a whole address.
+/// A local part goes as far as its characters (`atext` of RFC 5322, section 3.2.3), or as far as its script where one follows that
+/// puts no blanks between words; behind such a script an `@` needs no blank either. How a text is typed does not matter
+/// ([`plain`]), but accents do: they are another mailbox's.
 pub(super) fn mentions(text: &str) -> Vec<Mention> {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
-    let part = |c: char| c.is_alphanumeric() || (c.is_ascii_punctuation() && !"()<>[]:;@\\,\"".contains(c));
+    let text = plain(text);
+    let is_run = |c: char| kind(c) == Some(Kind::Run);
+    let joins = |c: char| (c.is_alphanumeric() && !is_run(c)) || matches!(c, '.' | '_' | '-' | '+' | '@');
     let mut found = Vec::new();
     for (at, _) in text.match_indices('@') {
-        if text[..at].chars().next_back().is_some_and(plain) {
+        if text[..at].chars().next_back().is_some_and(joins) {
             continue;
         }
-        let rest = &text[at + 1..];
-        let name = rest.split(|c: char| !part(c)).next().unwrap_or_default();
-        // What stands behind it belongs to the sentence.
-        let name = name.trim_end_matches(|c: char| c.is_ascii_punctuation());
-        let name = name.strip_suffix("'s").unwrap_or(name);
-        if name.is_empty() || name.len() > limits::EMAIL {
-            continue;
-        }
-        let mention = UserId::parse(name)
-            .map_or_else(|| Mention::LocalPart(format!("{}@", name.to_lowercase())), Mention::Id);
+        let Some(mention) = mention(&text[at + 1..]) else { continue };
         if !found.contains(&mention) && found.len() < limits::MENTIONS {
             found.push(mention);
         }
     }
     found
+}
+
+/// The one that a text begins with.
+fn mention(text: &str) -> Option<Mention> {
+    let part = |c: char| {
+        !c.is_ascii() && kind(c).is_some() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
+    };
+    let name = text.split(|c: char| !part(c)).next().unwrap_or_default();
+    if let Some(behind) = text[name.len()..].strip_prefix('@') {
+        let domain =
+            behind.split(|c: char| !(kind(c).is_some() || matches!(c, '.' | '-'))).next().unwrap_or_default();
+        let whole = format!("{name}@{}", domain.trim_end_matches(['.', '-']));
+        if let Ok(address) = Email::parse(&whole) {
+            return Some(Mention::Address(format!("{}@", address.as_str())));
+        }
+    }
+    // What follows in a script without blanks belongs to the sentence, unless the name is of that script.
+    let is_run = |c: char| kind(c) == Some(Kind::Run);
+    let name = if name.starts_with(is_run) { name } else { name.split(is_run).next().unwrap_or_default() };
+    // So does punctuation.
+    let name = name.trim_end_matches(|c: char| c.is_ascii_punctuation());
+    let name = name.strip_suffix("'s").unwrap_or(name);
+    if name.is_empty() || name.len() > limits::EMAIL {
+        return None;
+    }
+    let local = || Mention::Address(format!("{}@", composed(&name.to_lowercase())));
+    Some(UserId::parse(name).map_or_else(local, Mention::Id))
 }
 
 #[cfg(test)]
@@ -43,7 +68,7 @@ mod tests {
 
     #[test]
     fn mentions_are_local_parts_and_ids() {
-        let local = |text: &str| Mention::LocalPart(format!("{text}@"));
+        let local = |text: &str| Mention::Address(format!("{text}@"));
         assert_eq!(mentions("@ada, and @Grace.Hopper."), [local("ada"), local("grace.hopper")]);
         assert_eq!(
             mentions("mail ada@example.com or @@x @ada @ada (@bob+1)"),
@@ -54,6 +79,19 @@ mod tests {
             mentions("@o'brien! *@ada's* '@bob', @x/y_ @d!e?"),
             [local("o'brien"), local("ada"), local("bob"), local("x/y"), local("d!e")]
         );
+        for (text, expected) in [
+            ("@bob@other.example.", vec![local("bob@other.example")]),
+            ("@bob@ and @bob@@x", vec![local("bob")]),
+            ("@k@M\u{fc}NCHEN.de, @k@xn--mnchen-3ya.de", vec![local("k@m\u{fc}nchen.de")]),
+            ("请@li看一下", vec![local("li")]),
+            ("@liさん", vec![local("li")]),
+            ("안녕@bob님", vec![local("bob")]),
+            ("＠ｌｉ", vec![local("li")]),
+            ("@李明 看一下", vec![local("李明")]),
+            ("@jose\u{301} and @JOSÉ", vec![local("josé")]),
+        ] {
+            assert_eq!(mentions(text), expected, "{text}");
+        }
         let id = "0196a2b4-0000-7000-8000-00000000000a";
         assert_eq!(mentions(&format!("@{id}!")), [Mention::Id(UserId::parse(id).unwrap())]);
         let many: String = (0..100).map(|n| format!("@u{n} ")).collect();

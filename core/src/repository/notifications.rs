@@ -74,7 +74,7 @@ statements! { "notifications";
     tenant OF_ANY_MEMBER = RECIPIENTS, " AND m.user_id = ?3";
 
     /// The members whose address starts so. The local part and the `@` are given; those who share it are all meant.
-    tenant OF_LOCAL_PART = RECIPIENTS, ACTIVE, " AND substr(u.email, 1, length(?3)) = ?3 ORDER BY m.id LIMIT ?4";
+    tenant OF_ADDRESS = RECIPIENTS, ACTIVE, " AND substr(u.email || '@', 1, length(?3)) = ?3 ORDER BY m.id LIMIT ?4";
 
     /// For those who are active members.
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE

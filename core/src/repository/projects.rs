@@ -55,7 +55,7 @@ statements! { "projects";
 
     tenant INSERT = "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, \
          created_at, updated_at, version, revision, name_words, description_words, indexed) \
-         VALUES (?1, ?2, ?3, ?4, 'draft', ?5, ?6, ?7, ?7, 1, 1, ?8, ?9, 1)";
+         VALUES (?1, ?2, ?3, ?4, 'draft', ?5, ?6, ?7, ?7, 1, 1, ?8, ?9, 2)";
 
     /// Of what was approved, this revision only.
     tenant UPDATE = "UPDATE projects SET name = COALESCE(?3, name), description = COALESCE(?4, description), \

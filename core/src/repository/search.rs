@@ -1,6 +1,6 @@
 //! The index of words that searches go by: how each engine is asked for what has some words, and making the words of
-//! rows that have none yet. What is written from now on has them from the start; what was there before the index was,
-//! or was written past the service, gets them in the background.
+//! rows that have none yet. What is written from now on has them from the start; what was there before the words were as they
+//! are now (`indexed` counts how often that changed), or was written past the service, gets them in the background.
 //!
 //! An index only says which rows may be meant. They are read from the tenant's table, like all others.
 
@@ -45,28 +45,28 @@ statements! { "search";
     /// Whose projects wait for their words, behind a tenant. Asked every few seconds, so it must cost nothing: it goes by an index that
     /// has no others, and through that from tenant to tenant, however much waits of one.
     spanning WAITING_PROJECTS = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
-         SELECT (SELECT a.tenant_id FROM projects a WHERE a.indexed = 0 AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
-         UNION ALL SELECT (SELECT b.tenant_id FROM projects b WHERE b.indexed = 0 AND b.tenant_id > p.tenant_id \
+         SELECT (SELECT a.tenant_id FROM projects a WHERE a.indexed < 2 AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
+         UNION ALL SELECT (SELECT b.tenant_id FROM projects b WHERE b.indexed < 2 AND b.tenant_id > p.tenant_id \
          ORDER BY b.tenant_id LIMIT 1) FROM owing p WHERE p.tenant_id IS NOT NULL) \
          SELECT tenant_id FROM owing) o WHERE o.tenant_id IS NOT NULL LIMIT ?1";
 
     spanning WAITING_TASKS = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
-         SELECT (SELECT a.tenant_id FROM tasks a WHERE a.indexed = 0 AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
-         UNION ALL SELECT (SELECT b.tenant_id FROM tasks b WHERE b.indexed = 0 AND b.tenant_id > p.tenant_id \
+         SELECT (SELECT a.tenant_id FROM tasks a WHERE a.indexed < 2 AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
+         UNION ALL SELECT (SELECT b.tenant_id FROM tasks b WHERE b.indexed < 2 AND b.tenant_id > p.tenant_id \
          ORDER BY b.tenant_id LIMIT 1) FROM owing p WHERE p.tenant_id IS NOT NULL) \
          SELECT tenant_id FROM owing) o WHERE o.tenant_id IS NOT NULL LIMIT ?1";
 
     tenant PROJECTS_WITHOUT = "SELECT id, version, name, description FROM projects \
-         WHERE tenant_id = ?1 AND indexed = 0 ORDER BY id LIMIT ?2";
+         WHERE tenant_id = ?1 AND indexed < 2 ORDER BY id LIMIT ?2";
 
     tenant TASKS_WITHOUT = "SELECT id, version, title, description FROM tasks \
-         WHERE tenant_id = ?1 AND indexed = 0 ORDER BY id LIMIT ?2";
+         WHERE tenant_id = ?1 AND indexed < 2 ORDER BY id LIMIT ?2";
 
     /// Unless it was changed since: then it is found again.
-    tenant INDEX_PROJECT = "UPDATE projects SET name_words = ?4, description_words = ?5, indexed = 1 \
+    tenant INDEX_PROJECT = "UPDATE projects SET name_words = ?4, description_words = ?5, indexed = 2 \
          WHERE tenant_id = ?1 AND id = ?2 AND version = ?3";
 
-    tenant INDEX_TASK = "UPDATE tasks SET title_words = ?4, description_words = ?5, indexed = 1 \
+    tenant INDEX_TASK = "UPDATE tasks SET title_words = ?4, description_words = ?5, indexed = 2 \
          WHERE tenant_id = ?1 AND id = ?2 AND version = ?3";
 }
 

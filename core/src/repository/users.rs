@@ -17,14 +17,16 @@ use crate::{
     throttle::{ClientAddress, Limit},
     time::Timestamp,
     token::InvitationToken,
-    values::{Email, Name, Slug, TenantId, UserId},
+    values::{AccountEmail, Email, Name, Slug, TenantId, UserId},
 };
 
 statements! { "users";
     global INSERT = "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
 
-    global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email = ?1 AND disabled_at IS NULL";
+    /// The address as it was typed comes first: see [`AccountEmail`].
+    global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email IN (?1, ?2) AND disabled_at IS NULL \
+         ORDER BY CASE WHEN email = ?2 THEN 0 ELSE 1 END LIMIT 1";
 
     global PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = ?1";
 
@@ -106,7 +108,7 @@ input! {
     /// What it takes to log in.
     pub struct Login {
         /// The address that was registered.
-        pub email: Email,
+        pub email: AccountEmail,
         /// The password.
         pub password: Password,
     }
@@ -251,9 +253,10 @@ impl Accounts for Lobby {
 
     async fn authenticate(&self, login: Login) -> Result<Verified> {
         let app = self.app();
-        app.count(Limit::Account, login.email.as_str()).await?;
+        let AccountEmail { address, typed } = login.email;
+        app.count(Limit::Account, &address).await?;
         let mut batch = self.batch();
-        let found = batch.add_global::<Credentials, _>(&BY_EMAIL, [login.email.into()]);
+        let found = batch.add_global::<Credentials, _>(&BY_EMAIL, [address.into(), typed.into()]);
         let found = self.run(batch).await?.optional(found)?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let job = HashJob::Verify { password: login.password, hash, cost: app.config.bcrypt_cost.0 };

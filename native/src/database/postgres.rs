@@ -10,7 +10,7 @@
 //! Nothing relies on what a connection had before a transaction, or has after it: a proxy may have put another server's
 //! connection behind it (`DATABASE_PREPARED`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bailiwick_core::{
     Config,
@@ -33,8 +33,10 @@ use time::OffsetDateTime;
 
 use super::{check, held::Held, visited};
 
-/// How often a batch is tried that only serialisation keeps from being committed.
-const ATTEMPTS: u32 = 12;
+/// For how long a batch is tried again that only serialisation keeps from being committed. Postgres takes transactions for
+/// dependent that only touch the same page of an index. In a young database, where every row is on the same few pages, those are
+/// most of the ones under way, and the more so the slower the machine is. So what ends it is a time, not a number of attempts.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Rows of tables and entries of indexes that this session has visited and not told of yet.
 const VISITED: &str = "SELECT COALESCE(sum(pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid)), 0)::bigint \
@@ -262,11 +264,12 @@ async fn visited_by(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
 impl Database for Postgres {
     async fn batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DatabaseError> {
         let (mut serialisations, mut dead) = (0, 0);
+        let since = Instant::now();
         loop {
             match self.attempt(statements).await {
                 Ok(rows) => return Ok(rows),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Serialisation) if serialisations == ATTEMPTS => {
+                Err(Failure::Serialisation) if since.elapsed() > PATIENCE => {
                     return Err(DatabaseError::Contention);
                 }
                 Err(Failure::Serialisation) => {
@@ -281,9 +284,9 @@ impl Database for Postgres {
     }
 }
 
-/// A random time below 2 ms, 4 ms, 8 ms, ... 64 ms.
+/// A random time below 2 ms, 4 ms, 8 ms, ... 256 ms.
 fn backoff(attempt: u32) -> Duration {
-    let most = 1000 << attempt.min(6);
+    let most = 1000 << attempt.min(8);
     Duration::from_micros(u64::from(getrandom::u32().unwrap_or_default()) % most)
 }
 

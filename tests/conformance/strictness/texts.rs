@@ -98,7 +98,17 @@ async fn characters(stage: &Stage, route: &'static Route, field: &Field) {
     }
     assert!(pattern.is_match(&text));
     if field.schema["minLength"] == 1 {
-        for blank in [" ", "\u{3000}\u{2003}", "\u{A0}"] {
+        for blank in [
+            " ",
+            "\u{3000}\u{2003}",
+            "\u{A0}",
+            "\u{200B}",
+            "\u{2060}\u{FEFF}",
+            "\u{AD}",
+            "\u{3164}",
+            "\u{2800}",
+            "\u{E0041}",
+        ] {
             let body = with(&sample, pointer, json!(blank));
             assert_eq!(stage.refused(&sample, &body, pointer).await, "too_short", "{route:?} {pointer}");
         }

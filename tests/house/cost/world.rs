@@ -216,7 +216,7 @@ fn rows(engine: Engine, heap: &Heap) -> Vec<String> {
              description_words, indexed",
             format!(
                 "{tenant}, {}, 'N', '', 'approved', CASE i WHEN 1 THEN 'public' ELSE 'private' END, {user}, {now}, {now}, 1, \
-                 CASE i WHEN 1 THEN 'rare' ELSE 'shared' END, '', CASE WHEN i <= {few} THEN 0 ELSE 1 END",
+                 CASE i WHEN 1 THEN 'rare' ELSE 'shared' END, '', CASE WHEN i <= {few} THEN 0 ELSE 2 END",
                 id(Kind::Project)
             ),
         ),
@@ -226,7 +226,7 @@ fn rows(engine: Engine, heap: &Heap) -> Vec<String> {
              version, title_words, description_words, indexed",
             format!(
                 "{tenant}, {}, {project}, 'T', '', CASE i % 2 WHEN 0 THEN 'done' ELSE 'blocked' END, 'normal', {user}, NULL, {now}, \
-                 {now}, 1, CASE i WHEN 1 THEN 'rare' ELSE 'shared' END, '', CASE WHEN i <= {few} THEN 0 ELSE 1 END",
+                 {now}, 1, CASE i WHEN 1 THEN 'rare' ELSE 'shared' END, '', CASE WHEN i <= {few} THEN 0 ELSE 2 END",
                 id(Kind::Task)
             ),
         ),

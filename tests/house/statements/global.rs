@@ -179,12 +179,12 @@ pub(super) const GLOBAL: &[Global] = &[
     Global {
         name: "search::WAITING_PROJECTS",
         why: "Projects of all tenants are indexed by one task, which no request reaches; it learns only whose wait.",
-        by: &[("a", "a.indexed = 0"), ("b", "b.indexed = 0")],
+        by: &[("a", "a.indexed < 2"), ("b", "b.indexed < 2")],
     },
     Global {
         name: "search::WAITING_TASKS",
         why: "Tasks of all tenants are indexed by one task, which no request reaches; it learns only whose wait.",
-        by: &[("a", "a.indexed = 0"), ("b", "b.indexed = 0")],
+        by: &[("a", "a.indexed < 2"), ("b", "b.indexed < 2")],
     },
     Global {
         name: "tenants::ID_BY_SLUG",

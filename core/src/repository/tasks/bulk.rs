@@ -43,7 +43,7 @@ const OF_PROJECT: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = COAL
 const INSERT: &str = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
      due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
      SELECT p.tenant_id, i.id, p.id, i.title, i.description, i.status, i.priority, i.assignee_id, i.due_on, ?4, ?5, ?5, \
-     1, i.title_words, i.description_words, 1 FROM projects p, ";
+     1, i.title_words, i.description_words, 2 FROM projects p, ";
 const INTO_OPEN: &str = " WHERE p.tenant_id = ?1 AND p.id = ?3 AND p.status <> 'archived' \
      AND (p.status <> 'completed' OR i.status = 'done') AND p.version > 0";
 

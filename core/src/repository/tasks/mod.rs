@@ -53,7 +53,7 @@ statements! { "tasks";
 
     tenant INSERT = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
          due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
-         SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?13, 1 FROM projects p \
+         SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?13, 2 FROM projects p \
          WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived' AND (p.status <> 'completed' OR ?6 = 'done') AND p.version > 0";
 
     /// Unless it is like that already: what changes nothing writes nothing.

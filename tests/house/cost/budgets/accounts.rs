@@ -81,7 +81,7 @@ pub(super) const ALL: &[Case] = &[
     rows("tenants::SLUG_IS_FREE", "@slug, @user, @past", 1),
     rows("tenants::NOT_DEFAULT", "", 1),
     rows("users::INSERT", "@new, 'new@example.com', 'N', 'x', @now", 3),
-    rows("users::BY_EMAIL", "@email", 1),
+    rows("users::BY_EMAIL", "@email, @email", 1),
     rows("users::PASSWORD_HASH", "@user", 1),
     rows("users::SET_PASSWORD_HASH", "@user, 'y', @now, 'x'", 2),
     rows("users::REPLACE_PASSWORD_HASH", "@user, 'y', @now", 2),

@@ -66,7 +66,7 @@ pub(super) const ALL: &[Case] = &[
     rows("notifications::OF_MEMBER", "@other, @user", 2),
     rows("notifications::OF_MEMBERS", "@other, '[{\"user_id\":\"@user\"}]'", 4),
     rows("notifications::OF_ANY_MEMBER", "@other, @user", 2),
-    own("notifications::OF_LOCAL_PART", "@other, 'u1.', 10", "Addresses are not by tenant."),
+    own("notifications::OF_ADDRESS", "@other, 'u1.', 10", "Addresses are not by tenant."),
     rows(
         "notifications::INSERT_EACH",
         "'[{\"id\":\"@new\",\"recipient_id\":\"@user\",\"kind\":\"x\",\"title\":\"T\",\"body\":\"\",\
