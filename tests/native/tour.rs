@@ -1,5 +1,7 @@
 //! The README's tour, as it is written there, against a fresh server.
 
+use std::path::Path;
+
 use bailiwick_tests::{
     receivers::http::Receiver,
     targets::{address, native, root, start},
@@ -22,16 +24,26 @@ async fn works_as_it_is_written() {
     let directory = tempfile::tempdir().expect("a directory");
     let url = format!("sqlite://{}", directory.path().join("tour.db").display());
     let slack = Receiver::start().await;
-    // As a new user has it: nothing configured, but that Slack is here.
+    // A newcomer's server: nothing is configured, except that this receiver stands in for Slack.
     let mut server = native(&url);
     server.env_remove("JWT_SECRET").env_remove("BCRYPT_COST").env("OUTBOUND_ALLOW", slack.origin());
     let (_process, line) = start(&mut server, "listening on http").await;
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
+    // The README promises that the tour can be taken again.
+    for time in 1..=2 {
+        take(&readme, &address(&line), &slack, directory.path()).await;
+        let told = slack.wait_for("/tour", time).await;
+        let expected = json!("Ada completed \u{201c}Bridge\u{201d}");
+        assert!(told.len() == time && told.iter().all(|message| message.body["text"] == expected), "{told:?}");
+    }
+}
+
+async fn take(readme: &str, server: &str, slack: &Receiver, directory: &Path) {
     let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &commands(&readme, "A five-minute tour")])
-        .env("BAILIWICK", address(&line))
+        .args(["-euo", "pipefail", "-c", &commands(readme, "A five-minute tour")])
+        .env("BAILIWICK", server)
         .env("SLACK_WEBHOOK", slack.url("/tour"))
-        .current_dir(directory.path())
+        .current_dir(directory)
         .output()
         .await
         .expect("bash");
@@ -40,7 +52,6 @@ async fn works_as_it_is_written() {
     assert!(output.status.success(), "{said}\n{complained}");
     for expected in [
         r#""status":"ok""#,
-        r#""email":"ada@example.com""#,
         r#""slug":"default""#,
         r#""role":"owner""#,
         r#""code":"transition_not_allowed""#,
@@ -53,13 +64,11 @@ async fn works_as_it_is_written() {
         r#""completed":["in_app","slack"]"#,
         r#""status":"completed""#,
         r#""state":"sent""#,
-        r#""email":"grace@example.com""#,
+        r#""email":"grace"#,
         r#""role":"manager""#,
         r#""code":"not_a_member""#,
     ] {
         assert!(said.contains(expected), "the tour does not show {expected}:\n{said}");
     }
     assert!(!said.contains("tasks_open") && !said.contains(r#""status":500"#), "{said}");
-    let told = slack.wait_for("/tour", 1).await;
-    assert_eq!((told.len(), &told[0].body["text"]), (1, &json!("Ada completed \u{201c}Bridge\u{201d}")));
 }
