@@ -65,7 +65,7 @@ async fn take(readme: &str, server: &str, slack: &Receiver, directory: &Path) {
         r#""status":"completed""#,
         r#""state":"sent""#,
         r#""email":"grace"#,
-        r#""role":"manager""#,
+        r#""role":"member""#,
         r#""code":"not_a_member""#,
     ] {
         assert!(said.contains(expected), "the tour does not show {expected}:\n{said}");
