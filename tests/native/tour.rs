@@ -34,7 +34,10 @@ async fn works_as_it_is_written() {
         take(&readme, &address(&line), &slack, directory.path()).await;
         let told = slack.wait_for("/tour", time).await;
         let expected = json!("Ada completed \u{201c}Bridge\u{201d}");
-        assert!(told.len() == time && told.iter().all(|message| message.body["text"] == expected), "{told:?}");
+        assert!(
+            told.len() == time && told.iter().all(|message| message.body["text"] == expected),
+            "{told:?}"
+        );
     }
 }
 
