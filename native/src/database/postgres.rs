@@ -10,7 +10,7 @@
 //! Nothing relies on what a connection had before a transaction, or has after it: a proxy may have put another server's
 //! connection behind it (`DATABASE_PREPARED`).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bailiwick_core::{
     Config,
@@ -30,6 +30,7 @@ use sqlx::{
     types::Json,
 };
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::{check, held::Held, visited};
 
