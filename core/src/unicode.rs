@@ -8,14 +8,15 @@ use icu_normalizer::{
     properties::CanonicalCombiningClassMapBorrowed,
 };
 use icu_properties::{
-    CodePointSetData, CodePointSetDataBorrowed,
-    props::{DefaultIgnorableCodePoint, ExtendedPictographic},
+    CodePointMapData, CodePointMapDataBorrowed, CodePointSetData, CodePointSetDataBorrowed,
+    props::{DefaultIgnorableCodePoint, ExtendedPictographic, GeneralCategory, GeneralCategoryGroup},
 };
 
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
 const NFKD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfkd();
 const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+const CATEGORY: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
 const PICTOGRAPH: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<ExtendedPictographic>();
 
 /// A text in the one spelling of all that look the same (NFC, Unicode Standard Annex 15).
@@ -39,6 +40,11 @@ pub(crate) fn is_visible(c: char) -> bool {
     // To Unicode these two are symbols that happen to be blank: a pattern of Braille without dots, a note without a head.
     const BLANK: [char; 2] = ['\u{2800}', '\u{1d159}'];
     !c.is_whitespace() && !c.is_control() && !is_ignorable(c) && !BLANK.contains(&c)
+}
+
+/// Whether a character is of a word or goes on with one: letters, digits, and the marks of scripts whose letters need them.
+pub(crate) fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || GeneralCategoryGroup::Mark.contains(CATEGORY.get(c))
 }
 
 /// How a script puts words.

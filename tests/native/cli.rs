@@ -90,7 +90,7 @@ async fn accounts(database: &str) {
     run(database, &["tenant", "admit", "default", "ada@example.com", "--role", "manager"], "").await.done();
     let shown = run(database, &["user", "show", "ada@example.com"], "").await.done().json();
     assert_eq!(shown["tenants"], json!([{ "tenant": "default", "role": "manager", "status": "active" }]));
-    assert_eq!((&shown["user"]["sessions"], &shown["user"]["has_password"]), (&json!(1), &json!(1)));
+    assert_eq!((&shown["user"]["sessions"], &shown["user"]["has_password"]), (&json!(1), &json!(true)));
     instance.post(&first, "/v1/projects", &json!({ "name": "P" })).await.expect(201);
 
     // Another password ends what was begun with the old one.

@@ -22,6 +22,7 @@ mod registration;
 mod retention;
 mod row_security;
 mod shares;
+mod surroundings;
 mod tour;
 mod traces;
 mod under_way;

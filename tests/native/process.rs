@@ -226,8 +226,16 @@ async fn seed_fills_once() {
 
 #[tokio::test]
 async fn help_names_every_setting() {
-    let output = Command::new(binary()).arg("--help").output().await.expect("it runs");
-    let help = String::from_utf8(output.stdout).expect("text");
+    let help = async |arguments: &[&str]| {
+        let output = Command::new(binary()).args(arguments).output().await.expect("it runs");
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    // What a command has of its own stands by itself.
+    let own = help(&["tenant", "--help"]).await;
+    assert!(own.contains("limits") && own.contains("--help-all") && !own.contains("--database-url"), "{own}");
+    assert!(help(&["tenant", "--help-all"]).await.contains("--database-url"));
+    let help = help(&["--help-all"]).await;
     for setting in bailiwick_core::Config::SETTINGS {
         assert!(
             help.contains(&format!("--{}", setting.name.to_lowercase().replace('_', "-"))),

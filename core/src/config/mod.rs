@@ -340,7 +340,9 @@ impl Parse for Origins {
 
 impl Parse for Email {
     fn parse(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|_| "expected an email address.".to_owned())
+        Self::parse(text).map_err(|_| {
+            "expected an email address that mail can be sent to, such as bailiwick@example.com.".to_owned()
+        })
     }
 }
 

@@ -118,7 +118,8 @@ pub(crate) async fn admit(
     let name = subject.name.clone().or_else(|| Name::parse(local).ok());
     let name = name.ok_or_else(|| Problem::internal("an address without a local part"))?;
     let mut batch = lobby.batch();
-    users::enrol(&mut batch, known.user, email, &name, users::NO_PASSWORD.to_owned())?;
+    let taken = Code::IdentityNotLinked;
+    users::enrol(&mut batch, known.user, email, &name, users::NO_PASSWORD.to_owned(), taken)?;
     let slug = named.slug.as_ref().filter(|_| named.id.is_none()).map(|named| named.slug.clone());
     users::join_open(&mut batch, known.user, named.id, slug)?;
     let arguments =

@@ -2,7 +2,7 @@
 
 use crate::{
     limits,
-    unicode::{Kind, composed, kind, plain},
+    unicode::{Kind, composed, is_of_word, kind, plain},
     values::{Email, UserId},
 };
 
@@ -15,13 +15,12 @@ pub(super) enum Mention {
 }
 
 /// The mentions in a text: `@` at the start or behind a character that no name has, then an id, a local part or a whole address.
-/// A local part goes as far as its characters (`atext` of RFC 5322, section 3.2.3), or as far as its script where one follows that
-/// puts no blanks between words; behind such a script an `@` needs no blank either. How a text is typed does not matter
-/// ([`plain`]), but accents do: they are another mailbox's.
+/// Both parts of an address go as far as their characters (`atext` of RFC 5322, section 3.2.3, and letters and digits), or as far as
+/// their script where one follows that puts no blanks between words; behind such a script an `@` needs no blank either. How a text
+/// is typed does not matter ([`plain`]), but accents do: they are another mailbox's.
 pub(super) fn mentions(text: &str) -> Vec<Mention> {
     let text = plain(text);
-    let is_run = |c: char| kind(c) == Some(Kind::Run);
-    let joins = |c: char| (c.is_alphanumeric() && !is_run(c)) || matches!(c, '.' | '_' | '-' | '+' | '@');
+    let joins = |c: char| (is_of_word(c) && !is_run(c)) || matches!(c, '.' | '_' | '-' | '+' | '@');
     let mut found = Vec::new();
     for (at, _) in text.match_indices('@') {
         if text[..at].chars().next_back().is_some_and(joins) {
@@ -37,29 +36,33 @@ pub(super) fn mentions(text: &str) -> Vec<Mention> {
 
 /// The one that a text begins with.
 fn mention(text: &str) -> Option<Mention> {
-    let part = |c: char| {
-        !c.is_ascii() && kind(c).is_some() || c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
-    };
-    let name = text.split(|c: char| !part(c)).next().unwrap_or_default();
-    if let Some(behind) = text[name.len()..].strip_prefix('@') {
-        let domain =
-            behind.split(|c: char| !(kind(c).is_some() || matches!(c, '.' | '-'))).next().unwrap_or_default();
-        let whole = format!("{name}@{}", domain.trim_end_matches(['.', '-']));
-        if let Ok(address) = Email::parse(&whole) {
+    let local = of_one_script(text, |c| c.is_ascii_punctuation() && !"()<>[]:;@\\,\"".contains(c));
+    if let Some(behind) = text[local.len()..].strip_prefix('@') {
+        let domain = of_one_script(behind, |c| matches!(c, '.' | '-')).trim_end_matches(['.', '-']);
+        if let Ok(address) = Email::parse(&format!("{local}@{domain}")) {
             return Some(Mention::Address(format!("{}@", address.as_str())));
         }
     }
-    // What follows in a script without blanks belongs to the sentence, unless the name is of that script.
-    let is_run = |c: char| kind(c) == Some(Kind::Run);
-    let name = if name.starts_with(is_run) { name } else { name.split(is_run).next().unwrap_or_default() };
-    // So does punctuation.
-    let name = name.trim_end_matches(|c: char| c.is_ascii_punctuation());
+    // Punctuation at its end belongs to the sentence.
+    let name = local.trim_end_matches(|c: char| c.is_ascii_punctuation());
     let name = name.strip_suffix("'s").unwrap_or(name);
     if name.is_empty() || name.len() > limits::EMAIL {
         return None;
     }
-    let local = || Mention::Address(format!("{}@", composed(&name.to_lowercase())));
-    Some(UserId::parse(name).map_or_else(local, Mention::Id))
+    let address = || Mention::Address(format!("{}@", composed(&name.to_lowercase())));
+    Some(UserId::parse(name).map_or_else(address, Mention::Id))
+}
+
+/// The beginning of a text of which all characters are of words or are joined, up to a script without blanks where it is not of that
+/// itself.
+fn of_one_script(text: &str, joined: fn(char) -> bool) -> &str {
+    let runs = text.starts_with(is_run);
+    let ends = |c: char| !(is_of_word(c) || joined(c)) || (is_run(c) && !runs);
+    text.split(ends).next().unwrap_or_default()
+}
+
+fn is_run(c: char) -> bool {
+    kind(c) == Some(Kind::Run)
 }
 
 #[cfg(test)]
@@ -87,6 +90,10 @@ mod tests {
             ("@liさん", vec![local("li")]),
             ("안녕@bob님", vec![local("bob")]),
             ("＠ｌｉ", vec![local("li")]),
+            ("请@li@acme.example看一下", vec![local("li@acme.example")]),
+            ("@bob@acme.example님", vec![local("bob@acme.example")]),
+            ("@x@例え.テスト", vec![local("x@例え.テスト")]),
+            ("@शक्ति, @x@उदाहरण.परीक्षा", vec![local("शक्ति"), local("x@उदाहरण.परीक्षा")]),
             ("@李明 看一下", vec![local("李明")]),
             ("@jose\u{301} and @JOSÉ", vec![local("josé")]),
         ] {

@@ -19,7 +19,7 @@ use crate::{
     throttle::Limit,
     time::Timestamp,
     token::ResetToken,
-    values::{Email, ResetId, UserId},
+    values::{AccountEmail, Email, ResetId, UserId},
 };
 
 /// Of an account that was asked for since less than this, nothing more is sent: nobody can fill a mailbox by it, and what was
@@ -32,9 +32,10 @@ const USABLE: &str = "JOIN users u ON u.id = r.user_id AND u.email = r.email AND
 statements! { "resets";
     /// In the place of an earlier one. An account to which only an identity provider leads gets no password by this: that
     /// provider says who comes in. And an account that came with a tenant becomes one to log in to by this, so whoever it
-    /// waits for must be a member of something already, or could register: `?7` is what registering takes.
+    /// waits for must be a member of something already, or could register: `?7` is what registering takes. The address as it was typed comes first: see [`AccountEmail`].
     spanning ASK = "INSERT INTO password_resets (user_id, email, id, token_hash, expires_at, next_attempt_at, attempts, created_at) \
-         SELECT u.id, u.email, ?2, ?3, ?4, ?5, 0, ?5 FROM users u WHERE u.email = ?1 AND u.disabled_at IS NULL \
+         SELECT u.id, u.email, ?2, ?3, ?4, ?5, 0, ?5 FROM users u \
+         WHERE u.email = COALESCE((SELECT x.email FROM users x WHERE x.email = ?8), ?1) AND u.disabled_at IS NULL \
          AND (u.password_hash <> '' OR (NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) \
          AND (?7 = 'open' OR EXISTS (SELECT 1 FROM memberships m LEFT JOIN invitations v ON v.tenant_id = m.tenant_id \
          AND v.email = u.email AND v.accepted_at IS NULL AND v.revoked_at IS NULL AND v.expires_at > ?5 \
@@ -73,7 +74,7 @@ input! {
     /// Whose password was forgotten.
     pub(crate) struct PasswordResetRequest {
         /// The address of the account.
-        pub email: Email,
+        pub email: AccountEmail,
     }
 
     /// What it takes to set another password.
@@ -108,19 +109,21 @@ pub(crate) trait Resets {
 impl Resets for Lobby {
     async fn ask(&self, PasswordResetRequest { email }: PasswordResetRequest) -> Result<()> {
         let app = self.app();
-        app.count(Limit::Account, email.as_str()).await?;
+        let AccountEmail { address, typed } = email;
+        app.count(Limit::Account, &address).await?;
         let (id, now) = (ResetId(app.new_id()?), app.now());
         let digest = app.tokens.reset(id).digest();
         let (expires_at, before) = (now.plus(app.config.password_reset_ttl), now.minus(PAUSE));
         let mut batch = self.batch();
         let arguments = [
-            email.into(),
+            address.into(),
             id.into(),
             digest.into(),
             expires_at.into(),
             now.into(),
             before.into(),
             app.config.registration.as_str().into(),
+            typed.into(),
         ];
         let _: Slot<()> = batch.add_global(&ASK, arguments);
         batch.delivers();

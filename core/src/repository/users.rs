@@ -17,12 +17,15 @@ use crate::{
     throttle::{ClientAddress, Limit},
     time::Timestamp,
     token::InvitationToken,
-    values::{AccountEmail, Email, Name, Slug, TenantId, UserId},
+    values::{AccountEmail, Email, Name, Slug, TenantId, UserId, other_spelling},
 };
 
 statements! { "users";
     global INSERT = "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
+
+    /// Nobody has an address in a spelling from before there was only one.
+    global NO_OTHER_SPELLING = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM users x WHERE x.email = ?1)";
 
     /// The address as it was typed comes first: see [`AccountEmail`].
     global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email IN (?1, ?2) AND disabled_at IS NULL \
@@ -144,15 +147,21 @@ pub(super) async fn hash(
     }
 }
 
-/// Adds an account to a batch, and gives it the tenant `default` if it is the first one.
+/// Adds an account to a batch, and gives it the tenant `default` if it is the first one; if somebody has its address, the batch is
+/// refused with the problem `taken`.
 pub(super) fn enrol(
     batch: &mut Batch<'_>,
     id: UserId,
     email: &Email,
     name: &Name,
     password_hash: String,
+    taken: Code,
 ) -> Result<()> {
     let (app, now) = (batch.app(), batch.app().now());
+    if let Some(other) = other_spelling(email) {
+        let _: Slot<()> = batch.require_global(&NO_OTHER_SPELLING, [other.into()], Problem::new(taken));
+    }
+    batch.on_duplicate("users_email_key", Problem::new(taken));
     let arguments = [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()];
     let _: Slot<()> = batch.add_global(&INSERT, arguments);
     if app.config.claim_default_tenant {
@@ -232,13 +241,12 @@ impl Accounts for Lobby {
             let conflict = Problem::new(Code::TenantConflict);
             let _: Slot<TenantId> = batch.require(&tenants::CONFIRM, [slug.clone().into()], conflict);
         }
-        enrol(&mut batch, id, &email, &name, password_hash)?;
+        enrol(&mut batch, id, &email, &name, password_hash, Code::EmailTaken)?;
         if let Some(token) = &token {
             invitations::accept(&mut batch, app, token, id)?;
         } else {
             join_open(&mut batch, id, named.id, slug)?;
         }
-        batch.on_duplicate("users_email_key", Problem::new(Code::EmailTaken));
         match (self.run(batch).await, &token) {
             (Err(problem), Some(token)) if problem.code == Code::InvitationUnusable => {
                 let mut batch = self.batch_in(Some(token.tenant));

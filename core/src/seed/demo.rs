@@ -13,7 +13,7 @@ use crate::{
     inside::Inside,
     password::NewPassword,
     problem::{Code, Problem},
-    values::{Email, Name, Role, Slug},
+    values::{AccountEmail, Email, Name, Role, Slug},
 };
 
 /// The password of everybody.
@@ -309,6 +309,7 @@ async fn enrol(
     };
     let email = format!("{}.{}@{slug}.example", local(first), local(last));
     let email = Email::parse(&email).map_err(|fault| fault.detail)?;
+    let account = AccountEmail::from(&email);
     let name = Name::parse(&format!("{first} {last}")).map_err(|fault| fault.detail)?;
     let slug = Slug::parse(slug).map_err(|fault| fault.detail)?;
     let role = match place {
@@ -320,17 +321,17 @@ async fn enrol(
     let told = |problem: Box<Problem>| format!("{}: {}", email.as_str(), problem.sentence());
     let id = match operator.enrol(&email, &name, hash.to_owned()).await {
         // Left by a run that was broken off, or whose tenants were deleted.
-        Err(problem) if problem.code == Code::EmailTaken => operator.user(&email).await.map_err(told)?.id,
+        Err(problem) if problem.code == Code::EmailTaken => operator.user(&account).await.map_err(told)?.id,
         id => id.map_err(told)?,
     };
-    let token = operator.sign_in(&email).await.map_err(told)?.access_token;
+    let token = operator.sign_in(&account).await.map_err(told)?.access_token;
     let inside = Inside::new(app, token, slug.as_str());
     if role == Role::Owner {
         // By the operator, to whom the slug of a tenant that was deleted is free.
         let name = Name::parse(tenant).map_err(|fault| fault.detail)?;
-        operator.create_tenant(slug, name, &email).await.map_err(told)?;
+        operator.create_tenant(slug, name, &account).await.map_err(told)?;
     } else {
-        operator.admit(&slug, &email, role).await.map_err(told)?;
+        operator.admit(&slug, &account, role).await.map_err(told)?;
     }
     Ok(Person { id: id.to_string(), email, role, inside })
 }

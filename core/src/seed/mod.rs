@@ -83,7 +83,7 @@ pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
         if *role == Role::Member {
             mia = user["id"].clone();
         }
-        let token = operator.sign_in(&address).await.map_err(told)?.access_token;
+        let token = operator.sign_in(&(&address).into()).await.map_err(told)?.access_token;
         people.push((*role, Inside::new(app, token, tenants::DEFAULT_SLUG)));
     }
     let make = async |role: Role, path: &str, body: Value| -> Result<Value, String> {

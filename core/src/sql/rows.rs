@@ -92,6 +92,16 @@ impl FromCell for i64 {
     }
 }
 
+/// SQLite has no truth values of its own: it says 0 and 1.
+impl FromCell for bool {
+    fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
+        match cell {
+            Cell::Int(value @ (0 | 1)) => Ok(value == 1),
+            other => mismatch("0 or 1", &other),
+        }
+    }
+}
+
 impl FromCell for String {
     fn from_cell(cell: Cell) -> Result<Self, DecodeError> {
         match cell {

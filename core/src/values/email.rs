@@ -10,7 +10,7 @@ use super::{Email, string};
 use crate::{
     input::{Fault, FaultCode, Leaf},
     limits,
-    unicode::{composed, is_ignorable, is_visible},
+    unicode::{composed, is_ignorable, is_visible, plain},
 };
 
 /// The address of an account that there may be: in its one spelling, and as it was typed. There are accounts from before
@@ -23,14 +23,35 @@ pub struct AccountEmail {
     pub(crate) typed: String,
 }
 
-impl Leaf for AccountEmail {
-    fn from_value(value: Json) -> Result<Self, Fault> {
-        let typed = string(value)?.to_lowercase();
-        match Email::parse(&typed) {
+impl AccountEmail {
+    /// Reads it from text that a person or a program gave.
+    ///
+    /// # Errors
+    /// No account can have it. The fault is to be shown to whoever gave it.
+    pub fn parse(text: &str) -> Result<Self, Fault> {
+        let typed = text.to_lowercase();
+        match Email::parse(text) {
             Ok(address) => Ok(Self { address: address.as_str().to_owned(), typed }),
             Err(_) if was_taken(&typed) => Ok(Self { address: typed.clone(), typed }),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The address in its one spelling, if it has one.
+    pub fn as_str(&self) -> &str {
+        &self.address
+    }
+}
+
+impl From<&Email> for AccountEmail {
+    fn from(email: &Email) -> Self {
+        Self { address: email.as_str().to_owned(), typed: email.as_str().to_owned() }
+    }
+}
+
+impl Leaf for AccountEmail {
+    fn from_value(value: Json) -> Result<Self, Fault> {
+        Self::parse(&string(value)?)
     }
 }
 
@@ -84,6 +105,12 @@ pub(super) fn canonical(text: &str) -> Result<String, Fault> {
         return Err(fault("Expected an email address without characters that cannot be seen."));
     }
     let local = composed(&composed(local).to_lowercase());
+    // Nobody could tell it from the address with the plain letters (RFC 8265, section 3.3, has none of them either).
+    if plain(&local) != local {
+        return Err(fault(
+            "Expected an email address: what stands before the @ has full-width or joined letters.",
+        ));
+    }
     if local.len() > LOCAL_BYTES || !local.split('.').all(is_atom) {
         return Err(fault(
             "Expected an email address: what stands before the @ is none that mail can be sent to.",
@@ -110,11 +137,11 @@ fn joins(c: char) -> bool {
 
 /// Whether it is an `Atom` of RFC 5321, which are the `atext` of RFC 5322, section 3.2.3, and what RFC 6531 adds.
 fn is_atom(text: &str) -> bool {
-    let plain = |c: char| {
+    let fits = |c: char| {
         let ascii = c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
         ascii || (!c.is_ascii() && is_visible(c))
     };
-    !text.is_empty() && text.chars().all(plain)
+    !text.is_empty() && text.chars().all(fits)
 }
 
 /// The one spelling of a domain name of the public: with two labels at least, the last one not of digits alone, which no top-level
@@ -128,6 +155,12 @@ fn domain(text: &str) -> Option<String> {
     let public = last.is_some_and(|last| !last.bytes().all(|byte| byte.is_ascii_digit()));
     let seen = domain.chars().all(|c| is_visible(c) || joins(c));
     (seen && (public || matches!(&*domain, "localhost" | "invalid"))).then(|| domain.into_owned())
+}
+
+/// The other spelling that an address may have had before there was only one: with its domain in A-labels.
+pub(crate) fn other_spelling(address: &Email) -> Option<String> {
+    let (local, domain) = address.as_str().rsplit_once('@').filter(|(_, domain)| !domain.is_ascii())?;
+    idna::domain_to_ascii(domain).ok().map(|domain| format!("{local}@{domain}"))
 }
 
 /// An address as mail is sent to it: where its local part is ASCII, its domain is as well (A-labels), so that every server takes
@@ -207,6 +240,8 @@ mod tests {
             "a\u{ad}@x.example",
             "\u{3164}@x.example",
             "a\u{200d}@x.example",
+            "ｌｉ@x.example",
+            "ﬁn@x.example",
             "a@x.example\n",
             "a@\u{2800}.example",
             "\u{2800}@x.example",

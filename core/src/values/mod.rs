@@ -16,7 +16,7 @@ use crate::{
     unicode,
 };
 
-pub(crate) use self::email::sendable;
+pub(crate) use self::email::{other_spelling, sendable};
 pub(crate) use self::enumerations::{Enumeration, wire_enum};
 pub use self::{email::AccountEmail, enumerations::*};
 

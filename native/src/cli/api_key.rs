@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bailiwick_core::{
     App, Operator,
     inside::Inside,
-    values::{Email, Slug},
+    values::{AccountEmail, Slug},
 };
 use clap::{Arg, Command};
 use http::Method;
@@ -77,7 +77,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     let (name, call) = call.inner();
     let mut faults = Sentences::new();
     let tenant = call.value("tenant", Slug::parse, &mut faults);
-    let member = call.value("as", Email::parse, &mut faults);
+    let member = call.value("as", AccountEmail::parse, &mut faults);
     let Some((tenant, member)) = tenant.zip(member) else { return Err(faults.into()) };
     if name == "revoke" {
         confirm(call.matches, "What uses this key will be refused.")?;
@@ -101,7 +101,7 @@ struct Session {
 }
 
 impl Session {
-    async fn begin(app: &Arc<App>, member: &Email, tenant: &Slug) -> Result<Self, Failed> {
+    async fn begin(app: &Arc<App>, member: &AccountEmail, tenant: &Slug) -> Result<Self, Failed> {
         let issued = Operator::new(app).sign_in(member).await?;
         Ok(Self {
             id: issued.session_id.to_string(),

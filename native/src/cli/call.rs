@@ -1,7 +1,7 @@
 //! A command as it was called: its arguments, the settings, and the product made from them.
 
 use std::{
-    io::Write,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -92,7 +92,11 @@ impl<'a> Call<'a> {
         database::is_postgres(&config).map_err(|sentence| vec![sentence])?;
         let filter = EnvFilter::try_new(&config.log_level)
             .map_err(|_| vec!["LOG_LEVEL: expected a level such as info, or directives.".to_owned()])?;
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // Colours are for eyes (https://no-color.org): a file or a collector would keep the codes.
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colours = std::io::stderr().is_terminal() && !no_color;
+        let log =
+            tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
         match config.log_format {
             LogFormat::Pretty => log.with_target(false).init(),
             LogFormat::Json => log.json().flatten_event(true).init(),

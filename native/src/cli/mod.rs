@@ -5,7 +5,9 @@ mod audit;
 mod backup;
 mod call;
 mod doctor;
+pub(crate) mod env_file;
 mod health;
+mod man;
 mod migrate;
 mod report;
 mod seed;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 
 use bailiwick::assets::Embedded;
 use bailiwick_core::{Config, config::Setting};
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use clap_complete::Shell;
 
 use self::{
@@ -28,20 +30,28 @@ use self::{
     report::{Outcome, Output, Voice},
 };
 
-/// All there is to be called.
-fn command() -> Command {
+/// All there is to be called; its help says the settings as well, if `all` is wanted.
+fn command(all: bool) -> Command {
     Command::new("bailiwick")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Multi-tenant project management with an approval workflow")
         .long_about(
             "Multi-tenant project management with an approval workflow.\n\n\
-             Without a command it serves. Every setting is an environment variable, too; the option wins.",
+             Without a command, it serves. Every setting is an option (`--help-all` lists them) and an environment variable, \
+             which may stand in a file .env. The option wins over the environment, and that over the file.",
         )
         .after_help(format!(
             "Example:\n  bailiwick\n  bailiwick tenant list --output json\n\n{}",
             report::ENDINGS
         ))
-        .args(Config::SETTINGS.iter().map(argument))
+        .args(Config::SETTINGS.iter().map(|setting| argument(setting).hide(!all)))
+        .arg(
+            Arg::new("help-all")
+                .long("help-all")
+                .action(ArgAction::HelpLong)
+                .global(true)
+                .help("Print help, with the settings of the server"),
+        )
         .arg(Voice::argument())
         .subcommand(serve::command())
         .subcommand(migrate::command())
@@ -62,6 +72,7 @@ fn command() -> Command {
                 .about("Print the description of the API, OpenAPI 3.1")
                 .after_help("Example:\n  bailiwick openapi > openapi.json"),
         )
+        .subcommand(man::command())
         .subcommand(
             Command::new("completions")
                 .about("Print a script that completes commands and options in a shell")
@@ -93,6 +104,7 @@ async fn call(matches: &ArgMatches) -> Outcome {
         "healthcheck" => health::run(call).await,
         "verify-isolation" => verify::run(call).await,
         "openapi" => Ok(text(Embedded::file("openapi.json").unwrap_or_default())),
+        "man" => man::run(call, command),
         "completions" => Ok(completions(call)),
         _ => serve::run(call).await,
     }
@@ -112,15 +124,14 @@ fn argument(setting: &'static Setting) -> Arg {
         .hide_env_values(true)
         .value_name("VALUE")
         .global(true)
-        // With --help they are listed, after what the command itself has to say.
-        .hide_short_help(true)
         .help_heading("Settings")
         .help(help)
 }
 
 /// Does what the command line says.
 pub(crate) async fn run() -> ExitCode {
-    let matches = command().get_matches();
+    let all = std::env::args_os().any(|argument| argument == "--help-all");
+    let matches = command(all).get_matches();
     let mut innermost = &matches;
     while let Some((_, inner)) = innermost.subcommand() {
         innermost = inner;
@@ -132,7 +143,7 @@ pub(crate) async fn run() -> ExitCode {
 fn completions(call: Call<'_>) -> Output {
     let mut script = Vec::new();
     if let Some(shell) = call.matches.get_one::<Shell>("shell") {
-        clap_complete::generate(*shell, &mut command(), "bailiwick", &mut script);
+        clap_complete::generate(*shell, &mut command(true), "bailiwick", &mut script);
     }
     text(&script)
 }
@@ -156,7 +167,7 @@ mod tests {
 
     fn commands() -> Vec<(String, Command)> {
         let mut found = Vec::new();
-        let mut command = command();
+        let mut command = command(true);
         command.build();
         all(&command, "", &mut found);
         found
@@ -164,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_tree_is_sound() {
-        command().debug_assert();
+        command(true).debug_assert();
         assert!(commands().len() > 10);
     }
 
@@ -183,7 +194,7 @@ mod tests {
             for example in examples {
                 let call = &example[example.find("bailiwick").unwrap()..];
                 let called = split(call.split(['>', '<', '|']).next().unwrap());
-                super::command()
+                super::command(true)
                     .try_get_matches_from(&called)
                     .unwrap_or_else(|error| panic!("{example}: {error}"));
                 assert!(call.starts_with(&words), "{example} is not about {words}");

@@ -8,7 +8,7 @@ use bailiwick_core::{
         operator::TenantSummary,
         quotas::{LimitSummary, Quota},
     },
-    values::{Email, Name, Role, Slug},
+    values::{AccountEmail, Name, Role, Slug},
 };
 use clap::{Arg, ArgAction, Command};
 use serde_json::json;
@@ -129,22 +129,22 @@ async fn create(call: Call<'_>) -> Outcome {
     let mut faults = Sentences::new();
     let slug = call.value("slug", Slug::parse, &mut faults);
     let name = call.value("name", Name::parse, &mut faults);
-    let owner = call.value("owner", Email::parse, &mut faults);
+    let owner = call.value("owner", AccountEmail::parse, &mut faults);
     let Some(((slug, name), owner)) = slug.zip(name).zip(owner) else { return Err(faults.into()) };
     let id = Operator::new(&call.app().await?).create_tenant(slug.clone(), name, &owner).await?;
     let line = format!("Created {} ({id}); {} owns it.", slug.as_str(), owner.as_str());
-    Ok(Report::done(json!({ "id": id, "slug": slug, "owner": owner }), [line]).into())
+    Ok(Report::done(json!({ "id": id, "slug": slug, "owner": owner.as_str() }), [line]).into())
 }
 
 async fn admit(call: Call<'_>) -> Outcome {
     let mut faults = Sentences::new();
     let slug = call.value("slug", Slug::parse, &mut faults);
-    let email = call.value("email", Email::parse, &mut faults);
+    let email = call.value("email", AccountEmail::parse, &mut faults);
     let role = call.value("role", |text| Role::from_value(text.into()), &mut faults);
     let Some(((slug, email), role)) = slug.zip(email).zip(role) else { return Err(faults.into()) };
     Operator::new(&call.app().await?).admit(&slug, &email, role).await?;
     let line = format!("{} is {} of {} now.", email.as_str(), role.as_str(), slug.as_str());
-    Ok(Report::done(json!({ "tenant": slug, "email": email, "role": role }), [line]).into())
+    Ok(Report::done(json!({ "tenant": slug, "email": email.as_str(), "role": role }), [line]).into())
 }
 
 async fn limits(call: Call<'_>) -> Outcome {

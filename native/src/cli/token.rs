@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use bailiwick_core::{Operator, values::Email};
+use bailiwick_core::{Operator, values::AccountEmail};
 use clap::{Arg, Command};
 use serde_json::json;
 
@@ -43,7 +43,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     let (name, call) = call.inner();
     match name {
         "issue" => {
-            let email = call.only("email", Email::parse)?;
+            let email = call.only("email", AccountEmail::parse)?;
             let issued = Operator::new(&call.app().await?).sign_in(&email).await?;
             let lines = [issued.access_token.clone()];
             Ok(Report::done(issued, lines).into())

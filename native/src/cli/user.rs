@@ -7,7 +7,7 @@ use bailiwick_core::{
     input::Leaf,
     password::NewPassword,
     repository::operator::users::AccountSummary,
-    values::{Email, Name},
+    values::{AccountEmail, Email, Name},
 };
 use clap::{Arg, ArgAction, Command};
 use serde_json::json;
@@ -107,38 +107,40 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         let lines = list(&users);
         return Ok(Report::done(json!({ "users": users }), lines).into());
     }
-    let email = call.only("email", Email::parse)?;
+    if name == "create" {
+        return create(call, &call.only("email", Email::parse)?).await;
+    }
+    let email = call.only("email", AccountEmail::parse)?;
     let address = email.as_str();
     match name {
         "show" => show(call, &email).await,
-        "create" => create(call, &email).await,
         "password" => {
             let password = if call.flag("remove") { None } else { Some(password()?) };
             let removed = password.is_none();
             Operator::new(&call.app().await?).set_password(&email, password).await?;
             let has = if removed { "has no password" } else { "has another password" };
             let line = format!("{address} {has} now; its sessions have ended.");
-            Ok(Report::done(json!({ "email": email, "has_password": !removed }), [line]).into())
+            Ok(Report::done(json!({ "email": address, "has_password": !removed }), [line]).into())
         }
         "disable" => {
             confirm(call.matches, &format!("Nobody will get in as {address}."))?;
             Operator::new(&call.app().await?).disable_user(&email).await?;
-            Ok(Report::done(json!({ "disabled": email }), [format!("Disabled {address}.")]).into())
+            Ok(Report::done(json!({ "disabled": address }), [format!("Disabled {address}.")]).into())
         }
         "enable" => {
             Operator::new(&call.app().await?).enable_user(&email).await?;
-            Ok(Report::done(json!({ "enabled": email }), [format!("Enabled {address}.")]).into())
+            Ok(Report::done(json!({ "enabled": address }), [format!("Enabled {address}.")]).into())
         }
         // clap lets no other pass.
         _ => {
             Operator::new(&call.app().await?).end_sessions(&email).await?;
             let line = format!("The sessions of {address} have ended.");
-            Ok(Report::done(json!({ "logged_out": email }), [line]).into())
+            Ok(Report::done(json!({ "logged_out": address }), [line]).into())
         }
     }
 }
 
-async fn show(call: Call<'_>, email: &Email) -> Outcome {
+async fn show(call: Call<'_>, email: &AccountEmail) -> Outcome {
     let app = call.app().await?;
     let operator = Operator::new(&app);
     let user = operator.user(email).await?;
@@ -185,10 +187,10 @@ fn list(users: &[AccountSummary]) -> Vec<String> {
         ["EMAIL", "ID", "LOGS IN BY", "SESSIONS", "CREATED", "DISABLED", "NAME"],
         users.iter().map(|user| {
             let by = match (user.has_password, user.identities) {
-                (0, 0) => "-",
-                (0, _) => "provider",
-                (_, 0) => "password",
-                _ => "both",
+                (false, 0) => "-",
+                (false, _) => "provider",
+                (true, 0) => "password",
+                (true, _) => "both",
             };
             [
                 user.email.as_str().to_owned(),

@@ -14,7 +14,7 @@ use crate::{
     problem::{Code, Problem, Result},
     sql::{record, statements},
     time::Timestamp,
-    values::{Email, MembershipId, Name, Role, Slug, TenantId},
+    values::{AccountEmail, MembershipId, Name, Role, Slug, TenantId},
 };
 
 statements! { "operator";
@@ -25,7 +25,7 @@ statements! { "operator";
 
     /// Makes somebody who has registered the owner of a tenant.
     tenant INSERT_OWNER = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
-         SELECT t.id, ?2, u.id, 'owner', 'active', ?4, ?4, 1 FROM tenants t JOIN users u ON u.email = ?3 WHERE t.id = ?1";
+         SELECT t.id, ?2, u.id, 'owner', 'active', ?4, ?4, 1 FROM tenants t JOIN users u ON u.id = ?3 WHERE t.id = ?1";
 
     tenant SUSPEND = "UPDATE tenants SET suspended_at = ?2, updated_at = ?2, version = version + 1 \
          WHERE id = ?1 AND suspended_at IS NULL";
@@ -62,8 +62,9 @@ impl Operator {
     }
 
     /// Creates a tenant that a registered user owns.
-    pub async fn create_tenant(&self, slug: Slug, name: Name, owner: &Email) -> Result<TenantId> {
+    pub async fn create_tenant(&self, slug: Slug, name: Name, owner: &AccountEmail) -> Result<TenantId> {
         let app = self.app();
+        let user = self.user(owner).await?;
         let (id, now) = (TenantId(app.new_id()?), app.now());
         let mut batch = self.batch_in(id);
         tenants::insert(&mut batch, id, &slug, &name, None, now);
@@ -71,17 +72,17 @@ impl Operator {
         let membership = MembershipId(app.new_id()?);
         let _: Slot<()> = batch.require(
             &INSERT_OWNER,
-            [membership.into(), owner.clone().into(), now.into()],
+            [membership.into(), user.id.into(), now.into()],
             Problem::with(Code::NotFound, nobody),
         );
-        let detail = json!({ "slug": slug, "owner": owner });
+        let detail = json!({ "slug": slug, "owner": user.email });
         activity::record(&mut batch, app, None, Event::new("tenant.created", "tenant", id.0, detail))?;
         self.run(batch).await?;
         Ok(id)
     }
 
     /// Makes somebody who has registered an active member of a tenant, with this role, whatever they were in it before.
-    pub async fn admit(&self, slug: &Slug, email: &Email, role: Role) -> Result<()> {
+    pub async fn admit(&self, slug: &Slug, email: &AccountEmail, role: Role) -> Result<()> {
         let app = self.app();
         let (id, user) = (self.tenant(slug.as_str()).await?, self.user(email).await?.id);
         let (membership, now) = (MembershipId(app.new_id()?), app.now());

@@ -11,7 +11,8 @@ use crate::{
     sql::{record, statements},
     time::Timestamp,
     token::{Bearer, Credential},
-    values::{Email, Name, Role, SessionId, Slug, UserId},
+    unicode::composed,
+    values::{AccountEmail, Email, Name, Role, SessionId, Slug, UserId},
 };
 
 const COLUMNS: &str = "u.id, u.email, u.name, CASE u.password_hash WHEN '' THEN 0 ELSE 1 END AS has_password, \
@@ -23,7 +24,8 @@ statements! { "operator_users";
     /// Accounts, by address, from one on.
     global LIST = "SELECT ", COLUMNS, " FROM users u WHERE u.imported_into IS NULL AND u.email > ?1 AND u.email LIKE ?3 ESCAPE '!' ORDER BY u.email LIMIT ?4";
 
-    global BY_EMAIL = "SELECT ", COLUMNS, " FROM users u WHERE u.email = ?1";
+    global BY_EMAIL = "SELECT ", COLUMNS, " FROM users u WHERE u.email IN (?1, ?3) \
+         ORDER BY CASE WHEN u.email = ?3 THEN 0 ELSE 1 END LIMIT 1";
 
     /// What a user is, and where: no request reaches it.
     spanning MEMBERSHIPS = "SELECT t.slug, m.role, m.status FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL \
@@ -49,8 +51,8 @@ record! {
         pub email: Email,
         /// The person's name.
         pub name: Name,
-        /// 1 if there is a password to log in with.
-        pub has_password: i64,
+        /// Whether there is a password to log in with.
+        pub has_password: bool,
         /// How many identities of the identity provider lead to it.
         pub identities: i64,
         /// The sessions that are good.
@@ -121,7 +123,7 @@ impl Operator {
             .chars()
             .flat_map(|letter| matches!(letter, '%' | '_' | '!').then_some('!').into_iter().chain([letter]))
             .collect();
-        let (pattern, now) = (format!("%{}%", escaped.to_lowercase()), self.app().now());
+        let (pattern, now) = (format!("%{}%", composed(&escaped.to_lowercase())), self.app().now());
         let mut found: Vec<AccountSummary> = Vec::new();
         loop {
             let after = found.last().map_or_else(String::new, |user| user.email.as_str().to_owned());
@@ -138,9 +140,10 @@ impl Operator {
     }
 
     /// The account of an address.
-    pub async fn user(&self, email: &Email) -> Result<AccountSummary> {
+    pub async fn user(&self, email: &AccountEmail) -> Result<AccountSummary> {
         let mut batch = self.batch();
-        let found = batch.add_global(&BY_EMAIL, [email.clone().into(), self.app().now().into()]);
+        let AccountEmail { address, typed } = email.clone();
+        let found = batch.add_global(&BY_EMAIL, [address.into(), self.app().now().into(), typed.into()]);
         let found = self.run(batch).await?.optional(found)?;
         found.ok_or_else(|| {
             Problem::with(Code::NotFound, format!("Nobody has registered {}.", email.as_str()))
@@ -170,14 +173,13 @@ impl Operator {
     pub(crate) async fn enrol(&self, email: &Email, name: &Name, hash: String) -> Result<UserId> {
         let id = UserId(self.app().new_id()?);
         let mut batch = self.batch();
-        users::enrol(&mut batch, id, email, name, hash)?;
-        batch.on_duplicate("users_email_key", Problem::new(Code::EmailTaken));
+        users::enrol(&mut batch, id, email, name, hash, Code::EmailTaken)?;
         self.run(batch).await?;
         Ok(id)
     }
 
     /// Gives an account another password, or none, and ends its sessions.
-    pub async fn set_password(&self, email: &Email, password: Option<NewPassword>) -> Result<()> {
+    pub async fn set_password(&self, email: &AccountEmail, password: Option<NewPassword>) -> Result<()> {
         let user = self.user(email).await?.id;
         let hash = self.hash(password).await?;
         let mut batch = self.batch();
@@ -189,7 +191,7 @@ impl Operator {
     }
 
     /// Closes an account: nobody gets in by it, until it is opened again. Its sessions end.
-    pub async fn disable_user(&self, email: &Email) -> Result<()> {
+    pub async fn disable_user(&self, email: &AccountEmail) -> Result<()> {
         let user = self.user(email).await?.id;
         let mut batch = self.batch();
         let already = Problem::with(Code::Conflict, "The account is disabled already.");
@@ -200,7 +202,7 @@ impl Operator {
     }
 
     /// Opens an account again.
-    pub async fn enable_user(&self, email: &Email) -> Result<()> {
+    pub async fn enable_user(&self, email: &AccountEmail) -> Result<()> {
         let user = self.user(email).await?.id;
         let mut batch = self.batch();
         let not = Problem::with(Code::Conflict, "The account is not disabled.");
@@ -210,7 +212,7 @@ impl Operator {
     }
 
     /// Ends all sessions of an account.
-    pub async fn end_sessions(&self, email: &Email) -> Result<()> {
+    pub async fn end_sessions(&self, email: &AccountEmail) -> Result<()> {
         let user = self.user(email).await?.id;
         let mut batch = self.batch();
         sessions::revoke_all(&mut batch, user, None);
@@ -219,7 +221,7 @@ impl Operator {
     }
 
     /// Begins a session for somebody, without their password. The tenants that they are in have it in their activity.
-    pub async fn sign_in(&self, email: &Email) -> Result<Issued> {
+    pub async fn sign_in(&self, email: &AccountEmail) -> Result<Issued> {
         let (app, found) = (self.app(), self.user(email).await?);
         let mut batch = self.batch();
         let disabled = Problem::with(Code::Conflict, "The account is disabled.");
