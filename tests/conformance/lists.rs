@@ -131,6 +131,13 @@ fn filter(description: &Value, parameter: &Value) -> Option<String> {
     let value = match (name, kind, schema["format"].as_str()) {
         ("cursor" | "limit", ..) => return None,
         // The first one is what is meant where none is named.
+        // What may be several names its items.
+        (_, Some("array"), _) => {
+            let item = schema["items"]["$ref"].as_str().expect("a named type");
+            let item = description.pointer(&item[1..]).expect("it is described");
+            item["enum"][0].as_str().expect("a value").to_owned()
+        }
+        ("assignee_id", ..) => "me".to_owned(),
         ("order", ..) => schema["enum"][1].as_str().expect("another order").to_owned(),
         (_, Some("boolean"), _) => "true".to_owned(),
         (_, _, Some("uuid")) => new_id(),

@@ -141,13 +141,18 @@ async fn lists_are_filtered_and_paged(target: &'static Target) {
         assert_eq!(walk(&tenant, &format!("limit={size}")).await, all, "pages of {size}");
     }
     assert_eq!(walk(&tenant, "status=draft&limit=3").await, drafts);
-    assert_eq!(walk(&tenant, "status=submitted&visibility=private").await, [submitted]);
+    assert_eq!(walk(&tenant, "status=submitted&visibility=private").await, std::slice::from_ref(&submitted));
+    assert_eq!(walk(&tenant, "status=submitted,archived").await, [submitted]);
+    assert_eq!(walk(&tenant, "status=draft,submitted&limit=2").await, walk(&tenant, "limit=100").await);
     assert_eq!(walk(&tenant, "visibility=public").await, Vec::<String>::new());
     for (query, pointer) in [
         ("limit=0", "/limit"),
         ("limit=101", "/limit"),
         ("limit=ten", "/limit"),
         ("status=lost", "/status"),
+        ("status=draft,lost", "/status"),
+        ("status=draft,draft", "/status"),
+        ("status=", "/status"),
         ("colour=red", "/colour"),
         ("limit=1&limit=2", "/limit"),
     ] {

@@ -177,6 +177,21 @@ async fn filters(target: &'static Target) {
         ("&due_before=2026-05-01".to_owned(), "gec"),
         ("&due_before=2026-05-02&status=todo&priority=low".to_owned(), "ga"),
         ("&status=done&priority=low".to_owned(), ""),
+        // Several values, in whatever order.
+        ("&status=todo,blocked".to_owned(), "gfdca"),
+        ("&status=done,in_progress,blocked&priority=high,urgent".to_owned(), "edb"),
+        ("&status=todo%2Cblocked&priority=low".to_owned(), "ga"),
+        ("&status=todo,in_progress,blocked,done".to_owned(), "gfedcba"),
+        ("&status=blocked,todo&order=due_on".to_owned(), "gcdaf"),
+        ("&status=blocked,todo&q=d".to_owned(), "d"),
+        // Neither day is meant itself, and what has no day is neither before nor after one.
+        ("&due_after=2026-03-01".to_owned(), "da"),
+        ("&due_after=2025-12-31&due_before=2026-05-01".to_owned(), "gc"),
+        ("&due_after=2026-03-01&due_before=2026-03-02".to_owned(), ""),
+        ("&due_after=2025-12-31&order=priority".to_owned(), "dcga"),
+        ("&assignee_id=none".to_owned(), "gecb"),
+        ("&assignee_id=none&status=todo,done".to_owned(), "gcb"),
+        ("&assignee_id=me".to_owned(), ""),
         ("&assignee=none".to_owned(), "gecb"),
         ("&assignee=none&status=todo".to_owned(), "gc"),
         ("&assignee=none&order=due_on".to_owned(), "egcb"),
@@ -195,17 +210,34 @@ async fn filters(target: &'static Target) {
         [("", "fda"), ("&status=todo", "fa"), ("&order=due_on", "daf"), ("&q=d", "d"), ("&q=c", "")]
     {
         for list in [format!("/v1/projects/{project}/tasks"), "/v1/tasks".to_owned()] {
-            let path = format!("{list}?assignee=me{query}");
-            for asker in [&tenant.member, &machine] {
-                assert_eq!(titles_for(asker, &tenant, &path).await.concat(), expected, "{path}");
+            for name in ["assignee", "assignee_id"] {
+                let path = format!("{list}?{name}=me{query}");
+                for asker in [&tenant.member, &machine] {
+                    assert_eq!(titles_for(asker, &tenant, &path).await.concat(), expected, "{path}");
+                }
             }
         }
     }
     assert_eq!(titles(&tenant, "/v1/tasks?assignee=none&q=c").await.concat(), "c");
     // All that is asked for must hold.
-    for (assignee, expected) in [("me", "fda"), ("none", "")] {
-        let path = format!("/v1/tasks?assignee={assignee}&assignee_id={me}");
+    for (assignee, other, expected) in [
+        ("me", me.as_str(), "fda"),
+        ("none", me, ""),
+        ("me", "me", "fda"),
+        ("none", "none", "gecb"),
+        ("me", "none", ""),
+    ] {
+        let path = format!("/v1/tasks?assignee={assignee}&assignee_id={other}");
         assert_eq!(titles_for(&tenant.member, &tenant, &path).await.concat(), expected, "{path}");
+    }
+    // The same values in another order are the same filter; others are another.
+    let ask = async |query: &str| {
+        tenant.viewer.get(&format!("/v1/tasks?limit=1&{query}")).tenant(&tenant.id).send().await
+    };
+    let cursor = ask("status=todo,blocked").await.expect(200).text_at("/next_cursor");
+    ask(&format!("status=blocked,todo&cursor={cursor}")).await.expect(200);
+    for other in ["status=todo", "status=todo,done", "priority=high,urgent", "due_after=2020-01-01"] {
+        ask(&format!("{other}&cursor={cursor}")).await.problem(400, "invalid_cursor");
     }
 }
 
@@ -317,7 +349,12 @@ async fn bad_input(target: &'static Target) {
         "status=open",
         "order=title",
         "due_before=soon",
-        "assignee_id=me",
+        "due_after=2026-02-30",
+        "assignee_id=nobody",
+        "assignee_id=me,none",
+        "status=todo,open",
+        "status=todo,todo",
+        "priority=urgent,",
         "assignee=0196a2b4-0000-7000-8000-000000000000",
         "limit=0",
         "query=x",

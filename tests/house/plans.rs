@@ -84,13 +84,13 @@ fn arguments(sql: &Sql, word: &str) -> Vec<String> {
     let last = "'ffffffff-ffff-ffff-ffff-ffffffffffff'";
     let word = format!("'{word}'");
     let given: &[&str] = match sql.name {
-        "projects::SEARCH" => &["NULL", "NULL", last, "21", &word],
-        "catalogue::SEARCH" => &["NULL", last, "21", &word],
-        "tasks::SEARCH_NEWEST" => &["NULL", "NULL", "NULL", "NULL", "NULL", last, "21", &word],
+        "projects::SEARCH" => &["127", "NULL", last, "21", &word],
+        "catalogue::SEARCH" => &["127", last, "21", &word],
+        "tasks::SEARCH_NEWEST" => &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", &word],
         "tasks::SEARCH_SOONEST" => {
-            &["NULL", "NULL", "NULL", "NULL", "NULL", last, "21", "'0001-01-01'", &word]
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "'0001-01-01'", &word]
         }
-        "tasks::SEARCH_MOST_URGENT" => &["NULL", "NULL", "NULL", "NULL", "NULL", last, "21", "5", &word],
+        "tasks::SEARCH_MOST_URGENT" => &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "5", &word],
         other => panic!("what does {other} take? Say it here"),
     };
     given.iter().map(|argument| (*argument).to_owned()).collect()

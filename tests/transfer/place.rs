@@ -150,7 +150,8 @@ impl Place {
     pub(crate) async fn wipe(&self, file: &Export) {
         let tenant = file.tenant();
         // What others stand on goes last.
-        let last = ["comments", "tasks", "projects", "notifications", "deliveries", "invitations", "memberships"];
+        let last =
+            ["comments", "tasks", "projects", "notifications", "deliveries", "invitations", "memberships"];
         let mut tables = self.backdoor().tenant_tables().await;
         tables.retain(|table| !table.ends_with("_search") && !last.contains(&table.as_str()));
         for table in tables.iter().map(String::as_str).chain(last) {

@@ -55,6 +55,7 @@ fn of_type(name: &str) -> Option<Value> {
         "Cursor" => json!("Zm9ydHkgdHdvIGJ5dGVzIGJ5IHdoaWNoIHRoZSBwYWdlIGdvZXMgb24"),
         "PageSize" => json!(20),
         "Search" => json!("moon"),
+        "AssigneeFilter" => json!("me"),
         "RefreshToken" | "InvitationToken" => json!(TOKEN),
         "ResetToken" => json!(&TOKEN[..64]),
         "ExternalToken" => json!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"),

@@ -11,7 +11,7 @@ use crate::{
     dispatch::Slot,
     problem::Result,
     search::Search,
-    values::{ProjectStatus, Visibility},
+    values::{Several, Visibility},
 };
 
 impl Repository<'_> {
@@ -19,14 +19,11 @@ impl Repository<'_> {
     pub(super) async fn list_projects(self, query: ProjectQuery) -> Result<Page<Project>> {
         let words = query.q.as_ref().map(Search::words);
         let words_asked = words.clone();
-        let filters = [
-            query.status.map(ProjectStatus::as_str),
-            query.visibility.map(Visibility::as_str),
-            words_asked.as_deref(),
-        ];
+        let statuses = query.status.map(Several::text);
+        let filters = [statuses.as_deref(), query.visibility.map(Visibility::as_str), words_asked.as_deref()];
         let paging = self.paging("projects", &filters, query.limit, query.cursor)?;
         let mut batch = self.scope.batch();
-        let [status, visibility] = [query.status.into(), query.visibility.into()];
+        let [status, visibility] = [Several::bits(query.status).into(), query.visibility.into()];
         let (before, fetch) = (paging.before(), paging.fetch());
         let (rows, last): (Slot<Project>, Option<Slot<Uuid>>) = match (words, filters) {
             (Some(words), _) => (batch.add(&SEARCH, [status, visibility, before, fetch, words.into()]), None),
@@ -40,5 +37,22 @@ impl Repository<'_> {
         let (_, mut outcome) = self.scope.read(batch).await?;
         let last = outcome.optional_if_asked(last)?;
         Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{repository::projects::STATUS_BIT, values::ProjectStatus};
+
+    #[test]
+    fn each_status_has_the_bit_that_it_is_asked_for_by() {
+        let last = ProjectStatus::ALL.len() - 1;
+        let bit = |(place, status): (usize, &ProjectStatus)| {
+            let when =
+                if place == last { "ELSE".to_owned() } else { format!("WHEN '{}' THEN", status.as_str()) };
+            format!("{when} {}", 1 << place)
+        };
+        let bits: Vec<_> = ProjectStatus::ALL.iter().enumerate().map(bit).collect();
+        assert_eq!(STATUS_BIT, format!("CASE status {} END", bits.join(" ")));
     }
 }

@@ -25,8 +25,8 @@ use crate::{
     time::Timestamp,
     transfer::Count,
     values::{
-        ActivityId, Description, ProjectId, ProjectName, ProjectStatus, Role, TransitionComment, UserId,
-        Visibility,
+        ActivityId, Description, ProjectId, ProjectName, ProjectStatus, Role, Several, TransitionComment,
+        UserId, Visibility,
     },
     workflow::{self, Facts, Guard},
 };
@@ -34,8 +34,12 @@ use crate::{
 const COLUMNS: &str = "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version, \
      revision";
 
-const FILTERED: &str = " FROM projects WHERE tenant_id = ?1 \
-     AND status = COALESCE(?2, status) AND visibility = COALESCE(?3, visibility)";
+/// A bit for each status, the same as [`Several`] has.
+pub(super) const STATUS_BIT: &str = "CASE status WHEN 'draft' THEN 1 WHEN 'submitted' THEN 2 WHEN 'approved' THEN 4 \
+     WHEN 'rejected' THEN 8 WHEN 'in_progress' THEN 16 WHEN 'completed' THEN 32 ELSE 64 END";
+
+const FROM_HERE: &str = " FROM projects WHERE tenant_id = ?1 AND (?2 & (";
+const FILTERED: &str = ")) <> 0 AND visibility = COALESCE(?3, visibility)";
 
 const NEWEST: &str = " AND id < ?4 ORDER BY id DESC LIMIT ?5";
 
@@ -46,12 +50,12 @@ statements! { "projects";
 
     tenant LIST = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
-    tenant LIST_FILTERED = "SELECT ", COLUMNS, FILTERED, END, NEWEST;
+    tenant LIST_FILTERED = "SELECT ", COLUMNS, FROM_HERE, STATUS_BIT, FILTERED, END, NEWEST;
 
     tenant LAST_FILTERED = LAST;
 
-    tenant SEARCH = "SELECT ", COLUMNS, FILTERED, search::PROJECTS[0], "?6", search::PROJECTS[1], NEWEST
-        => "SELECT ", COLUMNS, FILTERED, search::PROJECTS_POSTGRES[0], "?6", search::PROJECTS_POSTGRES[1], NEWEST;
+    tenant SEARCH = "SELECT ", COLUMNS, FROM_HERE, STATUS_BIT, FILTERED, search::PROJECTS[0], "?6", search::PROJECTS[1], NEWEST
+        => "SELECT ", COLUMNS, FROM_HERE, STATUS_BIT, FILTERED, search::PROJECTS_POSTGRES[0], "?6", search::PROJECTS_POSTGRES[1], NEWEST;
 
     tenant INSERT = "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, \
          created_at, updated_at, version, revision, name_words, description_words, indexed) \
@@ -155,8 +159,8 @@ input! {
 
     /// Which projects, and how many of them.
     pub struct ProjectQuery {
-        /// Only those of this status.
-        pub status: Option<ProjectStatus>,
+        /// Only those that have one of these statuses: `submitted,approved`.
+        pub status: Option<Several<ProjectStatus>>,
         /// Only those of this visibility.
         pub visibility: Option<Visibility>,
         /// Only those with these words in their name or description.

@@ -1,7 +1,9 @@
 //! The enumerations: each variant has one text, on the wire and in the database.
 
+use super::UserId;
+
 /// What all enumerations of [`wire_enum`] have in common.
-pub(crate) trait Enumeration: Copy + 'static {
+pub trait Enumeration: Copy + 'static {
     /// All variants, in order.
     const ALL: &'static [Self];
 
@@ -150,6 +152,42 @@ wire_enum! {
         Me = "me",
         /// Nobody.
         Nobody = "none",
+    }
+}
+
+/// Whose tasks a list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssigneeFilter {
+    /// Those of this user.
+    User(UserId),
+    /// Those of whoever asks, or of nobody.
+    Named(Assignee),
+}
+
+impl crate::input::Leaf for AssigneeFilter {
+    fn from_value(value: serde_json::Value) -> Result<Self, crate::input::Fault> {
+        let text = super::string(value)?;
+        let named = Assignee::parse(&text).map(Self::Named);
+        named.or_else(|| UserId::parse(&text).map(Self::User)).ok_or_else(|| {
+            let detail = "Expected the id of a user, `me` or `none`.";
+            crate::input::Fault::new(crate::input::FaultCode::Format, detail)
+        })
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for AssigneeFilter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AssigneeFilter".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(me|none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
+            "description": "The id of a user; `me`, which is whoever asks, and of an API key the member who made it; or \
+                `none`, which is nobody.",
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! valid from then on.
 
 mod enumerations;
+mod several;
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -14,8 +15,8 @@ use crate::{
     sql::{Cell, DecodeError, FromCell, Value},
 };
 
-pub use self::enumerations::*;
-pub(crate) use self::enumerations::{Enumeration, wire_enum};
+pub(crate) use self::enumerations::wire_enum;
+pub use self::{enumerations::*, several::Several};
 
 macro_rules! id {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {$(

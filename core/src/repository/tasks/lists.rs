@@ -11,7 +11,7 @@ use crate::{
     search::Search,
     sql::{TenantSql, Value, looked_through, statements},
     time::Date,
-    values::{Assignee, Priority, ProjectId, ProjectStatus, TaskOrder, TaskStatus, UserId},
+    values::{Assignee, AssigneeFilter, Priority, ProjectId, ProjectStatus, Several, TaskOrder, UserId},
 };
 
 /// By whom they are to be done, if that is asked for.
@@ -30,12 +30,30 @@ const ANYWHERE: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND (project_id
 /// Who stands for nobody in `?3`: an id that no user has.
 const NOBODY: UserId = UserId(Uuid::nil());
 
-/// Not as `COALESCE(?4, status)`, of which Postgres believes that hardly a row passes, even if nothing is asked for: it would read
-/// all rows and sort them for a page of them.
-const FILTERS: &str = " AND (status = ?4 OR ?4 IS NULL) AND (priority = ?5 OR ?5 IS NULL) \
-     AND (due_on < ?6 OR ?6 IS NULL)";
+/// Who has no task, and is not nobody either.
+const NO_ONE_AT_ALL: UserId = UserId(Uuid::max());
 
-const NEWEST: &str = " AND id < ?7 ORDER BY id DESC LIMIT ?8";
+/// A bit for each status, the same as [`Several`] has.
+macro_rules! status_bit {
+    () => {
+        "CASE status WHEN 'todo' THEN 1 WHEN 'in_progress' THEN 2 WHEN 'blocked' THEN 4 ELSE 8 END"
+    };
+}
+
+/// The same of priorities.
+macro_rules! priority_bit {
+    () => {
+        "CASE priority WHEN 'low' THEN 1 WHEN 'normal' THEN 2 WHEN 'high' THEN 4 ELSE 8 END"
+    };
+}
+
+/// Several values by their bits: of that Postgres believes that nearly all rows pass. Of `COALESCE(?4, status)` it believes that
+/// hardly one does, even if nothing is asked for, and would read all rows and sort them for a page of them.
+#[rustfmt::skip]
+const FILTERS: &str = concat!(" AND (?4 & (", status_bit!(), ")) <> 0 AND (?5 & (", priority_bit!(), ")) <> 0 \
+     AND (due_on > ?6 OR ?6 IS NULL) AND (due_on < ?7 OR ?7 IS NULL)");
+
+const NEWEST: &str = " AND id < ?8 ORDER BY id DESC LIMIT ?9";
 
 /// The day, where what has none comes behind all: as a text, among which there is one that is no day.
 macro_rules! due {
@@ -54,11 +72,11 @@ macro_rules! rank {
 }
 
 #[rustfmt::skip]
-const SOONEST: &str = concat!(" AND (", due!(), " > ?9 OR (", due!(), " = ?9 AND id < ?7)) ORDER BY ", due!(), ", id DESC LIMIT ?8");
+const SOONEST: &str = concat!(" AND (", due!(), " > ?10 OR (", due!(), " = ?10 AND id < ?8)) ORDER BY ", due!(), ", id DESC LIMIT ?9");
 #[rustfmt::skip]
-const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?9 OR (", rank!(), " = ?9 AND id < ?7)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?8");
+const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?10 OR (", rank!(), " = ?10 AND id < ?8)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?9");
 
-looked_through!(LAST: "", "?2"; END: "", "?7"; "tasks");
+looked_through!(LAST: "", "?2"; END: "", "?8"; "tasks");
 
 statements! { "tasks";
     tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
@@ -75,12 +93,12 @@ statements! { "tasks";
     tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
     tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
 
-    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?9", search::TASKS[1], NEWEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?9", search::TASKS_POSTGRES[1], NEWEST;
-    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], SOONEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], SOONEST;
-    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], MOST_URGENT
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], MOST_URGENT;
+    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], NEWEST
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], NEWEST;
+    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], SOONEST
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], SOONEST;
+    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], MOST_URGENT
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], MOST_URGENT;
 }
 
 /// The statement of a list, and the key at which its page starts, if it goes by one.
@@ -123,56 +141,71 @@ fn listing(
 impl Repository<'_> {
     /// Tasks, in the order and with the words that are asked for.
     pub(super) async fn list_tasks(self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
-        let TaskQuery { status, priority, assignee_id, assignee, due_before, q, order, limit, cursor } =
-            query;
-        let asked = assignee.map(|assignee| match assignee {
-            Assignee::Me => self.scope.user(),
-            Assignee::Nobody => NOBODY,
+        let TaskQuery {
+            status,
+            priority,
+            assignee_id,
+            assignee,
+            due_after,
+            due_before,
+            q,
+            order,
+            limit,
+            cursor,
+        } = query;
+        let [one, other] = [assignee_id, assignee.map(AssigneeFilter::Named)].map(|asked| match asked? {
+            AssigneeFilter::Named(Assignee::Me) => Some(self.scope.user()),
+            AssigneeFilter::Named(Assignee::Nobody) => Some(NOBODY),
+            // Nobody is called as nobody is.
+            AssigneeFilter::User(NOBODY) => Some(NO_ONE_AT_ALL),
+            AssigneeFilter::User(user) => Some(user),
         });
-        let assignee = match (assignee_id, asked) {
+        let assignee = match (one, other) {
             // Nobody is both.
-            (Some(one), Some(other)) if one != other => Some(UserId(Uuid::max())),
-            // Nor is anybody called as nobody is.
-            (Some(NOBODY), None) => Some(UserId(Uuid::max())),
+            (Some(one), Some(other)) if one != other => Some(NO_ONE_AT_ALL),
             (one, other) => one.or(other),
         };
         let order = order.unwrap_or(TaskOrder::CreatedAt);
         let texts = [project.map(|id| id.to_string()), assignee.map(|id| id.to_string())];
-        let due = due_before.map(|day| day.to_string());
+        let due = [due_after, due_before].map(|day| day.map(|day| day.to_string()));
+        let several = [status.map(Several::text), priority.map(Several::text)];
         let words = q.as_ref().map(Search::words);
         let filters = [
             texts[0].as_deref(),
             texts[1].as_deref(),
-            status.map(TaskStatus::as_str),
-            priority.map(Priority::as_str),
-            due.as_deref(),
+            several[0].as_deref(),
+            several[1].as_deref(),
+            due[0].as_deref(),
+            due[1].as_deref(),
             words.as_deref(),
             Some(order.as_str()),
         ];
         let paging = self.paging("tasks", &filters, limit, cursor)?;
-        let filtered = status.is_some() || priority.is_some() || due_before.is_some();
+        let days = due_after.is_some() || due_before.is_some();
+        let filtered = status.is_some() || priority.is_some() || days;
         let (sql, key) = listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
         let arguments = [
             project.into(),
             assignee.into(),
-            status.into(),
-            priority.into(),
+            Several::bits(status).into(),
+            Several::bits(priority).into(),
+            due_after.into(),
             due_before.into(),
             paging.before(),
             paging.fetch(),
         ];
-        let [project, assignee, status, priority, due, before, fetch] = arguments;
+        let [project, assignee, status, priority, after, due, before, fetch] = arguments;
         let last: Option<Slot<Uuid>> =
             (sql.0 == NEWEST_FILTERED.0).then(|| batch.add(&LAST_FILTERED, [before.clone()]));
         let rows: Slot<Task> = match (key, words.map(Value::from)) {
-            (None, None) => batch.add(sql, [project, assignee, status, priority, due, before, fetch]),
+            (None, None) => batch.add(sql, [project, assignee, status, priority, after, due, before, fetch]),
             (Some(last), None) | (None, Some(last)) => {
-                batch.add(sql, [project, assignee, status, priority, due, before, fetch, last])
+                batch.add(sql, [project, assignee, status, priority, after, due, before, fetch, last])
             }
             (Some(key), Some(words)) => {
-                batch.add(sql, [project, assignee, status, priority, due, before, fetch, key, words])
+                batch.add(sql, [project, assignee, status, priority, after, due, before, fetch, key, words])
             }
         };
         batch.bound(rows);
@@ -190,5 +223,28 @@ impl Repository<'_> {
             }
             TaskOrder::Priority => paging.page_by(rows, |task| (task.priority.rank().to_string(), task.id.0)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::TaskStatus;
+
+    #[test]
+    fn each_value_has_the_bit_that_it_is_asked_for_by() {
+        fn text(column: &str, names: &[&str]) -> String {
+            let bit = |(place, name): (usize, &&str)| {
+                let when =
+                    if place + 1 == names.len() { "ELSE".to_owned() } else { format!("WHEN '{name}' THEN") };
+                format!("{when} {}", 1 << place)
+            };
+            let bits: Vec<_> = names.iter().enumerate().map(bit).collect();
+            format!("CASE {column} {} END", bits.join(" "))
+        }
+        let statuses: Vec<_> = TaskStatus::ALL.iter().map(|status| status.as_str()).collect();
+        assert_eq!(status_bit!(), text("status", &statuses));
+        let priorities: Vec<_> = Priority::ALL.iter().map(|priority| priority.as_str()).collect();
+        assert_eq!(priority_bit!(), text("priority", &priorities));
     }
 }

@@ -27,7 +27,10 @@ use crate::{
     search::{Search, index},
     sql::{Value, record, statements},
     time::{Date, Timestamp},
-    values::{Assignee, Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
+    values::{
+        Assignee, AssigneeFilter, Description, Priority, ProjectId, Several, TaskId, TaskOrder, TaskStatus,
+        TaskTitle, UserId,
+    },
     workflow,
 };
 
@@ -156,15 +159,17 @@ input! {
 
     /// Which tasks, in which order, and how many of them.
     pub struct TaskQuery {
-        /// Only those that stand there.
-        pub status: Option<TaskStatus>,
-        /// Only those of this priority.
-        pub priority: Option<Priority>,
-        /// Only those that this user is to do.
-        pub assignee_id: Option<UserId>,
-        /// Only those that whoever asks is to do, or nobody.
+        /// Only those that have one of these statuses: `todo,blocked`.
+        pub status: Option<Several<TaskStatus>>,
+        /// Only those that have one of these priorities: `high,urgent`.
+        pub priority: Option<Several<Priority>>,
+        /// Only those that this user is to do: an id, `me` or `none`.
+        pub assignee_id: Option<AssigneeFilter>,
+        /// The same as `me` or `none` in `assignee_id`.
         pub assignee: Option<Assignee>,
-        /// Only those that are to be done before this day.
+        /// Only those that are to be done on a day after this one.
+        pub due_after: Option<Date>,
+        /// Only those that are to be done on a day before this one.
         pub due_before: Option<Date>,
         /// Only those with these words in their title or description.
         pub q: Option<Search>,
