@@ -1,4 +1,4 @@
-//! Pages of lists: by keyset on the id, newest first, or on another key and then the id; with an opaque cursor that
+//! Pages of lists: by keyset on the id, newest or oldest first, or on another key and then the id; with an opaque cursor that
 //! fits one list of one owner with one set of filters.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -68,7 +68,7 @@ impl schemars::JsonSchema for Cursor {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9_-]*$",
+            "type": "string", "maxLength": limits::CURSOR, "pattern": "^[A-Za-z0-9_-]*$",
             "description": "Where a page starts. What it is made of may change; it fits the list and the filters that it \
                 came with, and no others.",
         })
@@ -149,6 +149,11 @@ impl<'a> Paging<'a> {
     /// The id below which the page starts.
     pub(crate) fn before(&self) -> Value {
         self.before.as_ref().map_or(Uuid::max(), |before| before.id).into()
+    }
+
+    /// The id above which the page starts, of a list that begins with the oldest.
+    pub(crate) fn after(&self) -> Value {
+        self.before.as_ref().map_or(Uuid::nil(), |before| before.id).into()
     }
 
     /// The key at which the page starts, of a list that has one; `None` for the first page.

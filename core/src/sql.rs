@@ -244,23 +244,42 @@ pub(crate) const AMONG_POSTGRES: [&str; 2] = [" = ANY (ARRAY(SELECT i.", "))"];
 /// a `COALESCE` is nothing that it knows.)
 macro_rules! looked_through {
     ($statement:ident: $which:literal, $before:literal; $condition:ident: $own:literal, $own_before:literal; $table:literal) => {
+        $crate::sql::looked_through!(@ $statement: $which, $before; $condition: $own, $own_before; $table;
+            " < ", " DESC", " AND id >= ", "00000000-0000-0000-0000-000000000000");
+    };
+    // The same of a list that begins with the oldest.
+    (oldest $statement:ident: $which:literal, $after:literal; $condition:ident: $own:literal, $own_after:literal; $table:literal) => {
+        $crate::sql::looked_through!(@ $statement: $which, $after; $condition: $own, $own_after; $table;
+            " > ", "", " AND id <= ", "ffffffff-ffff-ffff-ffff-ffffffffffff");
+    };
+    (@ $statement:ident: $which:literal, $place:literal; $condition:ident: $own:literal, $own_place:literal; $table:literal;
+        $behind:literal, $direction:literal, $ends:literal, $everything:literal) => {
         const $statement: &str = concat!(
             "SELECT f.id FROM ",
             $table,
             " f WHERE f.tenant_id = ?1",
             $which,
-            " AND f.id < ",
-            $before,
-            " ORDER BY f.id DESC LIMIT 1 OFFSET 999"
+            " AND f.id",
+            $behind,
+            $place,
+            " ORDER BY f.id",
+            $direction,
+            " LIMIT 1 OFFSET 999"
         );
         const $condition: &str = concat!(
-            " AND id >= (SELECT COALESCE((SELECT f.id FROM ",
+            $ends,
+            "(SELECT COALESCE((SELECT f.id FROM ",
             $table,
             " f WHERE f.tenant_id = ?1",
             $own,
-            " AND f.id < ",
-            $own_before,
-            " ORDER BY f.id DESC LIMIT 1 OFFSET 999), '00000000-0000-0000-0000-000000000000'))"
+            " AND f.id",
+            $behind,
+            $own_place,
+            " ORDER BY f.id",
+            $direction,
+            " LIMIT 1 OFFSET 999), '",
+            $everything,
+            "'))"
         );
     };
 }

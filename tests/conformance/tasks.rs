@@ -246,9 +246,14 @@ async fn orders_go_on_from_page_to_page(target: &'static Target) {
     let project = tenant.project("in_progress", None).await;
     corpus(&tenant, &project).await;
     let me = format!("&assignee_id={}", tenant.member.id);
-    for (order, all, mine) in
-        [("created_at", "gfedcba", "fda"), ("due_on", "egcdafb", "daf"), ("priority", "ebdfcga", "dfa")]
-    {
+    for (order, all, mine) in [
+        ("created_at", "gfedcba", "fda"),
+        ("-created_at", "abcdefg", "adf"),
+        ("due_on", "egcdafb", "daf"),
+        ("-due_on", "dagcefb", "daf"),
+        ("priority", "ebdfcga", "dfa"),
+        ("-priority", "gafcdeb", "afd"),
+    ] {
         for list in [format!("/v1/projects/{project}/tasks"), "/v1/tasks".to_owned()] {
             for limit in [1, 2, 3, 100] {
                 let path = format!("{list}?order={order}&limit={limit}");
@@ -258,11 +263,34 @@ async fn orders_go_on_from_page_to_page(target: &'static Target) {
             }
         }
     }
-    // A cursor belongs to one order.
-    let page =
-        tenant.viewer.get("/v1/tasks?order=due_on&limit=1").tenant(&tenant.id).send().await.expect(200);
-    let elsewhere = format!("/v1/tasks?order=priority&limit=1&cursor={}", page.text_at("/next_cursor"));
-    tenant.viewer.get(&elsewhere).tenant(&tenant.id).send().await.problem(400, "invalid_cursor");
+    // So it is with filters and words.
+    for (query, expected) in [
+        ("order=-created_at&status=todo,blocked", "acdfg"),
+        ("order=-created_at&assignee_id=none", "bceg"),
+        ("order=-created_at&q=d", "d"),
+        ("order=-due_on&status=todo,blocked", "dagcf"),
+        ("order=-due_on&due_before=2026-05-01", "gce"),
+        ("order=-due_on&q=d", "d"),
+        ("order=-priority&assignee_id=none", "gceb"),
+        ("order=-priority&q=d", "d"),
+    ] {
+        for limit in [1, 2, 100] {
+            let path = format!("/v1/tasks?{query}&limit={limit}");
+            assert_eq!(titles(&tenant, &path).await.concat(), expected, "{path}");
+        }
+    }
+    // A cursor belongs to one order, and to one direction.
+    for (order, other) in [
+        ("due_on", "priority"),
+        ("due_on", "-due_on"),
+        ("-priority", "priority"),
+        ("-created_at", "created_at"),
+    ] {
+        let page = format!("/v1/tasks?order={order}&limit=1");
+        let page = tenant.viewer.get(&page).tenant(&tenant.id).send().await.expect(200);
+        let elsewhere = format!("/v1/tasks?order={other}&limit=1&cursor={}", page.text_at("/next_cursor"));
+        tenant.viewer.get(&elsewhere).tenant(&tenant.id).send().await.problem(400, "invalid_cursor");
+    }
 }
 
 async fn across_projects(target: &'static Target) {
@@ -348,6 +376,8 @@ async fn bad_input(target: &'static Target) {
     for query in [
         "status=open",
         "order=title",
+        "order=--due_on",
+        "order=due_on,priority",
         "due_before=soon",
         "due_after=2026-02-30",
         "assignee_id=nobody",

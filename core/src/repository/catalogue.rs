@@ -5,7 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{projects::STATUS_BIT, search};
+use super::{project_lists::STATUS_BIT, search};
 use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Slot, Visitor},

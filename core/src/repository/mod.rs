@@ -69,6 +69,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     operator::users::ALL,
     placeholders::ALL,
     projects::ALL,
+    project_lists::ALL,
     quotas::ALL,
     resets::ALL,
     retention::ALL,

@@ -9,7 +9,7 @@ use super::{
     Repository,
     activity::Event,
     audience::{Audience, Whom},
-    content, memberships, quotas, search,
+    content, memberships, quotas,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
@@ -21,41 +21,21 @@ use crate::{
     problem::{Code, Problem, Result},
     reply::Answer,
     search::{Search, index},
-    sql::{looked_through, record, statements},
+    sql::{record, statements},
     time::Timestamp,
     transfer::Count,
     values::{
-        ActivityId, Description, ProjectId, ProjectName, ProjectStatus, Role, Several, TransitionComment,
-        UserId, Visibility,
+        ActivityId, Description, ProjectId, ProjectName, ProjectOrder, ProjectStatus, Role, Several,
+        TransitionComment, UserId, Visibility,
     },
     workflow::{self, Facts, Guard},
 };
 
-const COLUMNS: &str = "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version, \
+pub(super) const COLUMNS: &str = "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version, \
      revision";
-
-/// A bit for each status, the same as [`Several`] has.
-pub(super) const STATUS_BIT: &str = "CASE status WHEN 'draft' THEN 1 WHEN 'submitted' THEN 2 WHEN 'approved' THEN 4 \
-     WHEN 'rejected' THEN 8 WHEN 'in_progress' THEN 16 WHEN 'completed' THEN 32 ELSE 64 END";
-
-const FROM_HERE: &str = " FROM projects WHERE tenant_id = ?1 AND (?2 & (";
-const FILTERED: &str = ")) <> 0 AND visibility = COALESCE(?3, visibility)";
-
-const NEWEST: &str = " AND id < ?4 ORDER BY id DESC LIMIT ?5";
-
-looked_through!(LAST: "", "?2"; END: "", "?4"; "projects");
 
 statements! { "projects";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id = ?2";
-
-    tenant LIST = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
-
-    tenant LIST_FILTERED = "SELECT ", COLUMNS, FROM_HERE, STATUS_BIT, FILTERED, END, NEWEST;
-
-    tenant LAST_FILTERED = LAST;
-
-    tenant SEARCH = "SELECT ", COLUMNS, FROM_HERE, STATUS_BIT, FILTERED, search::PROJECTS[0], "?6", search::PROJECTS[1], NEWEST
-        => "SELECT ", COLUMNS, FROM_HERE, STATUS_BIT, FILTERED, search::PROJECTS_POSTGRES[0], "?6", search::PROJECTS_POSTGRES[1], NEWEST;
 
     tenant INSERT = "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, \
          created_at, updated_at, version, revision, name_words, description_words, indexed) \
@@ -157,14 +137,25 @@ input! {
         pub visibility: Patch<Visibility>,
     }
 
-    /// Which projects, and how many of them.
+    /// Which projects, in which order, and how many of them.
     pub struct ProjectQuery {
         /// Only those that have one of these statuses: `submitted,approved`.
         pub status: Option<Several<ProjectStatus>>,
         /// Only those of this visibility.
         pub visibility: Option<Visibility>,
+        /// Only those that were created after this time.
+        pub created_after: Option<Timestamp>,
+        /// Only those that were created before this time.
+        pub created_before: Option<Timestamp>,
+        /// Only those that were last changed after this time.
+        pub updated_after: Option<Timestamp>,
+        /// Only those that were last changed before this time.
+        pub updated_before: Option<Timestamp>,
         /// Only those with these words in their name or description.
         pub q: Option<Search>,
+        /// In which order; `created_at` if absent.
+        #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
+        pub order: Option<ProjectOrder>,
         /// Items on a page.
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
@@ -236,7 +227,7 @@ pub struct Journey {
 
 /// The projects of a tenant.
 pub trait Projects {
-    /// Projects, newest first.
+    /// Projects, in the order that is asked for.
     fn list(&self, query: ProjectQuery) -> impl Future<Output = Result<Page<Project>>> + Send;
 
     /// Creates a project, as a draft.

@@ -262,14 +262,38 @@ impl Priority {
 }
 
 wire_enum! {
-    /// The order of a list of tasks.
+    /// The order of a list of tasks. A `-` in front turns it round; among equals the newest always comes first.
     TaskOrder {
         /// Newest first.
         CreatedAt = "created_at",
-        /// What is due soonest first, what has no day last; of the same day newest first.
+        /// Oldest first.
+        Oldest = "-created_at",
+        /// What is due soonest first, what has no day last.
         DueOn = "due_on",
-        /// Most urgent first; of the same priority newest first.
+        /// What is due latest first, what has no day last.
+        Latest = "-due_on",
+        /// Most urgent first.
         Priority = "priority",
+        /// Least urgent first.
+        LeastUrgent = "-priority",
+    }
+}
+
+wire_enum! {
+    /// The order of a list of projects. A `-` in front turns it round; among equals the newest always comes first.
+    ProjectOrder {
+        /// Newest first.
+        CreatedAt = "created_at",
+        /// Oldest first.
+        Oldest = "-created_at",
+        /// Last changed first.
+        UpdatedAt = "updated_at",
+        /// What has not been changed for the longest time first.
+        Stalest = "-updated_at",
+        /// By the words of the name (their first 64 characters), without regard to case, accents and punctuation.
+        Name = "name",
+        /// The same from the end.
+        NameReversed = "-name",
     }
 }
 

@@ -155,6 +155,11 @@ fn only_searches_and_lists_of_items_have_two_texts() {
             );
             continue;
         }
+        // Names in an order that is the same everywhere, and not that of a country.
+        if sql.name.starts_with("projects::LIST_BY_NAME") {
+            assert_eq!(sql.sqlite.replace('?', "$"), sql.postgres.replace(" COLLATE \"C\"", ""));
+            continue;
+        }
         assert!(sql.name.contains("::SEARCH") && sql.reads, "{} has a text for each engine", sql.name);
         // They read the same columns of the same tables, and on SQLite an index beside them.
         let [sqlite, postgres] = Spelling::both(sql).map(|spelling| {

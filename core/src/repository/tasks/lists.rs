@@ -54,6 +54,7 @@ const FILTERS: &str = concat!(" AND (?4 & (", status_bit!(), ")) <> 0 AND (?5 & 
      AND (due_on > ?6 OR ?6 IS NULL) AND (due_on < ?7 OR ?7 IS NULL)");
 
 const NEWEST: &str = " AND id < ?8 ORDER BY id DESC LIMIT ?9";
+const OLDEST: &str = " AND id > ?8 ORDER BY id LIMIT ?9";
 
 /// The day, where what has none comes behind all: as a text, among which there is one that is no day.
 macro_rules! due {
@@ -64,6 +65,13 @@ macro_rules! due {
 
 /// What it is for a task that has none.
 const NO_DAY: &str = "none";
+
+/// The day, where what has none comes behind all in the other direction, too.
+macro_rules! due_or_less {
+    () => {
+        "COALESCE(CAST(due_on AS text), '')"
+    };
+}
 
 macro_rules! rank {
     () => {
@@ -76,7 +84,13 @@ const SOONEST: &str = concat!(" AND (", due!(), " > ?10 OR (", due!(), " = ?10 A
 #[rustfmt::skip]
 const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?10 OR (", rank!(), " = ?10 AND id < ?8)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?9");
 
+#[rustfmt::skip]
+const LATEST: &str = concat!(" AND (", due_or_less!(), " < ?10 OR (", due_or_less!(), " = ?10 AND id < ?8)) ORDER BY ", due_or_less!(), " DESC, id DESC LIMIT ?9");
+#[rustfmt::skip]
+const LEAST_URGENT: &str = concat!(" AND (", rank!(), " > ?10 OR (", rank!(), " = ?10 AND id < ?8)) ORDER BY ", rank!(), ", id DESC LIMIT ?9");
+
 looked_through!(LAST: "", "?2"; END: "", "?8"; "tasks");
+looked_through!(oldest LAST_OF_OLDEST: "", "?2"; END_OF_OLDEST: "", "?8"; "tasks");
 
 statements! { "tasks";
     tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
@@ -86,12 +100,24 @@ statements! { "tasks";
     tenant NEWEST_FILTERED = "SELECT ", COLUMNS, ANYWHERE, FILTERS, END, NEWEST;
     tenant LAST_FILTERED = LAST;
 
+    tenant OLDEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, OLDEST;
+    tenant OLDEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, OLDEST;
+    tenant OLDEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, OLDEST;
+    tenant OLDEST_FILTERED = "SELECT ", COLUMNS, ANYWHERE, FILTERS, END_OF_OLDEST, OLDEST;
+    tenant OLDEST_LAST_FILTERED = LAST_OF_OLDEST;
+
     tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
     tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
     tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
     tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, MOST_URGENT;
     tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
     tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
+    tenant LATEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, LATEST;
+    tenant LATEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, LATEST;
+    tenant LATEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, LATEST;
+    tenant LEAST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, LEAST_URGENT;
+    tenant LEAST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, LEAST_URGENT;
+    tenant LEAST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, LEAST_URGENT;
 
     tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], NEWEST
         => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], NEWEST;
@@ -99,43 +125,73 @@ statements! { "tasks";
         => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], SOONEST;
     tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], MOST_URGENT
         => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], MOST_URGENT;
+    tenant SEARCH_OLDEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], OLDEST
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], OLDEST;
+    tenant SEARCH_LATEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], LATEST
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], LATEST;
+    tenant SEARCH_LEAST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], LEAST_URGENT
+        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], LEAST_URGENT;
 }
 
-/// The statement of a list, and the key at which its page starts, if it goes by one.
+/// What a list is read by.
+struct Listing {
+    sql: &'static TenantSql,
+    /// The key at which its page starts, if it goes by one.
+    key: Option<Value>,
+    /// What says how far it looks, if it does not look through all.
+    last: Option<&'static TenantSql>,
+}
+
 fn listing(
     order: TaskOrder,
     (search, filtered): (bool, bool),
     project: Option<ProjectId>,
     assignee: Option<UserId>,
     paging: &Paging<'_>,
-) -> Result<(&'static TenantSql, Option<Value>)> {
+) -> Result<Listing> {
     let unreadable = || Problem::new(Code::InvalidCursor);
     let key = match (order, paging.key()) {
-        (TaskOrder::CreatedAt, _) => None,
+        (TaskOrder::CreatedAt | TaskOrder::Oldest, _) => None,
         (TaskOrder::DueOn, None) => Some("".into()),
+        (TaskOrder::Latest, None) => Some(NO_DAY.into()),
         (TaskOrder::DueOn, Some(key)) if key == NO_DAY || Date::parse(key).is_some() => Some(key.into()),
-        (TaskOrder::DueOn, Some(_)) => return Err(unreadable()),
+        (TaskOrder::Latest, Some(key)) if key.is_empty() || Date::parse(key).is_some() => Some(key.into()),
+        (TaskOrder::DueOn | TaskOrder::Latest, Some(_)) => return Err(unreadable()),
         (TaskOrder::Priority, None) => Some((Priority::Urgent.rank() + 1).into()),
-        (TaskOrder::Priority, Some(key)) => Some(key.parse::<i64>().map_err(|_| unreadable())?.into()),
+        (TaskOrder::LeastUrgent, None) => Some((Priority::Low.rank() - 1).into()),
+        (TaskOrder::Priority | TaskOrder::LeastUrgent, Some(key)) => {
+            Some(key.parse::<i64>().map_err(|_| unreadable())?.into())
+        }
     };
     let [found, in_project, of_assignee, anywhere] = match order {
         TaskOrder::CreatedAt => [&SEARCH_NEWEST, &NEWEST_IN_PROJECT, &NEWEST_OF_ASSIGNEE, &NEWEST_ANYWHERE],
+        TaskOrder::Oldest => [&SEARCH_OLDEST, &OLDEST_IN_PROJECT, &OLDEST_OF_ASSIGNEE, &OLDEST_ANYWHERE],
         TaskOrder::DueOn => [&SEARCH_SOONEST, &SOONEST_IN_PROJECT, &SOONEST_OF_ASSIGNEE, &SOONEST_ANYWHERE],
+        TaskOrder::Latest => [&SEARCH_LATEST, &LATEST_IN_PROJECT, &LATEST_OF_ASSIGNEE, &LATEST_ANYWHERE],
         TaskOrder::Priority => {
             [&SEARCH_MOST_URGENT, &MOST_URGENT_IN_PROJECT, &MOST_URGENT_OF_ASSIGNEE, &MOST_URGENT_ANYWHERE]
         }
+        TaskOrder::LeastUrgent => [
+            &SEARCH_LEAST_URGENT,
+            &LEAST_URGENT_IN_PROJECT,
+            &LEAST_URGENT_OF_ASSIGNEE,
+            &LEAST_URGENT_ANYWHERE,
+        ],
     };
-    let sql = match (project, assignee) {
-        _ if search => found,
-        (Some(_), _) => in_project,
-        (None, Some(assignee)) if assignee != NOBODY => of_assignee,
-        (None, None) if !filtered => anywhere,
+    let (sql, last) = match (project, assignee) {
+        _ if search => (found, None),
+        (Some(_), _) => (in_project, None),
+        (None, Some(assignee)) if assignee != NOBODY => (of_assignee, None),
+        (None, None) if !filtered => (anywhere, None),
         // What is filtered may be anywhere in the tenant. Only a list that goes by the id alone ends somewhere; the others
         // sort all that there are.
-        (None, _) if order == TaskOrder::CreatedAt => &NEWEST_FILTERED,
-        (None, _) => anywhere,
+        (None, _) => match order {
+            TaskOrder::CreatedAt => (&NEWEST_FILTERED, Some(&LAST_FILTERED)),
+            TaskOrder::Oldest => (&OLDEST_FILTERED, Some(&OLDEST_LAST_FILTERED)),
+            _ => (anywhere, None),
+        },
     };
-    Ok((sql, key))
+    Ok(Listing { sql, key, last })
 }
 
 impl Repository<'_> {
@@ -183,7 +239,8 @@ impl Repository<'_> {
         let paging = self.paging("tasks", &filters, limit, cursor)?;
         let days = due_after.is_some() || due_before.is_some();
         let filtered = status.is_some() || priority.is_some() || days;
-        let (sql, key) = listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
+        let Listing { sql, key, last } =
+            listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
         let arguments = [
@@ -193,12 +250,11 @@ impl Repository<'_> {
             Several::bits(priority).into(),
             due_after.into(),
             due_before.into(),
-            paging.before(),
+            if order == TaskOrder::Oldest { paging.after() } else { paging.before() },
             paging.fetch(),
         ];
         let [project, assignee, status, priority, after, due, before, fetch] = arguments;
-        let last: Option<Slot<Uuid>> =
-            (sql.0 == NEWEST_FILTERED.0).then(|| batch.add(&LAST_FILTERED, [before.clone()]));
+        let last: Option<Slot<Uuid>> = last.map(|last| batch.add(last, [before.clone()]));
         let rows: Slot<Task> = match (key, words.map(Value::from)) {
             (None, None) => batch.add(sql, [project, assignee, status, priority, after, due, before, fetch]),
             (Some(last), None) | (None, Some(last)) => {
@@ -216,12 +272,15 @@ impl Repository<'_> {
         let last = outcome.optional_if_asked(last)?;
         let rows = outcome.all(rows)?;
         Ok(match order {
-            TaskOrder::CreatedAt => paging.page_within(rows, last, |task| task.id.0),
-            TaskOrder::DueOn => {
-                let key = |task: &Task| task.due_on.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string());
+            TaskOrder::CreatedAt | TaskOrder::Oldest => paging.page_within(rows, last, |task| task.id.0),
+            TaskOrder::DueOn | TaskOrder::Latest => {
+                let no_day = if order == TaskOrder::DueOn { NO_DAY } else { "" };
+                let key = |task: &Task| task.due_on.map_or_else(|| no_day.to_owned(), |day| day.to_string());
                 paging.page_by(rows, |task| (key(task), task.id.0))
             }
-            TaskOrder::Priority => paging.page_by(rows, |task| (task.priority.rank().to_string(), task.id.0)),
+            TaskOrder::Priority | TaskOrder::LeastUrgent => {
+                paging.page_by(rows, |task| (task.priority.rank().to_string(), task.id.0))
+            }
         })
     }
 }

@@ -125,7 +125,7 @@ pub(super) fn list(world: &World, draw: &mut Draw) -> Plan {
         all.dedup();
         all
     });
-    let order = draw.of(["created_at", "created_at", "due_on", "priority"]);
+    let order = draw.of(["created_at", "created_at", "due_on", "-due_on", "priority", "-priority"]);
     let list = project.as_ref().map_or("/v1/tasks".to_owned(), |id| format!("/v1/projects/{id}/tasks"));
     let mut path = format!("{list}?limit={}&order={order}", limit(draw));
     path.extend(statuses.as_ref().map(|statuses| format!("&status={}", statuses.join(","))));
