@@ -13,7 +13,7 @@ use crate::{
     input::{Fault, FaultCode, Leaf, query_pairs, query_text},
     limits,
     problem::{Code, Problem, Result},
-    sql::Value,
+    sql::{Value, record},
     values::string,
 };
 
@@ -85,6 +85,60 @@ pub struct Page<T> {
     /// Where the next page starts; `null` on the last one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
     pub next_cursor: Option<String>,
+}
+
+/// How many items a list has on all its pages together, as far as they are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Total {
+    /// How many there are: 10,000 at the most.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 10_000)))]
+    pub count: i64,
+    /// Whether there may be more: no request looks through more than 10,000 items to count.
+    pub at_least: bool,
+}
+
+record! {
+    /// What a statement that counts has looked through, and how many of that are counted.
+    pub(crate) struct Looked {
+        looked: i64,
+        fitting: i64,
+    }
+}
+
+impl From<Looked> for Total {
+    fn from(Looked { looked, fitting }: Looked) -> Self {
+        Self { count: fitting.min(limits::TOTAL), at_least: looked > limits::TOTAL }
+    }
+}
+
+/// A page of a list whose items can be counted.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "PageOf{T}"))]
+pub struct CountedPage<T> {
+    /// The items, in the order of the list.
+    pub data: Vec<T>,
+    /// Where the next page starts; `null` on the last one.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
+    pub next_cursor: Option<String>,
+    /// How many items all pages have together; only there with `count=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Total", extend("x-optional" = true)))]
+    pub total: Option<Total>,
+}
+
+impl<T> Page<T> {
+    /// The same beside a total, if it was asked for.
+    pub(crate) fn counted(self, total: Option<Looked>) -> CountedPage<T> {
+        CountedPage { data: self.data, next_cursor: self.next_cursor, total: total.map(Total::from) }
+    }
+}
+
+impl<T> Listing for CountedPage<T> {
+    fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
 }
 
 /// A body that is a page of a list.

@@ -285,6 +285,14 @@ macro_rules! looked_through {
 }
 pub(crate) use looked_through;
 
+/// How a statement counts a list: whether an item fits stands between the first two parts, and between the last two the items
+/// that it looks through. It ends with the item that shows that there are more than are counted.
+pub(crate) const COUNT: [&str; 3] = [
+    "SELECT count(*) AS looked, COALESCE(sum(fits), 0) AS fitting FROM (SELECT CASE WHEN 1 = 1",
+    " THEN 1 ELSE 0 END AS fits",
+    " ORDER BY id DESC LIMIT 10001) c",
+];
+
 /// Bytes of one such array, about: D1 takes values of up to 2 MB.
 const ARRAY_BYTES: usize = 1_000_000;
 
@@ -384,6 +392,11 @@ mod tests {
         for text in [LAST, END] {
             assert!(text.contains(&format!("OFFSET {}", crate::limits::LOOKED_THROUGH - 1)), "{text}");
         }
+    }
+
+    #[test]
+    fn as_many_are_counted_as_the_limits_say() {
+        assert!(COUNT[2].contains(&format!(" LIMIT {})", crate::limits::TOTAL + 1)));
     }
 
     #[test]

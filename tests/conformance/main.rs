@@ -22,6 +22,7 @@ mod comments;
 mod conditional;
 mod config;
 mod content;
+mod counts;
 mod courier;
 mod edges;
 mod emails;
@@ -151,6 +152,7 @@ fn main() -> ExitCode {
         accounts::cases(),
         sessions::cases(),
         sizes::cases(),
+        counts::cases(),
         api_keys::cases(),
         identities::cases(),
         tenants::cases(),

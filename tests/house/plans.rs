@@ -12,9 +12,11 @@ const OTHER: &str = "0bbbbbbb-0000-7000-8000-00000000000b";
 /// Rows of each of two tenants.
 const ROWS: usize = 2000;
 
+/// Those that find rows; those that count them go the same way, and give one.
 fn searches() -> Vec<&'static Sql> {
     let all = CATALOGUE.iter().copied().flatten().copied();
-    let found: Vec<_> = all.filter(|sql| sql.name.contains("::SEARCH")).collect();
+    let found: Vec<_> =
+        all.filter(|sql| sql.name.contains("::SEARCH")).filter(|sql| !sql.name.ends_with("_COUNT")).collect();
     assert!(found.len() >= 5, "{found:?}");
     found
 }

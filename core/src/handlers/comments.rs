@@ -1,10 +1,10 @@
 //! Comments on tasks.
 
 use crate::{
-    cursor::Page,
+    cursor::CountedPage,
     dispatch::TenantScope,
     endpoint::{Body, Query},
-    handlers::PageQuery,
+    handlers::CountedPageQuery,
     problem::Result,
     reply::{Created, List, NoContent, Versioned},
     repository::comments::{Comment, CommentPatch, Comments, NewComment},
@@ -14,9 +14,9 @@ use crate::{
 pub(crate) async fn list(
     scope: TenantScope,
     task: TaskId,
-    Query(page): Query<PageQuery>,
-) -> Result<List<Page<Comment>>> {
-    scope.comments().list(task, page.limit, page.cursor).await.map(List)
+    Query(page): Query<CountedPageQuery>,
+) -> Result<List<CountedPage<Comment>>> {
+    scope.comments().list(task, (page.limit, page.cursor), page.count == Some(true)).await.map(List)
 }
 
 pub(crate) async fn create(

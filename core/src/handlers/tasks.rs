@@ -1,7 +1,7 @@
 //! Tasks: those of a project, and those of all.
 
 use crate::{
-    cursor::Page,
+    cursor::CountedPage,
     dispatch::TenantScope,
     endpoint::{Body, Query},
     problem::Result,
@@ -13,7 +13,10 @@ use crate::{
     values::{ProjectId, TaskId},
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(query): Query<TaskQuery>) -> Result<List<Page<Task>>> {
+pub(crate) async fn list(
+    scope: TenantScope,
+    Query(query): Query<TaskQuery>,
+) -> Result<List<CountedPage<Task>>> {
     scope.tasks().list(None, query).await.map(List)
 }
 
@@ -21,7 +24,7 @@ pub(crate) async fn list_of_project(
     scope: TenantScope,
     project: ProjectId,
     Query(query): Query<TaskQuery>,
-) -> Result<List<Page<Task>>> {
+) -> Result<List<CountedPage<Task>>> {
     scope.tasks().list(Some(project), query).await.map(List)
 }
 

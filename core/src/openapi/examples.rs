@@ -56,6 +56,7 @@ fn of_type(name: &str) -> Option<Value> {
         "PageSize" => json!(20),
         "Search" => json!("moon"),
         "AssigneeFilter" => json!("me"),
+        "Total" => json!({ "count": 42, "at_least": false }),
         "RefreshToken" | "InvitationToken" => json!(TOKEN),
         "ResetToken" => json!(&TOKEN[..64]),
         "ExternalToken" => json!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"),

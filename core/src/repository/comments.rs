@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize},
+    cursor::{CountedPage, Cursor, Looked, PageSize},
     dispatch::{Batch, Slot},
     input::{Patch, input},
     json,
@@ -39,6 +39,9 @@ statements! { "comments";
 
     tenant LIST = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    tenant COUNT = "SELECT count(*) AS looked, count(*) AS fitting FROM (SELECT 1 FROM comments \
+         WHERE tenant_id = ?1 AND task_id = ?2", crate::sql::COUNT[2];
 
     tenant BY_ID = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3";
 
@@ -122,9 +125,9 @@ pub trait Comments {
     fn list(
         &self,
         task: TaskId,
-        size: Option<PageSize>,
-        cursor: Option<Cursor>,
-    ) -> impl Future<Output = Result<Page<Comment>>> + Send;
+        page: (Option<PageSize>, Option<Cursor>),
+        counted: bool,
+    ) -> impl Future<Output = Result<CountedPage<Comment>>> + Send;
 
     /// Comments on a task. Members who are mentioned are told.
     fn create(&self, task: TaskId, new: NewComment) -> impl Future<Output = Result<Comment>> + Send;
@@ -199,17 +202,19 @@ impl Comments for Repository<'_> {
     async fn list(
         &self,
         task: TaskId,
-        size: Option<PageSize>,
-        cursor: Option<Cursor>,
-    ) -> Result<Page<Comment>> {
+        (size, cursor): (Option<PageSize>, Option<Cursor>),
+        counted: bool,
+    ) -> Result<CountedPage<Comment>> {
         let paging = self.paging("comments", &[Some(&task.to_string())], size, cursor)?;
         let mut batch = self.scope.batch();
         let subject = ask_subject(&mut batch, task);
         let rows = batch.add::<Comment, _>(&LIST, [task.into(), paging.before(), paging.fetch()]);
         batch.bound(rows);
+        let total = counted.then(|| batch.add::<Looked, _>(&COUNT, [task.into()]));
         let (_, mut outcome) = self.scope.read(batch).await?;
         outcome.optional(subject)?.ok_or_else(not_found)?;
-        Ok(paging.page(outcome.all(rows)?, |comment| comment.id.0))
+        let total = outcome.optional_if_asked(total)?;
+        Ok(paging.page(outcome.all(rows)?, |comment| comment.id.0).counted(total))
     }
 
     async fn create(&self, task: TaskId, NewComment { body }: NewComment) -> Result<Comment> {

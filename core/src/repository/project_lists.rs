@@ -8,11 +8,11 @@ use super::{
     search,
 };
 use crate::{
-    cursor::{Page, Paging},
+    cursor::{CountedPage, Looked, Paging},
     dispatch::Slot,
     problem::{Code, Problem, Result},
     search::Search,
-    sql::{DecodeError, FromCell, FromRow, Row, TenantSql, Value, looked_through, statements},
+    sql::{COUNT, DecodeError, FromCell, FromRow, Row, TenantSql, Value, looked_through, statements},
     time::Timestamp,
     values::{ProjectOrder, Several, Visibility},
 };
@@ -74,6 +74,10 @@ statements! { "projects";
         => SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, BY_NAME_ORDER_POSTGRES[0];
     tenant LIST_BY_NAME_REVERSED = SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, BY_NAME_ORDER[1]
         => SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, BY_NAME_ORDER_POSTGRES[1];
+
+    tenant COUNT_LIST = COUNT[0], OF_STATUS, STATUS_BIT, FILTERS, COUNT[1], " FROM projects WHERE tenant_id = ?1", COUNT[2];
+    tenant SEARCH_COUNT = COUNT[0], OF_STATUS, STATUS_BIT, FILTERS, COUNT[1], " FROM projects WHERE tenant_id = ?1", search::PROJECTS[0], "?8", search::PROJECTS[1], COUNT[2]
+        => COUNT[0], OF_STATUS, STATUS_BIT, FILTERS, COUNT[1], " FROM projects WHERE tenant_id = ?1", search::PROJECTS_POSTGRES[0], "?8", search::PROJECTS_POSTGRES[1], COUNT[2];
 
     tenant SEARCH = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS[0], "?10", search::PROJECTS[1], NEWEST
         => SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS_POSTGRES[0], "?10", search::PROJECTS_POSTGRES[1], NEWEST;
@@ -143,7 +147,7 @@ fn listing(order: ProjectOrder, filtered: bool, paging: &Paging<'_>) -> Result<L
 
 impl Repository<'_> {
     /// Projects, in the order and with the words that are asked for.
-    pub(super) async fn list_projects(self, query: ProjectQuery) -> Result<Page<Project>> {
+    pub(super) async fn list_projects(self, query: ProjectQuery) -> Result<CountedPage<Project>> {
         let words = query.q.as_ref().map(Search::words);
         let order = query.order.unwrap_or(ProjectOrder::CreatedAt);
         let statuses = query.status.map(Several::text);
@@ -178,6 +182,13 @@ impl Repository<'_> {
             paging.fetch(),
         ];
         let [a, b, c, d, e, f, g, h] = arguments;
+        let total = (query.count == Some(true)).then(|| {
+            let [a, b, c, d, e, f] = [&a, &b, &c, &d, &e, &f].map(Value::clone);
+            match words.clone().map(Value::from) {
+                None => batch.add::<Looked, _>(&COUNT_LIST, [a, b, c, d, e, f]),
+                Some(words) => batch.add(&SEARCH_COUNT, [a, b, c, d, e, f, words]),
+            }
+        });
         let rows: Slot<Listed> = match (key, words.map(Value::from)) {
             (None, None) if !filtered => batch.add(sql, [before, h]),
             (None, None) => batch.add(sql, [a, b, c, d, e, f, g, h]),
@@ -187,10 +198,10 @@ impl Repository<'_> {
         };
         batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
-        let last = outcome.optional_if_asked(last)?;
+        let (last, total) = (outcome.optional_if_asked(last)?, outcome.optional_if_asked(total)?);
         let rows = outcome.all(rows)?.into_iter().map(|Listed { project, place }| (project, place));
         let (projects, places): (Vec<_>, Vec<_>) = rows.unzip();
-        Ok(match order {
+        let page = match order {
             ProjectOrder::CreatedAt | ProjectOrder::Oldest => {
                 paging.page_within(projects, last, |project| project.id.0)
             }
@@ -202,7 +213,8 @@ impl Repository<'_> {
                 let place = |id| ids.iter().position(|known| *known == id).map(|at| places[at].clone());
                 paging.page_by(projects, |project| (place(project.id).unwrap_or_default(), project.id.0))
             }
-        })
+        };
+        Ok(page.counted(total))
     }
 }
 

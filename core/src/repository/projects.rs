@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize},
+    cursor::{CountedPage, Cursor, Page, PageSize},
     dispatch::{Batch, Outcome, Slot},
     input::{Patch, input},
     json,
@@ -160,6 +160,8 @@ input! {
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
+        /// Whether the page says in `total` how many items there are.
+        pub count: Option<bool>,
     }
 
     /// Where a project is to be moved.
@@ -228,7 +230,7 @@ pub struct Journey {
 /// The projects of a tenant.
 pub trait Projects {
     /// Projects, in the order that is asked for.
-    fn list(&self, query: ProjectQuery) -> impl Future<Output = Result<Page<Project>>> + Send;
+    fn list(&self, query: ProjectQuery) -> impl Future<Output = Result<CountedPage<Project>>> + Send;
 
     /// Creates a project, as a draft.
     fn create(&self, new: NewProject) -> impl Future<Output = Result<Project>> + Send;
@@ -304,7 +306,7 @@ struct FactSlots {
 }
 
 impl Projects for Repository<'_> {
-    async fn list(&self, query: ProjectQuery) -> Result<Page<Project>> {
+    async fn list(&self, query: ProjectQuery) -> Result<CountedPage<Project>> {
         self.list_projects(query).await
     }
 

@@ -4,12 +4,12 @@ use uuid::Uuid;
 
 use super::{COLUMNS, PROJECT, Task, TaskQuery};
 use crate::{
-    cursor::{Page, Paging},
+    cursor::{CountedPage, Looked, Paging},
     dispatch::Slot,
     problem::{Code, Problem, Result},
     repository::{Repository, search},
     search::Search,
-    sql::{TenantSql, Value, looked_through, statements},
+    sql::{COUNT, TenantSql, Value, looked_through, statements},
     time::Date,
     values::{Assignee, AssigneeFilter, Priority, ProjectId, ProjectStatus, Several, TaskOrder, UserId},
 };
@@ -26,6 +26,8 @@ const IN_PROJECT: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND project_i
 const OF_ASSIGNEE: &str =
     " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3 AND (project_id = ?2 OR ?2 IS NULL)";
 const ANYWHERE: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND (project_id = ?2 OR ?2 IS NULL)", by!());
+
+const OF_ANY_PROJECT: &str = " AND (project_id = ?2 OR ?2 IS NULL)";
 
 /// Who stands for nobody in `?3`: an id that no user has.
 const NOBODY: UserId = UserId(Uuid::nil());
@@ -119,6 +121,13 @@ statements! { "tasks";
     tenant LEAST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, LEAST_URGENT;
     tenant LEAST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, LEAST_URGENT;
 
+    /// Those that fit among what there is in the project, of the assignee, in the tenant, or with these words.
+    tenant COUNT_IN_PROJECT = COUNT[0], by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2", COUNT[2];
+    tenant COUNT_OF_ASSIGNEE = COUNT[0], OF_ANY_PROJECT, FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3", COUNT[2];
+    tenant COUNT_ANYWHERE = COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", COUNT[2];
+    tenant SEARCH_COUNT = COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", search::TASKS[0], "?8", search::TASKS[1], COUNT[2]
+        => COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", search::TASKS_POSTGRES[0], "?8", search::TASKS_POSTGRES[1], COUNT[2];
+
     tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], NEWEST
         => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], NEWEST;
     tenant SEARCH_SOONEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], SOONEST
@@ -140,6 +149,8 @@ struct Listing {
     key: Option<Value>,
     /// What says how far it looks, if it does not look through all.
     last: Option<&'static TenantSql>,
+    /// What counts it.
+    count: &'static TenantSql,
 }
 
 fn listing(
@@ -178,25 +189,29 @@ fn listing(
             &LEAST_URGENT_ANYWHERE,
         ],
     };
-    let (sql, last) = match (project, assignee) {
-        _ if search => (found, None),
-        (Some(_), _) => (in_project, None),
-        (None, Some(assignee)) if assignee != NOBODY => (of_assignee, None),
-        (None, None) if !filtered => (anywhere, None),
+    let (sql, last, count) = match (project, assignee) {
+        _ if search => (found, None, &SEARCH_COUNT),
+        (Some(_), _) => (in_project, None, &COUNT_IN_PROJECT),
+        (None, Some(assignee)) if assignee != NOBODY => (of_assignee, None, &COUNT_OF_ASSIGNEE),
+        (None, None) if !filtered => (anywhere, None, &COUNT_ANYWHERE),
         // What is filtered may be anywhere in the tenant. Only a list that goes by the id alone ends somewhere; the others
         // sort all that there are.
         (None, _) => match order {
-            TaskOrder::CreatedAt => (&NEWEST_FILTERED, Some(&LAST_FILTERED)),
-            TaskOrder::Oldest => (&OLDEST_FILTERED, Some(&OLDEST_LAST_FILTERED)),
-            _ => (anywhere, None),
+            TaskOrder::CreatedAt => (&NEWEST_FILTERED, Some(&LAST_FILTERED), &COUNT_ANYWHERE),
+            TaskOrder::Oldest => (&OLDEST_FILTERED, Some(&OLDEST_LAST_FILTERED), &COUNT_ANYWHERE),
+            _ => (anywhere, None, &COUNT_ANYWHERE),
         },
     };
-    Ok(Listing { sql, key, last })
+    Ok(Listing { sql, key, last, count })
 }
 
 impl Repository<'_> {
     /// Tasks, in the order and with the words that are asked for.
-    pub(super) async fn list_tasks(self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
+    pub(super) async fn list_tasks(
+        self,
+        project: Option<ProjectId>,
+        query: TaskQuery,
+    ) -> Result<CountedPage<Task>> {
         let TaskQuery {
             status,
             priority,
@@ -208,6 +223,7 @@ impl Repository<'_> {
             order,
             limit,
             cursor,
+            count,
         } = query;
         let [one, other] = [assignee_id, assignee.map(AssigneeFilter::Named)].map(|asked| match asked? {
             AssigneeFilter::Named(Assignee::Me) => Some(self.scope.user()),
@@ -239,7 +255,7 @@ impl Repository<'_> {
         let paging = self.paging("tasks", &filters, limit, cursor)?;
         let days = due_after.is_some() || due_before.is_some();
         let filtered = status.is_some() || priority.is_some() || days;
-        let Listing { sql, key, last } =
+        let Listing { sql, key, last, count: counting } =
             listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
@@ -255,6 +271,14 @@ impl Repository<'_> {
         ];
         let [project, assignee, status, priority, after, due, before, fetch] = arguments;
         let last: Option<Slot<Uuid>> = last.map(|last| batch.add(last, [before.clone()]));
+        let total = (count == Some(true)).then(|| {
+            let [project, assignee, status, priority, after, due] =
+                [&project, &assignee, &status, &priority, &after, &due].map(Value::clone);
+            match words.clone().map(Value::from) {
+                None => batch.add::<Looked, _>(counting, [project, assignee, status, priority, after, due]),
+                Some(words) => batch.add(counting, [project, assignee, status, priority, after, due, words]),
+            }
+        });
         let rows: Slot<Task> = match (key, words.map(Value::from)) {
             (None, None) => batch.add(sql, [project, assignee, status, priority, after, due, before, fetch]),
             (Some(last), None) | (None, Some(last)) => {
@@ -269,9 +293,9 @@ impl Repository<'_> {
         if let Some(there) = there {
             outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         }
-        let last = outcome.optional_if_asked(last)?;
+        let (last, total) = (outcome.optional_if_asked(last)?, outcome.optional_if_asked(total)?);
         let rows = outcome.all(rows)?;
-        Ok(match order {
+        let page = match order {
             TaskOrder::CreatedAt | TaskOrder::Oldest => paging.page_within(rows, last, |task| task.id.0),
             TaskOrder::DueOn | TaskOrder::Latest => {
                 let no_day = if order == TaskOrder::DueOn { NO_DAY } else { "" };
@@ -281,7 +305,8 @@ impl Repository<'_> {
             TaskOrder::Priority | TaskOrder::LeastUrgent => {
                 paging.page_by(rows, |task| (task.priority.rank().to_string(), task.id.0))
             }
-        })
+        };
+        Ok(page.counted(total))
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize},
+    cursor::{CountedPage, Cursor, PageSize},
     dispatch::{Batch, Slot},
     input::{Clearable, Fault, FaultCode, Patch, input},
     json,
@@ -180,6 +180,8 @@ input! {
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
+        /// Whether the page says in `total` how many items there are.
+        pub count: Option<bool>,
     }
 }
 
@@ -190,7 +192,7 @@ pub trait Tasks {
         &self,
         project: Option<ProjectId>,
         query: TaskQuery,
-    ) -> impl Future<Output = Result<Page<Task>>> + Send;
+    ) -> impl Future<Output = Result<CountedPage<Task>>> + Send;
 
     /// Creates a task in a project that is not archived.
     fn create(&self, project: ProjectId, new: NewTask) -> impl Future<Output = Result<Task>> + Send;
@@ -387,7 +389,7 @@ impl Repository<'_> {
 }
 
 impl Tasks for Repository<'_> {
-    async fn list(&self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
+    async fn list(&self, project: Option<ProjectId>, query: TaskQuery) -> Result<CountedPage<Task>> {
         self.list_tasks(project, query).await
     }
 

@@ -50,6 +50,7 @@ pub(super) const ALL: &[Case] = &[
     rows("memberships::COUNT_MANAGERS", "@user", 6),
     rows("memberships::SINGLE_MANAGER", "@user", 6),
     rows("members::LIST", "@end, 21", 2 * PAGE),
+    own("members::COUNT", "", "It counts what there is, up to 10,000 items."),
     rows("members::BY_USER", "@user", 2),
     rows("members::UPDATE", "@user, 'manager', 'active', @now, 1", 4),
     rows("members::HAS_AGREED", "@user", 1),

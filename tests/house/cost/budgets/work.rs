@@ -10,6 +10,8 @@ const SORTED: &str = "It sorts the tasks that there are.";
 
 const SORTED_PROJECTS: &str = "It sorts the projects that there are.";
 
+const COUNTED: &str = "It counts what there is, up to 10,000 items.";
+
 const FOUND: &str = "Of one project or one assignee it looks through all tasks: those of one status would be spread over many pages.";
 
 /// Those that a filter looks through, once to see where that ends and once to see what they are.
@@ -61,6 +63,7 @@ pub(super) const ALL: &[Case] = &[
     rows("catalogue::BY_ID", "@project", 1),
     rows("comments::SUBJECT", "@task", 2),
     rows("comments::LIST", "@task, @end, 21", PAGE),
+    own("comments::COUNT", "@task", COUNTED),
     rows("comments::BY_ID", "@task, @comment", 1),
     rows("comments::INSERT", "@task, @new, @user, 'C', @now", 4),
     rows("comments::UPDATE", "@task, @comment, 'D', @now, @user, 1", 4),
@@ -101,6 +104,9 @@ pub(super) const ALL: &[Case] = &[
         "127, NULL, NULL, NULL, NULL, NULL, @end, 21, 'zz', 'rare'",
         50,
     ),
+    own("projects::COUNT_LIST", "127, NULL, NULL, NULL, NULL, NULL", COUNTED),
+    own("projects::COUNT_LIST", "72, 'public', @now, NULL, NULL, @past", COUNTED),
+    rows("projects::SEARCH_COUNT", "127, NULL, NULL, NULL, NULL, NULL, 'rare'", 50),
     rows("projects::INSERT", "@new, 'N', '', 'private', @user, @now, 'n', ''", 20),
     rows("projects::UPDATE", "@project, 'O', NULL, NULL, @now, 'o', NULL, 0", 20),
     rows("projects::UNCHANGED", "@project, 1, NULL, NULL, 1", 1),
@@ -158,6 +164,13 @@ pub(super) const ALL: &[Case] = &[
     rows("tasks::SEARCH_OLDEST", "NULL, NULL, 15, 15, NULL, NULL, @start, 21, 'rare'", 50),
     rows("tasks::SEARCH_LATEST", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 'none', 'rare'", 50),
     rows("tasks::SEARCH_LEAST_URGENT", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 'rare'", 50),
+    own("tasks::COUNT_IN_PROJECT", "@project, NULL, 15, 15, NULL, NULL", COUNTED),
+    own("tasks::COUNT_IN_PROJECT", "@project, @third, 1, 15, '2026-01-01', NULL", COUNTED),
+    own("tasks::COUNT_OF_ASSIGNEE", "NULL, @user, 15, 15, NULL, NULL", COUNTED),
+    rows("tasks::COUNT_OF_ASSIGNEE", "NULL, @third, 15, 15, NULL, NULL", 3),
+    own("tasks::COUNT_ANYWHERE", "NULL, NULL, 15, 15, NULL, NULL", COUNTED),
+    own("tasks::COUNT_ANYWHERE", "NULL, @third, 1, 8, NULL, '2026-01-01'", COUNTED),
+    rows("tasks::SEARCH_COUNT", "NULL, NULL, 15, 15, NULL, NULL, 'rare'", 50),
     rows("tasks::SEARCH_NEWEST", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 'rare'", 50),
     own(
         "tasks::SEARCH_NEWEST",
