@@ -45,6 +45,7 @@ mod notifications;
 mod outage;
 mod outbox;
 mod pages;
+mod people;
 mod pieces;
 mod places;
 mod projects;
@@ -153,6 +154,7 @@ fn main() -> ExitCode {
         sessions::cases(),
         sizes::cases(),
         counts::cases(),
+        people::cases(),
         api_keys::cases(),
         identities::cases(),
         tenants::cases(),

@@ -6,8 +6,11 @@ use crate::{
     endpoint::{Body, Query},
     handlers::CountedPageQuery,
     problem::Result,
-    reply::{List, NoContent, Versioned},
-    repository::members::{Member, MemberPatch, Members},
+    reply::{Json, List, NoContent, Versioned},
+    repository::{
+        members::{Member, MemberPatch, Members},
+        people::{People, Person},
+    },
     values::UserId,
 };
 
@@ -40,4 +43,8 @@ pub(crate) async fn update(
 
 pub(crate) async fn remove(scope: TenantScope, user: UserId) -> Result<NoContent> {
     scope.members().remove(user).await.map(|()| NoContent)
+}
+
+pub(crate) async fn person(scope: TenantScope, user: UserId) -> Result<Json<Person>> {
+    scope.people().get(user).await.map(Json)
 }

@@ -21,6 +21,7 @@ pub(crate) mod memberships;
 mod mentions;
 pub mod notifications;
 pub mod operator;
+pub mod people;
 pub(crate) mod placeholders;
 mod project_lists;
 pub mod projects;
@@ -67,6 +68,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     operator::ALL,
     removal::ALL,
     operator::users::ALL,
+    people::ALL,
     placeholders::ALL,
     projects::ALL,
     project_lists::ALL,
@@ -185,6 +187,8 @@ repositories! {
     members: members::Members;
     /// What the user was told.
     notifications: notifications::Notifications;
+    /// The people who are members or were.
+    people: people::People;
     /// The projects.
     projects: projects::Projects;
     /// The tenant itself.
