@@ -129,6 +129,11 @@ pub struct CountedPage<T> {
 }
 
 impl<T> Page<T> {
+    /// The same of what the items are made into.
+    pub(crate) fn map<U>(self, make: impl Fn(T) -> U) -> Page<U> {
+        Page { data: self.data.into_iter().map(make).collect(), next_cursor: self.next_cursor }
+    }
+
     /// The same beside a total, if it was asked for.
     pub(crate) fn counted(self, total: Option<Looked>) -> CountedPage<T> {
         CountedPage { data: self.data, next_cursor: self.next_cursor, total: total.map(Total::from) }
@@ -222,7 +227,7 @@ impl<'a> Paging<'a> {
 
     /// Makes the page out of the rows that came: those that it has room for.
     pub(crate) fn page<T: Serialize>(&self, rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
-        self.page_by(rows, |row| (String::new(), id(row)))
+        self.page_within(rows, None, id)
     }
 
     /// The same where a filter looked through the items, and the last of them is this one, if it could not go through all. A
@@ -233,27 +238,21 @@ impl<'a> Paging<'a> {
         looked: Option<Uuid>,
         id: impl Fn(&T) -> Uuid,
     ) -> Page<T> {
-        let mut page = self.page(rows, id);
-        if page.next_cursor.is_none() {
-            page.next_cursor = looked.map(|id| self.cursor(&Position { key: String::new(), id }));
-        }
-        page
+        self.page_by(rows, looked, |row| (String::new(), id(row)))
     }
 
-    /// The same for a list that goes by a key and then by the id.
+    /// The same for a list that may go by a key and then by the id.
     pub(crate) fn page_by<T: Serialize>(
         &self,
         mut rows: Vec<T>,
+        looked: Option<Uuid>,
         key: impl Fn(&T) -> (String, Uuid),
     ) -> Page<T> {
         let room = room(&rows, self.size as usize);
         let more = rows.len() > room;
         rows.truncate(room);
-        let next_cursor = rows.last().filter(|_| more).map(|last| {
-            let (key, id) = key(last);
-            self.cursor(&Position { key, id })
-        });
-        Page { data: rows, next_cursor }
+        let last = rows.last().filter(|_| more).map(key).or(looked.map(|id| (String::new(), id)));
+        Page { data: rows, next_cursor: last.map(|(key, id)| self.cursor(&Position { key, id })) }
     }
 
     fn cursor(&self, last: &Position) -> String {

@@ -101,6 +101,11 @@ impl TenantSql {
         all.extend(arguments);
         Statement { sql: self.0, arguments: all, expect: None, enough: None }
     }
+
+    pub(crate) fn bind_all(&self, tenant: Uuid, mut arguments: Vec<Value>) -> Statement {
+        arguments.insert(0, Value::from(tenant));
+        Statement { sql: self.0, arguments, expect: None, enough: None }
+    }
 }
 
 /// A typed argument. `None` is SQL `NULL` of that type, which Postgres must know. It does not print: it may be a secret.

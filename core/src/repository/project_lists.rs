@@ -1,5 +1,6 @@
 //! Lists of projects: which ones, in which order, with which words.
 
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{
@@ -99,6 +100,13 @@ struct Listed {
     place: String,
 }
 
+/// It has as many bytes as the project.
+impl Serialize for Listed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.project.serialize(serializer)
+    }
+}
+
 impl FromRow for Listed {
     fn from_row(mut row: Row) -> Result<Self, DecodeError> {
         let place = row.pop().map_or_else(|| Ok(String::new()), FromCell::from_cell)?;
@@ -171,50 +179,38 @@ impl Repository<'_> {
         let before = if order == ProjectOrder::Oldest { paging.after() } else { paging.before() };
         let last: Option<Slot<Uuid>> =
             last.filter(|_| words.is_none()).map(|last| batch.add(last, [before.clone()]));
-        let arguments = [
+        let mut arguments = vec![
             Several::bits(query.status).into(),
             query.visibility.into(),
             created_after,
             created_before,
             updated_after,
             updated_before,
-            before.clone(),
-            paging.fetch(),
         ];
-        let [a, b, c, d, e, f, g, h] = arguments;
+        let words = words.map(Value::from);
         let total = (query.count == Some(true)).then(|| {
-            let [a, b, c, d, e, f] = [&a, &b, &c, &d, &e, &f].map(Value::clone);
-            match words.clone().map(Value::from) {
-                None => batch.add::<Looked, _>(&COUNT_LIST, [a, b, c, d, e, f]),
-                Some(words) => batch.add(&SEARCH_COUNT, [a, b, c, d, e, f, words]),
-            }
+            let counting = if words.is_some() { &SEARCH_COUNT } else { &COUNT_LIST };
+            let arguments = arguments.iter().chain(&words).cloned().collect();
+            batch.add_chosen::<Looked>(counting, arguments)
         });
-        let rows: Slot<Listed> = match (key, words.map(Value::from)) {
-            (None, None) if !filtered => batch.add(sql, [before, h]),
-            (None, None) => batch.add(sql, [a, b, c, d, e, f, g, h]),
-            (Some(key), None) => batch.add(sql, [a, b, c, d, e, f, g, h, key]),
-            (None, Some(words)) => batch.add(search, [a, b, c, d, e, f, g, h, words]),
-            (Some(key), Some(words)) => batch.add(search, [a, b, c, d, e, f, g, h, key, words]),
-        };
+        let sql = if words.is_some() { search } else { sql };
+        if sql.0 == LIST.0 || sql.0 == OLDEST_LIST.0 {
+            arguments.clear();
+        }
+        arguments.extend([before, paging.fetch()]);
+        arguments.extend(key);
+        arguments.extend(words);
+        let rows: Slot<Listed> = batch.add_chosen(sql, arguments);
         batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
         let (last, total) = (outcome.optional_if_asked(last)?, outcome.optional_if_asked(total)?);
-        let rows = outcome.all(rows)?.into_iter().map(|Listed { project, place }| (project, place));
-        let (projects, places): (Vec<_>, Vec<_>) = rows.unzip();
-        let page = match order {
-            ProjectOrder::CreatedAt | ProjectOrder::Oldest => {
-                paging.page_within(projects, last, |project| project.id.0)
-            }
-            ProjectOrder::UpdatedAt | ProjectOrder::Stalest => {
-                paging.page_by(projects, |project| (project.updated_at.to_string(), project.id.0))
-            }
-            ProjectOrder::Name | ProjectOrder::NameReversed => {
-                let ids: Vec<_> = projects.iter().map(|project| project.id).collect();
-                let place = |id| ids.iter().position(|known| *known == id).map(|at| places[at].clone());
-                paging.page_by(projects, |project| (place(project.id).unwrap_or_default(), project.id.0))
-            }
+        let key = |Listed { project, place }: &Listed| match order {
+            ProjectOrder::CreatedAt | ProjectOrder::Oldest => String::new(),
+            ProjectOrder::UpdatedAt | ProjectOrder::Stalest => project.updated_at.to_string(),
+            ProjectOrder::Name | ProjectOrder::NameReversed => place.clone(),
         };
-        Ok(page.counted(total))
+        let page = paging.page_by(outcome.all(rows)?, last, |listed| (key(listed), listed.project.id.0));
+        Ok(page.map(|listed| listed.project).counted(total))
     }
 }
 

@@ -259,35 +259,25 @@ impl Repository<'_> {
             listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
-        let arguments = [
+        let before = if order == TaskOrder::Oldest { paging.after() } else { paging.before() };
+        let last: Option<Slot<Uuid>> = last.map(|last| batch.add(last, [before.clone()]));
+        let mut arguments = vec![
             project.into(),
             assignee.into(),
             Several::bits(status).into(),
             Several::bits(priority).into(),
             due_after.into(),
             due_before.into(),
-            if order == TaskOrder::Oldest { paging.after() } else { paging.before() },
-            paging.fetch(),
         ];
-        let [project, assignee, status, priority, after, due, before, fetch] = arguments;
-        let last: Option<Slot<Uuid>> = last.map(|last| batch.add(last, [before.clone()]));
+        let words = words.map(Value::from);
         let total = (count == Some(true)).then(|| {
-            let [project, assignee, status, priority, after, due] =
-                [&project, &assignee, &status, &priority, &after, &due].map(Value::clone);
-            match words.clone().map(Value::from) {
-                None => batch.add::<Looked, _>(counting, [project, assignee, status, priority, after, due]),
-                Some(words) => batch.add(counting, [project, assignee, status, priority, after, due, words]),
-            }
+            let arguments = arguments.iter().chain(&words).cloned().collect();
+            batch.add_chosen::<Looked>(counting, arguments)
         });
-        let rows: Slot<Task> = match (key, words.map(Value::from)) {
-            (None, None) => batch.add(sql, [project, assignee, status, priority, after, due, before, fetch]),
-            (Some(last), None) | (None, Some(last)) => {
-                batch.add(sql, [project, assignee, status, priority, after, due, before, fetch, last])
-            }
-            (Some(key), Some(words)) => {
-                batch.add(sql, [project, assignee, status, priority, after, due, before, fetch, key, words])
-            }
-        };
+        arguments.extend([before, paging.fetch()]);
+        arguments.extend(key);
+        arguments.extend(words);
+        let rows: Slot<Task> = batch.add_chosen(sql, arguments);
         batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
         if let Some(there) = there {
@@ -295,17 +285,13 @@ impl Repository<'_> {
         }
         let (last, total) = (outcome.optional_if_asked(last)?, outcome.optional_if_asked(total)?);
         let rows = outcome.all(rows)?;
-        let page = match order {
-            TaskOrder::CreatedAt | TaskOrder::Oldest => paging.page_within(rows, last, |task| task.id.0),
-            TaskOrder::DueOn | TaskOrder::Latest => {
-                let no_day = if order == TaskOrder::DueOn { NO_DAY } else { "" };
-                let key = |task: &Task| task.due_on.map_or_else(|| no_day.to_owned(), |day| day.to_string());
-                paging.page_by(rows, |task| (key(task), task.id.0))
-            }
-            TaskOrder::Priority | TaskOrder::LeastUrgent => {
-                paging.page_by(rows, |task| (task.priority.rank().to_string(), task.id.0))
-            }
+        let key = |task: &Task| match order {
+            TaskOrder::CreatedAt | TaskOrder::Oldest => String::new(),
+            TaskOrder::DueOn => task.due_on.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string()),
+            TaskOrder::Latest => task.due_on.map_or_else(String::new, |day| day.to_string()),
+            TaskOrder::Priority | TaskOrder::LeastUrgent => task.priority.rank().to_string(),
         };
+        let page = paging.page_by(rows, last, |task| (key(task), task.id.0));
         Ok(page.counted(total))
     }
 }
