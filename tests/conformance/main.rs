@@ -31,6 +31,7 @@ mod hearsay;
 mod idempotency;
 mod identities;
 mod imports;
+mod included;
 mod input;
 mod interleaving;
 mod invitation_mails;
@@ -154,6 +155,7 @@ fn main() -> ExitCode {
         sessions::cases(),
         sizes::cases(),
         counts::cases(),
+        included::cases(),
         people::cases(),
         api_keys::cases(),
         identities::cases(),

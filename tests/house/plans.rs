@@ -101,14 +101,20 @@ fn arguments(sql: &Sql, word: &str) -> Vec<String> {
             &["127", "NULL", "NULL", "NULL", "NULL", "NULL", last, "21", key, &word]
         }
         "catalogue::SEARCH" => &["127", last, "21", &word],
-        "tasks::SEARCH_NEWEST" => &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", &word],
-        "tasks::SEARCH_OLDEST" => &["NULL", "NULL", "15", "15", "NULL", "NULL", first, "21", &word],
-        "tasks::SEARCH_LATEST" => &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "'none'", &word],
-        "tasks::SEARCH_LEAST_URGENT" => &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", &word],
-        "tasks::SEARCH_SOONEST" => {
-            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "'0001-01-01'", &word]
+        "tasks::SEARCH_NEWEST" => &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", &word],
+        "tasks::SEARCH_OLDEST" => &["NULL", "NULL", "15", "15", "NULL", "NULL", first, "21", "0", &word],
+        "tasks::SEARCH_LATEST" => {
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", "'none'", &word]
         }
-        "tasks::SEARCH_MOST_URGENT" => &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "5", &word],
+        "tasks::SEARCH_LEAST_URGENT" => {
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", "0", &word]
+        }
+        "tasks::SEARCH_SOONEST" => {
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", "'0001-01-01'", &word]
+        }
+        "tasks::SEARCH_MOST_URGENT" => {
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", "5", &word]
+        }
         other => panic!("what does {other} take? Say it here"),
     };
     given.iter().map(|argument| (*argument).to_owned()).collect()

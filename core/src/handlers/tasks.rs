@@ -7,7 +7,7 @@ use crate::{
     problem::Result,
     reply::{Created, Done, List, NoContent, Versioned},
     repository::tasks::{
-        NewTask, Task, TaskPatch, TaskQuery, Tasks,
+        NewTask, Task, TaskPatch, TaskQuery, TaskReading, Tasks,
         bulk::{TaskOperations, TaskOutcomes},
     },
     values::{ProjectId, TaskId},
@@ -36,8 +36,12 @@ pub(crate) async fn create(
     scope.tasks().create(project, new).await.map(Created)
 }
 
-pub(crate) async fn get(scope: TenantScope, id: TaskId) -> Result<Versioned<Task>> {
-    scope.tasks().get(id).await.map(Versioned)
+pub(crate) async fn get(
+    scope: TenantScope,
+    id: TaskId,
+    Query(reading): Query<TaskReading>,
+) -> Result<Versioned<Task>> {
+    scope.tasks().read(id, reading.include).await.map(Versioned)
 }
 
 pub(crate) async fn update(

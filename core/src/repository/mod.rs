@@ -15,6 +15,7 @@ mod content;
 pub mod deliveries;
 pub(crate) mod idempotency;
 pub(crate) mod identities;
+pub mod included;
 pub mod invitations;
 pub mod members;
 pub(crate) mod memberships;

@@ -160,7 +160,7 @@ wire_enum! {
 pub enum AssigneeFilter {
     /// Those of this user.
     User(UserId),
-    /// Those of whoever asks, or of nobody.
+    /// Those of the user who asks, or of nobody.
     Named(Assignee),
 }
 
@@ -185,8 +185,8 @@ impl schemars::JsonSchema for AssigneeFilter {
         schemars::json_schema!({
             "type": "string",
             "pattern": "^(me|none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
-            "description": "The id of a user; `me`, which is whoever asks, and of an API key the member who made it; or \
-                `none`, which is nobody.",
+            "description": "The id of a user; `me`: the user who asks, for an API key the member who made it; or `none`: tasks \
+                without an assignee.",
         })
     }
 }
@@ -276,6 +276,26 @@ wire_enum! {
         Priority = "priority",
         /// Least urgent first.
         LeastUrgent = "-priority",
+    }
+}
+
+wire_enum! {
+    /// What a task can come with: the person or the project whose id stands in the field of this name, with or without `_id`.
+    TaskInclude {
+        /// Who is to do it, by name.
+        Assignee = "assignee",
+        /// Who created it, by name.
+        CreatedBy = "created_by",
+        /// The project that it belongs to: its name and its status.
+        Project = "project",
+    }
+}
+
+wire_enum! {
+    /// What a comment can come with: the person whose id stands in `author_id`.
+    CommentInclude {
+        /// Who wrote it, by name.
+        Author = "author",
     }
 }
 

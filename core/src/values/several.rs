@@ -21,6 +21,11 @@ impl<T: Enumeration> Several<T> {
         wanted.map_or((1 << T::ALL.len()) - 1, |wanted| wanted.bits)
     }
 
+    /// The same, and none if nothing is said.
+    pub(crate) fn chosen(wanted: Option<Self>) -> i64 {
+        wanted.map_or(0, |wanted| wanted.bits)
+    }
+
     /// Those that are wanted, in the order of the enumeration.
     pub(crate) fn text(self) -> String {
         let wanted = T::ALL.iter().enumerate().filter(|(place, _)| self.bits & (1 << place) != 0);

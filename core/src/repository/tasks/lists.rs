@@ -7,7 +7,11 @@ use crate::{
     cursor::{CountedPage, Looked, Paging},
     dispatch::Slot,
     problem::{Code, Problem, Result},
-    repository::{Repository, search},
+    repository::{
+        Repository,
+        included::{TaskNames, With, included_in_tasks},
+        search,
+    },
     search::Search,
     sql::{COUNT, TenantSql, Value, looked_through, statements},
     time::Date,
@@ -26,6 +30,9 @@ const IN_PROJECT: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND project_i
 const OF_ASSIGNEE: &str =
     " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3 AND (project_id = ?2 OR ?2 IS NULL)";
 const ANYWHERE: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND (project_id = ?2 OR ?2 IS NULL)", by!());
+
+/// What is included in each.
+const INCLUDED: &str = included_in_tasks!("?10");
 
 const OF_ANY_PROJECT: &str = " AND (project_id = ?2 OR ?2 IS NULL)";
 
@@ -82,44 +89,44 @@ macro_rules! rank {
 }
 
 #[rustfmt::skip]
-const SOONEST: &str = concat!(" AND (", due!(), " > ?10 OR (", due!(), " = ?10 AND id < ?8)) ORDER BY ", due!(), ", id DESC LIMIT ?9");
+const SOONEST: &str = concat!(" AND (", due!(), " > ?11 OR (", due!(), " = ?11 AND id < ?8)) ORDER BY ", due!(), ", id DESC LIMIT ?9");
 #[rustfmt::skip]
-const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?10 OR (", rank!(), " = ?10 AND id < ?8)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?9");
+const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?11 OR (", rank!(), " = ?11 AND id < ?8)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?9");
 
 #[rustfmt::skip]
-const LATEST: &str = concat!(" AND (", due_or_less!(), " < ?10 OR (", due_or_less!(), " = ?10 AND id < ?8)) ORDER BY ", due_or_less!(), " DESC, id DESC LIMIT ?9");
+const LATEST: &str = concat!(" AND (", due_or_less!(), " < ?11 OR (", due_or_less!(), " = ?11 AND id < ?8)) ORDER BY ", due_or_less!(), " DESC, id DESC LIMIT ?9");
 #[rustfmt::skip]
-const LEAST_URGENT: &str = concat!(" AND (", rank!(), " > ?10 OR (", rank!(), " = ?10 AND id < ?8)) ORDER BY ", rank!(), ", id DESC LIMIT ?9");
+const LEAST_URGENT: &str = concat!(" AND (", rank!(), " > ?11 OR (", rank!(), " = ?11 AND id < ?8)) ORDER BY ", rank!(), ", id DESC LIMIT ?9");
 
 looked_through!(LAST: "", "?2"; END: "", "?8"; "tasks");
 looked_through!(oldest LAST_OF_OLDEST: "", "?2"; END_OF_OLDEST: "", "?8"; "tasks");
 
 statements! { "tasks";
-    tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
-    tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, NEWEST;
-    tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, NEWEST;
+    tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, NEWEST;
+    tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, NEWEST;
+    tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, NEWEST;
     /// As far as one page looks.
-    tenant NEWEST_FILTERED = "SELECT ", COLUMNS, ANYWHERE, FILTERS, END, NEWEST;
+    tenant NEWEST_FILTERED = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, END, NEWEST;
     tenant LAST_FILTERED = LAST;
 
-    tenant OLDEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, OLDEST;
-    tenant OLDEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, OLDEST;
-    tenant OLDEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, OLDEST;
-    tenant OLDEST_FILTERED = "SELECT ", COLUMNS, ANYWHERE, FILTERS, END_OF_OLDEST, OLDEST;
+    tenant OLDEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, OLDEST;
+    tenant OLDEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, OLDEST;
+    tenant OLDEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, OLDEST;
+    tenant OLDEST_FILTERED = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, END_OF_OLDEST, OLDEST;
     tenant OLDEST_LAST_FILTERED = LAST_OF_OLDEST;
 
-    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
-    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
-    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
-    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
-    tenant LATEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, LATEST;
-    tenant LATEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, LATEST;
-    tenant LATEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, LATEST;
-    tenant LEAST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, LEAST_URGENT;
-    tenant LEAST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, LEAST_URGENT;
-    tenant LEAST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, LEAST_URGENT;
+    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, SOONEST;
+    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, SOONEST;
+    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, SOONEST;
+    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, MOST_URGENT;
+    tenant LATEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, LATEST;
+    tenant LATEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, LATEST;
+    tenant LATEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, LATEST;
+    tenant LEAST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, LEAST_URGENT;
+    tenant LEAST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, LEAST_URGENT;
+    tenant LEAST_URGENT_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, LEAST_URGENT;
 
     /// Those that fit among what there is in the project, of the assignee, in the tenant, or with these words.
     tenant COUNT_IN_PROJECT = COUNT[0], by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2", COUNT[2];
@@ -128,18 +135,18 @@ statements! { "tasks";
     tenant SEARCH_COUNT = COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", search::TASKS[0], "?8", search::TASKS[1], COUNT[2]
         => COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", search::TASKS_POSTGRES[0], "?8", search::TASKS_POSTGRES[1], COUNT[2];
 
-    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], NEWEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], NEWEST;
-    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], SOONEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], SOONEST;
-    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], MOST_URGENT
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], MOST_URGENT;
-    tenant SEARCH_OLDEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], OLDEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], OLDEST;
-    tenant SEARCH_LATEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], LATEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], LATEST;
-    tenant SEARCH_LEAST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], LEAST_URGENT
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], LEAST_URGENT;
+    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], NEWEST
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], NEWEST;
+    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], SOONEST
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], SOONEST;
+    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], MOST_URGENT
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], MOST_URGENT;
+    tenant SEARCH_OLDEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], OLDEST
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], OLDEST;
+    tenant SEARCH_LATEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], LATEST
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LATEST;
+    tenant SEARCH_LEAST_URGENT = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], LEAST_URGENT
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LEAST_URGENT;
 }
 
 /// What a list is read by.
@@ -224,7 +231,9 @@ impl Repository<'_> {
             limit,
             cursor,
             count,
+            include,
         } = query;
+        let include = Several::chosen(include);
         let [one, other] = [assignee_id, assignee.map(AssigneeFilter::Named)].map(|asked| match asked? {
             AssigneeFilter::Named(Assignee::Me) => Some(self.scope.user()),
             AssigneeFilter::Named(Assignee::Nobody) => Some(NOBODY),
@@ -274,17 +283,17 @@ impl Repository<'_> {
             let arguments = arguments.iter().chain(&words).cloned().collect();
             batch.add_chosen::<Looked>(counting, arguments)
         });
-        arguments.extend([before, paging.fetch()]);
+        arguments.extend([before, paging.fetch(), include.into()]);
         arguments.extend(key);
         arguments.extend(words);
-        let rows: Slot<Task> = batch.add_chosen(sql, arguments);
+        let rows: Slot<With<Task, TaskNames>> = batch.add_chosen(sql, arguments);
         batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
         if let Some(there) = there {
             outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         }
         let (last, total) = (outcome.optional_if_asked(last)?, outcome.optional_if_asked(total)?);
-        let rows = outcome.all(rows)?;
+        let rows: Vec<_> = outcome.all(rows)?.into_iter().map(|row| row.asked(include)).collect();
         let key = |task: &Task| match order {
             TaskOrder::CreatedAt | TaskOrder::Oldest => String::new(),
             TaskOrder::DueOn => task.due_on.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string()),
