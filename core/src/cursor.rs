@@ -1,4 +1,4 @@
-//! Pages of lists: by keyset on the id, newest first, or on another key and then the id; with an opaque cursor that
+//! Pages of lists: by keyset on the id, newest or oldest first, or on another key and then the id; with an opaque cursor that
 //! fits one list of one owner with one set of filters.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,7 +13,7 @@ use crate::{
     input::{Fault, FaultCode, Leaf, query_pairs, query_text},
     limits,
     problem::{Code, Problem, Result},
-    sql::Value,
+    sql::{Value, record},
     values::string,
 };
 
@@ -68,7 +68,7 @@ impl schemars::JsonSchema for Cursor {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9_-]*$",
+            "type": "string", "maxLength": limits::CURSOR, "pattern": "^[A-Za-z0-9_-]*$",
             "description": "Where a page starts. What it is made of may change; it fits the list and the filters that it \
                 came with, and no others.",
         })
@@ -85,6 +85,65 @@ pub struct Page<T> {
     /// Where the next page starts; `null` on the last one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
     pub next_cursor: Option<String>,
+}
+
+/// How many items a list has on all its pages together, as far as they are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Total {
+    /// How many there are: 10,000 at the most.
+    #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 10_000)))]
+    pub count: i64,
+    /// Whether there may be more: no request looks through more than 10,000 items to count.
+    pub at_least: bool,
+}
+
+record! {
+    /// What a statement that counts has looked through, and how many of that are counted.
+    pub(crate) struct Looked {
+        looked: i64,
+        fitting: i64,
+    }
+}
+
+impl From<Looked> for Total {
+    fn from(Looked { looked, fitting }: Looked) -> Self {
+        Self { count: fitting.min(limits::TOTAL), at_least: looked > limits::TOTAL }
+    }
+}
+
+/// A page of a list whose items can be counted.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", schemars(rename = "PageOf{T}"))]
+pub struct CountedPage<T> {
+    /// The items, in the order of the list.
+    pub data: Vec<T>,
+    /// Where the next page starts; `null` on the last one.
+    #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
+    pub next_cursor: Option<String>,
+    /// How many items all pages have together; only there with `count=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "Total", extend("x-optional" = true)))]
+    pub total: Option<Total>,
+}
+
+impl<T> Page<T> {
+    /// The same of what the items are made into.
+    pub(crate) fn map<U>(self, make: impl Fn(T) -> U) -> Page<U> {
+        Page { data: self.data.into_iter().map(make).collect(), next_cursor: self.next_cursor }
+    }
+
+    /// The same beside a total, if it was asked for.
+    pub(crate) fn counted(self, total: Option<Looked>) -> CountedPage<T> {
+        CountedPage { data: self.data, next_cursor: self.next_cursor, total: total.map(Total::from) }
+    }
+}
+
+impl<T> Listing for CountedPage<T> {
+    fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
 }
 
 /// A body that is a page of a list.
@@ -151,6 +210,11 @@ impl<'a> Paging<'a> {
         self.before.as_ref().map_or(Uuid::max(), |before| before.id).into()
     }
 
+    /// The id above which the page starts, of a list that begins with the oldest.
+    pub(crate) fn after(&self) -> Value {
+        self.before.as_ref().map_or(Uuid::nil(), |before| before.id).into()
+    }
+
     /// The key at which the page starts, of a list that has one; `None` for the first page.
     pub(crate) fn key(&self) -> Option<&str> {
         self.before.as_ref().map(|before| before.key.as_str())
@@ -163,7 +227,7 @@ impl<'a> Paging<'a> {
 
     /// Makes the page out of the rows that came: those that it has room for.
     pub(crate) fn page<T: Serialize>(&self, rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
-        self.page_by(rows, |row| (String::new(), id(row)))
+        self.page_within(rows, None, id)
     }
 
     /// The same where a filter looked through the items, and the last of them is this one, if it could not go through all. A
@@ -174,27 +238,21 @@ impl<'a> Paging<'a> {
         looked: Option<Uuid>,
         id: impl Fn(&T) -> Uuid,
     ) -> Page<T> {
-        let mut page = self.page(rows, id);
-        if page.next_cursor.is_none() {
-            page.next_cursor = looked.map(|id| self.cursor(&Position { key: String::new(), id }));
-        }
-        page
+        self.page_by(rows, looked, |row| (String::new(), id(row)))
     }
 
-    /// The same for a list that goes by a key and then by the id.
+    /// The same for a list that may go by a key and then by the id.
     pub(crate) fn page_by<T: Serialize>(
         &self,
         mut rows: Vec<T>,
+        looked: Option<Uuid>,
         key: impl Fn(&T) -> (String, Uuid),
     ) -> Page<T> {
         let room = room(&rows, self.size as usize);
         let more = rows.len() > room;
         rows.truncate(room);
-        let next_cursor = rows.last().filter(|_| more).map(|last| {
-            let (key, id) = key(last);
-            self.cursor(&Position { key, id })
-        });
-        Page { data: rows, next_cursor }
+        let last = rows.last().filter(|_| more).map(key).or(looked.map(|id| (String::new(), id)));
+        Page { data: rows, next_cursor: last.map(|(key, id)| self.cursor(&Position { key, id })) }
     }
 
     fn cursor(&self, last: &Position) -> String {

@@ -80,9 +80,13 @@ pub const PAGE_DEFAULT: u32 = 20;
 pub const PAGE_MAX: u32 = 100;
 /// Bytes of the items of a page together, as JSON, unless it has but one.
 pub const PAGE_BYTES: usize = 1024 * 1024;
+/// A cursor: characters. The longest has a seal, an id and the beginning of a name.
+pub const CURSOR: usize = 400;
 /// Items that one request for a page looks through at the most. Where few of them are what is asked for the page is short,
 /// and the next one goes on behind them.
 pub const LOOKED_THROUGH: u32 = 1_000;
+/// Items that one request looks through at the most to count a list.
+pub const TOTAL: i64 = 10_000;
 /// Faults of a request that are told, the first ones: there may be one for every few bytes of it.
 pub const FAULTS: usize = 100;
 /// What is counted no further: what of the activity waits for its seal, what a member has not read.

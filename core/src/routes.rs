@@ -168,6 +168,9 @@ routes! {
     /// Remove a member.
     DELETE "/v1/members/{user_id}",             InPerson(Owner),   1, [LastOwner],                       members::remove;
 
+    /// Read the name of somebody who is a member of the tenant or was.
+    GET    "/v1/people/{user_id}",              Member(Viewer),    1, [],                                members::person;
+
     /// List invitations.
     GET    "/v1/invitations",                   InPerson(Manager), 1, [InvalidCursor],                   invitations::list;
     /// Invite somebody, for a role below one's own.

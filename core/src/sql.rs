@@ -101,6 +101,11 @@ impl TenantSql {
         all.extend(arguments);
         Statement { sql: self.0, arguments: all, expect: None, enough: None }
     }
+
+    pub(crate) fn bind_all(&self, tenant: Uuid, mut arguments: Vec<Value>) -> Statement {
+        arguments.insert(0, Value::from(tenant));
+        Statement { sql: self.0, arguments, expect: None, enough: None }
+    }
 }
 
 /// A typed argument. `None` is SQL `NULL` of that type, which Postgres must know. It does not print: it may be a secret.
@@ -244,27 +249,54 @@ pub(crate) const AMONG_POSTGRES: [&str; 2] = [" = ANY (ARRAY(SELECT i.", "))"];
 /// a `COALESCE` is nothing that it knows.)
 macro_rules! looked_through {
     ($statement:ident: $which:literal, $before:literal; $condition:ident: $own:literal, $own_before:literal; $table:literal) => {
+        $crate::sql::looked_through!(@ $statement: $which, $before; $condition: $own, $own_before; $table;
+            " < ", " DESC", " AND id >= ", "00000000-0000-0000-0000-000000000000");
+    };
+    // The same of a list that begins with the oldest.
+    (oldest $statement:ident: $which:literal, $after:literal; $condition:ident: $own:literal, $own_after:literal; $table:literal) => {
+        $crate::sql::looked_through!(@ $statement: $which, $after; $condition: $own, $own_after; $table;
+            " > ", "", " AND id <= ", "ffffffff-ffff-ffff-ffff-ffffffffffff");
+    };
+    (@ $statement:ident: $which:literal, $place:literal; $condition:ident: $own:literal, $own_place:literal; $table:literal;
+        $behind:literal, $direction:literal, $ends:literal, $everything:literal) => {
         const $statement: &str = concat!(
             "SELECT f.id FROM ",
             $table,
             " f WHERE f.tenant_id = ?1",
             $which,
-            " AND f.id < ",
-            $before,
-            " ORDER BY f.id DESC LIMIT 1 OFFSET 999"
+            " AND f.id",
+            $behind,
+            $place,
+            " ORDER BY f.id",
+            $direction,
+            " LIMIT 1 OFFSET 999"
         );
         const $condition: &str = concat!(
-            " AND id >= (SELECT COALESCE((SELECT f.id FROM ",
+            $ends,
+            "(SELECT COALESCE((SELECT f.id FROM ",
             $table,
             " f WHERE f.tenant_id = ?1",
             $own,
-            " AND f.id < ",
-            $own_before,
-            " ORDER BY f.id DESC LIMIT 1 OFFSET 999), '00000000-0000-0000-0000-000000000000'))"
+            " AND f.id",
+            $behind,
+            $own_place,
+            " ORDER BY f.id",
+            $direction,
+            " LIMIT 1 OFFSET 999), '",
+            $everything,
+            "'))"
         );
     };
 }
 pub(crate) use looked_through;
+
+/// How a statement counts a list: whether an item fits stands between the first two parts, and between the last two the items
+/// that it looks through. It ends with the item that shows that there are more than are counted.
+pub(crate) const COUNT: [&str; 3] = [
+    "SELECT count(*) AS looked, COALESCE(sum(fits), 0) AS fitting FROM (SELECT CASE WHEN 1 = 1",
+    " THEN 1 ELSE 0 END AS fits",
+    " ORDER BY id DESC LIMIT 10001) c",
+];
 
 /// Bytes of one such array, about: D1 takes values of up to 2 MB.
 const ARRAY_BYTES: usize = 1_000_000;
@@ -365,6 +397,11 @@ mod tests {
         for text in [LAST, END] {
             assert!(text.contains(&format!("OFFSET {}", crate::limits::LOOKED_THROUGH - 1)), "{text}");
         }
+    }
+
+    #[test]
+    fn as_many_are_counted_as_the_limits_say() {
+        assert!(COUNT[2].contains(&format!(" LIMIT {})", crate::limits::TOTAL + 1)));
     }
 
     #[test]

@@ -49,6 +49,9 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The end of year 9999, the last that RFC 3339 can write.
+    pub const LAST: Self = Self(253_402_300_799_999);
+
     /// Reads any RFC 3339 text; what is below a millisecond is cut off.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;

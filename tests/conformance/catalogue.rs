@@ -94,6 +94,10 @@ async fn lists_are_filtered_and_paged(target: &'static Target) {
         data.iter().map(|project| project["id"].as_str().expect("an id").to_owned()).collect()
     };
     assert_eq!(ids(&list("status=completed").await.expect(200).body), std::slice::from_ref(&two));
+    assert_eq!(
+        ids(&list("status=completed,rejected,draft").await.expect(200).body),
+        std::slice::from_ref(&two)
+    );
     assert_eq!(ids(&list("status=draft").await.expect(200).body), [""; 0]);
     let first = list("limit=2").await.expect(200);
     assert_eq!(ids(&first.body), [three, two]);

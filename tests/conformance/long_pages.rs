@@ -189,7 +189,12 @@ async fn walk(target: &'static Target, route: &'static Route) {
     for parameter in parameters(described, route) {
         let name = parameter["name"].as_str().expect("a name");
         queries.extend(match name {
-            "order" => ["due_on", "priority"].map(|order| format!("order={order}&")).to_vec(),
+            "order" => {
+                let orders = parameter["schema"]["$ref"].as_str().expect("a named type");
+                let orders = described.pointer(&orders[1..]).expect("it is described");
+                let orders = orders["enum"].as_array().expect("orders").iter().filter_map(Value::as_str);
+                orders.map(|order| format!("order={order}&")).collect()
+            }
             "q" => vec!["q=long&".to_owned()],
             "assignee" => vec!["assignee=me&".to_owned()],
             "unread" => vec!["unread=true&".to_owned()],

@@ -22,6 +22,7 @@ mod comments;
 mod conditional;
 mod config;
 mod content;
+mod counts;
 mod courier;
 mod edges;
 mod emails;
@@ -30,6 +31,7 @@ mod hearsay;
 mod idempotency;
 mod identities;
 mod imports;
+mod included;
 mod input;
 mod interleaving;
 mod invitation_mails;
@@ -44,6 +46,7 @@ mod notifications;
 mod outage;
 mod outbox;
 mod pages;
+mod people;
 mod pieces;
 mod places;
 mod projects;
@@ -153,6 +156,9 @@ fn main() -> ExitCode {
         sessions::cases(),
         sizes::cases(),
         spellings::cases(),
+        counts::cases(),
+        included::cases(),
+        people::cases(),
         api_keys::cases(),
         identities::cases(),
         tenants::cases(),

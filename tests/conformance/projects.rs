@@ -12,6 +12,7 @@ crate::cases!("projects":
     text_is_kept_as_sent,
     an_archived_project_is_read_only,
     lists_are_filtered_and_paged,
+    lists_have_orders_and_dates,
     a_page_is_not_disturbed_by_changes,
     cursors_fit_one_list_only,
     ids_that_are_none,
@@ -141,18 +142,124 @@ async fn lists_are_filtered_and_paged(target: &'static Target) {
         assert_eq!(walk(&tenant, &format!("limit={size}")).await, all, "pages of {size}");
     }
     assert_eq!(walk(&tenant, "status=draft&limit=3").await, drafts);
-    assert_eq!(walk(&tenant, "status=submitted&visibility=private").await, [submitted]);
+    assert_eq!(walk(&tenant, "status=submitted&visibility=private").await, std::slice::from_ref(&submitted));
+    assert_eq!(walk(&tenant, "status=submitted,archived").await, [submitted]);
+    assert_eq!(walk(&tenant, "status=draft,submitted&limit=2").await, walk(&tenant, "limit=100").await);
     assert_eq!(walk(&tenant, "visibility=public").await, Vec::<String>::new());
     for (query, pointer) in [
         ("limit=0", "/limit"),
         ("limit=101", "/limit"),
         ("limit=ten", "/limit"),
         ("status=lost", "/status"),
+        ("status=draft,lost", "/status"),
+        ("status=draft,draft", "/status"),
+        ("status=", "/status"),
         ("colour=red", "/colour"),
         ("limit=1&limit=2", "/limit"),
     ] {
         let refused = tenant.viewer.get(&format!("/v1/projects?{query}")).tenant(&tenant.id).send().await;
         assert_eq!(refused.problem(400, "invalid_parameter").pointers(), [pointer], "{query}");
+    }
+}
+
+async fn lists_have_orders_and_dates(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let long = "word ".repeat(39);
+    let mut made = Vec::new();
+    // By their words, among equals the newest first: case, accents and punctuation make no difference.
+    for name in [
+        "banana",
+        "Zebra",
+        "\u{e9}clair",
+        "apple",
+        "(Apple)",
+        "Eclipse",
+        "\u{d7a3}",
+        "!",
+        long.as_str(),
+        "apple pie",
+    ] {
+        let new = tenant.member.post("/v1/projects").tenant(&tenant.id).json(&json!({ "name": name }));
+        made.push(new.send().await.expect(201).body);
+    }
+    let id = |project: &Value| project["id"].as_str().expect("an id").to_owned();
+    let of = |places: &[usize]| places.iter().map(|&place| id(&made[place])).collect::<Vec<_>>();
+    let by_name = of(&[7, 4, 3, 9, 0, 2, 5, 8, 1, 6]);
+    // Changing some gives them the last places in that order.
+    for place in [3, 0] {
+        let path = format!("/v1/projects/{}", id(&made[place]));
+        let patch = tenant.member.patch(&path).tenant(&tenant.id).json(&json!({ "description": "Changed" }));
+        patch.send().await.expect(200);
+    }
+    let page = tenant.viewer.get("/v1/projects?limit=100").tenant(&tenant.id).send().await.expect(200);
+    let all = page.body["data"].as_array().expect("a list").clone();
+    let ordered = |field: &str, last_first: bool| {
+        let mut sorted = all.clone();
+        sorted.sort_by_key(|project| std::cmp::Reverse(id(project)));
+        sorted.sort_by(|one, other| {
+            let order = one[field].as_str().cmp(&other[field].as_str());
+            if last_first { order.reverse() } else { order }
+        });
+        sorted.iter().map(id).collect::<Vec<_>>()
+    };
+    let newest: Vec<_> = all.iter().map(id).collect();
+    let mut reversed = by_name.clone();
+    reversed.reverse();
+    // The newest of equals comes first in this direction, too.
+    let (one, other) = (id(&made[3]), id(&made[4]));
+    let at = reversed.iter().position(|found| *found == one).expect("it is there");
+    assert_eq!(reversed[at + 1], other);
+    reversed.swap(at, at + 1);
+    for (order, expected) in [
+        ("created_at", newest.clone()),
+        ("-created_at", newest.iter().rev().cloned().collect()),
+        ("updated_at", ordered("updated_at", true)),
+        ("-updated_at", ordered("updated_at", false)),
+        ("name", by_name),
+        ("-name", reversed),
+    ] {
+        for limit in [1, 2, 3, 100] {
+            for filter in ["", "&status=draft", "&visibility=private&status=draft,approved"] {
+                let query = format!("order={order}&limit={limit}{filter}");
+                assert_eq!(walk(&tenant, &query).await, expected, "{query}");
+            }
+            let apples: Vec<_> = expected.iter().filter(|id| of(&[3, 4, 9]).contains(id)).cloned().collect();
+            let query = format!("order={order}&limit={limit}&q=APPLE");
+            assert_eq!(walk(&tenant, &query).await, apples, "{query}");
+        }
+        let page = format!("/v1/projects?order={order}&limit=1");
+        let page = tenant.viewer.get(&page).tenant(&tenant.id).send().await.expect(200);
+        for other in ["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"] {
+            let path = format!("/v1/projects?order={other}&cursor={}", page.text_at("/next_cursor"));
+            let answer = tenant.viewer.get(&path).tenant(&tenant.id).send().await;
+            if other == order {
+                answer.expect(200)
+            } else {
+                answer.problem(400, "invalid_cursor")
+            };
+        }
+    }
+    // Neither time is meant itself.
+    for field in ["created", "updated"] {
+        let time = all[4][format!("{field}_at")].as_str().expect("a time");
+        for order in ["created_at", "-created_at", "name"] {
+            for (side, wanted) in
+                [("after", std::cmp::Ordering::Greater), ("before", std::cmp::Ordering::Less)]
+            {
+                let fits = |project: &&Value| {
+                    project[format!("{field}_at")].as_str().expect("a time").cmp(time) == wanted
+                };
+                let mut expected: Vec<_> = all.iter().filter(fits).map(id).collect();
+                let mut found = walk(&tenant, &format!("order={order}&limit=3&{field}_{side}={time}")).await;
+                expected.sort_unstable();
+                found.sort_unstable();
+                assert_eq!(found, expected, "{field}_{side} {order}");
+            }
+        }
+    }
+    for query in ["order=title", "order=--name", "created_after=2026-01-01", "updated_before=soon"] {
+        let refused = tenant.viewer.get(&format!("/v1/projects?{query}")).tenant(&tenant.id).send().await;
+        refused.problem(400, "invalid_parameter");
     }
 }
 

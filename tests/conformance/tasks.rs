@@ -177,6 +177,21 @@ async fn filters(target: &'static Target) {
         ("&due_before=2026-05-01".to_owned(), "gec"),
         ("&due_before=2026-05-02&status=todo&priority=low".to_owned(), "ga"),
         ("&status=done&priority=low".to_owned(), ""),
+        // Several values, in whatever order.
+        ("&status=todo,blocked".to_owned(), "gfdca"),
+        ("&status=done,in_progress,blocked&priority=high,urgent".to_owned(), "edb"),
+        ("&status=todo%2Cblocked&priority=low".to_owned(), "ga"),
+        ("&status=todo,in_progress,blocked,done".to_owned(), "gfedcba"),
+        ("&status=blocked,todo&order=due_on".to_owned(), "gcdaf"),
+        ("&status=blocked,todo&q=d".to_owned(), "d"),
+        // Neither day is meant itself, and what has no day is neither before nor after one.
+        ("&due_after=2026-03-01".to_owned(), "da"),
+        ("&due_after=2025-12-31&due_before=2026-05-01".to_owned(), "gc"),
+        ("&due_after=2026-03-01&due_before=2026-03-02".to_owned(), ""),
+        ("&due_after=2025-12-31&order=priority".to_owned(), "dcga"),
+        ("&assignee_id=none".to_owned(), "gecb"),
+        ("&assignee_id=none&status=todo,done".to_owned(), "gcb"),
+        ("&assignee_id=me".to_owned(), ""),
         ("&assignee=none".to_owned(), "gecb"),
         ("&assignee=none&status=todo".to_owned(), "gc"),
         ("&assignee=none&order=due_on".to_owned(), "egcb"),
@@ -195,17 +210,34 @@ async fn filters(target: &'static Target) {
         [("", "fda"), ("&status=todo", "fa"), ("&order=due_on", "daf"), ("&q=d", "d"), ("&q=c", "")]
     {
         for list in [format!("/v1/projects/{project}/tasks"), "/v1/tasks".to_owned()] {
-            let path = format!("{list}?assignee=me{query}");
-            for asker in [&tenant.member, &machine] {
-                assert_eq!(titles_for(asker, &tenant, &path).await.concat(), expected, "{path}");
+            for name in ["assignee", "assignee_id"] {
+                let path = format!("{list}?{name}=me{query}");
+                for asker in [&tenant.member, &machine] {
+                    assert_eq!(titles_for(asker, &tenant, &path).await.concat(), expected, "{path}");
+                }
             }
         }
     }
     assert_eq!(titles(&tenant, "/v1/tasks?assignee=none&q=c").await.concat(), "c");
     // All that is asked for must hold.
-    for (assignee, expected) in [("me", "fda"), ("none", "")] {
-        let path = format!("/v1/tasks?assignee={assignee}&assignee_id={me}");
+    for (assignee, other, expected) in [
+        ("me", me.as_str(), "fda"),
+        ("none", me, ""),
+        ("me", "me", "fda"),
+        ("none", "none", "gecb"),
+        ("me", "none", ""),
+    ] {
+        let path = format!("/v1/tasks?assignee={assignee}&assignee_id={other}");
         assert_eq!(titles_for(&tenant.member, &tenant, &path).await.concat(), expected, "{path}");
+    }
+    // The same values in another order are the same filter; others are another.
+    let ask = async |query: &str| {
+        tenant.viewer.get(&format!("/v1/tasks?limit=1&{query}")).tenant(&tenant.id).send().await
+    };
+    let cursor = ask("status=todo,blocked").await.expect(200).text_at("/next_cursor");
+    ask(&format!("status=blocked,todo&cursor={cursor}")).await.expect(200);
+    for other in ["status=todo", "status=todo,done", "priority=high,urgent", "due_after=2020-01-01"] {
+        ask(&format!("{other}&cursor={cursor}")).await.problem(400, "invalid_cursor");
     }
 }
 
@@ -214,9 +246,14 @@ async fn orders_go_on_from_page_to_page(target: &'static Target) {
     let project = tenant.project("in_progress", None).await;
     corpus(&tenant, &project).await;
     let me = format!("&assignee_id={}", tenant.member.id);
-    for (order, all, mine) in
-        [("created_at", "gfedcba", "fda"), ("due_on", "egcdafb", "daf"), ("priority", "ebdfcga", "dfa")]
-    {
+    for (order, all, mine) in [
+        ("created_at", "gfedcba", "fda"),
+        ("-created_at", "abcdefg", "adf"),
+        ("due_on", "egcdafb", "daf"),
+        ("-due_on", "dagcefb", "daf"),
+        ("priority", "ebdfcga", "dfa"),
+        ("-priority", "gafcdeb", "afd"),
+    ] {
         for list in [format!("/v1/projects/{project}/tasks"), "/v1/tasks".to_owned()] {
             for limit in [1, 2, 3, 100] {
                 let path = format!("{list}?order={order}&limit={limit}");
@@ -226,11 +263,34 @@ async fn orders_go_on_from_page_to_page(target: &'static Target) {
             }
         }
     }
-    // A cursor belongs to one order.
-    let page =
-        tenant.viewer.get("/v1/tasks?order=due_on&limit=1").tenant(&tenant.id).send().await.expect(200);
-    let elsewhere = format!("/v1/tasks?order=priority&limit=1&cursor={}", page.text_at("/next_cursor"));
-    tenant.viewer.get(&elsewhere).tenant(&tenant.id).send().await.problem(400, "invalid_cursor");
+    // So it is with filters and words.
+    for (query, expected) in [
+        ("order=-created_at&status=todo,blocked", "acdfg"),
+        ("order=-created_at&assignee_id=none", "bceg"),
+        ("order=-created_at&q=d", "d"),
+        ("order=-due_on&status=todo,blocked", "dagcf"),
+        ("order=-due_on&due_before=2026-05-01", "gce"),
+        ("order=-due_on&q=d", "d"),
+        ("order=-priority&assignee_id=none", "gceb"),
+        ("order=-priority&q=d", "d"),
+    ] {
+        for limit in [1, 2, 100] {
+            let path = format!("/v1/tasks?{query}&limit={limit}");
+            assert_eq!(titles(&tenant, &path).await.concat(), expected, "{path}");
+        }
+    }
+    // A cursor belongs to one order, and to one direction.
+    for (order, other) in [
+        ("due_on", "priority"),
+        ("due_on", "-due_on"),
+        ("-priority", "priority"),
+        ("-created_at", "created_at"),
+    ] {
+        let page = format!("/v1/tasks?order={order}&limit=1");
+        let page = tenant.viewer.get(&page).tenant(&tenant.id).send().await.expect(200);
+        let elsewhere = format!("/v1/tasks?order={other}&limit=1&cursor={}", page.text_at("/next_cursor"));
+        tenant.viewer.get(&elsewhere).tenant(&tenant.id).send().await.problem(400, "invalid_cursor");
+    }
 }
 
 async fn across_projects(target: &'static Target) {
@@ -316,8 +376,15 @@ async fn bad_input(target: &'static Target) {
     for query in [
         "status=open",
         "order=title",
+        "order=--due_on",
+        "order=due_on,priority",
         "due_before=soon",
-        "assignee_id=me",
+        "due_after=2026-02-30",
+        "assignee_id=nobody",
+        "assignee_id=me,none",
+        "status=todo,open",
+        "status=todo,todo",
+        "priority=urgent,",
         "assignee=0196a2b4-0000-7000-8000-000000000000",
         "limit=0",
         "query=x",

@@ -15,9 +15,14 @@ use crate::property::draw::Draw;
 
 crate::cases!("walks":
     projects_newest_first,
+    projects_oldest_first,
+    projects_last_changed_first,
+    projects_by_name,
     tasks_newest_first,
     tasks_soonest_first,
     tasks_most_urgent_first,
+    tasks_latest_first,
+    tasks_least_urgent_first,
     tasks_that_a_search_finds,
 );
 
@@ -39,6 +44,26 @@ struct List {
 
 async fn projects_newest_first(target: &'static Target) {
     walks(target, List { kind: "projects", query: "", key: None }).await;
+}
+
+async fn projects_oldest_first(target: &'static Target) {
+    walks(target, List { kind: "projects", query: "order=-created_at&", key: None }).await;
+}
+
+async fn projects_last_changed_first(target: &'static Target) {
+    walks(target, List { kind: "projects", query: "order=updated_at&", key: Some("name") }).await;
+}
+
+async fn projects_by_name(target: &'static Target) {
+    walks(target, List { kind: "projects", query: "order=-name&", key: Some("name") }).await;
+}
+
+async fn tasks_latest_first(target: &'static Target) {
+    walks(target, List { kind: "tasks", query: "order=-due_on&", key: Some("due_on") }).await;
+}
+
+async fn tasks_least_urgent_first(target: &'static Target) {
+    walks(target, List { kind: "tasks", query: "order=-priority&", key: Some("priority") }).await;
 }
 
 async fn tasks_newest_first(target: &'static Target) {
@@ -142,12 +167,13 @@ impl Walk {
             6..=7 => {
                 // It is found by the same words still.
                 let same = change(json!({ name: "Thing that was walked, and was renamed" }));
-                (same, None)
+                (same, (name == "name" && self.list.key.is_some()).then_some((id, Fate::Moves)))
             }
             8 if self.list.query.starts_with("q=") => {
                 (change(json!({ name: "Left the list" })), Some((id, Fate::Passes)))
             }
             _ => match self.list.key {
+                Some("name") => (change(json!({ "description": "More about it" })), Some((id, Fate::Moves))),
                 Some("due_on") => (change(json!({ "due_on": day })), Some((id, Fate::Moves))),
                 Some(_) => (change(json!({ "priority": priority })), Some((id, Fate::Moves))),
                 None => (change(json!({ "description": "More about it" })), None),

@@ -105,7 +105,7 @@ ALONE = {
     "auth_logout", "me_revoke_sessions", "me_change_password", "me_update", "members_leave", "tenants_delete",
     "tenants_configure", "invitations_accept",
 }
-ON_PEOPLE = {"me_sessions", "me_revoke_session", "members_list", "members_get", "members_update", "members_remove"}
+ON_PEOPLE = {"me_sessions", "me_revoke_session", "members_list", "members_get", "members_person", "members_update", "members_remove"}
 
 
 def external_token():

@@ -12,9 +12,11 @@ const OTHER: &str = "0bbbbbbb-0000-7000-8000-00000000000b";
 /// Rows of each of two tenants.
 const ROWS: usize = 2000;
 
+/// Those that find rows; those that count them go the same way, and give one.
 fn searches() -> Vec<&'static Sql> {
     let all = CATALOGUE.iter().copied().flatten().copied();
-    let found: Vec<_> = all.filter(|sql| sql.name.contains("::SEARCH")).collect();
+    let found: Vec<_> =
+        all.filter(|sql| sql.name.contains("::SEARCH")).filter(|sql| !sql.name.ends_with("_COUNT")).collect();
     assert!(found.len() >= 5, "{found:?}");
     found
 }
@@ -81,16 +83,38 @@ fn id(tenant: &str, number: usize) -> String {
 
 /// The arguments after the tenant, as they stand in SQL: whatever is filtered is not, and the page is the first.
 fn arguments(sql: &Sql, word: &str) -> Vec<String> {
-    let last = "'ffffffff-ffff-ffff-ffff-ffffffffffff'";
+    let [first, last] = ["'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"];
     let word = format!("'{word}'");
     let given: &[&str] = match sql.name {
-        "projects::SEARCH" => &["NULL", "NULL", last, "21", &word],
-        "catalogue::SEARCH" => &["NULL", last, "21", &word],
-        "tasks::SEARCH_NEWEST" => &["NULL", "NULL", "NULL", "NULL", "NULL", last, "21", &word],
-        "tasks::SEARCH_SOONEST" => {
-            &["NULL", "NULL", "NULL", "NULL", "NULL", last, "21", "'0001-01-01'", &word]
+        "projects::SEARCH" => &["127", "NULL", "NULL", "NULL", "NULL", "NULL", last, "21", &word],
+        "projects::SEARCH_OLDEST" => &["127", "NULL", "NULL", "NULL", "NULL", "NULL", first, "21", &word],
+        "projects::SEARCH_RECENT" | "projects::SEARCH_STALEST" => {
+            let key = if sql.name.ends_with("RECENT") {
+                "'2099-01-01T00:00:00.000Z'"
+            } else {
+                "'1999-01-01T00:00:00.000Z'"
+            };
+            &["127", "NULL", "NULL", "NULL", "NULL", "NULL", last, "21", key, &word]
         }
-        "tasks::SEARCH_MOST_URGENT" => &["NULL", "NULL", "NULL", "NULL", "NULL", last, "21", "5", &word],
+        "projects::SEARCH_BY_NAME" | "projects::SEARCH_BY_NAME_REVERSED" => {
+            let key = if sql.name.ends_with("NAME") { "''" } else { "'zz'" };
+            &["127", "NULL", "NULL", "NULL", "NULL", "NULL", last, "21", key, &word]
+        }
+        "catalogue::SEARCH" => &["127", last, "21", &word],
+        "tasks::SEARCH_NEWEST" => &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", &word],
+        "tasks::SEARCH_OLDEST" => &["NULL", "NULL", "15", "15", "NULL", "NULL", first, "21", "0", &word],
+        "tasks::SEARCH_LATEST" => {
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", "'none'", &word]
+        }
+        "tasks::SEARCH_LEAST_URGENT" => {
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", "0", &word]
+        }
+        "tasks::SEARCH_SOONEST" => {
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", "'0001-01-01'", &word]
+        }
+        "tasks::SEARCH_MOST_URGENT" => {
+            &["NULL", "NULL", "15", "15", "NULL", "NULL", last, "21", "0", "5", &word]
+        }
         other => panic!("what does {other} take? Say it here"),
     };
     given.iter().map(|argument| (*argument).to_owned()).collect()

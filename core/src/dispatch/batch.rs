@@ -88,6 +88,11 @@ impl<'a> Batch<'a> {
         self.push(sql.bind(self.tenant.unwrap_or(Uuid::nil()), arguments))
     }
 
+    /// The same of a statement that is chosen among several, whose arguments depend on what is asked.
+    pub(crate) fn add_chosen<T: FromRow>(&mut self, sql: &TenantSql, arguments: Vec<Value>) -> Slot<T> {
+        self.push(sql.bind_all(self.tenant.unwrap_or(Uuid::nil()), arguments))
+    }
+
     /// Has no more rows of a list handed over than a page has room for, where they can be long. Each text of a row must be one
     /// of its item: a list that was cut here is taken to end there unless its items are too many bytes for the page. (Twice as
     /// many, since no two engines need to write all in as many.)

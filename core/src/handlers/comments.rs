@@ -1,22 +1,21 @@
 //! Comments on tasks.
 
 use crate::{
-    cursor::Page,
+    cursor::CountedPage,
     dispatch::TenantScope,
     endpoint::{Body, Query},
-    handlers::PageQuery,
     problem::Result,
     reply::{Created, List, NoContent, Versioned},
-    repository::comments::{Comment, CommentPatch, Comments, NewComment},
+    repository::comments::{Comment, CommentPatch, CommentQuery, CommentReading, Comments, NewComment},
     values::{CommentId, TaskId},
 };
 
 pub(crate) async fn list(
     scope: TenantScope,
     task: TaskId,
-    Query(page): Query<PageQuery>,
-) -> Result<List<Page<Comment>>> {
-    scope.comments().list(task, page.limit, page.cursor).await.map(List)
+    Query(query): Query<CommentQuery>,
+) -> Result<List<CountedPage<Comment>>> {
+    scope.comments().list(task, query).await.map(List)
 }
 
 pub(crate) async fn create(
@@ -27,8 +26,13 @@ pub(crate) async fn create(
     scope.comments().create(task, new).await.map(Created)
 }
 
-pub(crate) async fn get(scope: TenantScope, task: TaskId, id: CommentId) -> Result<Versioned<Comment>> {
-    scope.comments().get(task, id).await.map(Versioned)
+pub(crate) async fn get(
+    scope: TenantScope,
+    task: TaskId,
+    id: CommentId,
+    Query(reading): Query<CommentReading>,
+) -> Result<Versioned<Comment>> {
+    scope.comments().read(task, id, reading.include).await.map(Versioned)
 }
 
 pub(crate) async fn update(

@@ -1,18 +1,24 @@
 //! The members of a tenant.
 
 use crate::{
-    cursor::Page,
+    cursor::CountedPage,
     dispatch::TenantScope,
     endpoint::{Body, Query},
-    handlers::PageQuery,
+    handlers::CountedPageQuery,
     problem::Result,
-    reply::{List, NoContent, Versioned},
-    repository::members::{Member, MemberPatch, Members},
+    reply::{Json, List, NoContent, Versioned},
+    repository::{
+        members::{Member, MemberPatch, Members},
+        people::{People, Person},
+    },
     values::UserId,
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(page): Query<PageQuery>) -> Result<List<Page<Member>>> {
-    scope.members().list(page.limit, page.cursor).await.map(List)
+pub(crate) async fn list(
+    scope: TenantScope,
+    Query(page): Query<CountedPageQuery>,
+) -> Result<List<CountedPage<Member>>> {
+    scope.members().list((page.limit, page.cursor), page.count == Some(true)).await.map(List)
 }
 
 pub(crate) async fn me(scope: TenantScope) -> Result<Versioned<Member>> {
@@ -37,4 +43,8 @@ pub(crate) async fn update(
 
 pub(crate) async fn remove(scope: TenantScope, user: UserId) -> Result<NoContent> {
     scope.members().remove(user).await.map(|()| NoContent)
+}
+
+pub(crate) async fn person(scope: TenantScope, user: UserId) -> Result<Json<Person>> {
+    scope.people().get(user).await.map(Json)
 }

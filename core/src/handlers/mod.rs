@@ -29,4 +29,14 @@ input! {
         /// The `next_cursor` of the page before.
         pub(crate) cursor: Option<Cursor>,
     }
+
+    /// Which page of a list, and whether the list is counted.
+    pub(crate) struct CountedPageQuery {
+        /// Items on a page.
+        pub(crate) limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub(crate) cursor: Option<Cursor>,
+        /// Whether the page says in `total` how many items there are.
+        pub(crate) count: Option<bool>,
+    }
 }

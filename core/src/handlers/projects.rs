@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    cursor::{Listing, Page},
+    cursor::{CountedPage, Listing},
     dispatch::TenantScope,
     endpoint::{Body, Query},
     handlers::PageQuery,
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) async fn list(
     scope: TenantScope,
     Query(query): Query<ProjectQuery>,
-) -> Result<List<Page<Project>>> {
+) -> Result<List<CountedPage<Project>>> {
     scope.projects().list(query).await.map(List)
 }
 

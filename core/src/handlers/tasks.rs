@@ -1,19 +1,22 @@
 //! Tasks: those of a project, and those of all.
 
 use crate::{
-    cursor::Page,
+    cursor::CountedPage,
     dispatch::TenantScope,
     endpoint::{Body, Query},
     problem::Result,
     reply::{Created, Done, List, NoContent, Versioned},
     repository::tasks::{
-        NewTask, Task, TaskPatch, TaskQuery, Tasks,
+        NewTask, Task, TaskPatch, TaskQuery, TaskReading, Tasks,
         bulk::{TaskOperations, TaskOutcomes},
     },
     values::{ProjectId, TaskId},
 };
 
-pub(crate) async fn list(scope: TenantScope, Query(query): Query<TaskQuery>) -> Result<List<Page<Task>>> {
+pub(crate) async fn list(
+    scope: TenantScope,
+    Query(query): Query<TaskQuery>,
+) -> Result<List<CountedPage<Task>>> {
     scope.tasks().list(None, query).await.map(List)
 }
 
@@ -21,7 +24,7 @@ pub(crate) async fn list_of_project(
     scope: TenantScope,
     project: ProjectId,
     Query(query): Query<TaskQuery>,
-) -> Result<List<Page<Task>>> {
+) -> Result<List<CountedPage<Task>>> {
     scope.tasks().list(Some(project), query).await.map(List)
 }
 
@@ -33,8 +36,12 @@ pub(crate) async fn create(
     scope.tasks().create(project, new).await.map(Created)
 }
 
-pub(crate) async fn get(scope: TenantScope, id: TaskId) -> Result<Versioned<Task>> {
-    scope.tasks().get(id).await.map(Versioned)
+pub(crate) async fn get(
+    scope: TenantScope,
+    id: TaskId,
+    Query(reading): Query<TaskReading>,
+) -> Result<Versioned<Task>> {
+    scope.tasks().read(id, reading.include).await.map(Versioned)
 }
 
 pub(crate) async fn update(

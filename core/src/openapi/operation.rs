@@ -51,13 +51,19 @@ impl Operation<'_> {
         for (parameter, mut schema) in schema["properties"].as_object().cloned().unwrap_or_default() {
             without_null(&mut schema);
             let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-            self.parameters.push(json!({
+            let mut described = json!({
                 "name": parameter,
                 "in": "query",
                 "required": required.contains(&Value::String(parameter.clone())),
                 "description": description,
-                "schema": schema,
-            }));
+            });
+            // A list is one parameter, with commas between its items.
+            if schema["type"] == "array" {
+                described["style"] = "form".into();
+                described["explode"] = false.into();
+            }
+            described["schema"] = schema;
+            self.parameters.push(described);
         }
     }
 

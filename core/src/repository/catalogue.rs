@@ -5,7 +5,7 @@ use std::future::Future;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::search;
+use super::{project_lists::STATUS_BIT, search};
 use crate::{
     cursor::{Cursor, Page, PageSize, Paging},
     dispatch::{Slot, Visitor},
@@ -14,13 +14,14 @@ use crate::{
     search::Search,
     sql::{looked_through, record, statements},
     time::Timestamp,
-    values::{Description, ProjectId, ProjectName, ProjectStatus},
+    values::{Description, ProjectId, ProjectName, ProjectStatus, Several},
 };
 
 const SELECT: &str = "SELECT id, name, description, status, created_at, updated_at FROM projects \
      WHERE tenant_id = ?1 AND visibility = 'public' AND status <> 'draft'";
 
-const PAGE: &str = " AND status = COALESCE(?2, status) AND id < ?3 ORDER BY id DESC LIMIT ?4";
+const OF_STATUS: &str = " AND (?2 & (";
+const PAGE: &str = ")) <> 0 AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
 looked_through!(LAST: " AND f.visibility = 'public' AND f.status <> 'draft'", "?2";
     END: " AND f.visibility = 'public' AND f.status <> 'draft'", "?3"; "projects");
@@ -28,12 +29,12 @@ looked_through!(LAST: " AND f.visibility = 'public' AND f.status <> 'draft'", "?
 statements! { "catalogue";
     tenant LIST = SELECT, " AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
-    tenant LIST_FILTERED = SELECT, END, PAGE;
+    tenant LIST_FILTERED = SELECT, END, OF_STATUS, STATUS_BIT, PAGE;
 
     tenant LAST_FILTERED = LAST;
 
-    tenant SEARCH = SELECT, search::PROJECTS[0], "?5", search::PROJECTS[1], PAGE
-        => SELECT, search::PROJECTS_POSTGRES[0], "?5", search::PROJECTS_POSTGRES[1], PAGE;
+    tenant SEARCH = SELECT, search::PROJECTS[0], "?5", search::PROJECTS[1], OF_STATUS, STATUS_BIT, PAGE
+        => SELECT, search::PROJECTS_POSTGRES[0], "?5", search::PROJECTS_POSTGRES[1], OF_STATUS, STATUS_BIT, PAGE;
 
     tenant BY_ID = SELECT, " AND id = ?2";
 }
@@ -61,8 +62,8 @@ record! {
 input! {
     /// Which projects of the catalogue, and how many of them.
     pub struct CatalogueQuery {
-        /// Only those of this status.
-        pub status: Option<ProjectStatus>,
+        /// Only those that have one of these statuses: `approved,completed`.
+        pub status: Option<Several<ProjectStatus>>,
         /// Only those with these words in their name or description.
         pub q: Option<Search>,
         /// Items on a page.
@@ -85,11 +86,12 @@ impl Catalogue for Visitor {
     async fn list(&self, query: CatalogueQuery) -> Result<Page<CatalogueProject>> {
         let words = query.q.as_ref().map(Search::words);
         let asked = words.clone();
-        let filters = [query.status.map(ProjectStatus::as_str), asked.as_deref()];
+        let statuses = query.status.map(Several::text);
+        let filters = [statuses.as_deref(), asked.as_deref()];
         let paging =
             Paging::new(self.app(), "catalogue", self.tenant().0, &filters, query.limit, query.cursor)?;
         let mut batch = self.batch();
-        let (status, before, fetch) = (query.status.into(), paging.before(), paging.fetch());
+        let (status, before, fetch) = (Several::bits(query.status).into(), paging.before(), paging.fetch());
         let (rows, last): (Slot<CatalogueProject>, Option<Slot<Uuid>>) = match (words, query.status) {
             (Some(words), _) => (batch.add(&SEARCH, [status, before, fetch, words.into()]), None),
             (None, None) => (batch.add(&LIST, [before, fetch]), None),

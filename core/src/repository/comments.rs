@@ -8,23 +8,37 @@ use super::{
     Repository,
     activity::Event,
     audience::{Audience, Whom},
+    included::{CommentIncluded, NamedPerson, With},
     mentions::mentions,
     quotas, repeat,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize},
+    cursor::{CountedPage, Cursor, Looked, PageSize},
     dispatch::{Batch, Slot},
     input::{Patch, input},
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
     reply::Answer,
-    sql::{record, statements},
+    sql::{DecodeError, FromRow, Row, record, statements, take},
     time::Timestamp,
-    values::{CommentBody, CommentId, ProjectStatus, Role, TaskId, TaskTitle, UserId},
+    values::{
+        CommentBody, CommentId, CommentInclude, Name, ProjectStatus, Role, Several, TaskId, TaskTitle, UserId,
+    },
     workflow,
 };
+
+/// The author, if this parameter asks for one.
+macro_rules! included {
+    ($bits:literal) => {
+        concat!(
+            ", CASE WHEN ",
+            $bits,
+            " <> 0 THEN (SELECT a.name FROM users a WHERE a.id = comments.author_id) END AS author_name"
+        )
+    };
+}
 
 const COLUMNS: &str = "id, task_id, author_id, body, edited_at, created_at, updated_at, version";
 
@@ -37,10 +51,16 @@ statements! { "comments";
     /// What the comment is on.
     tenant SUBJECT = "SELECT t.title, p.status", TASK;
 
-    tenant LIST = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 \
+    tenant LIST = "SELECT ", COLUMNS, included!("?5"), " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
+    tenant COUNT = "SELECT count(*) AS looked, count(*) AS fitting FROM (SELECT 1 FROM comments \
+         WHERE tenant_id = ?1 AND task_id = ?2", crate::sql::COUNT[2];
+
     tenant BY_ID = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3";
+
+    /// With what is included.
+    tenant READ = "SELECT ", COLUMNS, included!("?4"), " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3";
 
     tenant INSERT = "INSERT INTO comments (tenant_id, id, task_id, author_id, body, created_at, updated_at, version) \
          SELECT t.tenant_id, ?3, t.id, ?4, ?5, ?6, ?6, 1", TASK, OPEN;
@@ -58,27 +78,56 @@ statements! { "comments";
          AND EXISTS (SELECT 1", TASK, OPEN, ")";
 }
 
-record! {
-    /// A comment on a task.
-    #[derive(Debug, Serialize)]
-    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-    pub struct Comment {
-        /// Its id.
-        pub id: CommentId,
-        /// The task that it is on.
-        pub task_id: TaskId,
-        /// Who wrote it.
-        pub author_id: UserId,
-        /// What it says.
-        pub body: CommentBody,
-        /// When its author last changed what it says.
-        pub edited_at: Option<Timestamp>,
-        /// When it was written.
-        pub created_at: Timestamp,
-        /// When it was last changed.
-        pub updated_at: Timestamp,
-        /// Counts the changes.
-        pub version: i64,
+/// A comment on a task.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Comment {
+    /// Its id.
+    pub id: CommentId,
+    /// The task that it is on.
+    pub task_id: TaskId,
+    /// Who wrote it.
+    pub author_id: UserId,
+    /// What it says.
+    pub body: CommentBody,
+    /// When its author last changed what it says.
+    pub edited_at: Option<Timestamp>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts the changes.
+    pub version: i64,
+    /// What it has the ids of; only there with `include`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "CommentIncluded", extend("x-optional" = true)))]
+    pub included: Option<CommentIncluded>,
+}
+
+impl FromRow for Comment {
+    #[inline(never)]
+    fn from_row(row: Row) -> Result<Self, DecodeError> {
+        let mut cells = row.into_iter();
+        Ok(Self {
+            id: take(&mut cells)?,
+            task_id: take(&mut cells)?,
+            author_id: take(&mut cells)?,
+            body: take(&mut cells)?,
+            edited_at: take(&mut cells)?,
+            created_at: take(&mut cells)?,
+            updated_at: take(&mut cells)?,
+            version: take(&mut cells)?,
+            included: None,
+        })
+    }
+}
+
+impl With<Comment, Option<Name>> {
+    /// The comment with its author, if that was asked for.
+    fn told(self) -> Comment {
+        let Self(comment, name) = self;
+        let author = name.map(|name| NamedPerson { id: comment.author_id, name });
+        Comment { included: author.map(|author| CommentIncluded { author }), ..comment }
     }
 }
 
@@ -103,6 +152,24 @@ impl Placed for Comment {
 }
 
 input! {
+    /// Which page of a list of comments, and what it tells besides.
+    pub struct CommentQuery {
+        /// Items on a page.
+        pub limit: Option<PageSize>,
+        /// The `next_cursor` of the page before.
+        pub cursor: Option<Cursor>,
+        /// Whether the page says in `total` how many items there are.
+        pub count: Option<bool>,
+        /// What is told of each comment besides: `author`.
+        pub include: Option<Several<CommentInclude>>,
+    }
+
+    /// How a comment is read.
+    pub struct CommentReading {
+        /// What is told of the comment besides: `author`.
+        pub include: Option<Several<CommentInclude>>,
+    }
+
     /// What it takes to comment on a task.
     pub struct NewComment {
         /// What it says.
@@ -122,15 +189,22 @@ pub trait Comments {
     fn list(
         &self,
         task: TaskId,
-        size: Option<PageSize>,
-        cursor: Option<Cursor>,
-    ) -> impl Future<Output = Result<Page<Comment>>> + Send;
+        query: CommentQuery,
+    ) -> impl Future<Output = Result<CountedPage<Comment>>> + Send;
 
     /// Comments on a task. Members who are mentioned are told.
     fn create(&self, task: TaskId, new: NewComment) -> impl Future<Output = Result<Comment>> + Send;
 
     /// A comment.
     fn get(&self, task: TaskId, id: CommentId) -> impl Future<Output = Result<Comment>> + Send;
+
+    /// A comment, with what is to be included.
+    fn read(
+        &self,
+        task: TaskId,
+        id: CommentId,
+        include: Option<Several<CommentInclude>>,
+    ) -> impl Future<Output = Result<Comment>> + Send;
 
     /// Changes a comment of one's own. Members who are mentioned now and were not before are told.
     fn update(
@@ -196,20 +270,21 @@ impl Repository<'_> {
 }
 
 impl Comments for Repository<'_> {
-    async fn list(
-        &self,
-        task: TaskId,
-        size: Option<PageSize>,
-        cursor: Option<Cursor>,
-    ) -> Result<Page<Comment>> {
+    async fn list(&self, task: TaskId, query: CommentQuery) -> Result<CountedPage<Comment>> {
+        let CommentQuery { limit: size, cursor, count, include } = query;
+        let include = Several::chosen(include);
         let paging = self.paging("comments", &[Some(&task.to_string())], size, cursor)?;
         let mut batch = self.scope.batch();
         let subject = ask_subject(&mut batch, task);
-        let rows = batch.add::<Comment, _>(&LIST, [task.into(), paging.before(), paging.fetch()]);
+        let arguments = [task.into(), paging.before(), paging.fetch(), include.into()];
+        let rows = batch.add::<With<Comment, Option<Name>>, _>(&LIST, arguments);
         batch.bound(rows);
+        let total = (count == Some(true)).then(|| batch.add::<Looked, _>(&COUNT, [task.into()]));
         let (_, mut outcome) = self.scope.read(batch).await?;
         outcome.optional(subject)?.ok_or_else(not_found)?;
-        Ok(paging.page(outcome.all(rows)?, |comment| comment.id.0))
+        let total = outcome.optional_if_asked(total)?;
+        let comments = outcome.all(rows)?.into_iter().map(With::told).collect();
+        Ok(paging.page(comments, |comment: &Comment| comment.id.0).counted(total))
     }
 
     async fn create(&self, task: TaskId, NewComment { body }: NewComment) -> Result<Comment> {
@@ -245,6 +320,7 @@ impl Comments for Repository<'_> {
             created_at: now,
             updated_at: now,
             version: 1,
+            included: None,
         };
         self.scope.keep(&mut batch, || Answer::created(&comment))?;
         match self.scope.commit(batch, None).await {
@@ -261,6 +337,19 @@ impl Comments for Repository<'_> {
         let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
         let (_, mut outcome) = self.scope.read(batch).await?;
         outcome.optional(comment)?.ok_or_else(not_found)
+    }
+
+    async fn read(
+        &self,
+        task: TaskId,
+        id: CommentId,
+        include: Option<Several<CommentInclude>>,
+    ) -> Result<Comment> {
+        let mut batch = self.scope.batch();
+        let arguments = [task.into(), id.into(), Several::chosen(include).into()];
+        let comment = batch.add::<With<Comment, Option<Name>>, _>(&READ, arguments);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        outcome.optional(comment)?.map(With::told).ok_or_else(not_found)
     }
 
     async fn update(&self, task: TaskId, id: CommentId, patch: CommentPatch) -> Result<Comment> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     conditional::{Resource, Version},
-    cursor::{Cursor, Page, PageSize},
+    cursor::{CountedPage, Cursor, Looked, PageSize},
     dispatch::{Batch, Slot},
     input::{Patch, input},
     json,
@@ -38,6 +38,9 @@ const ACTIVE_AMONG: &str = "SELECT m.user_id FROM memberships m WHERE m.tenant_i
 
 statements! { "members";
     tenant LIST = SELECT, "WHERE m.tenant_id = ?1 AND m.id < ?2 ORDER BY m.id DESC LIMIT ?3";
+
+    tenant COUNT = "SELECT count(*) AS looked, count(*) AS fitting FROM (SELECT 1 FROM memberships \
+         WHERE tenant_id = ?1", crate::sql::COUNT[2];
 
     tenant BY_USER = SELECT, "WHERE m.tenant_id = ?1 AND m.user_id = ?2";
 
@@ -128,9 +131,9 @@ pub trait Members {
     /// Members of any status, newest first.
     fn list(
         &self,
-        size: Option<PageSize>,
-        cursor: Option<Cursor>,
-    ) -> impl Future<Output = Result<Page<Member>>> + Send;
+        page: (Option<PageSize>, Option<Cursor>),
+        counted: bool,
+    ) -> impl Future<Output = Result<CountedPage<Member>>> + Send;
 
     /// A member.
     fn get(&self, user: UserId) -> impl Future<Output = Result<Member>> + Send;
@@ -214,12 +217,18 @@ impl Repository<'_> {
 }
 
 impl Members for Repository<'_> {
-    async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Member>> {
+    async fn list(
+        &self,
+        (size, cursor): (Option<PageSize>, Option<Cursor>),
+        counted: bool,
+    ) -> Result<CountedPage<Member>> {
         let paging = self.paging("members", &[], size, cursor)?;
         let mut batch = self.scope.batch();
         let rows = batch.add::<Member, _>(&LIST, [paging.before(), paging.fetch()]);
+        let total = counted.then(|| batch.add::<Looked, _>(&COUNT, []));
         let (_, mut outcome) = self.scope.read(batch).await?;
-        Ok(paging.page(outcome.all(rows)?, |member| member.id.0))
+        let total = outcome.optional_if_asked(total)?;
+        Ok(paging.page(outcome.all(rows)?, |member| member.id.0).counted(total))
     }
 
     async fn get(&self, user: UserId) -> Result<Member> {

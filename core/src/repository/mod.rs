@@ -15,12 +15,14 @@ mod content;
 pub mod deliveries;
 pub(crate) mod idempotency;
 pub(crate) mod identities;
+pub mod included;
 pub mod invitations;
 pub mod members;
 pub(crate) mod memberships;
 mod mentions;
 pub mod notifications;
 pub mod operator;
+pub mod people;
 pub(crate) mod placeholders;
 mod project_lists;
 pub mod projects;
@@ -67,8 +69,10 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     operator::ALL,
     removal::ALL,
     operator::users::ALL,
+    people::ALL,
     placeholders::ALL,
     projects::ALL,
+    project_lists::ALL,
     quotas::ALL,
     resets::ALL,
     retention::ALL,
@@ -184,6 +188,8 @@ repositories! {
     members: members::Members;
     /// What the user was told.
     notifications: notifications::Notifications;
+    /// The people who are members or were.
+    people: people::People;
     /// The projects.
     projects: projects::Projects;
     /// The tenant itself.

@@ -1,44 +1,233 @@
-//! Lists of projects: which ones, with which words.
+//! Lists of projects: which ones, in which order, with which words.
 
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{
     Repository,
-    projects::{LAST_FILTERED, LIST, LIST_FILTERED, Project, ProjectQuery, SEARCH},
+    projects::{COLUMNS, Project, ProjectQuery},
+    search,
 };
 use crate::{
-    cursor::Page,
+    cursor::{CountedPage, Looked, Paging},
     dispatch::Slot,
-    problem::Result,
+    problem::{Code, Problem, Result},
     search::Search,
-    values::{ProjectStatus, Visibility},
+    sql::{COUNT, DecodeError, FromCell, FromRow, Row, TenantSql, Value, looked_through, statements},
+    time::Timestamp,
+    values::{ProjectOrder, Several, Visibility},
 };
 
+/// A bit for each status, the same as [`Several`] has.
+pub(super) const STATUS_BIT: &str = "CASE status WHEN 'draft' THEN 1 WHEN 'submitted' THEN 2 WHEN 'approved' THEN 4 \
+     WHEN 'rejected' THEN 8 WHEN 'in_progress' THEN 16 WHEN 'completed' THEN 32 ELSE 64 END";
+
+/// What each row begins with, and behind which it says by what it has its place, if no column does.
+const SELECT: &str = "SELECT ";
+const FROM: &str = ", '' AS place FROM projects WHERE tenant_id = ?1";
+const FROM_BY_NAME: &str = ", substr(name_words, 1, 64) AS place FROM projects WHERE tenant_id = ?1";
+
+const OF_STATUS: &str = " AND (?2 & (";
+const FILTERS: &str = ")) <> 0 AND visibility = COALESCE(?3, visibility) AND (created_at > ?4 OR ?4 IS NULL) \
+     AND (created_at < ?5 OR ?5 IS NULL) AND (updated_at > ?6 OR ?6 IS NULL) AND (updated_at < ?7 OR ?7 IS NULL)";
+
+const NEWEST: &str = " AND id < ?8 ORDER BY id DESC LIMIT ?9";
+const OLDEST: &str = " AND id > ?8 ORDER BY id LIMIT ?9";
+const RECENT: &str =
+    " AND (updated_at < ?10 OR (updated_at = ?10 AND id < ?8)) ORDER BY updated_at DESC, id DESC LIMIT ?9";
+const STALEST: &str =
+    " AND (updated_at > ?10 OR (updated_at = ?10 AND id < ?8)) ORDER BY updated_at, id DESC LIMIT ?9";
+
+/// How a name stands in an order that is the same everywhere: by its words as searches know them, by their code points.
+/// (Postgres would go by the customs of a country. A project that has no words yet stands as if it had no name.)
+macro_rules! by_name {
+    ($($collate:literal)?) => {
+        concat!(" AND (substr(name_words, 1, 64)", $($collate,)? " > ?10 OR (substr(name_words, 1, 64) = ?10 AND id < ?8)) \
+            ORDER BY substr(name_words, 1, 64)", $($collate,)? ", id DESC LIMIT ?9")
+    };
+}
+macro_rules! by_name_reversed {
+    ($($collate:literal)?) => {
+        concat!(" AND (substr(name_words, 1, 64)", $($collate,)? " < ?10 OR (substr(name_words, 1, 64) = ?10 AND id < ?8)) \
+            ORDER BY substr(name_words, 1, 64)", $($collate,)? " DESC, id DESC LIMIT ?9")
+    };
+}
+const BY_NAME_ORDER: [&str; 2] = [by_name!(), by_name_reversed!()];
+#[cfg(feature = "postgres")]
+const BY_NAME_ORDER_POSTGRES: [&str; 2] = [by_name!(" COLLATE \"C\""), by_name_reversed!(" COLLATE \"C\"")];
+
+looked_through!(LAST: "", "?2"; END: "", "?8"; "projects");
+looked_through!(oldest LAST_OF_OLDEST: "", "?2"; END_OF_OLDEST: "", "?8"; "projects");
+
+statements! { "projects";
+    tenant LIST = SELECT, COLUMNS, FROM, " AND id < ?2 ORDER BY id DESC LIMIT ?3";
+    tenant OLDEST_LIST = SELECT, COLUMNS, FROM, " AND id > ?2 ORDER BY id LIMIT ?3";
+
+    /// As far as one page looks.
+    tenant LIST_FILTERED = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, END, NEWEST;
+    tenant LAST_FILTERED = LAST;
+    tenant OLDEST_FILTERED = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, END_OF_OLDEST, OLDEST;
+    tenant OLDEST_LAST_FILTERED = LAST_OF_OLDEST;
+
+    tenant LIST_RECENT = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, RECENT;
+    tenant LIST_STALEST = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, STALEST;
+    tenant LIST_BY_NAME = SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, BY_NAME_ORDER[0]
+        => SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, BY_NAME_ORDER_POSTGRES[0];
+    tenant LIST_BY_NAME_REVERSED = SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, BY_NAME_ORDER[1]
+        => SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, BY_NAME_ORDER_POSTGRES[1];
+
+    tenant COUNT_LIST = COUNT[0], OF_STATUS, STATUS_BIT, FILTERS, COUNT[1], " FROM projects WHERE tenant_id = ?1", COUNT[2];
+    tenant SEARCH_COUNT = COUNT[0], OF_STATUS, STATUS_BIT, FILTERS, COUNT[1], " FROM projects WHERE tenant_id = ?1", search::PROJECTS[0], "?8", search::PROJECTS[1], COUNT[2]
+        => COUNT[0], OF_STATUS, STATUS_BIT, FILTERS, COUNT[1], " FROM projects WHERE tenant_id = ?1", search::PROJECTS_POSTGRES[0], "?8", search::PROJECTS_POSTGRES[1], COUNT[2];
+
+    tenant SEARCH = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS[0], "?10", search::PROJECTS[1], NEWEST
+        => SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS_POSTGRES[0], "?10", search::PROJECTS_POSTGRES[1], NEWEST;
+    tenant SEARCH_OLDEST = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS[0], "?10", search::PROJECTS[1], OLDEST
+        => SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS_POSTGRES[0], "?10", search::PROJECTS_POSTGRES[1], OLDEST;
+    tenant SEARCH_RECENT = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS[0], "?11", search::PROJECTS[1], RECENT
+        => SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS_POSTGRES[0], "?11", search::PROJECTS_POSTGRES[1], RECENT;
+    tenant SEARCH_STALEST = SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS[0], "?11", search::PROJECTS[1], STALEST
+        => SELECT, COLUMNS, FROM, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS_POSTGRES[0], "?11", search::PROJECTS_POSTGRES[1], STALEST;
+    tenant SEARCH_BY_NAME = SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS[0], "?11", search::PROJECTS[1], BY_NAME_ORDER[0]
+        => SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS_POSTGRES[0], "?11", search::PROJECTS_POSTGRES[1], BY_NAME_ORDER_POSTGRES[0];
+    tenant SEARCH_BY_NAME_REVERSED = SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS[0], "?11", search::PROJECTS[1], BY_NAME_ORDER[1]
+        => SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS_POSTGRES[0], "?11", search::PROJECTS_POSTGRES[1], BY_NAME_ORDER_POSTGRES[1];
+}
+
+/// A project, and by what it has its place in a list that goes by no column of it.
+struct Listed {
+    project: Project,
+    place: String,
+}
+
+/// It has as many bytes as the project.
+impl Serialize for Listed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.project.serialize(serializer)
+    }
+}
+
+impl FromRow for Listed {
+    fn from_row(mut row: Row) -> Result<Self, DecodeError> {
+        let place = row.pop().map_or_else(|| Ok(String::new()), FromCell::from_cell)?;
+        Ok(Self { project: Project::from_row(row)?, place })
+    }
+}
+
+/// What a list is read by.
+struct Listing {
+    /// The statement where words are asked for.
+    search: &'static TenantSql,
+    /// The statement where they are not.
+    sql: &'static TenantSql,
+    /// The key at which its page starts, if it goes by one.
+    key: Option<Value>,
+    /// What says how far it looks, if it does not look through all.
+    last: Option<&'static TenantSql>,
+}
+
+/// The list in an order, with filters or without.
+fn listing(order: ProjectOrder, filtered: bool, paging: &Paging<'_>) -> Result<Listing> {
+    let key = match (order, paging.key()) {
+        (ProjectOrder::CreatedAt | ProjectOrder::Oldest, _) => None,
+        (ProjectOrder::UpdatedAt | ProjectOrder::Stalest, Some(key)) => {
+            Some(Timestamp::parse(key).ok_or_else(|| Problem::new(Code::InvalidCursor))?.into())
+        }
+        (ProjectOrder::Name | ProjectOrder::NameReversed, Some(key)) => Some(key.into()),
+        (ProjectOrder::UpdatedAt, None) => Some(Timestamp::LAST.into()),
+        (ProjectOrder::Stalest, None) => Some(Timestamp::from_unix_millis(0).into()),
+        (ProjectOrder::Name, None) => Some("".into()),
+        // No word has such a character.
+        (ProjectOrder::NameReversed, None) => Some(String::from(char::MAX).into()),
+    };
+    let (search, sql, last) = match order {
+        ProjectOrder::CreatedAt if filtered => (&SEARCH, &LIST_FILTERED, Some(&LAST_FILTERED)),
+        ProjectOrder::CreatedAt => (&SEARCH, &LIST, None),
+        ProjectOrder::Oldest if filtered => (&SEARCH_OLDEST, &OLDEST_FILTERED, Some(&OLDEST_LAST_FILTERED)),
+        ProjectOrder::Oldest => (&SEARCH_OLDEST, &OLDEST_LIST, None),
+        ProjectOrder::UpdatedAt => (&SEARCH_RECENT, &LIST_RECENT, None),
+        ProjectOrder::Stalest => (&SEARCH_STALEST, &LIST_STALEST, None),
+        ProjectOrder::Name => (&SEARCH_BY_NAME, &LIST_BY_NAME, None),
+        ProjectOrder::NameReversed => (&SEARCH_BY_NAME_REVERSED, &LIST_BY_NAME_REVERSED, None),
+    };
+    Ok(Listing { search, sql, key, last })
+}
+
 impl Repository<'_> {
-    /// Projects, newest first.
-    pub(super) async fn list_projects(self, query: ProjectQuery) -> Result<Page<Project>> {
+    /// Projects, in the order and with the words that are asked for.
+    pub(super) async fn list_projects(self, query: ProjectQuery) -> Result<CountedPage<Project>> {
         let words = query.q.as_ref().map(Search::words);
-        let words_asked = words.clone();
+        let order = query.order.unwrap_or(ProjectOrder::CreatedAt);
+        let statuses = query.status.map(Several::text);
+        let times = [query.created_after, query.created_before, query.updated_after, query.updated_before];
+        let texts = times.map(|time| time.map(|time| time.to_string()));
+        let [created_after, created_before, updated_after, updated_before] = times.map(Value::from);
         let filters = [
-            query.status.map(ProjectStatus::as_str),
+            statuses.as_deref(),
             query.visibility.map(Visibility::as_str),
-            words_asked.as_deref(),
+            texts[0].as_deref(),
+            texts[1].as_deref(),
+            texts[2].as_deref(),
+            texts[3].as_deref(),
+            words.as_deref(),
+            Some(order.as_str()),
         ];
+        let filtered = filters[..6].iter().any(Option::is_some);
         let paging = self.paging("projects", &filters, query.limit, query.cursor)?;
+        let Listing { search, sql, key, last } = listing(order, filtered, &paging)?;
         let mut batch = self.scope.batch();
-        let [status, visibility] = [query.status.into(), query.visibility.into()];
-        let (before, fetch) = (paging.before(), paging.fetch());
-        let (rows, last): (Slot<Project>, Option<Slot<Uuid>>) = match (words, filters) {
-            (Some(words), _) => (batch.add(&SEARCH, [status, visibility, before, fetch, words.into()]), None),
-            (None, [None, None, _]) => (batch.add(&LIST, [before, fetch]), None),
-            (None, _) => {
-                let last = batch.add(&LAST_FILTERED, [before.clone()]);
-                (batch.add(&LIST_FILTERED, [status, visibility, before, fetch]), Some(last))
-            }
-        };
+        let before = if order == ProjectOrder::Oldest { paging.after() } else { paging.before() };
+        let last: Option<Slot<Uuid>> =
+            last.filter(|_| words.is_none()).map(|last| batch.add(last, [before.clone()]));
+        let mut arguments = vec![
+            Several::bits(query.status).into(),
+            query.visibility.into(),
+            created_after,
+            created_before,
+            updated_after,
+            updated_before,
+        ];
+        let words = words.map(Value::from);
+        let total = (query.count == Some(true)).then(|| {
+            let counting = if words.is_some() { &SEARCH_COUNT } else { &COUNT_LIST };
+            let arguments = arguments.iter().chain(&words).cloned().collect();
+            batch.add_chosen::<Looked>(counting, arguments)
+        });
+        let sql = if words.is_some() { search } else { sql };
+        if sql.0 == LIST.0 || sql.0 == OLDEST_LIST.0 {
+            arguments.clear();
+        }
+        arguments.extend([before, paging.fetch()]);
+        arguments.extend(key);
+        arguments.extend(words);
+        let rows: Slot<Listed> = batch.add_chosen(sql, arguments);
         batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
-        let last = outcome.optional_if_asked(last)?;
-        Ok(paging.page_within(outcome.all(rows)?, last, |project| project.id.0))
+        let (last, total) = (outcome.optional_if_asked(last)?, outcome.optional_if_asked(total)?);
+        let key = |Listed { project, place }: &Listed| match order {
+            ProjectOrder::CreatedAt | ProjectOrder::Oldest => String::new(),
+            ProjectOrder::UpdatedAt | ProjectOrder::Stalest => project.updated_at.to_string(),
+            ProjectOrder::Name | ProjectOrder::NameReversed => place.clone(),
+        };
+        let page = paging.page_by(outcome.all(rows)?, last, |listed| (key(listed), listed.project.id.0));
+        Ok(page.map(|listed| listed.project).counted(total))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::STATUS_BIT;
+    use crate::values::ProjectStatus;
+
+    #[test]
+    fn each_status_has_the_bit_that_it_is_asked_for_by() {
+        let last = ProjectStatus::ALL.len() - 1;
+        let bit = |(place, status): (usize, &ProjectStatus)| {
+            let when =
+                if place == last { "ELSE".to_owned() } else { format!("WHEN '{}' THEN", status.as_str()) };
+            format!("{when} {}", 1 << place)
+        };
+        let bits: Vec<_> = ProjectStatus::ALL.iter().enumerate().map(bit).collect();
+        assert_eq!(STATUS_BIT, format!("CASE status {} END", bits.join(" ")));
     }
 }

@@ -9,11 +9,11 @@ use super::{
     Repository,
     activity::Event,
     audience::{Audience, Whom},
-    content, memberships, quotas, search,
+    content, memberships, quotas,
 };
 use crate::{
     conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize},
+    cursor::{CountedPage, Cursor, Page, PageSize},
     dispatch::{Batch, Outcome, Slot},
     input::{Patch, input},
     json,
@@ -21,37 +21,21 @@ use crate::{
     problem::{Code, Problem, Result},
     reply::Answer,
     search::{Search, index},
-    sql::{looked_through, record, statements},
+    sql::{record, statements},
     time::Timestamp,
     transfer::Count,
     values::{
-        ActivityId, Description, ProjectId, ProjectName, ProjectStatus, Role, TransitionComment, UserId,
-        Visibility,
+        ActivityId, Description, ProjectId, ProjectName, ProjectOrder, ProjectStatus, Role, Several,
+        TransitionComment, UserId, Visibility,
     },
     workflow::{self, Facts, Guard},
 };
 
-const COLUMNS: &str = "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version, \
+pub(super) const COLUMNS: &str = "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version, \
      revision";
-
-const FILTERED: &str = " FROM projects WHERE tenant_id = ?1 \
-     AND status = COALESCE(?2, status) AND visibility = COALESCE(?3, visibility)";
-
-const NEWEST: &str = " AND id < ?4 ORDER BY id DESC LIMIT ?5";
-
-looked_through!(LAST: "", "?2"; END: "", "?4"; "projects");
 
 statements! { "projects";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id = ?2";
-
-    tenant LIST = "SELECT ", COLUMNS, " FROM projects WHERE tenant_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
-
-    tenant LIST_FILTERED = "SELECT ", COLUMNS, FILTERED, END, NEWEST;
-
-    tenant LAST_FILTERED = LAST;
-
-    tenant SEARCH = "SELECT ", COLUMNS, FILTERED, search::PROJECTS[0], "?6", search::PROJECTS[1], NEWEST
-        => "SELECT ", COLUMNS, FILTERED, search::PROJECTS_POSTGRES[0], "?6", search::PROJECTS_POSTGRES[1], NEWEST;
 
     tenant INSERT = "INSERT INTO projects (tenant_id, id, name, description, status, visibility, created_by, \
          created_at, updated_at, version, revision, name_words, description_words, indexed) \
@@ -153,18 +137,31 @@ input! {
         pub visibility: Patch<Visibility>,
     }
 
-    /// Which projects, and how many of them.
+    /// Which projects, in which order, and how many of them.
     pub struct ProjectQuery {
-        /// Only those of this status.
-        pub status: Option<ProjectStatus>,
+        /// Only those that have one of these statuses: `submitted,approved`.
+        pub status: Option<Several<ProjectStatus>>,
         /// Only those of this visibility.
         pub visibility: Option<Visibility>,
+        /// Only those that were created after this time.
+        pub created_after: Option<Timestamp>,
+        /// Only those that were created before this time.
+        pub created_before: Option<Timestamp>,
+        /// Only those that were last changed after this time.
+        pub updated_after: Option<Timestamp>,
+        /// Only those that were last changed before this time.
+        pub updated_before: Option<Timestamp>,
         /// Only those with these words in their name or description.
         pub q: Option<Search>,
+        /// In which order; `created_at` if absent.
+        #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
+        pub order: Option<ProjectOrder>,
         /// Items on a page.
         pub limit: Option<PageSize>,
         /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
+        /// Whether the page says in `total` how many items there are.
+        pub count: Option<bool>,
     }
 
     /// Where a project is to be moved.
@@ -232,8 +229,8 @@ pub struct Journey {
 
 /// The projects of a tenant.
 pub trait Projects {
-    /// Projects, newest first.
-    fn list(&self, query: ProjectQuery) -> impl Future<Output = Result<Page<Project>>> + Send;
+    /// Projects, in the order that is asked for.
+    fn list(&self, query: ProjectQuery) -> impl Future<Output = Result<CountedPage<Project>>> + Send;
 
     /// Creates a project, as a draft.
     fn create(&self, new: NewProject) -> impl Future<Output = Result<Project>> + Send;
@@ -309,7 +306,7 @@ struct FactSlots {
 }
 
 impl Projects for Repository<'_> {
-    async fn list(&self, query: ProjectQuery) -> Result<Page<Project>> {
+    async fn list(&self, query: ProjectQuery) -> Result<CountedPage<Project>> {
         self.list_projects(query).await
     }
 

@@ -1,7 +1,9 @@
 //! The enumerations: each variant has one text, on the wire and in the database.
 
+use super::UserId;
+
 /// What all enumerations of [`wire_enum`] have in common.
-pub(crate) trait Enumeration: Copy + 'static {
+pub trait Enumeration: Copy + 'static {
     /// All variants, in order.
     const ALL: &'static [Self];
 
@@ -153,6 +155,42 @@ wire_enum! {
     }
 }
 
+/// Whose tasks a list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssigneeFilter {
+    /// Those of this user.
+    User(UserId),
+    /// Those of the user who asks, or of nobody.
+    Named(Assignee),
+}
+
+impl crate::input::Leaf for AssigneeFilter {
+    fn from_value(value: serde_json::Value) -> Result<Self, crate::input::Fault> {
+        let text = super::string(value)?;
+        let named = Assignee::parse(&text).map(Self::Named);
+        named.or_else(|| UserId::parse(&text).map(Self::User)).ok_or_else(|| {
+            let detail = "Expected the id of a user, `me` or `none`.";
+            crate::input::Fault::new(crate::input::FaultCode::Format, detail)
+        })
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for AssigneeFilter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AssigneeFilter".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(me|none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
+            "description": "The id of a user; `me`: the user who asks, for an API key the member who made it; or `none`: tasks \
+                without an assignee.",
+        })
+    }
+}
+
 wire_enum! {
     /// Where a project stands in the approval workflow.
     ProjectStatus {
@@ -224,14 +262,58 @@ impl Priority {
 }
 
 wire_enum! {
-    /// The order of a list of tasks.
+    /// The order of a list of tasks. A `-` in front turns it round; among equals the newest always comes first.
     TaskOrder {
         /// Newest first.
         CreatedAt = "created_at",
-        /// What is due soonest first, what has no day last; of the same day newest first.
+        /// Oldest first.
+        Oldest = "-created_at",
+        /// What is due soonest first, what has no day last.
         DueOn = "due_on",
-        /// Most urgent first; of the same priority newest first.
+        /// What is due latest first, what has no day last.
+        Latest = "-due_on",
+        /// Most urgent first.
         Priority = "priority",
+        /// Least urgent first.
+        LeastUrgent = "-priority",
+    }
+}
+
+wire_enum! {
+    /// What a task can come with: the person or the project whose id stands in the field of this name, with or without `_id`.
+    TaskInclude {
+        /// Who is to do it, by name.
+        Assignee = "assignee",
+        /// Who created it, by name.
+        CreatedBy = "created_by",
+        /// The project that it belongs to: its name and its status.
+        Project = "project",
+    }
+}
+
+wire_enum! {
+    /// What a comment can come with: the person whose id stands in `author_id`.
+    CommentInclude {
+        /// Who wrote it, by name.
+        Author = "author",
+    }
+}
+
+wire_enum! {
+    /// The order of a list of projects. A `-` in front turns it round; among equals the newest always comes first.
+    ProjectOrder {
+        /// Newest first.
+        CreatedAt = "created_at",
+        /// Oldest first.
+        Oldest = "-created_at",
+        /// Last changed first.
+        UpdatedAt = "updated_at",
+        /// What has not been changed for the longest time first.
+        Stalest = "-updated_at",
+        /// By the words of the name (their first 64 characters), without regard to case, accents and punctuation.
+        Name = "name",
+        /// The same from the end.
+        NameReversed = "-name",
     }
 }
 

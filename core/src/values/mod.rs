@@ -3,6 +3,7 @@
 
 mod email;
 mod enumerations;
+mod several;
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -17,8 +18,8 @@ use crate::{
 };
 
 pub(crate) use self::email::{other_spelling, sendable};
-pub(crate) use self::enumerations::{Enumeration, wire_enum};
-pub use self::{email::AccountEmail, enumerations::*};
+pub(crate) use self::enumerations::wire_enum;
+pub use self::{email::AccountEmail, enumerations::*, several::Several};
 
 macro_rules! id {
     ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {$(

@@ -27,6 +27,7 @@ crate::cases!("hearsay":
     a_tenant_that_is_deleted_takes_nobodys_import_along,
     who_cannot_log_in_is_neither_owner_nor_approver,
     rows_that_collide_are_refused_as_they_arrive,
+    whoever_a_file_names_is_not_known_by_it,
 );
 
 async fn members(actor: &Actor<'_>, tenant: &str) -> Vec<Value> {
@@ -227,6 +228,32 @@ async fn the_operators_imports_are_no_accounts(target: &'static Target) {
     ] {
         target.backdoor.sql(&sql).await;
     }
+}
+
+/// A file may have anybody's id and address in it: the tenant gets to know what the file says, and not what the account is called.
+async fn whoever_a_file_names_is_not_known_by_it(target: &'static Target) {
+    let (stranger, victim) =
+        (Actor::register(target, "stranger").await, Actor::register(target, "victim").await);
+    let file = File::new(&stranger, &[(&victim.id, &victim.email, "Whoever")]);
+    let tenant = file.bring(&stranger).await;
+    let read = async |id: &str| stranger.get(&format!("/v1/people/{id}")).tenant(&tenant).send().await;
+    read(&victim.id).await.problem(404, "not_found");
+    let placeholder = member(&stranger, &tenant, &victim.email).await["user_id"].clone();
+    let found = read(placeholder.as_str().expect("an id")).await.expect(200);
+    assert_eq!(found.body, json!({ "id": placeholder, "name": "Whoever", "member": true }));
+    let tasks =
+        stranger.get("/v1/tasks?include=assignee,created_by").tenant(&tenant).send().await.expect(200);
+    let named = json!({ "id": placeholder, "name": "Whoever" });
+    assert_eq!(tasks.body["data"][0]["included"], json!({ "assignee": named, "created_by": named }));
+    // Nor does an entry of the activity help, of which a file may have any.
+    let entry = format!(
+        "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         VALUES ('{tenant}', '{}', '{1}', 'member.left', 'member', '{1}', '{{}}', '{THEN}')",
+        new_id(),
+        victim.id
+    );
+    target.backdoor.sql(&entry).await;
+    read(&victim.id).await.problem(404, "not_found");
 }
 
 async fn addresses_that_no_mail_reaches_are_refused(target: &'static Target) {

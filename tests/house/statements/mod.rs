@@ -155,17 +155,22 @@ fn only_searches_and_lists_of_items_have_two_texts() {
             );
             continue;
         }
+        // Names in an order that is the same everywhere, and not that of a country.
+        if sql.name.starts_with("projects::LIST_BY_NAME") {
+            assert_eq!(sql.sqlite.replace('?', "$"), sql.postgres.replace(" COLLATE \"C\"", ""));
+            continue;
+        }
         assert!(sql.name.contains("::SEARCH") && sql.reads, "{} has a text for each engine", sql.name);
         // They read the same columns of the same tables, and on SQLite an index beside them.
         let [sqlite, postgres] = Spelling::both(sql).map(|spelling| {
-            let mut columns = spelling.statement.to_string();
-            columns.truncate(columns.find(" FROM ").expect("a table"));
+            let mut columns = spelling.statement.to_string().replace('$', "?");
+            columns.truncate(columns.find(" WHERE tenant_id = ").expect("a tenant"));
             let proof = spelling.question(&tables, None).prove(&spelling.statement);
             (columns, proof.occurrences.into_iter().map(|occurrence| occurrence.label).collect::<Vec<_>>())
         });
         assert_eq!(sqlite.0, postgres.0, "{}", sql.name);
         let own: Vec<_> = sqlite.1.iter().filter(|label| !label.contains("_search")).cloned().collect();
-        assert_eq!((own, sqlite.1.len()), (postgres.1, 2), "{}", sql.name);
+        assert_eq!((own.len() + 1, own), (sqlite.1.len(), postgres.1), "{}", sql.name);
     }
     assert!(catalogue().filter(|sql| has_two_texts(sql)).count() >= 5);
 }

@@ -112,6 +112,8 @@ async fn plant(connection: &mut PgConnection, tenants: &[&'static str]) {
     }
     // A number that statements are asked with; the default is none of these.
     run(connection, "UPDATE imports SET by_operator = 1").await;
+    // A word that searches are asked with.
+    run(connection, "UPDATE projects SET name_words = 'x'; UPDATE tasks SET title_words = 'x'").await;
     run(connection, "SET session_replication_role = origin").await;
 }
 

@@ -4,14 +4,18 @@ use uuid::Uuid;
 
 use super::{COLUMNS, PROJECT, Task, TaskQuery};
 use crate::{
-    cursor::{Page, Paging},
+    cursor::{CountedPage, Looked, Paging},
     dispatch::Slot,
     problem::{Code, Problem, Result},
-    repository::{Repository, search},
+    repository::{
+        Repository,
+        included::{TaskNames, With, included_in_tasks},
+        search,
+    },
     search::Search,
-    sql::{TenantSql, Value, looked_through, statements},
+    sql::{COUNT, TenantSql, Value, looked_through, statements},
     time::Date,
-    values::{Assignee, Priority, ProjectId, ProjectStatus, TaskOrder, TaskStatus, UserId},
+    values::{Assignee, AssigneeFilter, Priority, ProjectId, ProjectStatus, Several, TaskOrder, UserId},
 };
 
 /// By whom they are to be done, if that is asked for.
@@ -27,15 +31,39 @@ const OF_ASSIGNEE: &str =
     " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3 AND (project_id = ?2 OR ?2 IS NULL)";
 const ANYWHERE: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND (project_id = ?2 OR ?2 IS NULL)", by!());
 
+/// What is included in each.
+const INCLUDED: &str = included_in_tasks!("?10");
+
+const OF_ANY_PROJECT: &str = " AND (project_id = ?2 OR ?2 IS NULL)";
+
 /// Who stands for nobody in `?3`: an id that no user has.
 const NOBODY: UserId = UserId(Uuid::nil());
 
-/// Not as `COALESCE(?4, status)`, of which Postgres believes that hardly a row passes, even if nothing is asked for: it would read
-/// all rows and sort them for a page of them.
-const FILTERS: &str = " AND (status = ?4 OR ?4 IS NULL) AND (priority = ?5 OR ?5 IS NULL) \
-     AND (due_on < ?6 OR ?6 IS NULL)";
+/// Who has no task, and is not nobody either.
+const NO_ONE_AT_ALL: UserId = UserId(Uuid::max());
 
-const NEWEST: &str = " AND id < ?7 ORDER BY id DESC LIMIT ?8";
+/// A bit for each status, the same as [`Several`] has.
+macro_rules! status_bit {
+    () => {
+        "CASE status WHEN 'todo' THEN 1 WHEN 'in_progress' THEN 2 WHEN 'blocked' THEN 4 ELSE 8 END"
+    };
+}
+
+/// The same of priorities.
+macro_rules! priority_bit {
+    () => {
+        "CASE priority WHEN 'low' THEN 1 WHEN 'normal' THEN 2 WHEN 'high' THEN 4 ELSE 8 END"
+    };
+}
+
+/// Several values by their bits: of that Postgres believes that nearly all rows pass. Of `COALESCE(?4, status)` it believes that
+/// hardly one does, even if nothing is asked for, and would read all rows and sort them for a page of them.
+#[rustfmt::skip]
+const FILTERS: &str = concat!(" AND (?4 & (", status_bit!(), ")) <> 0 AND (?5 & (", priority_bit!(), ")) <> 0 \
+     AND (due_on > ?6 OR ?6 IS NULL) AND (due_on < ?7 OR ?7 IS NULL)");
+
+const NEWEST: &str = " AND id < ?8 ORDER BY id DESC LIMIT ?9";
+const OLDEST: &str = " AND id > ?8 ORDER BY id LIMIT ?9";
 
 /// The day, where what has none comes behind all: as a text, among which there is one that is no day.
 macro_rules! due {
@@ -47,6 +75,13 @@ macro_rules! due {
 /// What it is for a task that has none.
 const NO_DAY: &str = "none";
 
+/// The day, where what has none comes behind all in the other direction, too.
+macro_rules! due_or_less {
+    () => {
+        "COALESCE(CAST(due_on AS text), '')"
+    };
+}
+
 macro_rules! rank {
     () => {
         "CASE priority WHEN 'urgent' THEN 4 WHEN 'high' THEN 3 WHEN 'normal' THEN 2 ELSE 1 END"
@@ -54,141 +89,241 @@ macro_rules! rank {
 }
 
 #[rustfmt::skip]
-const SOONEST: &str = concat!(" AND (", due!(), " > ?9 OR (", due!(), " = ?9 AND id < ?7)) ORDER BY ", due!(), ", id DESC LIMIT ?8");
+const SOONEST: &str = concat!(" AND (", due!(), " > ?11 OR (", due!(), " = ?11 AND id < ?8)) ORDER BY ", due!(), ", id DESC LIMIT ?9");
 #[rustfmt::skip]
-const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?9 OR (", rank!(), " = ?9 AND id < ?7)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?8");
+const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?11 OR (", rank!(), " = ?11 AND id < ?8)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?9");
 
-looked_through!(LAST: "", "?2"; END: "", "?7"; "tasks");
+#[rustfmt::skip]
+const LATEST: &str = concat!(" AND (", due_or_less!(), " < ?11 OR (", due_or_less!(), " = ?11 AND id < ?8)) ORDER BY ", due_or_less!(), " DESC, id DESC LIMIT ?9");
+#[rustfmt::skip]
+const LEAST_URGENT: &str = concat!(" AND (", rank!(), " > ?11 OR (", rank!(), " = ?11 AND id < ?8)) ORDER BY ", rank!(), ", id DESC LIMIT ?9");
+
+looked_through!(LAST: "", "?2"; END: "", "?8"; "tasks");
+looked_through!(oldest LAST_OF_OLDEST: "", "?2"; END_OF_OLDEST: "", "?8"; "tasks");
 
 statements! { "tasks";
-    tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, NEWEST;
-    tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, NEWEST;
-    tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, NEWEST;
+    tenant NEWEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, NEWEST;
+    tenant NEWEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, NEWEST;
+    tenant NEWEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, NEWEST;
     /// As far as one page looks.
-    tenant NEWEST_FILTERED = "SELECT ", COLUMNS, ANYWHERE, FILTERS, END, NEWEST;
+    tenant NEWEST_FILTERED = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, END, NEWEST;
     tenant LAST_FILTERED = LAST;
 
-    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, SOONEST;
-    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, SOONEST;
-    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, SOONEST;
-    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, IN_PROJECT, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, OF_ASSIGNEE, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, ANYWHERE, FILTERS, MOST_URGENT;
+    tenant OLDEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, OLDEST;
+    tenant OLDEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, OLDEST;
+    tenant OLDEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, OLDEST;
+    tenant OLDEST_FILTERED = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, END_OF_OLDEST, OLDEST;
+    tenant OLDEST_LAST_FILTERED = LAST_OF_OLDEST;
 
-    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?9", search::TASKS[1], NEWEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?9", search::TASKS_POSTGRES[1], NEWEST;
-    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], SOONEST
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], SOONEST;
-    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS[0], "?10", search::TASKS[1], MOST_URGENT
-        => "SELECT ", COLUMNS, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?10", search::TASKS_POSTGRES[1], MOST_URGENT;
+    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, SOONEST;
+    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, SOONEST;
+    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, SOONEST;
+    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, MOST_URGENT;
+    tenant LATEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, LATEST;
+    tenant LATEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, LATEST;
+    tenant LATEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, LATEST;
+    tenant LEAST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, LEAST_URGENT;
+    tenant LEAST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, LEAST_URGENT;
+    tenant LEAST_URGENT_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, LEAST_URGENT;
+
+    /// Those that fit among what there is in the project, of the assignee, in the tenant, or with these words.
+    tenant COUNT_IN_PROJECT = COUNT[0], by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2", COUNT[2];
+    tenant COUNT_OF_ASSIGNEE = COUNT[0], OF_ANY_PROJECT, FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3", COUNT[2];
+    tenant COUNT_ANYWHERE = COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", COUNT[2];
+    tenant SEARCH_COUNT = COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", search::TASKS[0], "?8", search::TASKS[1], COUNT[2]
+        => COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", search::TASKS_POSTGRES[0], "?8", search::TASKS_POSTGRES[1], COUNT[2];
+
+    tenant SEARCH_NEWEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], NEWEST
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], NEWEST;
+    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], SOONEST
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], SOONEST;
+    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], MOST_URGENT
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], MOST_URGENT;
+    tenant SEARCH_OLDEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], OLDEST
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], OLDEST;
+    tenant SEARCH_LATEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], LATEST
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LATEST;
+    tenant SEARCH_LEAST_URGENT = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], LEAST_URGENT
+        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LEAST_URGENT;
 }
 
-/// The statement of a list, and the key at which its page starts, if it goes by one.
+/// What a list is read by.
+struct Listing {
+    sql: &'static TenantSql,
+    /// The key at which its page starts, if it goes by one.
+    key: Option<Value>,
+    /// What says how far it looks, if it does not look through all.
+    last: Option<&'static TenantSql>,
+    /// What counts it.
+    count: &'static TenantSql,
+}
+
 fn listing(
     order: TaskOrder,
     (search, filtered): (bool, bool),
     project: Option<ProjectId>,
     assignee: Option<UserId>,
     paging: &Paging<'_>,
-) -> Result<(&'static TenantSql, Option<Value>)> {
+) -> Result<Listing> {
     let unreadable = || Problem::new(Code::InvalidCursor);
     let key = match (order, paging.key()) {
-        (TaskOrder::CreatedAt, _) => None,
+        (TaskOrder::CreatedAt | TaskOrder::Oldest, _) => None,
         (TaskOrder::DueOn, None) => Some("".into()),
+        (TaskOrder::Latest, None) => Some(NO_DAY.into()),
         (TaskOrder::DueOn, Some(key)) if key == NO_DAY || Date::parse(key).is_some() => Some(key.into()),
-        (TaskOrder::DueOn, Some(_)) => return Err(unreadable()),
+        (TaskOrder::Latest, Some(key)) if key.is_empty() || Date::parse(key).is_some() => Some(key.into()),
+        (TaskOrder::DueOn | TaskOrder::Latest, Some(_)) => return Err(unreadable()),
         (TaskOrder::Priority, None) => Some((Priority::Urgent.rank() + 1).into()),
-        (TaskOrder::Priority, Some(key)) => Some(key.parse::<i64>().map_err(|_| unreadable())?.into()),
+        (TaskOrder::LeastUrgent, None) => Some((Priority::Low.rank() - 1).into()),
+        (TaskOrder::Priority | TaskOrder::LeastUrgent, Some(key)) => {
+            Some(key.parse::<i64>().map_err(|_| unreadable())?.into())
+        }
     };
     let [found, in_project, of_assignee, anywhere] = match order {
         TaskOrder::CreatedAt => [&SEARCH_NEWEST, &NEWEST_IN_PROJECT, &NEWEST_OF_ASSIGNEE, &NEWEST_ANYWHERE],
+        TaskOrder::Oldest => [&SEARCH_OLDEST, &OLDEST_IN_PROJECT, &OLDEST_OF_ASSIGNEE, &OLDEST_ANYWHERE],
         TaskOrder::DueOn => [&SEARCH_SOONEST, &SOONEST_IN_PROJECT, &SOONEST_OF_ASSIGNEE, &SOONEST_ANYWHERE],
+        TaskOrder::Latest => [&SEARCH_LATEST, &LATEST_IN_PROJECT, &LATEST_OF_ASSIGNEE, &LATEST_ANYWHERE],
         TaskOrder::Priority => {
             [&SEARCH_MOST_URGENT, &MOST_URGENT_IN_PROJECT, &MOST_URGENT_OF_ASSIGNEE, &MOST_URGENT_ANYWHERE]
         }
+        TaskOrder::LeastUrgent => [
+            &SEARCH_LEAST_URGENT,
+            &LEAST_URGENT_IN_PROJECT,
+            &LEAST_URGENT_OF_ASSIGNEE,
+            &LEAST_URGENT_ANYWHERE,
+        ],
     };
-    let sql = match (project, assignee) {
-        _ if search => found,
-        (Some(_), _) => in_project,
-        (None, Some(assignee)) if assignee != NOBODY => of_assignee,
-        (None, None) if !filtered => anywhere,
+    let (sql, last, count) = match (project, assignee) {
+        _ if search => (found, None, &SEARCH_COUNT),
+        (Some(_), _) => (in_project, None, &COUNT_IN_PROJECT),
+        (None, Some(assignee)) if assignee != NOBODY => (of_assignee, None, &COUNT_OF_ASSIGNEE),
+        (None, None) if !filtered => (anywhere, None, &COUNT_ANYWHERE),
         // What is filtered may be anywhere in the tenant. Only a list that goes by the id alone ends somewhere; the others
         // sort all that there are.
-        (None, _) if order == TaskOrder::CreatedAt => &NEWEST_FILTERED,
-        (None, _) => anywhere,
+        (None, _) => match order {
+            TaskOrder::CreatedAt => (&NEWEST_FILTERED, Some(&LAST_FILTERED), &COUNT_ANYWHERE),
+            TaskOrder::Oldest => (&OLDEST_FILTERED, Some(&OLDEST_LAST_FILTERED), &COUNT_ANYWHERE),
+            _ => (anywhere, None, &COUNT_ANYWHERE),
+        },
     };
-    Ok((sql, key))
+    Ok(Listing { sql, key, last, count })
 }
 
 impl Repository<'_> {
     /// Tasks, in the order and with the words that are asked for.
-    pub(super) async fn list_tasks(self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
-        let TaskQuery { status, priority, assignee_id, assignee, due_before, q, order, limit, cursor } =
-            query;
-        let asked = assignee.map(|assignee| match assignee {
-            Assignee::Me => self.scope.user(),
-            Assignee::Nobody => NOBODY,
+    pub(super) async fn list_tasks(
+        self,
+        project: Option<ProjectId>,
+        query: TaskQuery,
+    ) -> Result<CountedPage<Task>> {
+        let TaskQuery {
+            status,
+            priority,
+            assignee_id,
+            assignee,
+            due_after,
+            due_before,
+            q,
+            order,
+            limit,
+            cursor,
+            count,
+            include,
+        } = query;
+        let include = Several::chosen(include);
+        let [one, other] = [assignee_id, assignee.map(AssigneeFilter::Named)].map(|asked| match asked? {
+            AssigneeFilter::Named(Assignee::Me) => Some(self.scope.user()),
+            AssigneeFilter::Named(Assignee::Nobody) => Some(NOBODY),
+            // Nobody is called as nobody is.
+            AssigneeFilter::User(NOBODY) => Some(NO_ONE_AT_ALL),
+            AssigneeFilter::User(user) => Some(user),
         });
-        let assignee = match (assignee_id, asked) {
+        let assignee = match (one, other) {
             // Nobody is both.
-            (Some(one), Some(other)) if one != other => Some(UserId(Uuid::max())),
-            // Nor is anybody called as nobody is.
-            (Some(NOBODY), None) => Some(UserId(Uuid::max())),
+            (Some(one), Some(other)) if one != other => Some(NO_ONE_AT_ALL),
             (one, other) => one.or(other),
         };
         let order = order.unwrap_or(TaskOrder::CreatedAt);
         let texts = [project.map(|id| id.to_string()), assignee.map(|id| id.to_string())];
-        let due = due_before.map(|day| day.to_string());
+        let due = [due_after, due_before].map(|day| day.map(|day| day.to_string()));
+        let several = [status.map(Several::text), priority.map(Several::text)];
         let words = q.as_ref().map(Search::words);
         let filters = [
             texts[0].as_deref(),
             texts[1].as_deref(),
-            status.map(TaskStatus::as_str),
-            priority.map(Priority::as_str),
-            due.as_deref(),
+            several[0].as_deref(),
+            several[1].as_deref(),
+            due[0].as_deref(),
+            due[1].as_deref(),
             words.as_deref(),
             Some(order.as_str()),
         ];
         let paging = self.paging("tasks", &filters, limit, cursor)?;
-        let filtered = status.is_some() || priority.is_some() || due_before.is_some();
-        let (sql, key) = listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
+        let days = due_after.is_some() || due_before.is_some();
+        let filtered = status.is_some() || priority.is_some() || days;
+        let Listing { sql, key, last, count: counting } =
+            listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
-        let arguments = [
+        let before = if order == TaskOrder::Oldest { paging.after() } else { paging.before() };
+        let last: Option<Slot<Uuid>> = last.map(|last| batch.add(last, [before.clone()]));
+        let mut arguments = vec![
             project.into(),
             assignee.into(),
-            status.into(),
-            priority.into(),
+            Several::bits(status).into(),
+            Several::bits(priority).into(),
+            due_after.into(),
             due_before.into(),
-            paging.before(),
-            paging.fetch(),
         ];
-        let [project, assignee, status, priority, due, before, fetch] = arguments;
-        let last: Option<Slot<Uuid>> =
-            (sql.0 == NEWEST_FILTERED.0).then(|| batch.add(&LAST_FILTERED, [before.clone()]));
-        let rows: Slot<Task> = match (key, words.map(Value::from)) {
-            (None, None) => batch.add(sql, [project, assignee, status, priority, due, before, fetch]),
-            (Some(last), None) | (None, Some(last)) => {
-                batch.add(sql, [project, assignee, status, priority, due, before, fetch, last])
-            }
-            (Some(key), Some(words)) => {
-                batch.add(sql, [project, assignee, status, priority, due, before, fetch, key, words])
-            }
-        };
+        let words = words.map(Value::from);
+        let total = (count == Some(true)).then(|| {
+            let arguments = arguments.iter().chain(&words).cloned().collect();
+            batch.add_chosen::<Looked>(counting, arguments)
+        });
+        arguments.extend([before, paging.fetch(), include.into()]);
+        arguments.extend(key);
+        arguments.extend(words);
+        let rows: Slot<With<Task, TaskNames>> = batch.add_chosen(sql, arguments);
         batch.bound(rows);
         let (_, mut outcome) = self.scope.read(batch).await?;
         if let Some(there) = there {
             outcome.optional(there)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         }
-        let last = outcome.optional_if_asked(last)?;
-        let rows = outcome.all(rows)?;
-        Ok(match order {
-            TaskOrder::CreatedAt => paging.page_within(rows, last, |task| task.id.0),
-            TaskOrder::DueOn => {
-                let key = |task: &Task| task.due_on.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string());
-                paging.page_by(rows, |task| (key(task), task.id.0))
-            }
-            TaskOrder::Priority => paging.page_by(rows, |task| (task.priority.rank().to_string(), task.id.0)),
-        })
+        let (last, total) = (outcome.optional_if_asked(last)?, outcome.optional_if_asked(total)?);
+        let rows: Vec<_> = outcome.all(rows)?.into_iter().map(|row| row.asked(include)).collect();
+        let key = |task: &Task| match order {
+            TaskOrder::CreatedAt | TaskOrder::Oldest => String::new(),
+            TaskOrder::DueOn => task.due_on.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string()),
+            TaskOrder::Latest => task.due_on.map_or_else(String::new, |day| day.to_string()),
+            TaskOrder::Priority | TaskOrder::LeastUrgent => task.priority.rank().to_string(),
+        };
+        let page = paging.page_by(rows, last, |task| (key(task), task.id.0));
+        Ok(page.counted(total))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::TaskStatus;
+
+    #[test]
+    fn each_value_has_the_bit_that_it_is_asked_for_by() {
+        fn text(column: &str, names: &[&str]) -> String {
+            let bit = |(place, name): (usize, &&str)| {
+                let when =
+                    if place + 1 == names.len() { "ELSE".to_owned() } else { format!("WHEN '{name}' THEN") };
+                format!("{when} {}", 1 << place)
+            };
+            let bits: Vec<_> = names.iter().enumerate().map(bit).collect();
+            format!("CASE {column} {} END", bits.join(" "))
+        }
+        let statuses: Vec<_> = TaskStatus::ALL.iter().map(|status| status.as_str()).collect();
+        assert_eq!(status_bit!(), text("status", &statuses));
+        let priorities: Vec<_> = Priority::ALL.iter().map(|priority| priority.as_str()).collect();
+        assert_eq!(priority_bit!(), text("priority", &priorities));
     }
 }

@@ -2,32 +2,34 @@
 
 pub mod bulk;
 pub(crate) mod lists;
+mod task;
 
 use std::future::Future;
 
-use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use self::bulk::{TaskOperation, TaskOutcomes};
+pub use self::task::{NewTask, Task, TaskPatch, TaskQuery, TaskReading};
 use super::{
     Repository,
     activity::Event,
     audience::{Audience, Whom},
-    comments, members, quotas, repeat,
+    comments,
+    included::{TaskNames, With, included_in_tasks},
+    members, quotas, repeat,
 };
 use crate::{
-    conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize},
+    cursor::CountedPage,
     dispatch::{Batch, Slot},
-    input::{Clearable, Fault, FaultCode, Patch, input},
+    input::{Clearable, Fault, FaultCode, Patch},
     json,
     notify::Notice,
     problem::{Code, Problem, Result},
     reply::Answer,
-    search::{Search, index},
-    sql::{Value, record, statements},
-    time::{Date, Timestamp},
-    values::{Assignee, Description, Priority, ProjectId, TaskId, TaskOrder, TaskStatus, TaskTitle, UserId},
+    search::index,
+    sql::{Value, statements},
+    time::Timestamp,
+    values::{Priority, ProjectId, Several, TaskId, TaskInclude, TaskStatus, UserId},
     workflow,
 };
 
@@ -47,6 +49,9 @@ const OPEN_TO: [&str; 2] = [
 
 statements! { "tasks";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM tasks WHERE tenant_id = ?1 AND id = ?2";
+
+    /// With what is included.
+    tenant READ = "SELECT ", COLUMNS, included_in_tasks!("?3"), " FROM tasks WHERE tenant_id = ?1 AND id = ?2";
 
     /// Where the project stands, if there is such a one.
     tenant PROJECT = "SELECT status FROM projects WHERE tenant_id = ?1 AND id = ?2 AND version > 0";
@@ -74,110 +79,6 @@ statements! { "tasks";
     tenant DELETE = "DELETE FROM tasks WHERE tenant_id = ?1 AND id = ?2", OPEN;
 }
 
-record! {
-    /// A task.
-    #[derive(Clone, Debug, Serialize)]
-    #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-    pub struct Task {
-        /// Its id.
-        pub id: TaskId,
-        /// The project that it belongs to, for good.
-        pub project_id: ProjectId,
-        /// What is to be done, in a line.
-        pub title: TaskTitle,
-        /// More about it; may be empty.
-        pub description: Description,
-        /// Where it stands.
-        pub status: TaskStatus,
-        /// How urgent it is.
-        pub priority: Priority,
-        /// Who is to do it.
-        pub assignee_id: Option<UserId>,
-        /// The day by which it is to be done.
-        pub due_on: Option<Date>,
-        /// Who created it.
-        pub created_by: Option<UserId>,
-        /// When it was created.
-        pub created_at: Timestamp,
-        /// When it was last changed.
-        pub updated_at: Timestamp,
-        /// Counts the changes.
-        pub version: i64,
-    }
-}
-
-impl Resource for Task {
-    fn version(&self) -> Option<Version> {
-        Some(Version { id: self.id.0, number: self.version })
-    }
-}
-
-impl Placed for Task {
-    fn location(&self) -> String {
-        format!("/v1/tasks/{}", self.id)
-    }
-}
-
-input! {
-    /// What it takes to create a task.
-    pub struct NewTask {
-        /// What is to be done, in a line.
-        pub title: TaskTitle,
-        /// More about it.
-        #[cfg_attr(feature = "openapi", schemars(extend("default" = "")))]
-        pub description: Option<Description>,
-        /// Where it stands; `todo` if absent.
-        #[cfg_attr(feature = "openapi", schemars(extend("default" = "todo")))]
-        pub status: Option<TaskStatus>,
-        /// How urgent it is; `normal` if absent.
-        #[cfg_attr(feature = "openapi", schemars(extend("default" = "normal")))]
-        pub priority: Option<Priority>,
-        /// Who is to do it: an active member.
-        pub assignee_id: Option<UserId>,
-        /// The day by which it is to be done.
-        pub due_on: Option<Date>,
-    }
-
-    /// What can be changed of a task; what is absent stays as it is.
-    pub struct TaskPatch {
-        /// What is to be done, in a line.
-        pub title: Patch<TaskTitle>,
-        /// More about it.
-        pub description: Patch<Description>,
-        /// Where it stands.
-        pub status: Patch<TaskStatus>,
-        /// How urgent it is.
-        pub priority: Patch<Priority>,
-        /// Who is to do it: an active member.
-        pub assignee_id: Clearable<UserId>,
-        /// The day by which it is to be done.
-        pub due_on: Clearable<Date>,
-    }
-
-    /// Which tasks, in which order, and how many of them.
-    pub struct TaskQuery {
-        /// Only those that stand there.
-        pub status: Option<TaskStatus>,
-        /// Only those of this priority.
-        pub priority: Option<Priority>,
-        /// Only those that this user is to do.
-        pub assignee_id: Option<UserId>,
-        /// Only those that whoever asks is to do, or nobody.
-        pub assignee: Option<Assignee>,
-        /// Only those that are to be done before this day.
-        pub due_before: Option<Date>,
-        /// Only those with these words in their title or description.
-        pub q: Option<Search>,
-        /// In which order; `created_at` if absent.
-        #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
-        pub order: Option<TaskOrder>,
-        /// Items on a page.
-        pub limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
-        pub cursor: Option<Cursor>,
-    }
-}
-
 /// The tasks of a tenant.
 pub trait Tasks {
     /// The tasks of a project, or of all projects.
@@ -185,13 +86,20 @@ pub trait Tasks {
         &self,
         project: Option<ProjectId>,
         query: TaskQuery,
-    ) -> impl Future<Output = Result<Page<Task>>> + Send;
+    ) -> impl Future<Output = Result<CountedPage<Task>>> + Send;
 
     /// Creates a task in a project that is not archived.
     fn create(&self, project: ProjectId, new: NewTask) -> impl Future<Output = Result<Task>> + Send;
 
     /// A task.
     fn get(&self, id: TaskId) -> impl Future<Output = Result<Task>> + Send;
+
+    /// A task, with what is to be included.
+    fn read(
+        &self,
+        id: TaskId,
+        include: Option<Several<TaskInclude>>,
+    ) -> impl Future<Output = Result<Task>> + Send;
 
     /// Changes a task whose project is not archived.
     fn update(&self, id: TaskId, patch: TaskPatch) -> impl Future<Output = Result<Task>> + Send;
@@ -242,6 +150,7 @@ impl NewTask {
             created_at: now,
             updated_at: now,
             version: 1,
+            included: None,
         }
     }
 }
@@ -382,7 +291,7 @@ impl Repository<'_> {
 }
 
 impl Tasks for Repository<'_> {
-    async fn list(&self, project: Option<ProjectId>, query: TaskQuery) -> Result<Page<Task>> {
+    async fn list(&self, project: Option<ProjectId>, query: TaskQuery) -> Result<CountedPage<Task>> {
         self.list_tasks(project, query).await
     }
 
@@ -436,6 +345,15 @@ impl Tasks for Repository<'_> {
         let task = batch.add::<Task, _>(&BY_ID, [id.into()]);
         let (_, mut outcome) = self.scope.read(batch).await?;
         outcome.optional(task)?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    async fn read(&self, id: TaskId, include: Option<Several<TaskInclude>>) -> Result<Task> {
+        let include = Several::chosen(include);
+        let mut batch = self.scope.batch();
+        let task = batch.add::<With<Task, TaskNames>, _>(&READ, [id.into(), include.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        let task = outcome.optional(task)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        Ok(task.asked(include))
     }
 
     async fn update(&self, id: TaskId, patch: TaskPatch) -> Result<Task> {

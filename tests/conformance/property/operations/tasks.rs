@@ -120,11 +120,15 @@ pub(super) fn list(world: &World, draw: &mut Draw) -> Plan {
     let scene = world.scene(draw);
     let project = draw.chance(50).then(|| world.pick(draw, scene.tenant, Kind::Project));
     let assignee = draw.chance(40).then(|| world.pick(draw, scene.tenant, Kind::User));
-    let status = draw.chance(30).then(|| draw.of(STATUSES));
-    let order = draw.of(["created_at", "created_at", "due_on", "priority"]);
+    let statuses = draw.chance(30).then(|| {
+        let mut all: Vec<_> = (0..2).map(|_| draw.of(STATUSES)).collect();
+        all.dedup();
+        all
+    });
+    let order = draw.of(["created_at", "created_at", "due_on", "-due_on", "priority", "-priority"]);
     let list = project.as_ref().map_or("/v1/tasks".to_owned(), |id| format!("/v1/projects/{id}/tasks"));
     let mut path = format!("{list}?limit={}&order={order}", limit(draw));
-    path.extend(status.map(|status| format!("&status={status}")));
+    path.extend(statuses.as_ref().map(|statuses| format!("&status={}", statuses.join(","))));
     path.extend(assignee.as_ref().map(|id| format!("&assignee_id={id}")));
     let verdict = world.admit(&scene, Rank::Viewer).and_then(|(tenant, _)| {
         if project.as_ref().is_some_and(|id| !world.tenants[tenant].projects.contains_key(id)) {
@@ -133,7 +137,7 @@ pub(super) fn list(world: &World, draw: &mut Draw) -> Plan {
         done(200, move |world, answer| {
             let assignee = assignee.map(|id| world.user(&id));
             let fits = |task: &Task| {
-                status.is_none_or(|status| status == task.status)
+                statuses.as_ref().is_none_or(|statuses| statuses.contains(&task.status))
                     && project.as_ref().is_none_or(|project| *project == task.project)
                     && assignee.is_none_or(|user| user.is_some() && user == task.assignee)
             };

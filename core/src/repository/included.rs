@@ -1,0 +1,97 @@
+//! What is included in a task or a comment when it is read: the things that it has the ids of, so that a client need not ask for
+//! each. They are read in the statement that reads the task or the comment.
+
+use serde::Serialize;
+
+use crate::{
+    sql::{DecodeError, FromRow, Row, record},
+    values::{Name, ProjectId, ProjectName, ProjectStatus, UserId},
+};
+
+/// What a parameter asks to be included in a task, a bit for each: columns of their own, which cost nothing where nothing is asked for.
+macro_rules! included_in_tasks {
+    ($bits:literal) => {
+        concat!(
+            ", CASE WHEN (", $bits, " & 1) <> 0 THEN (SELECT a.name FROM users a WHERE a.id = tasks.assignee_id) END AS assignee_name, \
+             CASE WHEN (", $bits, " & 2) <> 0 THEN (SELECT c.name FROM users c WHERE c.id = tasks.created_by) END AS creator_name, \
+             CASE WHEN (", $bits, " & 4) <> 0 THEN (SELECT p.name FROM projects p \
+             WHERE p.tenant_id = ?1 AND p.id = tasks.project_id AND p.version > 0) END AS project_name, \
+             CASE WHEN (", $bits, " & 4) <> 0 THEN (SELECT q.status FROM projects q \
+             WHERE q.tenant_id = ?1 AND q.id = tasks.project_id AND q.version > 0) END AS project_status"
+        )
+    };
+}
+pub(crate) use included_in_tasks;
+
+/// Somebody by name.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct NamedPerson {
+    /// The id of the user.
+    pub id: UserId,
+    /// The user's name.
+    pub name: Name,
+}
+
+/// A project by name.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct NamedProject {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its name.
+    pub name: ProjectName,
+    /// Where it stands in the workflow.
+    pub status: ProjectStatus,
+}
+
+/// What is included in a task: what was asked for.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct TaskIncluded {
+    /// Who is to do it; `null` if nobody is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<Option<NamedPerson>>,
+    /// Who created it; `null` if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<Option<NamedPerson>>,
+    /// The project that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schemars(with = "NamedProject", extend("x-optional" = true)))]
+    pub project: Option<NamedProject>,
+}
+
+/// What is included in a comment: what was asked for.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct CommentIncluded {
+    /// Who wrote it.
+    pub author: NamedPerson,
+}
+
+record! {
+    /// What a statement reads of that beside a task, as far as it was asked for.
+    pub(super) struct TaskNames {
+        pub(super) assignee: Option<Name>,
+        pub(super) created_by: Option<Name>,
+        pub(super) project: Option<ProjectName>,
+        pub(super) project_status: Option<ProjectStatus>,
+    }
+}
+
+/// The first columns of a row, and what is read beside them.
+pub(super) struct With<T, N>(pub(super) T, pub(super) N);
+
+impl FromRow for With<super::tasks::Task, TaskNames> {
+    fn from_row(mut row: Row) -> Result<Self, DecodeError> {
+        let names = TaskNames::from_row(row.split_off(row.len().saturating_sub(4)))?;
+        Ok(Self(FromRow::from_row(row)?, names))
+    }
+}
+
+impl FromRow for With<super::comments::Comment, Option<Name>> {
+    fn from_row(mut row: Row) -> Result<Self, DecodeError> {
+        let name = FromRow::from_row(row.split_off(row.len().saturating_sub(1)))?;
+        Ok(Self(FromRow::from_row(row)?, name))
+    }
+}

@@ -1,0 +1,66 @@
+//! People as a tenant knows them: those who are its members or were, by their names. So what somebody wrote keeps its author
+//! when they have left.
+
+use std::future::Future;
+
+use serde::Serialize;
+
+use super::Repository;
+use crate::{
+    problem::{Code, Problem, Result},
+    sql::{record, statements},
+    values::{Name, UserId},
+};
+
+statements! { "people";
+    /// A member, or somebody of whom there is something that takes a member to make it. (What the activity names is no such thing:
+    /// it may have been brought in, and then anybody may stand there. All these are of accounts that were members, or of
+    /// placeholders of this tenant.)
+    tenant BY_ID = "SELECT u.id, u.name, \
+         CASE WHEN EXISTS (SELECT 1 FROM memberships n WHERE n.tenant_id = ?1 AND n.user_id = ?2) THEN 1 ELSE 0 END AS member \
+         FROM users u WHERE u.id = ?2 AND (EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?2) \
+         OR EXISTS (SELECT 1 FROM tasks t WHERE t.tenant_id = ?1 AND t.created_by = ?2) \
+         OR EXISTS (SELECT 1 FROM comments c WHERE c.tenant_id = ?1 AND c.author_id = ?2) \
+         OR EXISTS (SELECT 1 FROM projects p WHERE p.tenant_id = ?1 AND p.created_by = ?2) \
+         OR EXISTS (SELECT 1 FROM projects s WHERE s.tenant_id = ?1 AND s.submitted_by = ?2) \
+         OR EXISTS (SELECT 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.invited_by = ?2) \
+         OR EXISTS (SELECT 1 FROM invitations a WHERE a.tenant_id = ?1 AND a.accepted_by = ?2) \
+         OR EXISTS (SELECT 1 FROM tenants o WHERE o.id = ?1 AND o.created_by = ?2))";
+}
+
+/// Somebody who is a member of the tenant or was.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Person {
+    /// The id of the user.
+    pub id: UserId,
+    /// The user's name, as their account has it now.
+    pub name: Name,
+    /// Whether there is a membership. If so, `/v1/members/{user_id}` has more about it.
+    pub member: bool,
+}
+
+record! {
+    struct Found {
+        id: UserId,
+        name: Name,
+        member: i64,
+    }
+}
+
+/// The people of a tenant.
+pub trait People {
+    /// Somebody who is a member or was. Nobody else is there.
+    fn get(&self, user: UserId) -> impl Future<Output = Result<Person>> + Send;
+}
+
+impl People for Repository<'_> {
+    async fn get(&self, user: UserId) -> Result<Person> {
+        let mut batch = self.scope.batch();
+        let found = batch.add::<Found, _>(&BY_ID, [user.into()]);
+        let (_, mut outcome) = self.scope.read(batch).await?;
+        let Found { id, name, member } =
+            outcome.optional(found)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        Ok(Person { id, name, member: member == 1 })
+    }
+}
