@@ -19,7 +19,7 @@ pub(super) fn command() -> Command {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("Where they go; it is created if it is missing"),
         )
-        .after_help("Example:\n  bailiwick man /usr/local/share/man/man1 && man bailiwick-tenant")
+        .after_help("Example:\n  bailiwick man /usr/local/share/man/man1")
 }
 
 /// Writes them: the settings of the server are in the first page, and not once more in each of the others.
