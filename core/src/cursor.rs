@@ -161,7 +161,9 @@ impl<T> Listing for Page<T> {
 /// The value of a `Link` header (RFC 8288) that leads to the next page: what was asked for this one, with the new cursor.
 pub(crate) fn next_link(asked: &Uri, cursor: &str) -> Option<HeaderValue> {
     let mut link = format!("<{}?", asked.path());
-    for (name, value) in query_pairs(asked.query().unwrap_or_default()).filter(|(name, _)| name != "cursor") {
+    // What was counted with the first page is known.
+    let left_out = |name: &str| ["cursor", "count"].contains(&name);
+    for (name, value) in query_pairs(asked.query().unwrap_or_default()).filter(|(name, _)| !left_out(name)) {
         // Written anew: what stood there may have characters that end the reference in a header.
         let [name, value] = [name, value].map(|text| query_text(&text));
         link += &[&name, "=", &value, "&"].concat();

@@ -354,7 +354,13 @@ pub(crate) fn query_object(query: &str) -> Object {
             continue;
         };
         if object.members.contains_key(&name) {
-            object.faults.push(Fault::new(FaultCode::Repeated, "Given more than once.").within(&name));
+            object.faults.push(
+                Fault::new(
+                    FaultCode::Repeated,
+                    "Given more than once. Where several values are allowed, commas separate them.",
+                )
+                .within(&name),
+            );
         } else {
             object.members.insert(name, Value::String(value));
         }

@@ -72,7 +72,12 @@ pub(crate) fn index(text: &str) -> Value {
     words(text).into()
 }
 
-/// The same as text.
+/// The words of a name as they go into the index: in their order, and as often as they stand there, because lists go by them, too.
+pub(crate) fn index_name(text: &str) -> Value {
+    all_terms(&pieces(text), true).collect::<Vec<_>>().join(" ").into()
+}
+
+/// The words of a text, as text.
 pub(crate) fn words(text: &str) -> String {
     terms(&pieces(text), true).join(" ")
 }
@@ -80,9 +85,11 @@ pub(crate) fn words(text: &str) -> String {
 /// What pieces come to in the index, or in what is looked for there: each once.
 fn terms(pieces: &[Piece], indexed: bool) -> Vec<String> {
     let mut known = HashSet::new();
-    let mut terms: Vec<String> = pieces.iter().flat_map(|piece| piece.terms(indexed)).collect();
-    terms.retain(|term| known.insert(term.clone()));
-    terms
+    all_terms(pieces, indexed).filter(|term| known.insert(term.clone())).collect()
+}
+
+fn all_terms(pieces: &[Piece], indexed: bool) -> impl Iterator<Item = String> {
+    pieces.iter().flat_map(move |piece| piece.terms(indexed))
 }
 
 struct Piece {

@@ -7,11 +7,6 @@ use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    if let Err(sentence) = cli::env_file::read() {
-        eprintln!("bailiwick: {sentence}");
-        // As where the settings are wrong.
-        return ExitCode::from(2);
-    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

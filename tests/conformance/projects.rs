@@ -162,9 +162,14 @@ async fn lists_are_filtered_and_paged(target: &'static Target) {
     }
 }
 
-async fn lists_have_orders_and_dates(target: &'static Target) {
-    let tenant = Tenant::create(target).await;
-    let long = "word ".repeat(39);
+/// Projects whose names say in which order they come.
+async fn named(tenant: &Tenant<'_>) -> Vec<Value> {
+    // Equal up to where an order looks no further.
+    let long = |last: &str| {
+        let words: Vec<_> = (0..20).map(|number| format!("w{number:02}")).collect();
+        format!("{} {last}", words.join(" "))
+    };
+    let [long, longer] = [long("a"), long("b")];
     let mut made = Vec::new();
     // By their words, among equals the newest first: case, accents and punctuation make no difference.
     for name in [
@@ -178,13 +183,23 @@ async fn lists_have_orders_and_dates(target: &'static Target) {
         "!",
         long.as_str(),
         "apple pie",
+        longer.as_str(),
+        "Phase 2.2",
+        "Phase 2.1",
+        "\u{20bb7}".repeat(100).as_str(),
     ] {
         let new = tenant.member.post("/v1/projects").tenant(&tenant.id).json(&json!({ "name": name }));
         made.push(new.send().await.expect(201).body);
     }
+    made
+}
+
+async fn lists_have_orders_and_dates(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let made = named(&tenant).await;
     let id = |project: &Value| project["id"].as_str().expect("an id").to_owned();
     let of = |places: &[usize]| places.iter().map(|&place| id(&made[place])).collect::<Vec<_>>();
-    let by_name = of(&[7, 4, 3, 9, 0, 2, 5, 8, 1, 6]);
+    let by_name = of(&[7, 4, 3, 9, 0, 2, 5, 12, 11, 10, 8, 1, 6, 13]);
     // Changing some gives them the last places in that order.
     for place in [3, 0] {
         let path = format!("/v1/projects/{}", id(&made[place]));
@@ -206,10 +221,11 @@ async fn lists_have_orders_and_dates(target: &'static Target) {
     let mut reversed = by_name.clone();
     reversed.reverse();
     // The newest of equals comes first in this direction, too.
-    let (one, other) = (id(&made[3]), id(&made[4]));
-    let at = reversed.iter().position(|found| *found == one).expect("it is there");
-    assert_eq!(reversed[at + 1], other);
-    reversed.swap(at, at + 1);
+    for (one, other) in [(3, 4), (8, 10)] {
+        let at = reversed.iter().position(|found| *found == id(&made[one])).expect("it is there");
+        assert_eq!(reversed[at + 1], id(&made[other]));
+        reversed.swap(at, at + 1);
+    }
     for (order, expected) in [
         ("created_at", newest.clone()),
         ("-created_at", newest.iter().rev().cloned().collect()),

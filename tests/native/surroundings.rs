@@ -23,8 +23,8 @@ async fn said(command: &mut Command) -> (Option<i32>, String) {
 #[tokio::test]
 async fn a_file_has_settings_and_the_environment_wins() {
     let directory = tempfile::tempdir().expect("a directory");
-    let settings = "# For development\nBIND=127.0.0.1:0\nexport LOG_FORMAT='json'\nTOKEN_TTL=10m\nDATABASE_URL=sqlite://of-file.db\n";
-    let (process, line) = start(&mut within(&directory, settings), "settings were read from .env").await;
+    let settings = "# For development\nBIND=127.0.0.1:0\nNO_COLOR=1\nPOSTGRES_PASSWORD=of-another-program\nexport LOG_FORMAT='json'\nTOKEN_TTL=10m\nDATABASE_URL=sqlite://of-file.db\n";
+    let (process, line) = start(&mut within(&directory, settings), "settings are read from .env").await;
     assert!(line.starts_with('{'), "{line}");
     drop(process);
     let (code, told) = said(within(&directory, settings).args(["doctor", "--offline"])).await;
@@ -51,6 +51,19 @@ async fn a_wrong_value_in_the_file_stops_whoever_reads_it() {
         told.contains(".env: line 2 is not of the form NAME=VALUE") && !told.contains("hunter2"),
         "{told}"
     );
+    let mut command = within(&directory, "LOG_FORMAT=json\nEMAIL_FROM=Hunter <hunter2@example.com>\n");
+    let (code, told) = said(&mut command).await;
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains(".env: line 2") && !told.contains("hunter2"), "{told}");
+    // It is no business of commands that need no settings, and neither is what is no file.
+    let (code, told) = said(command.arg("--version")).await;
+    assert_eq!(code, Some(0), "{told}");
+    fs::remove_file(directory.path().join(".env")).expect("it is there");
+    fs::create_dir(directory.path().join(".env")).expect("a directory");
+    let mut command = Command::new(binary());
+    command.env_clear().current_dir(&directory).args(["doctor", "--offline"]);
+    let (code, told) = said(&mut command).await;
+    assert_eq!(code, Some(0), "{told}");
 }
 
 #[tokio::test]

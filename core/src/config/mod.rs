@@ -434,6 +434,8 @@ pub fn documentation() -> String {
          Generated from `core/src/config/mod.rs`; do not edit. Natively each setting is an environment variable and a\n\
          flag (`TOKEN_TTL` is `--token-ttl`; the flag wins); on the edge it is a var or a secret. Times are written\n\
          `500ms`, `30s`, `15m`, `1h`, `7d`. A wrong value stops the start with one sentence for each.\n\n\
+         For development, settings may stand in a file `.env` of the working directory, as `NAME=VALUE`. The environment\n\
+         wins over it. Put a value with a `$` or a backslash in single quotes. (`docker compose` reads the same file.)\n\n\
          | setting | default | where | what it does |\n|---|---|---|---|\n",
     );
     for setting in Config::SETTINGS {

@@ -16,9 +16,9 @@ use crate::{
     json, limits,
     notify::Notice,
     problem::{Code, Problem, Result},
-    search::index,
+    search::{index, index_name},
     sql::Value,
-    values::{Description, ProjectId, ProjectName, ProjectStatus, Role},
+    values::{ProjectId, ProjectStatus, Role},
     workflow::insufficient_role,
 };
 
@@ -98,9 +98,8 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
         return Ok(found);
     }
 
-    let words = |text: Option<&str>| text.map_or(Value::Text(None), index);
-    let name_words = words(name.as_ref().map(ProjectName::as_str));
-    let description_words = words(description.as_ref().map(Description::as_str));
+    let name_words = name.as_ref().map_or(Value::Text(None), |name| index_name(name.as_str()));
+    let description_words = description.as_ref().map_or(Value::Text(None), |text| index(text.as_str()));
     let writes = name.is_some() || description.is_some();
     let mut batch = scope.batch();
     scope.require_match(&mut batch, &projects::UNCHANGED, id.0);

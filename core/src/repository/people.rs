@@ -14,8 +14,8 @@ use crate::{
 
 statements! { "people";
     /// A member, or somebody of whom there is something that takes a member to make it. (What the activity names is no such thing:
-    /// it may have been brought in, and then anybody may stand there. All these are of accounts that were members, or of
-    /// placeholders of this tenant.)
+    /// it may have been brought in, and then anybody may stand there. All these are of accounts that were members, of
+    /// placeholders of this tenant, or of accounts that the operator's own import named as authors.)
     tenant BY_ID = "SELECT u.id, u.name, \
          CASE WHEN EXISTS (SELECT 1 FROM memberships n WHERE n.tenant_id = ?1 AND n.user_id = ?2) THEN 1 ELSE 0 END AS member \
          FROM users u WHERE u.id = ?2 AND (EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?2) \

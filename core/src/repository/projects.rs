@@ -20,7 +20,7 @@ use crate::{
     notify::Notice,
     problem::{Code, Problem, Result},
     reply::Answer,
-    search::{Search, index},
+    search::{Search, index, index_name},
     sql::{record, statements},
     time::Timestamp,
     transfer::Count,
@@ -325,7 +325,7 @@ impl Projects for Repository<'_> {
                 visibility.into(),
                 user.into(),
                 now.into(),
-                index(new.name.as_str()),
+                index_name(new.name.as_str()),
                 index(description.as_str()),
             ],
         );

@@ -35,7 +35,7 @@ statements! { "resets";
     /// waits for must be a member of something already, or could register: `?7` is what registering takes. The address as it was typed comes first: see [`AccountEmail`].
     spanning ASK = "INSERT INTO password_resets (user_id, email, id, token_hash, expires_at, next_attempt_at, attempts, created_at) \
          SELECT u.id, u.email, ?2, ?3, ?4, ?5, 0, ?5 FROM users u \
-         WHERE u.email = COALESCE((SELECT x.email FROM users x WHERE x.email = ?8), ?1) AND u.disabled_at IS NULL \
+         WHERE u.email = COALESCE((SELECT x.email FROM users x WHERE x.email = ?8), (SELECT y.email FROM users y WHERE y.email = ?1), ?9) AND u.disabled_at IS NULL \
          AND (u.password_hash <> '' OR (NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) \
          AND (?7 = 'open' OR EXISTS (SELECT 1 FROM memberships m LEFT JOIN invitations v ON v.tenant_id = m.tenant_id \
          AND v.email = u.email AND v.accepted_at IS NULL AND v.revoked_at IS NULL AND v.expires_at > ?5 \
@@ -109,7 +109,7 @@ pub(crate) trait Resets {
 impl Resets for Lobby {
     async fn ask(&self, PasswordResetRequest { email }: PasswordResetRequest) -> Result<()> {
         let app = self.app();
-        let AccountEmail { address, typed } = email;
+        let AccountEmail { address, typed, other } = email;
         app.count(Limit::Account, &address).await?;
         let (id, now) = (ResetId(app.new_id()?), app.now());
         let digest = app.tokens.reset(id).digest();
@@ -124,6 +124,7 @@ impl Resets for Lobby {
             before.into(),
             app.config.registration.as_str().into(),
             typed.into(),
+            other.into(),
         ];
         let _: Slot<()> = batch.add_global(&ASK, arguments);
         batch.delivers();

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     dispatch::{Courier, Slot, Step, Turned},
     problem::Result,
-    search::index,
+    search::{index, index_name},
     sql::{TenantSql, record, statements},
     values::TenantId,
 };
@@ -103,7 +103,7 @@ async fn some(courier: &Courier<'_>, tenant: TenantId, without: &TenantSql, set:
     let mut batch = courier.batch(Some(tenant));
     let mut count = 0;
     for Waiting { id, version, name, description } in rows {
-        let _: Slot<()> = batch.add(set, [id.into(), version.into(), index(&name), index(&description)]);
+        let _: Slot<()> = batch.add(set, [id.into(), version.into(), index_name(&name), index(&description)]);
         count += 1;
     }
     if count > 0 {

@@ -28,8 +28,8 @@ statements! { "users";
     global NO_OTHER_SPELLING = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM users x WHERE x.email = ?1)";
 
     /// The address as it was typed comes first: see [`AccountEmail`].
-    global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email IN (?1, ?2) AND disabled_at IS NULL \
-         ORDER BY CASE WHEN email = ?2 THEN 0 ELSE 1 END LIMIT 1";
+    global BY_EMAIL = "SELECT id, password_hash FROM users WHERE email IN (?1, ?2, ?3) AND disabled_at IS NULL \
+         ORDER BY CASE email WHEN ?2 THEN 0 WHEN ?1 THEN 1 ELSE 2 END LIMIT 1";
 
     global PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = ?1";
 
@@ -261,10 +261,11 @@ impl Accounts for Lobby {
 
     async fn authenticate(&self, login: Login) -> Result<Verified> {
         let app = self.app();
-        let AccountEmail { address, typed } = login.email;
+        let AccountEmail { address, typed, other } = login.email;
         app.count(Limit::Account, &address).await?;
         let mut batch = self.batch();
-        let found = batch.add_global::<Credentials, _>(&BY_EMAIL, [address.into(), typed.into()]);
+        let found =
+            batch.add_global::<Credentials, _>(&BY_EMAIL, [address.into(), typed.into(), other.into()]);
         let found = self.run(batch).await?.optional(found)?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let job = HashJob::Verify { password: login.password, hash, cost: app.config.bcrypt_cost.0 };

@@ -13,14 +13,16 @@ use crate::{
     unicode::{composed, is_ignorable, is_visible, plain},
 };
 
-/// The address of an account that there may be: in its one spelling, and as it was typed. There are accounts from before
-/// addresses had one spelling, and some whose address would not be taken today; they log in as they always did.
+/// The address of an account that there may be. There are accounts from before addresses had one spelling, and some whose address
+/// would not be taken today: they are found by theirs, as it was typed first of all.
 #[derive(Clone, Debug)]
 pub struct AccountEmail {
     /// In its one spelling, if it has one.
     pub(crate) address: String,
     /// As it was typed, in lower case.
     pub(crate) typed: String,
+    /// With its domain in A-labels, if those differ.
+    pub(crate) other: Option<String>,
 }
 
 impl AccountEmail {
@@ -31,8 +33,11 @@ impl AccountEmail {
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let typed = text.to_lowercase();
         match Email::parse(text) {
-            Ok(address) => Ok(Self { address: address.as_str().to_owned(), typed }),
-            Err(_) if was_taken(&typed) => Ok(Self { address: typed.clone(), typed }),
+            Ok(address) => {
+                let other = other_spelling(&address);
+                Ok(Self { address: address.as_str().to_owned(), typed, other })
+            }
+            Err(_) if was_taken(&typed) => Ok(Self { address: typed.clone(), typed, other: None }),
             Err(fault) => Err(fault),
         }
     }
@@ -45,7 +50,8 @@ impl AccountEmail {
 
 impl From<&Email> for AccountEmail {
     fn from(email: &Email) -> Self {
-        Self { address: email.as_str().to_owned(), typed: email.as_str().to_owned() }
+        let address = email.as_str().to_owned();
+        Self { typed: address.clone(), address, other: other_spelling(email) }
     }
 }
 

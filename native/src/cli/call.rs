@@ -27,7 +27,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::ArgMatches;
 use tracing_subscriber::EnvFilter;
 
-use super::report::{Failed, Sentences};
+use super::{
+    env_file,
+    report::{Failed, Sentences},
+};
 
 /// A command, called.
 #[derive(Clone, Copy)]
@@ -83,6 +86,7 @@ impl<'a> Call<'a> {
 
     /// The settings, without a look at anything that they name.
     pub(super) fn settings(self) -> Result<Config, Sentences> {
+        env_file::settings().map_err(|sentence| vec![sentence.to_owned()])?;
         Config::read(|name| self.text(name).map(str::to_owned))
     }
 
@@ -100,6 +104,9 @@ impl<'a> Call<'a> {
         match config.log_format {
             LogFormat::Pretty => log.with_target(false).init(),
             LogFormat::Json => log.json().flatten_event(true).init(),
+        }
+        if let Some(sentence) = env_file::said() {
+            tracing::info!("{sentence}");
         }
         Ok(config)
     }

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::{
     call::{Call, secret_file, sqlite_file},
+    env_file,
     report::{Outcome, Report},
 };
 
@@ -80,6 +81,9 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     let mut findings = Findings::default();
     match call.settings() {
         Ok(config) => {
+            if let Some(sentence) = env_file::said() {
+                findings.note("settings", format!("Some {sentence}."));
+            }
             settings(&config, &mut findings);
             secret(&config, &mut findings);
             database(&config, &mut findings).await;

@@ -5,7 +5,7 @@ mod audit;
 mod backup;
 mod call;
 mod doctor;
-pub(crate) mod env_file;
+mod env_file;
 mod health;
 mod man;
 mod migrate;
@@ -117,7 +117,10 @@ fn flag(setting: &Setting) -> String {
 fn argument(setting: &'static Setting) -> Arg {
     let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
     let help = setting.help.concat().trim().trim_end_matches('.').to_owned() + &default;
+    let of_file = env_file::settings().ok().and_then(|settings| settings.get(setting.name));
     Arg::new(setting.name)
+        .default_value(of_file.map(String::as_str))
+        .hide_default_value(true)
         .long(flag(setting))
         .env(setting.name)
         // The value may be a secret.

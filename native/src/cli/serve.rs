@@ -14,7 +14,6 @@ use tokio::net::TcpListener;
 
 use super::{
     call::{Call, new_metrics, start_measured},
-    env_file,
     report::{Outcome, Output, say},
 };
 
@@ -27,9 +26,6 @@ pub(super) fn command() -> Command {
 
 pub(super) async fn run(call: Call<'_>) -> Outcome {
     let config = call.config()?;
-    if let Some(sentence) = env_file::said() {
-        tracing::info!("{sentence}");
-    }
     if config.fault_injection {
         tracing::warn!("FAULT_INJECTION is on: any client can make a request panic");
     }

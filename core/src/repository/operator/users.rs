@@ -24,8 +24,8 @@ statements! { "operator_users";
     /// Accounts, by address, from one on.
     global LIST = "SELECT ", COLUMNS, " FROM users u WHERE u.imported_into IS NULL AND u.email > ?1 AND u.email LIKE ?3 ESCAPE '!' ORDER BY u.email LIMIT ?4";
 
-    global BY_EMAIL = "SELECT ", COLUMNS, " FROM users u WHERE u.email IN (?1, ?3) \
-         ORDER BY CASE WHEN u.email = ?3 THEN 0 ELSE 1 END LIMIT 1";
+    global BY_EMAIL = "SELECT ", COLUMNS, " FROM users u WHERE u.email IN (?1, ?3, ?4) \
+         ORDER BY CASE u.email WHEN ?3 THEN 0 WHEN ?1 THEN 1 ELSE 2 END LIMIT 1";
 
     /// What a user is, and where: no request reaches it.
     spanning MEMBERSHIPS = "SELECT t.slug, m.role, m.status FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL \
@@ -142,8 +142,9 @@ impl Operator {
     /// The account of an address.
     pub async fn user(&self, email: &AccountEmail) -> Result<AccountSummary> {
         let mut batch = self.batch();
-        let AccountEmail { address, typed } = email.clone();
-        let found = batch.add_global(&BY_EMAIL, [address.into(), self.app().now().into(), typed.into()]);
+        let AccountEmail { address, typed, other } = email.clone();
+        let arguments = [address.into(), self.app().now().into(), typed.into(), other.into()];
+        let found = batch.add_global(&BY_EMAIL, arguments);
         let found = self.run(batch).await?.optional(found)?;
         found.ok_or_else(|| {
             Problem::with(Code::NotFound, format!("Nobody has registered {}.", email.as_str()))
