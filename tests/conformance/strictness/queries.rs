@@ -115,8 +115,8 @@ async fn parameters(target: &'static Target) {
             sample.query = None;
             let pointer = format!("/{name}");
             let mut values = wrong(&schema);
-            // A search takes any word.
-            values.retain(|value| name != "q" || *value != "nonsense");
+            // A search takes any word, and a pictograph is one.
+            values.retain(|value| name != "q" || !["nonsense", "%F0%9F%9A%80"].contains(value));
             let asks =
                 values.iter().map(async |value| ask(&stage, &sample, &format!("{name}={value}")).await);
             for (value, answer) in values.iter().zip(join_all(asks).await) {
