@@ -72,13 +72,13 @@ mod written;
 
 use std::{
     collections::BTreeMap,
-    panic::AssertUnwindSafe,
     process::ExitCode,
     sync::{Arc, Mutex},
 };
 
 use bailiwick_tests::{
     actors::Actor,
+    concluded,
     provider::{Person, Provider},
     targets::{self, Target},
 };
@@ -276,11 +276,11 @@ fn trials(
             trials.push(Trial::test(format!("{}::{}", target.name, case.name), move || {
                 selection.note(&case.name);
                 // On the runtime, so that a case may start tasks of its own.
-                let outcome = handle.block_on(AssertUnwindSafe((case.run)(target)).catch_unwind());
+                let outcome = handle.block_on(concluded((case.run)(target)));
                 let mut tally = tally.lock().expect("no panic while counting");
                 let (passed, failed) = tally.entry(target.name).or_default();
                 *if outcome.is_ok() { passed } else { failed } += 1;
-                outcome.map_err(|_| "it panicked; the message is above".into())
+                outcome
             }));
         }
     }

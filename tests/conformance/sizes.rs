@@ -149,13 +149,11 @@ async fn what_would_add_texts_is_refused_to_who_is_full(target: &'static Target)
     limit(&tenant, used / 2).await;
     tenant.owner.delete(&format!("/v1/projects/{project}")).tenant(&tenant.id).send().await.expect(204);
     // That it was measured a moment before keeps it from being measured now, but not from being looked at later, when nobody
-    // writes any more.
-    let pending = || async {
-        let verified =
-            tenant.owner.get("/v1/admin/activity/verify").tenant(&tenant.id).send().await.expect(200);
-        provided(verified.body["pending"].clone(), |pending| *pending == json!(0))
-    };
-    target.until("the entries to be sealed", pending).await;
+    // writes any more. Until that is put down a step may be under way, which would put down the moment that it has read.
+    let waiting =
+        format!("SELECT count(*) FROM sizes WHERE tenant_id = '{}' AND part IS NOT NULL", tenant.id);
+    let waits = || async { provided(target.backdoor.count(&waiting).await, |waits| *waits == 1) };
+    target.until("the next measurement to wait", waits).await;
     measured_at(&tenant, "2026-01-01T00:00:00.000Z").await;
     let again = until_stored(&tenant, |again| again != used).await;
     limit(&tenant, again + 1).await;

@@ -24,8 +24,9 @@ mod pool;
 mod postgres;
 mod providers;
 
-use std::{panic::AssertUnwindSafe, process::ExitCode};
+use std::process::ExitCode;
 
+use bailiwick_tests::concluded;
 use futures::{FutureExt, future::BoxFuture};
 use libtest_mimic::{Arguments, Trial};
 
@@ -92,10 +93,7 @@ fn main() -> ExitCode {
     for (cases, arguments) in [(together, &arguments), (one_by_one, &alone)] {
         let trials = cases.into_iter().map(|(name, case)| {
             let handle = runtime.handle().clone();
-            Trial::test(name, move || {
-                let outcome = handle.block_on(AssertUnwindSafe(case()).catch_unwind());
-                outcome.map_err(|_| "it panicked; the message is above".into())
-            })
+            Trial::test(name, move || handle.block_on(concluded(case())))
         });
         failed |= libtest_mimic::run(arguments, trials.collect()).has_failed();
     }

@@ -25,9 +25,12 @@ mod schema;
 mod turns;
 mod worker;
 
-use std::{panic::AssertUnwindSafe, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
-use bailiwick_tests::targets::{self, Target};
+use bailiwick_tests::{
+    concluded,
+    targets::{self, Target},
+};
 use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -107,11 +110,10 @@ fn main() -> ExitCode {
             let name = format!("{}::{}", place.target.name, case.name);
             trials.push(Trial::test(name, move || {
                 // On the runtime, so that a case may start tasks of its own.
-                let outcome = handle.block_on(async {
+                handle.block_on(async {
                     let _turn = place.turn.lock().await;
-                    AssertUnwindSafe((case.run)(place)).catch_unwind().await
-                });
-                outcome.map_err(|_| "it panicked; the message is above".into())
+                    concluded((case.run)(place)).await
+                })
             }));
         }
     }

@@ -23,7 +23,10 @@ pub mod receivers;
 pub mod secrets;
 pub mod targets;
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, panic::AssertUnwindSafe, time::Duration};
+
+use futures::FutureExt;
+use libtest_mimic::Failed;
 
 /// How long a test waits for something before it takes it for something that never happens. It measures nothing: a
 /// machine on which all takes a hundred times as long as on a good one gets there, too.
@@ -67,4 +70,18 @@ pub fn provided<T>(seen: T, expected: impl FnOnce(&T) -> bool) -> Result<T, T> {
 pub async fn ended<F: Future>(what: &str, work: F, instead: impl FnOnce() -> String) -> F::Output {
     let ended = tokio::time::timeout(PATIENCE, work).await;
     ended.unwrap_or_else(|_| panic!("this did not end within {PATIENCE:?}: {what}; instead: {}", instead()))
+}
+
+/// Runs a case to its end, and has the report at the end of its suite say what it panicked with, which stands far from
+/// there among what servers print.
+///
+/// # Errors
+/// It panicked.
+pub async fn concluded(case: impl Future<Output = ()>) -> Result<(), Failed> {
+    AssertUnwindSafe(case).catch_unwind().await.map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        text.or_else(|| panic.downcast_ref().cloned())
+            .unwrap_or_else(|| "it panicked without words".to_owned())
+            .into()
+    })
 }
