@@ -63,8 +63,12 @@ pub struct Route {
     pub problems: &'static [Code],
     /// Its handler, as `module::function`.
     pub name: &'static str,
-    /// What it is for, in a sentence.
+    /// What it does, in a line.
+    #[cfg(feature = "openapi")]
     pub summary: &'static str,
+    /// What it is for, and what goes wrong: paragraphs of Markdown, whose lines begin with a blank.
+    #[cfg(feature = "openapi")]
+    pub details: &'static str,
     pub(crate) endpoint: &'static dyn ErasedEndpoint,
 }
 
@@ -87,7 +91,7 @@ impl std::fmt::Debug for Route {
 }
 
 macro_rules! routes {
-    ($(#[doc = $summary:literal] $method:ident $path:literal, $access:expr, $batches:literal, [$($problem:expr),*], $module:ident::$function:ident;)+) => {
+    ($(#[doc = $summary:literal] $(#[doc = $line:literal])* $method:ident $path:literal, $access:expr, $batches:literal, [$($problem:expr),*], $module:ident::$function:ident;)+) => {
         /// Every route there is.
         pub static ROUTES: &[Route] = &[$(Route {
             method: Method::$method,
@@ -96,7 +100,10 @@ macro_rules! routes {
             batches: $batches,
             problems: &[$($problem),*],
             name: concat!(stringify!($module), "::", stringify!($function)),
+            #[cfg(feature = "openapi")]
             summary: $summary,
+            #[cfg(feature = "openapi")]
+            details: concat!($($line, "\n"),*),
             endpoint: &Endpoint::new($module::$function, $access),
         }),+];
     };

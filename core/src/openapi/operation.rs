@@ -196,7 +196,7 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
         "operationId": route.name.replace("::", "_"),
         "tags": [module(route)],
         "summary": route.summary.trim().trim_end_matches('.'),
-        "description": format!("{} {}", route.summary.trim(), who(route.access)),
+        "description": description(route),
         "security": security(route.access),
         "x-access": access(route.access),
         "responses": responses,
@@ -230,6 +230,13 @@ fn of_access(access: Access) -> Vec<Code> {
         problems.extend([Code::TenantConflict, Code::TenantSuspended]);
     }
     problems
+}
+
+/// What the table says of a route, and who may call it.
+fn description(route: &Route) -> String {
+    let details = route.details.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let what = if details.is_empty() { route.summary.trim() } else { &details };
+    format!("{what} {}", who(route.access))
 }
 
 /// Who may call it, in a sentence.
