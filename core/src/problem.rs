@@ -80,7 +80,7 @@ codes! {
     InvalidCursor = "invalid_cursor" 400 "The cursor is invalid";
     /// The body is shorter than announced, or its chunks are malformed. Nothing was done: send the request again.
     IncompleteBody = "incomplete_body" 400 "The body is incomplete";
-    /// The request has no `Host` header, several of them, or a malformed one. Send the header once, as HTTP/1.1 requires.
+    /// The request has no `Host` header, or several. Send the header once, as HTTP/1.1 requires.
     InvalidHost = "invalid_host" 400 "The host is missing or ambiguous";
     /// `X-Tenant-ID` or `X-Tenant-Slug` is malformed or repeated. The first is a UUID, the second has 2 to 63 of `a-z0-9-`; send one of them, once.
     InvalidTenantHeader = "invalid_tenant_header" 400 "A tenant header is invalid";
