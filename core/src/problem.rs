@@ -16,8 +16,7 @@ use crate::{
 };
 
 /// What is said where the database is full.
-const NO_ROOM: &str =
-    "The database has no room left: nothing can be written until the operator frees space. Reading still works.";
+const NO_ROOM: &str = "The database has no room left: nothing can be written until the operator frees space. Reading still works.";
 /// After so many seconds it is worth looking whether there is room again.
 const NO_ROOM_RETRY_SECONDS: &str = "30";
 
@@ -84,7 +83,7 @@ codes! {
     InvalidHost = "invalid_host" 400 "The host is missing or ambiguous";
     /// `X-Tenant-ID` or `X-Tenant-Slug` is malformed or repeated. The first is a UUID, the second has 2 to 63 of `a-z0-9-`; send one of them, once.
     InvalidTenantHeader = "invalid_tenant_header" 400 "A tenant header is invalid";
-    /// `X-Tenant-ID`, `X-Tenant-Slug` or the API key name different tenants. Send only one of the headers, or none with an API key.
+    /// `X-Tenant-ID` and `X-Tenant-Slug` name different tenants, or so do the header and the invitation. Send only one of the headers.
     TenantConflict = "tenant_conflict" 400 "The tenants contradict each other";
     /// `If-Match` or `Idempotency-Key` is malformed. The first takes entity tags in quotes, or `*`; the second one key of 1 to 255 visible ASCII characters without commas.
     InvalidHeader = "invalid_header" 400 "A header is invalid";

@@ -25,7 +25,8 @@ const DAY_HOURS: u64 = 24;
 /// After so many seconds some of what waits may have been sent.
 const PENDING_RETRY_SECONDS: u64 = 60;
 /// Why what would add texts is refused.
-const FULL: &str = "The tenant has reached its storage limit. Deleting something frees space, within minutes.";
+const FULL: &str =
+    "The tenant has reached its storage limit. Deleting something frees space, within minutes.";
 /// After so many seconds some of the emails may be a day old.
 const EMAILS_RETRY_SECONDS: u64 = 3_600;
 

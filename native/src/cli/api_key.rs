@@ -19,9 +19,8 @@ use super::{
 };
 
 pub(super) fn command() -> Command {
-    let tenant = || {
-        Arg::new("tenant").long("tenant").value_name("SLUG").required(true).help("The tenant of the key")
-    };
+    let tenant =
+        || Arg::new("tenant").long("tenant").value_name("SLUG").required(true).help("The tenant of the key");
     let member = || {
         Arg::new("as")
             .long("as")

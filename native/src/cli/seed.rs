@@ -15,9 +15,7 @@ pub(super) fn command() -> Command {
         .arg(Arg::new("demo").long("demo").action(ArgAction::SetTrue).help(
             "Three tenants with forty people and sixty projects, instead of a few in the tenant `default`",
         ))
-        .after_help(
-            "Existing data stays as it is.\n\nExample:\n  bailiwick seed\n  bailiwick seed --demo",
-        )
+        .after_help("Existing data stays as it is.\n\nExample:\n  bailiwick seed\n  bailiwick seed --demo")
 }
 
 pub(super) async fn run(call: Call<'_>) -> Outcome {

@@ -24,7 +24,9 @@ pub(super) fn command() -> Command {
     Command::new("tenant")
         .about("List, create, limit, suspend, resume and delete tenants, and admit members")
         .subcommand_required(true)
-        .subcommand(Command::new("list").about("List all tenants").after_help("Example:\n  bailiwick tenant list"))
+        .subcommand(
+            Command::new("list").about("List all tenants").after_help("Example:\n  bailiwick tenant list"),
+        )
         .subcommand(
             Command::new("create")
                 .about("Create a tenant for a registered user")

@@ -150,8 +150,9 @@ impl By<'_> {
         let (app, now) = (self.app(), self.app().now());
         let arguments = [self.user().into(), self.operator().into()];
         let _: Slot<()> = batch.require(&COMPLETE, arguments, Problem::new(Code::Conflict));
-        let removed =
-            || Problem::with(Code::Conflict, "A part of it was removed in the meantime: start the import again.");
+        let removed = || {
+            Problem::with(Code::Conflict, "A part of it was removed in the meantime: start the import again.")
+        };
         let _: Slot<()> = batch.require(&UNMARK, [WHOLE.into()], removed());
         let _: Slot<()> = batch.require(&SHOW, [], removed());
         if let Self::Account(account) = self {
