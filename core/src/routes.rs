@@ -91,7 +91,7 @@ impl std::fmt::Debug for Route {
 }
 
 macro_rules! routes {
-    ($(#[doc = $summary:literal] $(#[doc = $line:literal])* $method:ident $path:literal, $access:expr, $batches:literal, [$($problem:expr),*], $module:ident::$function:ident;)+) => {
+    ($(#[doc = $summary:literal] $(#[doc = $line:literal])+ $method:ident $path:literal, $access:expr, $batches:literal, [$($problem:expr),*], $module:ident::$function:ident;)+) => {
         /// All routes.
         pub static ROUTES: &[Route] = &[$(Route {
             method: Method::$method,
@@ -103,7 +103,7 @@ macro_rules! routes {
             #[cfg(feature = "openapi")]
             summary: $summary,
             #[cfg(feature = "openapi")]
-            details: concat!($($line, "\n"),*),
+            details: concat!($($line, "\n"),+),
             endpoint: &Endpoint::new($module::$function, $access),
         }),+];
     };

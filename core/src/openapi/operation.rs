@@ -234,9 +234,8 @@ fn of_access(access: Access) -> Vec<Code> {
 
 /// The documentation of a route from the table, with a sentence about who can call it.
 fn description(route: &Route) -> String {
-    let details = route.details.lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    let what = if details.is_empty() { route.summary.trim() } else { &details };
-    format!("{what} {}", who(route.access))
+    let details = route.details.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    format!("{details} {}", who(route.access))
 }
 
 /// A sentence about who can call a route.
