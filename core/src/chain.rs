@@ -92,26 +92,26 @@ impl schemars::JsonSchema for Head {
 }
 
 wire_enum! {
-    /// The kind of a fault in a chain.
+    /// What is wrong with a chain.
     BreachKind {
-        /// The entry or its hash is not as it was written.
+        /// The entry is not what was written, or its hash is not the one that it got.
         Altered = "altered",
-        /// There is no entry with this number.
+        /// There is no entry of this number.
         Missing = "missing",
-        /// Another entry has this place.
+        /// Another entry has the place of this one.
         Reordered = "reordered",
     }
 }
 
-/// The first fault in a chain.
+/// The first place at which a chain does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Breach {
-    /// The kind of the fault.
+    /// What is wrong.
     pub kind: BreachKind,
     /// The number in the chain.
     pub seq: i64,
-    /// The entry that has this number now; `null` if there is none.
+    /// The entry that has this number now, if there is one.
     pub activity_id: Option<ActivityId>,
 }
 

@@ -82,19 +82,19 @@ impl schemars::JsonSchema for Cursor {
 pub struct Page<T> {
     /// The items, in the order of the list.
     pub data: Vec<T>,
-    /// The `cursor` of the next page; `null` on the last one.
+    /// Where the next page starts; `null` on the last one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
     pub next_cursor: Option<String>,
 }
 
-/// The number of items on all pages of a list together.
+/// How many items a list has on all its pages together, as far as they are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Total {
-    /// The number of items, up to 10,000.
+    /// How many there are: 10,000 at the most.
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 10_000)))]
     pub count: i64,
-    /// Whether there may be more. A request looks through at most 10,000 items to count.
+    /// Whether there may be more: no request looks through more than 10,000 items to count.
     pub at_least: bool,
 }
 
@@ -119,10 +119,10 @@ impl From<Looked> for Total {
 pub struct CountedPage<T> {
     /// The items, in the order of the list.
     pub data: Vec<T>,
-    /// The `cursor` of the next page; `null` on the last one.
+    /// Where the next page starts; `null` on the last one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
     pub next_cursor: Option<String>,
-    /// The number of items on all pages together; absent without `count=true`.
+    /// How many items all pages have together; only there with `count=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "Total", extend("x-optional" = true)))]
     pub total: Option<Total>,

@@ -52,7 +52,7 @@ impl schemars::JsonSchema for Count {
     }
 }
 
-/// The digest of the lines of an export file.
+/// The digest of the lines of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Digest(String);
@@ -173,94 +173,94 @@ impl schemars::JsonSchema for RawRows {
     }
 }
 
-/// A row of an exported tenant.
+/// A row of a tenant that is moved.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Record {
-    /// The table of the row: `users`, `projects` and so on.
+    /// What it is a row of: `users`, `projects` and so on.
     pub table: String,
-    /// The columns of the row.
+    /// Its columns.
     #[cfg_attr(feature = "openapi", schemars(with = "Map<String, Json>"))]
     pub row: Json,
 }
 
-/// The first line of an export file.
+/// What a file begins with.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Head {
-    /// The version of the file format.
+    /// The number of the form.
     pub bailiwick_export: Count,
-    /// The version of the database schema that the rows belong to.
+    /// The version of the schema that its rows are of.
     pub schema_version: Count,
-    /// The id of the tenant.
+    /// The tenant.
     pub tenant_id: TenantId,
-    /// The tenant's name in URLs and headers.
+    /// Its name in URLs and headers.
     pub slug: Slug,
-    /// The time of the export.
+    /// When it was made.
     pub exported_at: Timestamp,
-    /// Whether the file contains secrets.
+    /// Whether secrets are in it.
     pub secrets: bool,
 }
 
-/// A part of an exported tenant.
+/// A part of a tenant.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Export {
-    /// The first line of the file; `null` in all parts but the first.
+    /// What the file begins with, if this is the first part.
     pub head: Option<Head>,
-    /// A mark of the tenant's state, in the first part. Read the first part again after the last one: if the mark is the same,
-    /// all parts fit together. Otherwise start the export again.
+    /// Of the first part: a text that is another one as soon as anything of the tenant was changed. If it is the same after
+    /// the last part, all parts fit together; else begin again.
     pub mark: Option<String>,
-    /// The number of entries of the activity log that are not sealed yet, in the first part. While there are any, start again.
+    /// Of the first part: entries of the activity log that have no place in its chain yet. Begin again while there are any.
     pub pending: Option<Count>,
-    /// The rows of this part.
+    /// The rows.
     pub rows: Vec<Record>,
-    /// The `from` of the next part; `null` in the last one.
+    /// Where the next part starts; `null` after the last one.
     pub next: Option<String>,
 }
 
 input! {
-    /// The part of the tenant to export.
+    /// Which part of a tenant.
     pub struct ExportQuery {
-        /// The `next` of the previous part; absent for the first.
+        /// The `next` of the part before.
         pub from: Option<Place>,
-        /// Whether the export includes secrets: the addresses of webhooks.
+        /// Whether secrets are to be part of it: the addresses of webhooks.
         pub secrets: Option<bool>,
     }
 
-    /// A new import: the first line of the file, and options.
+    /// What is brought in: the head of the file, and what is to become of it.
     pub struct NewImport {
-        /// The version of the file format.
+        /// The number of the form.
         pub bailiwick_export: Count,
-        /// The version of the database schema that the rows belong to.
+        /// The version of the schema that its rows are of.
         pub schema_version: Count,
-        /// The id of the tenant.
+        /// The tenant.
         pub tenant_id: TenantId,
-        /// The tenant's name in URLs and headers.
+        /// Its name in URLs and headers.
         pub slug: Slug,
-        /// The time of the export.
+        /// When it was made.
         pub exported_at: Timestamp,
-        /// Whether the file contains secrets.
+        /// Whether secrets are in it.
         pub secrets: bool,
-        /// Another slug for the tenant in this deployment.
+        /// Its name in URLs and headers here, if it is to be another one.
         pub as_slug: Option<Slug>,
-        /// Whether the tenant and everything in it get new ids.
+        /// Whether it and all that is in it get new ids.
         pub new_ids: Option<bool>,
     }
 
-    /// Rows of an export file.
+    /// Rows of a file.
     pub struct Rows {
-        /// The number of the first of these rows in the file, from 0.
+        /// The number of the first of them, from 0.
         pub first: Count,
         /// The rows, in the order of the file.
         pub rows: RawRows,
     }
 
-    /// The totals of the file.
+    /// How much there must be.
     pub struct Totals {
-        /// The number of rows in the file.
+        /// The rows of the file.
         pub rows: Count,
-        /// The SHA-256 of the lines before this one, in hexadecimal.
+        /// The digest of its lines up to here.
         pub sha256: Digest,
     }
 }
@@ -296,7 +296,7 @@ impl NewImport {
 pub struct Import {
     /// The id that the tenant will have.
     pub tenant_id: TenantId,
-    /// The tenant's name in URLs and headers.
+    /// Its name in URLs and headers.
     pub slug: Slug,
     /// The number of the row that comes next.
     pub next: Count,

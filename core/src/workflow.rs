@@ -13,32 +13,32 @@ use crate::{
 };
 
 wire_enum! {
-    /// A condition besides the role.
+    /// A condition beyond the role.
     Guard {
-        /// Only the person who submitted the project, or a manager.
+        /// Only whoever submitted the project, or a manager.
         SubmitterOrManager = "submitter_or_manager",
-        /// Not the person who submitted the project, unless the tenant has no other manager or owner.
+        /// Not whoever submitted the project, unless nobody else in the tenant could.
         FourEyes = "four_eyes",
-        /// The request has a comment that gives the reason.
+        /// A comment says why.
         Comment = "comment",
-        /// The request names the revision that was read, so that nothing unread is approved.
+        /// The revision that is meant is named: what was approved is what was read.
         Revision = "revision",
-        /// The project has no open tasks.
+        /// No task of the project is left open.
         NoOpenTasks = "no_open_tasks",
     }
 }
 
-/// A transition of the workflow.
+/// A move that the workflow has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Transition {
-    /// The current status.
+    /// The status that the project has.
     pub from: ProjectStatus,
-    /// The new status.
+    /// The status that it gets.
     pub to: ProjectStatus,
-    /// The lowest role that may make the transition.
+    /// The least role that may do it.
     pub required_role: Role,
-    /// The other conditions.
+    /// What must hold besides.
     pub guards: &'static [Guard],
 }
 

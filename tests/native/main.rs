@@ -5,7 +5,6 @@
 
 mod audit;
 mod cli;
-mod demo;
 mod drivers;
 mod http;
 mod idempotency;

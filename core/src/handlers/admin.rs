@@ -1,4 +1,4 @@
-//! The view of a whole tenant that its owners have.
+//! What owners see of a tenant as a whole.
 
 use crate::{
     cursor::Page,

@@ -17,21 +17,21 @@ use crate::{
 #[cfg(feature = "openapi")]
 use crate::token::RefreshToken;
 
-/// The tokens of a session, in the format of OAuth 2.0 (RFC 6749, section 5.1).
+/// The tokens of a session, as OAuth 2.0 answers with them (RFC 6749, section 5.1).
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct SessionTokens {
-    /// The access token, for `Authorization: Bearer`.
+    /// For `Authorization: Bearer`.
     access_token: String,
-    /// The type of the access token, always `Bearer`.
+    /// Always `Bearer`.
     #[cfg_attr(feature = "openapi", schemars(extend("const" = "Bearer")))]
     token_type: &'static str,
-    /// The number of seconds for which the access token is valid.
+    /// Seconds for which the access token is valid.
     expires_in: i64,
-    /// The refresh token, which renews both tokens. It works once; within `REFRESH_GRACE`, a repetition returns the same tokens again.
+    /// Renews both. It is good once: what it brings takes its place. Within `REFRESH_GRACE` it brings the same again.
     #[cfg_attr(feature = "openapi", schemars(with = "RefreshToken"))]
     refresh_token: String,
-    /// The number of seconds for which the refresh token is valid.
+    /// Seconds for which the refresh token is valid.
     refresh_expires_in: u64,
 }
 

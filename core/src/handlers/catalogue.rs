@@ -1,4 +1,4 @@
-//! The public projects of a tenant.
+//! What a tenant shows in public.
 
 use crate::{
     cursor::Page,

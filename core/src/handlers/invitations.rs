@@ -1,4 +1,4 @@
-//! Invitations: creating them, and accepting them.
+//! Invitations: making them, and accepting them.
 
 use crate::{
     cursor::Page,

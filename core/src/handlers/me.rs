@@ -1,4 +1,4 @@
-//! The account of the caller, its sessions, and its linked identities.
+//! One's own account, the sessions in which one is logged in, and the identities that lead to it.
 
 use crate::{
     cursor::Page,

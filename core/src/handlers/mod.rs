@@ -1,4 +1,4 @@
-//! The handlers: each takes the decoded request, calls a repository and returns a value.
+//! What each route does: take what the types decoded, ask a repository, return a value.
 
 pub(crate) mod admin;
 pub(crate) mod api_keys;
@@ -22,21 +22,21 @@ use crate::{
 };
 
 input! {
-    /// The page of a list.
+    /// Which page of a list.
     pub(crate) struct PageQuery {
-        /// The maximum number of items on the page.
+        /// Items on a page.
         pub(crate) limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub(crate) cursor: Option<Cursor>,
     }
 
-    /// The page of a list, and whether all its items are counted.
+    /// Which page of a list, and whether the list is counted.
     pub(crate) struct CountedPageQuery {
-        /// The maximum number of items on the page.
+        /// Items on a page.
         pub(crate) limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub(crate) cursor: Option<Cursor>,
-        /// Whether the page says in `total` how many items all pages have together.
+        /// Whether the page says in `total` how many items there are.
         pub(crate) count: Option<bool>,
     }
 }

@@ -1,4 +1,4 @@
-//! The notifications of a member, and their preferences.
+//! What a member is told, and what they do not want to be told.
 
 use crate::{
     conditional::Part,

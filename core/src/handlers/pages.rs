@@ -1,5 +1,5 @@
-//! Pages for people: the start page, the documentation of the API, and the explanation of each problem. Programs get the same
-//! facts as JSON.
+//! Pages for people: where to begin, the API to read and to try, and what each problem means. Programs get the same facts as
+//! JSON.
 
 use serde::Serialize;
 
@@ -10,39 +10,39 @@ use crate::{
     site::{self, File, Loaded, Page, html},
 };
 
-/// The product, its version, and links to start from.
+/// What this is, and where to go on.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Home {
     /// The name of the product.
     name: &'static str,
-    /// The version of the service.
+    /// Its version.
     version: &'static str,
-    /// The paths to start from.
+    /// Where to go on: paths.
     links: Links,
 }
 
-/// The paths to start from.
+/// Where to go on.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Links {
-    /// The documentation, for browsers.
+    /// The API to read and to try in a browser.
     docs: &'static str,
-    /// The OpenAPI description of the API.
+    /// The API as an OpenAPI document.
     description: &'static str,
-    /// The readiness of the service.
+    /// Whether the service can do its work.
     health: &'static str,
     /// The approval workflow.
     workflow: &'static str,
-    /// The list of all problems.
+    /// What each problem means.
     problems: &'static str,
 }
 
-/// All kinds of problems.
+/// Every kind of problem.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Problems {
-    /// The kinds of problems.
+    /// All of them, by status.
     data: Vec<Explanation>,
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn problem(
     Ok(Negotiated::Json(code.explained()))
 }
 
-/// The page about a problem, for people.
+/// A problem as people read it.
 pub(crate) async fn shown(app: &App, code: Code) -> Result<Page> {
     let found = code.explained();
     let places = [

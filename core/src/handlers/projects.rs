@@ -1,4 +1,4 @@
-//! Projects, and their transitions through the workflow.
+//! Projects, and moving them through the workflow.
 
 use serde::Serialize;
 
@@ -49,17 +49,17 @@ pub(crate) async fn transition(
     scope.projects().transition(id, request).await.map(Transitioned)
 }
 
-/// The past transitions of a project, and the ones that are possible now.
+/// Where a project has been and where it can go.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Transitions {
-    /// The current status of the project.
+    /// The status that the project has.
     status: ProjectStatus,
-    /// The transitions from the current status, and for each whether the caller can make it.
+    /// The transitions from there, each with what keeps the caller from it.
     transitions: Vec<Outlook>,
-    /// The past transitions, newest first.
+    /// The moves so far, newest first.
     data: Vec<Moved>,
-    /// The cursor of the next page of past transitions; `null` on the last page.
+    /// Where the next page of moves starts; `null` on the last one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::cursor::Cursor>"))]
     next_cursor: Option<String>,
 }
@@ -70,20 +70,20 @@ impl Listing for Transitions {
     }
 }
 
-/// A transition from the current status.
+/// A transition that the workflow has from the present status.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Outlook {
-    /// The new status.
+    /// The status that the project would get.
     to: ProjectStatus,
-    /// Whether the caller could make the transition now, with a comment or a revision where one is required.
+    /// Whether the caller could do it now, giving a comment where one is needed.
     allowed: bool,
-    /// The `code` of the problem that the caller would get; `null` if the transition is allowed.
+    /// Why not: the `code` of the problem that they would get.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::problem::Code>"))]
     refusal: Option<&'static str>,
-    /// The lowest role that may make the transition.
+    /// The least role that may do it.
     required_role: Role,
-    /// The other conditions.
+    /// What must hold besides.
     guards: &'static [Guard],
 }
 

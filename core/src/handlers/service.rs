@@ -1,4 +1,4 @@
-//! The service itself: its health, its workflow, its OpenAPI description.
+//! The service itself: its health, its workflow, its description.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Health {
-    /// The state, always `ok`; any other state is a problem.
+    /// Always `ok`; anything else is a problem.
     #[cfg_attr(feature = "openapi", schemars(extend("const" = "ok")))]
     status: &'static str,
 }
@@ -31,9 +31,9 @@ pub(crate) struct Workflow {
     roles: &'static [Role],
     /// The status of a new project.
     initial: ProjectStatus,
-    /// All transitions, each with its lowest role and its other conditions. No others are possible.
+    /// Who may move a project where. What is not here cannot be done.
     transitions: &'static [Transition],
-    /// The workflow as a diagram, in the language of Mermaid.
+    /// The same as a diagram, in Mermaid's language.
     diagram: String,
 }
 

@@ -1,4 +1,4 @@
-//! Tasks: of one project, and of all projects.
+//! Tasks: those of a project, and those of all.
 
 use crate::{
     cursor::CountedPage,

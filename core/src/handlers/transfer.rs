@@ -1,4 +1,4 @@
-//! Export and import of tenants.
+//! Tenants that are moved from one deployment to another.
 
 use crate::{
     dispatch::{Account, TenantScope},

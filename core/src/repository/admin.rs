@@ -103,7 +103,7 @@ impl<T: Enumeration> schemars::JsonSchema for Tally<T> {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let names: Vec<_> = T::ALL.iter().map(|variant| variant.as_str()).collect();
         let count = |name: &&str| {
-            let description = format!("The number with `{name}`.");
+            let description = format!("How many are `{name}`.");
             let count = serde_json::json!({ "type": "integer", "minimum": 0, "description": description });
             ((*name).to_owned(), count)
         };
@@ -112,13 +112,13 @@ impl<T: Enumeration> schemars::JsonSchema for Tally<T> {
     }
 }
 
-/// The activity of one day.
+/// The activity of a day.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DayCount {
     /// The day, in UTC.
     pub day: Date,
-    /// The number of entries in the activity log.
+    /// The entries of the activity log.
     pub count: i64,
 }
 
@@ -126,85 +126,85 @@ pub struct DayCount {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Statistics {
-    /// The number of projects by status.
+    /// Projects by status.
     pub projects: Tally<ProjectStatus>,
-    /// The number of tasks by status.
+    /// Tasks by status.
     pub tasks: Tally<TaskStatus>,
-    /// The number of active members by role.
+    /// Active members by role.
     pub members: Tally<Role>,
-    /// The number of deliveries by state.
+    /// Deliveries by state.
     pub deliveries: Tally<DeliveryState>,
-    /// The activity of the last 30 days, oldest first, including days without any.
+    /// Activity of the last 30 days, oldest first, days without any among them.
     pub activity: Vec<DayCount>,
 }
 
 record! {
-    /// An entry of the activity log.
+    /// An entry of the activity log: something that happened.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Activity {
-        /// The id of the entry.
+        /// Its id.
         pub id: ActivityId,
-        /// The user who did it; `null` for the operator of the service.
+        /// Who did it; `null` if it was the operator of the service.
         pub actor_id: Option<UserId>,
-        /// The action, as `entity.verb`.
+        /// What was done, as `entity.verb`.
         pub action: Term,
-        /// The type of the entity that the action changed.
+        /// The type of what it was done to.
         pub entity_type: Term,
-        /// The id of the entity.
+        /// The id of what it was done to.
         pub entity_id: EntityId,
-        /// More about the action; the fields depend on the action.
+        /// More about it; its members depend on the action.
         #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Map<String, Json>"))]
         pub detail: Json,
-        /// The time of the action.
+        /// When.
         pub created_at: Timestamp,
-        /// The number of the entry in the tenant's chain; `null` until it is sealed, moments after it was written.
+        /// Its number in the chain of the tenant's activity; `null` until it is sealed, moments after it was written.
         pub seq: Option<i64>,
-        /// The hash of the entry in the chain; `null` until it is sealed.
+        /// Its hash in the chain.
         pub hash: Option<String>,
     }
 }
 
 record! {
-    /// A tenant that you own.
+    /// A tenant that one owns.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct OwnedTenant {
-        /// The id of the tenant.
+        /// Its id.
         pub id: TenantId,
-        /// The tenant's name in URLs and headers.
+        /// Its name in URLs and headers.
         pub slug: Slug,
-        /// The tenant's name for people.
+        /// Its name for people.
         pub name: Name,
-        /// The number of active members.
+        /// Its active members.
         pub members: i64,
-        /// The number of projects.
+        /// Its projects.
         pub projects: i64,
-        /// The time since which the operator has suspended the tenant; `null` if it is not suspended.
+        /// Since when the operator of the service keeps it closed, if they do.
         pub suspended_at: Option<Timestamp>,
-        /// The time of creation.
+        /// When it was created.
         pub created_at: Timestamp,
     }
 }
 
 input! {
-    /// The filters and the page of the activity log.
+    /// Which entries of the activity log, and how many of them.
     pub struct ActivityQuery {
-        /// Only entries of this user.
+        /// Only what this user did.
         pub actor_id: Option<UserId>,
-        /// Only entries with this action.
+        /// Only this action.
         pub action: Option<Term>,
-        /// Only entries about this type of entity.
+        /// Only what was done to this type of entity.
         pub entity_type: Option<Term>,
-        /// Only entries about this entity.
+        /// Only what was done to this one.
         pub entity_id: Option<EntityId>,
-        /// Only entries from this time on.
+        /// Only from this time on.
         pub since: Option<Timestamp>,
-        /// Only entries before this time.
+        /// Only before this time.
         pub until: Option<Timestamp>,
-        /// The maximum number of items on the page. A filtered page may have fewer, or none, and still have a `next_cursor`.
+        /// Items on a page. One that is filtered may have fewer, and even none, where there is a `next_cursor` all the same.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
     }
 }

@@ -51,33 +51,33 @@ record! {
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct ApiKey {
-        /// The id of the key.
+        /// Its id.
         pub id: ApiKeyId,
-        /// The purpose of the key.
+        /// What it is for.
         pub name: Name,
-        /// The highest role of the key. If its user has a lower role, the lower one counts.
+        /// The most that it may do. If its maker's role is lower, that counts.
         pub role: Role,
-        /// The first characters of the key, to recognise it by.
+        /// How it begins, so that one can tell which it is.
         pub prefix: String,
-        /// The user who created the key, and for whom it acts.
+        /// Who made it, and in whose name it acts.
         pub user_id: UserId,
-        /// The time at which the key expires.
+        /// Until when it can be used.
         pub expires_at: Timestamp,
-        /// The time of the last use, to the minute; `null` before the first.
+        /// When it was last used, to the minute.
         pub last_used_at: Option<Timestamp>,
-        /// The time of creation.
+        /// When it was made.
         pub created_at: Timestamp,
     }
 }
 
-/// A new API key. Only this answer contains the key itself.
+/// An API key that was just made: the only time that it is shown.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MadeApiKey {
-    /// The stored part of the key.
+    /// What is kept of it.
     #[serde(flatten)]
     pub api_key: ApiKey,
-    /// The key itself, for `Authorization: Bearer`. It is not stored and cannot be shown again.
+    /// The key itself, for `Authorization: Bearer`. It is not kept and cannot be shown again.
     pub key: String,
 }
 
@@ -114,11 +114,11 @@ impl Placed for MadeApiKey {
 input! {
     /// A new API key.
     pub struct NewApiKey {
-        /// The purpose of the key.
+        /// What it is for.
         pub name: Name,
-        /// The highest role of the key, at most your own role.
+        /// The most that it may do: not more than one's own role.
         pub role: Role,
-        /// The time at which the key expires: at most 366 days from now; 90 days if absent.
+        /// Until when it can be used: at most 366 days from now, and 90 unless said otherwise.
         pub expires_at: Option<Timestamp>,
     }
 }

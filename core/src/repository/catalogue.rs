@@ -40,35 +40,35 @@ statements! { "catalogue";
 }
 
 record! {
-    /// A project as the public sees it.
+    /// A project, as it is shown in public.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct CatalogueProject {
-        /// The id of the project.
+        /// Its id.
         pub id: ProjectId,
-        /// The name of the project, in one line.
+        /// Its name: one line.
         pub name: ProjectName,
-        /// The description of the project; may be empty.
+        /// What it is about; may be empty.
         pub description: Description,
-        /// The status in the workflow; never `draft`.
+        /// Where it stands in the workflow; never `draft`.
         pub status: ProjectStatus,
-        /// The time of creation.
+        /// When it was created.
         pub created_at: Timestamp,
-        /// The time of the last change.
+        /// When it was last changed.
         pub updated_at: Timestamp,
     }
 }
 
 input! {
-    /// The filters and the page of the catalogue.
+    /// Which projects of the catalogue, and how many of them.
     pub struct CatalogueQuery {
-        /// Only projects with one of these statuses: `approved,completed`.
+        /// Only those that have one of these statuses: `approved,completed`.
         pub status: Option<Several<ProjectStatus>>,
-        /// Only projects with these words in their name or description.
+        /// Only those with these words in their name or description.
         pub q: Option<Search>,
-        /// The maximum number of items on the page.
+        /// Items on a page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
     }
 }

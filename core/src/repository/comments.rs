@@ -82,23 +82,23 @@ statements! { "comments";
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Comment {
-    /// The id of the comment.
+    /// Its id.
     pub id: CommentId,
-    /// The task of the comment.
+    /// The task that it is on.
     pub task_id: TaskId,
-    /// The user who wrote the comment.
+    /// Who wrote it.
     pub author_id: UserId,
-    /// The text of the comment.
+    /// What it says.
     pub body: CommentBody,
-    /// The time at which the author last changed the text; `null` if never.
+    /// When its author last changed what it says.
     pub edited_at: Option<Timestamp>,
-    /// The time of creation.
+    /// When it was written.
     pub created_at: Timestamp,
-    /// The time of the last change.
+    /// When it was last changed.
     pub updated_at: Timestamp,
-    /// The version number; each change increases it.
+    /// Counts the changes.
     pub version: i64,
-    /// The related resources that `include` asked for; absent without it.
+    /// What it has the ids of; only there with `include`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "CommentIncluded", extend("x-optional" = true)))]
     pub included: Option<CommentIncluded>,
@@ -152,33 +152,33 @@ impl Placed for Comment {
 }
 
 input! {
-    /// The page of a list of comments, and what it includes.
+    /// Which page of a list of comments, and what it tells besides.
     pub struct CommentQuery {
-        /// The maximum number of items on the page.
+        /// Items on a page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
-        /// Whether the page says in `total` how many items all pages have together.
+        /// Whether the page says in `total` how many items there are.
         pub count: Option<bool>,
-        /// The related resources to include with each comment: `author`.
+        /// What is told of each comment besides: `author`.
         pub include: Option<Several<CommentInclude>>,
     }
 
-    /// The options for reading a comment.
+    /// How a comment is read.
     pub struct CommentReading {
-        /// The related resources to include: `author`.
+        /// What is told of the comment besides: `author`.
         pub include: Option<Several<CommentInclude>>,
     }
 
-    /// A new comment on a task.
+    /// What it takes to comment on a task.
     pub struct NewComment {
-        /// The text of the comment.
+        /// What it says.
         pub body: CommentBody,
     }
 
-    /// The changes of a comment.
+    /// What can be changed of a comment.
     pub struct CommentPatch {
-        /// The text of the comment.
+        /// What it says.
         pub body: Patch<CommentBody>,
     }
 }

@@ -101,49 +101,49 @@ statements! { "deliveries";
 }
 
 record! {
-    /// A delivery: a message to the outside, by email or Slack.
+    /// A delivery: something that goes, went or could not go to the outside.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Delivery {
-        /// The id of the delivery.
+        /// Its id.
         pub id: DeliveryId,
-        /// The channel of the delivery.
+        /// By which way.
         pub channel: Channel,
-        /// The kind of the notification.
+        /// What it tells of.
         pub kind: NotificationKind,
-        /// The member who receives it; `null` if it is not for a single member.
+        /// The member whom it is for, if it is for one.
         pub recipient_id: Option<UserId>,
-        /// The address of the recipient; `null` if the channel has no addresses.
+        /// Their address, where the way has addresses.
         pub address: Option<String>,
-        /// The message in one line.
+        /// What it says, in a line.
         pub title: String,
-        /// The type of the entity that it is about.
+        /// The type of what it is about.
         pub subject_type: String,
-        /// The id of the entity that it is about.
+        /// The id of what it is about.
         pub subject_id: EntityId,
-        /// The state of the delivery.
+        /// How far it got.
         pub state: DeliveryState,
-        /// The number of attempts so far.
+        /// How often it was tried.
         pub attempts: i64,
-        /// The time of the next attempt, while the delivery is pending.
+        /// When it is tried next, while it is pending.
         pub next_attempt_at: Option<Timestamp>,
-        /// The reason why the last attempt failed.
+        /// Why the last attempt failed.
         pub last_error: Option<String>,
-        /// The time at which it was sent.
+        /// When it was sent.
         pub sent_at: Option<Timestamp>,
-        /// The time of creation.
+        /// When it was written.
         pub created_at: Timestamp,
     }
 }
 
 input! {
-    /// The filters and the page of the deliveries.
+    /// Which deliveries, and how many of them.
     pub struct DeliveryQuery {
-        /// Only deliveries in this state.
+        /// Only those of this state.
         pub state: Option<DeliveryState>,
-        /// The maximum number of items on the page.
+        /// Items on a page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
     }
 }

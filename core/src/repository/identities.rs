@@ -58,17 +58,17 @@ record! {
 }
 
 record! {
-    /// The identity of a person at an identity provider.
+    /// Who somebody is to an identity provider.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub(crate) struct Identity {
-        /// The id of the identity.
+        /// Its id.
         pub id: IdentityId,
-        /// The identity provider.
+        /// The provider.
         pub issuer: String,
-        /// The provider's name for the person.
+        /// The provider's name for them.
         pub subject: String,
-        /// The time at which the identity was linked.
+        /// When it was linked.
         pub created_at: Timestamp,
     }
 }
@@ -86,7 +86,7 @@ impl Placed for Identity {
 }
 
 input! {
-    /// An identity to link to your account.
+    /// What links an identity to an account.
     pub(crate) struct Link {
         /// A token of the identity provider.
         pub token: ExternalToken,

@@ -23,7 +23,7 @@ macro_rules! included_in_tasks {
 }
 pub(crate) use included_in_tasks;
 
-/// A person by name.
+/// Somebody by name.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NamedPerson {
@@ -37,35 +37,35 @@ pub struct NamedPerson {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NamedProject {
-    /// The id of the project.
+    /// Its id.
     pub id: ProjectId,
-    /// The name of the project.
+    /// Its name.
     pub name: ProjectName,
-    /// The status in the workflow.
+    /// Where it stands in the workflow.
     pub status: ProjectStatus,
 }
 
-/// The resources that were requested with a task.
+/// What is included in a task: what was asked for.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TaskIncluded {
-    /// The assignee; `null` if the task has none.
+    /// Who is to do it; `null` if nobody is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assignee: Option<Option<NamedPerson>>,
-    /// The user who created the task; `null` if unknown.
+    /// Who created it; `null` if that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<Option<NamedPerson>>,
-    /// The project of the task.
+    /// The project that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "NamedProject", extend("x-optional" = true)))]
     pub project: Option<NamedProject>,
 }
 
-/// The resources that were requested with a comment.
+/// What is included in a comment: what was asked for.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CommentIncluded {
-    /// The user who wrote the comment.
+    /// Who wrote it.
     pub author: NamedPerson,
 }
 

@@ -98,38 +98,38 @@ statements! { "invitations";
 }
 
 record! {
-    /// An invitation to a tenant.
+    /// An invitation.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Invitation {
-        /// The id of the invitation.
+        /// Its id.
         pub id: InvitationId,
-        /// The invited address.
+        /// The address that is invited.
         pub email: Email,
-        /// The role of the new member.
+        /// What they will be.
         pub role: InvitedRole,
-        /// The status of the invitation.
+        /// What became of it.
         pub status: InvitationStatus,
-        /// The user who created the invitation.
+        /// Who invited.
         pub invited_by: UserId,
-        /// The time at which the invitation expires.
+        /// Until when it can be accepted.
         pub expires_at: Timestamp,
-        /// The user who accepted the invitation; `null` if nobody has.
+        /// Who accepted it.
         pub accepted_by: Option<UserId>,
-        /// The time of creation.
+        /// When it was made.
         pub created_at: Timestamp,
     }
 }
 
-/// A new invitation.
+/// An invitation that was just made.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MadeInvitation {
     /// The invitation.
     #[serde(flatten)]
     pub invitation: Invitation,
-    /// The token that accepts the invitation. It is sent to the address by email. It is here only if the operator allows it
-    /// (`INVITATION_TOKEN_IN_RESPONSE`), and only in this answer.
+    /// What accepts it. It goes to the address by email; only where the operator allows it (`INVITATION_TOKEN_IN_RESPONSE`)
+    /// it is here, too, this once.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<InvitationToken>"))]
     pub token: Option<String>,
 }
@@ -162,15 +162,15 @@ impl Placed for MadeInvitation {
 }
 
 input! {
-    /// A new invitation.
+    /// Who is invited.
     pub struct NewInvitation {
-        /// The address to invite.
+        /// Their address.
         pub email: Email,
-        /// The role of the new member. It must be lower than yours.
+        /// What they will be: less than who invites.
         pub role: InvitedRole,
     }
 
-    /// The acceptance of an invitation.
+    /// What accepts an invitation.
     pub struct Acceptance {
         /// The token of the invitation.
         pub token: InvitationToken,

@@ -92,20 +92,20 @@ record! {
         pub email: Email,
         /// The user's name.
         pub name: Name,
-        /// The member's role in the tenant.
+        /// What they may do.
         pub role: Role,
-        /// The status of the membership.
+        /// Whether the membership grants anything.
         pub status: MembershipStatus,
-        /// The time at which the member came with an imported tenant, until they accept an invitation; otherwise `null`.
-        /// Until then their name and address are those of the file.
+        /// Since when they have not joined: they were brought in with the tenant and have not accepted an invitation. What
+        /// is said of them is what the file said.
         pub imported_at: Option<Timestamp>,
-        /// The id that older entries of the activity log use for this member, if they came with an imported tenant and have joined since.
+        /// The id by which older entries of the activity name them, if they were brought in with the tenant and have joined.
         pub imported_id: Option<UserId>,
-        /// The time at which the member joined.
+        /// When they joined.
         pub created_at: Timestamp,
-        /// The time of the last change.
+        /// When the membership was last changed.
         pub updated_at: Timestamp,
-        /// The version number; each change increases it.
+        /// Counts the changes.
         pub version: i64,
     }
 }
@@ -117,11 +117,11 @@ impl Resource for Member {
 }
 
 input! {
-    /// The changes of a membership. Absent fields stay as they are.
+    /// What can be changed of a membership; what is absent stays as it is.
     pub struct MemberPatch {
-        /// The member's role in the tenant.
+        /// What they may do.
         pub role: Patch<Role>,
-        /// The status of the membership.
+        /// Whether the membership grants anything.
         pub status: Patch<MembershipStatus>,
     }
 }

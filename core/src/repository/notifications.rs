@@ -113,60 +113,60 @@ statements! { "notifications";
 }
 
 record! {
-    /// A notification to a member.
+    /// Something that a member was told.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Notification {
-        /// The id of the notification.
+        /// Its id.
         pub id: NotificationId,
-        /// The kind of the notification.
+        /// What it tells of.
         pub kind: NotificationKind,
-        /// The message in one line.
+        /// What it says, in a line.
         pub title: String,
-        /// The rest of the message; may be empty.
+        /// More, if there is more to say.
         pub body: String,
-        /// The type of the entity that it is about.
+        /// The type of what it is about.
         pub subject_type: String,
-        /// The id of the entity that it is about.
+        /// The id of what it is about.
         pub subject_id: EntityId,
-        /// The time at which it was marked as read; `null` if it is unread.
+        /// When it was marked as read.
         pub read_at: Option<Timestamp>,
-        /// The time of creation.
+        /// When it was written.
         pub created_at: Timestamp,
     }
 }
 
 input! {
-    /// The filters and the page of the notifications.
+    /// Which notifications, and how many of them.
     pub struct NotificationQuery {
-        /// With `true` only unread notifications, with `false` only read ones.
+        /// Only those that were not read, or only those that were.
         pub unread: Option<bool>,
-        /// Only notifications of this kind.
+        /// Only those of this kind.
         pub kind: Option<NotificationKind>,
-        /// The maximum number of items on the page. A filtered page may have fewer, or none, and still have a `next_cursor`.
+        /// Items on a page. One that is filtered may have fewer, and even none, where there is a `next_cursor` all the same.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
     }
 
-    /// The notifications to mark as read.
+    /// Which notifications to mark as read.
     pub struct MarkRead {
-        /// The ids of the notifications; if absent, all of yours. Unknown ids and ids of other people's notifications are ignored.
+        /// These. Left away, all that there are; ids of what is nobody's, or somebody else's, are passed over.
         pub ids: Patch<Vec<NotificationId>>,
     }
 
-    /// The changes of your preferences. Absent fields stay as they are.
+    /// What can be changed of one's preferences; what is absent stays as it is.
     pub struct PreferencesPatch {
-        /// The kinds of notifications that you do not want, neither in the product nor by email.
+        /// The kinds of notifications not to get, by any way that is one's own.
         pub muted: Patch<Vec<NotificationKind>>,
     }
 }
 
-/// A member's notification preferences.
+/// What a member does not want to be told.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Preferences {
-    /// The kinds of notifications that the member does not receive, neither in the product nor by email.
+    /// The kinds of notifications that do not reach them, by any way that is their own.
     pub muted: Vec<NotificationKind>,
 }
 
@@ -177,11 +177,11 @@ record! {
     }
 }
 
-/// The number of unread notifications.
+/// How many notifications were not read.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UnreadCount {
-    /// The number; 1000 means 1000 or more.
+    /// The number: 1000 says that there are so many or more.
     pub unread: i64,
 }
 

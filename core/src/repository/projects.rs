@@ -77,28 +77,27 @@ record! {
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Project {
-        /// The id of the project.
+        /// Its id.
         pub id: ProjectId,
-        /// The name of the project, in one line.
+        /// Its name: one line.
         pub name: ProjectName,
-        /// The description of the project; may be empty.
+        /// What it is about; may be empty.
         pub description: Description,
-        /// The status in the workflow. Only transitions change it.
+        /// Where it stands in the workflow. Transitions change it, nothing else.
         pub status: ProjectStatus,
-        /// Whether people outside the tenant can see the project.
+        /// Whether people outside the tenant may see it.
         pub visibility: Visibility,
-        /// The user who created the project.
+        /// Who created it.
         pub created_by: UserId,
-        /// The user who last submitted the project; `null` if nobody has.
+        /// Who submitted it last.
         pub submitted_by: Option<UserId>,
-        /// The time of creation.
+        /// When it was created.
         pub created_at: Timestamp,
-        /// The time of the last change.
+        /// When it was last changed.
         pub updated_at: Timestamp,
-        /// The version number; each change increases it.
+        /// Counts the changes.
         pub version: i64,
-        /// The revision number; each change of name, description or visibility increases it. An approval names the revision
-        /// that was read.
+        /// Counts the changes of its content: name, description and visibility. Approval names the one that it means.
         pub revision: i64,
     }
 }
@@ -116,83 +115,83 @@ impl Placed for Project {
 }
 
 input! {
-    /// A new project.
+    /// What it takes to create a project.
     pub struct NewProject {
-        /// The name of the project, in one line.
+        /// Its name: one line.
         pub name: ProjectName,
-        /// The description of the project.
+        /// What it is about.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "")))]
         pub description: Option<Description>,
-        /// Whether people outside the tenant can see the project; `private` if absent.
+        /// Whether people outside the tenant may see it; `private` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "private")))]
         pub visibility: Option<Visibility>,
     }
 
-    /// The changes of a project. Absent fields stay as they are. Only transitions change the status.
+    /// What can be changed of a project; what is absent stays as it is. Its status is changed by transitions.
     pub struct ProjectPatch {
-        /// The name of the project, in one line.
+        /// Its name: one line.
         pub name: Patch<ProjectName>,
-        /// The description of the project.
+        /// What it is about.
         pub description: Patch<Description>,
-        /// Whether people outside the tenant can see the project.
+        /// Whether people outside the tenant may see it.
         pub visibility: Patch<Visibility>,
     }
 
-    /// The filters, the order and the page of the projects.
+    /// Which projects, in which order, and how many of them.
     pub struct ProjectQuery {
-        /// Only projects with one of these statuses: `submitted,approved`.
+        /// Only those that have one of these statuses: `submitted,approved`.
         pub status: Option<Several<ProjectStatus>>,
-        /// Only projects with this visibility.
+        /// Only those of this visibility.
         pub visibility: Option<Visibility>,
-        /// Only projects created after this time.
+        /// Only those that were created after this time.
         pub created_after: Option<Timestamp>,
-        /// Only projects created before this time.
+        /// Only those that were created before this time.
         pub created_before: Option<Timestamp>,
-        /// Only projects last changed after this time.
+        /// Only those that were last changed after this time.
         pub updated_after: Option<Timestamp>,
-        /// Only projects last changed before this time.
+        /// Only those that were last changed before this time.
         pub updated_before: Option<Timestamp>,
-        /// Only projects with these words in their name or description.
+        /// Only those with these words in their name or description.
         pub q: Option<Search>,
-        /// The order of the list; `created_at` if absent.
+        /// In which order; `created_at` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
         pub order: Option<ProjectOrder>,
-        /// The maximum number of items on the page.
+        /// Items on a page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
-        /// Whether the page says in `total` how many items all pages have together.
+        /// Whether the page says in `total` how many items there are.
         pub count: Option<bool>,
     }
 
-    /// A transition to make.
+    /// Where a project is to be moved.
     pub struct Move {
-        /// The new status.
+        /// The status that it is to get.
         pub to: ProjectStatus,
-        /// The reason; some transitions require it.
+        /// Why; some transitions require it.
         pub comment: Option<TransitionComment>,
-        /// The `revision` that you have read. An approval requires it, or `If-Match`.
+        /// The `revision` that is meant; approval requires it, or `If-Match`.
         pub revision: Option<Count>,
     }
 }
 
-/// A transition that was made.
+/// A move that was made.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Moved {
-    /// The id of the entry in the activity log.
+    /// Its id in the activity log.
     pub id: ActivityId,
-    /// The user who made the transition.
+    /// Who made it.
     pub actor_id: Option<UserId>,
     /// The status before.
     pub from: Option<ProjectStatus>,
     /// The status after.
     pub to: Option<ProjectStatus>,
-    /// The reason.
+    /// Why.
     pub comment: Option<String>,
-    /// The revision of the project at that time.
+    /// Which revision was moved.
     pub revision: Option<i64>,
-    /// The time of the transition.
+    /// When.
     pub created_at: Timestamp,
 }
 

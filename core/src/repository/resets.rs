@@ -71,15 +71,15 @@ statements! { "resets";
 }
 
 input! {
-    /// A request to reset a forgotten password.
+    /// Whose password was forgotten.
     pub(crate) struct PasswordResetRequest {
         /// The address of the account.
         pub email: AccountEmail,
     }
 
-    /// A new password in place of a forgotten one.
+    /// What it takes to set another password.
     pub(crate) struct PasswordReset {
-        /// The token from the email. It works once.
+        /// The token that the mail brought. It is good once.
         pub token: ResetToken,
         /// The new password.
         pub new_password: NewPassword,

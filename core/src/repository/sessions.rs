@@ -81,34 +81,34 @@ record! {
     }
 }
 
-/// A login that is still valid.
+/// A login that is still good.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Session {
-    /// The id of the session.
+    /// Its id.
     pub id: SessionId,
-    /// Whether this request belongs to the session.
+    /// Whether it is the one that asks.
     pub current: bool,
-    /// The time of the login.
+    /// When it began.
     pub created_at: Timestamp,
-    /// The time at which its tokens were last renewed.
+    /// When its tokens were last renewed.
     pub refreshed_at: Timestamp,
-    /// The time at which the session ends unless its tokens are renewed.
+    /// When it ends by itself, unless its tokens are renewed.
     pub expires_at: Timestamp,
 }
 
 input! {
-    /// A renewal of a session's tokens.
+    /// What renews a session's tokens.
     pub(crate) struct Refresh {
-        /// The latest refresh token. It works once; within `REFRESH_GRACE`, a repetition returns the same tokens again.
+        /// The refresh token that came last. It is good once; within `REFRESH_GRACE` it brings the same one again.
         pub refresh_token: RefreshToken,
     }
 
-    /// A change of your password.
+    /// What it takes to change one's password.
     pub(crate) struct PasswordChange {
-        /// The current password.
+        /// The present password.
         pub current_password: Password,
-        /// The new password.
+        /// The new one.
         pub new_password: NewPassword,
     }
 }

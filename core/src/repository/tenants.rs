@@ -94,25 +94,25 @@ statements! { "tenants";
 }
 
 record! {
-    /// A tenant, with your role in it.
+    /// A tenant, with the role that the caller has in it.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Tenant {
-        /// The id of the tenant, for `X-Tenant-ID`.
+        /// Its id, for `X-Tenant-ID`.
         pub id: TenantId,
-        /// The tenant's name in URLs and headers, for `X-Tenant-Slug`. It never changes.
+        /// Its name in URLs and headers, for `X-Tenant-Slug`. It never changes.
         pub slug: Slug,
-        /// The tenant's name for people.
+        /// Its name for people.
         pub name: Name,
-        /// Your role in the tenant.
+        /// The caller's role in it.
         pub role: Role,
-        /// The time since which the operator has suspended the tenant; `null` if it is not suspended.
+        /// Since when the operator of the service keeps it closed, if they do.
         pub suspended_at: Option<Timestamp>,
-        /// The time of creation.
+        /// When it was created.
         pub created_at: Timestamp,
-        /// The time of the last change.
+        /// When it was last changed.
         pub updated_at: Timestamp,
-        /// The version number; each change increases it.
+        /// Counts the changes.
         pub version: i64,
     }
 }
@@ -157,23 +157,23 @@ impl Bare {
 }
 
 input! {
-    /// A new tenant.
+    /// What it takes to create a tenant.
     pub struct NewTenant {
-        /// The tenant's name in URLs and headers. It never changes.
+        /// Its name in URLs and headers. It never changes.
         pub slug: Slug,
-        /// The tenant's name for people.
+        /// Its name for people.
         pub name: Name,
     }
 
-    /// The confirmation that this tenant is meant.
+    /// That a tenant is really meant.
     pub struct Confirmation {
-        /// The slug of the tenant.
+        /// The tenant's slug.
         pub confirm: Slug,
     }
 
-    /// The changes of a tenant. Absent fields stay as they are.
+    /// What can be changed of a tenant; what is absent stays as it is.
     pub struct TenantPatch {
-        /// The tenant's name for people.
+        /// Its name for people.
         pub name: Patch<Name>,
     }
 }

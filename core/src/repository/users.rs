@@ -55,17 +55,17 @@ record! {
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct User {
-        /// The id of the user.
+        /// Its id.
         pub id: UserId,
         /// The address to log in with, in lower case.
         pub email: Email,
         /// The person's name.
         pub name: Name,
-        /// The time of registration.
+        /// When it was registered.
         pub created_at: Timestamp,
-        /// The time of the last change.
+        /// When it was last changed.
         pub updated_at: Timestamp,
-        /// The version number; each change increases it.
+        /// Counts the changes.
         pub version: i64,
     }
 }
@@ -96,27 +96,27 @@ pub(crate) struct Verified {
 }
 
 input! {
-    /// A new account.
+    /// What it takes to register.
     pub struct Registration {
         /// The address to log in with. Case does not matter.
         pub email: Email,
         /// The person's name.
         pub name: Name,
-        /// The password, 8 to 72 bytes.
+        /// 8 to 72 bytes.
         pub password: NewPassword,
-        /// The token of an invitation for this address, to accept it at the same time.
+        /// The token of an invitation of this address, to accept it in the same step.
         pub invitation_token: Option<InvitationToken>,
     }
 
-    /// The credentials of an account.
+    /// What it takes to log in.
     pub struct Login {
-        /// The address of the account.
+        /// The address that was registered.
         pub email: AccountEmail,
         /// The password.
         pub password: Password,
     }
 
-    /// The changes of your account. Absent fields stay as they are.
+    /// What can be changed of one's own account; what is absent stays as it is.
     pub struct ProfilePatch {
         /// The person's name.
         pub name: Patch<Name>,
@@ -224,7 +224,7 @@ impl Accounts for Lobby {
         let Registration { email, name, password, invitation_token: token } = registration;
         let refusal = match (app.config.registration, &token) {
             (config::Registration::Open, _) | (config::Registration::Invited, Some(_)) => None,
-            (config::Registration::Invited, None) => Some("Registration here requires an invitation."),
+            (config::Registration::Invited, None) => Some("Whoever registers here brings an invitation."),
             (config::Registration::Closed, _) => {
                 Some("Nobody can register here; the operator makes accounts.")
             }

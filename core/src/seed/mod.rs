@@ -7,7 +7,6 @@ use http::Method;
 use serde_json::{Value, json};
 
 pub mod demo;
-mod story;
 
 use crate::{
     dispatch::{App, Operator},

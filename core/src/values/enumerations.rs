@@ -110,15 +110,15 @@ macro_rules! wire_enum {
 pub(crate) use wire_enum;
 
 wire_enum! {
-    /// The role of a member in a tenant. Each role includes the rights of the ones before it.
+    /// What a member may do in a tenant; each role may do all that the ones before it may.
     Role {
-        /// Can read.
+        /// Reads.
         Viewer = "viewer",
-        /// Can work on projects.
+        /// Works on projects.
         Member = "member",
-        /// Can approve projects and manage.
+        /// Approves and manages.
         Manager = "manager",
-        /// Has full control of the tenant.
+        /// Has the tenant.
         Owner = "owner",
     }
 }
@@ -136,19 +136,19 @@ impl Role {
 }
 
 wire_enum! {
-    /// The status of a membership.
+    /// Whether a membership grants anything.
     MembershipStatus {
-        /// The member has the rights of their role.
+        /// It grants its role.
         Active = "active",
-        /// The member has no rights until an owner reinstates them.
+        /// It grants nothing, until it is reinstated.
         Suspended = "suspended",
     }
 }
 
 wire_enum! {
-    /// The assignee of a task, relative to the caller.
+    /// Who is to do a task, by what they are to whoever asks.
     Assignee {
-        /// The caller; for an API key, the member who created it.
+        /// Whoever asks; of an API key, the member who made it.
         Me = "me",
         /// Nobody.
         Nobody = "none",
@@ -192,13 +192,13 @@ impl schemars::JsonSchema for AssigneeFilter {
 }
 
 wire_enum! {
-    /// The status of a project in the approval workflow.
+    /// Where a project stands in the approval workflow.
     ProjectStatus {
         /// Being written.
         Draft = "draft",
         /// Waiting for approval.
         Submitted = "submitted",
-        /// Approved, but not started.
+        /// Approved, not yet begun.
         Approved = "approved",
         /// Sent back.
         Rejected = "rejected",
@@ -206,15 +206,15 @@ wire_enum! {
         InProgress = "in_progress",
         /// Done.
         Completed = "completed",
-        /// Out of sight and read-only, permanently.
+        /// Out of sight, read-only, for good.
         Archived = "archived",
     }
 }
 
 wire_enum! {
-    /// Whether people outside the tenant can see a project.
+    /// Whether a project may be seen by people outside its tenant.
     Visibility {
-        /// Only members of the tenant.
+        /// Members of the tenant only.
         Private = "private",
         /// Anyone, through the tenant's public catalogue.
         Public = "public",
@@ -222,9 +222,9 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The status of a task. Anybody who may change the task may set any status.
+    /// Where a task stands. Whoever may change the task may set any.
     TaskStatus {
-        /// Not started.
+        /// Not begun.
         Todo = "todo",
         /// Being worked on.
         InProgress = "in_progress",
@@ -236,15 +236,15 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The priority of a task.
+    /// How urgent a task is.
     Priority {
-        /// To be done when there is time.
+        /// When there is time.
         Low = "low",
-        /// To be done in the usual order.
+        /// As it comes.
         Normal = "normal",
-        /// To be done before others.
+        /// Before others.
         High = "high",
-        /// To be done now.
+        /// Now.
         Urgent = "urgent",
     }
 }
@@ -262,15 +262,15 @@ impl Priority {
 }
 
 wire_enum! {
-    /// The order of a list of tasks. A `-` in front reverses it; among equals the newest always comes first.
+    /// The order of a list of tasks. A `-` in front turns it round; among equals the newest always comes first.
     TaskOrder {
         /// Newest first.
         CreatedAt = "created_at",
         /// Oldest first.
         Oldest = "-created_at",
-        /// The task due soonest first; tasks without a due date last.
+        /// What is due soonest first, what has no day last.
         DueOn = "due_on",
-        /// The task due latest first; tasks without a due date last.
+        /// What is due latest first, what has no day last.
         Latest = "-due_on",
         /// Most urgent first.
         Priority = "priority",
@@ -280,50 +280,49 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// A resource that can be included with a task: the one whose id is in the field of this name, with or without `_id`.
+    /// What a task can come with: the person or the project whose id stands in the field of this name, with or without `_id`.
     TaskInclude {
-        /// The assignee, by name.
+        /// Who is to do it, by name.
         Assignee = "assignee",
-        /// The user who created the task, by name.
+        /// Who created it, by name.
         CreatedBy = "created_by",
-        /// The project of the task, with its name and status.
+        /// The project that it belongs to: its name and its status.
         Project = "project",
     }
 }
 
 wire_enum! {
-    /// A resource that can be included with a comment: the person whose id is in `author_id`.
+    /// What a comment can come with: the person whose id stands in `author_id`.
     CommentInclude {
-        /// The user who wrote the comment, by name.
+        /// Who wrote it, by name.
         Author = "author",
     }
 }
 
 wire_enum! {
-    /// The order of a list of projects. A `-` in front reverses it; among equals the newest always comes first.
+    /// The order of a list of projects. A `-` in front turns it round; among equals the newest always comes first.
     ProjectOrder {
         /// Newest first.
         CreatedAt = "created_at",
         /// Oldest first.
         Oldest = "-created_at",
-        /// The project changed last first.
+        /// Last changed first.
         UpdatedAt = "updated_at",
-        /// The project unchanged for the longest time first.
+        /// What has not been changed for the longest time first.
         Stalest = "-updated_at",
         /// By the words of the name (their first 64 characters), without regard to case, accents and punctuation.
         Name = "name",
-        /// The same, reversed.
+        /// The same from the end.
         NameReversed = "-name",
     }
 }
 
 wire_enum! {
-    /// The kind of a notification.
+    /// What people are told of.
     NotificationKind {
-        /// A project waits for approval. Sent to the managers and owners who can approve it.
+        /// A project waits for approval. Goes to those who could approve it.
         Submitted = "submitted",
-        /// A project was approved, or its contents were changed after that. This and the next three are sent to the users who created
-        /// and submitted the project.
+        /// A project was approved, or what it says was changed after that. This and the next three go to who created the project and who submitted it.
         Approved = "approved",
         /// A project was sent back.
         Rejected = "rejected",
@@ -331,13 +330,13 @@ wire_enum! {
         Started = "started",
         /// A project is done.
         Completed = "completed",
-        /// A task was assigned to a member. Sent to them.
+        /// A task was given to somebody. Goes to them.
         TaskAssigned = "task_assigned",
-        /// A member was mentioned in a comment. Sent to them.
+        /// Somebody was mentioned in a comment. Goes to them.
         Mentioned = "mentioned",
-        /// A person is invited. Sent to the invited address, always by email.
+        /// Somebody is invited. Goes to the invited address, always by email.
         Invitation = "invitation",
-        /// A member's role or status was changed. Sent to them.
+        /// Somebody's role or standing was changed. Goes to them.
         RoleChanged = "role_changed",
     }
 }
@@ -350,9 +349,9 @@ impl NotificationKind {
 }
 
 wire_enum! {
-    /// A way to send notifications.
+    /// A way to tell people.
     Channel {
-        /// The list of notifications in the product itself.
+        /// The list of notifications, in the product itself.
         InApp = "in_app",
         /// An email to each recipient.
         Email = "email",
@@ -362,25 +361,25 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The state of a delivery.
+    /// How far a delivery got.
     DeliveryState {
-        /// The delivery waits for its next attempt.
+        /// It waits for its next attempt.
         Pending = "pending",
-        /// The receiving service has accepted the delivery.
+        /// It was taken by whoever carries it on.
         Sent = "sent",
-        /// The delivery was given up; `last_error` says why. An owner can retry it.
+        /// It was given up; `last_error` says why. An owner may have it tried anew.
         Dead = "dead",
     }
 }
 
 wire_enum! {
-    /// The role of an invited person. Only existing members can become owners.
+    /// The role of somebody who is invited. Owners are made of members.
     InvitedRole {
-        /// Can read.
+        /// Reads.
         Viewer = "viewer",
-        /// Can work on projects.
+        /// Works on projects.
         Member = "member",
-        /// Can approve projects and manage.
+        /// Approves and manages.
         Manager = "manager",
     }
 }
@@ -397,15 +396,15 @@ impl InvitedRole {
 }
 
 wire_enum! {
-    /// The status of an invitation.
+    /// What became of an invitation.
     InvitationStatus {
-        /// The invitation can be accepted.
+        /// It can be accepted.
         Open = "open",
-        /// The invitation was accepted.
+        /// It was accepted.
         Accepted = "accepted",
-        /// The invitation was revoked.
+        /// It was taken back.
         Revoked = "revoked",
-        /// The invitation expired before anybody accepted it.
+        /// It was not accepted in time.
         Expired = "expired",
     }
 }

@@ -19,17 +19,17 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             Command::new("status")
-                .about("List the migrations that the database has and lacks; exits with 1 if it lacks some")
+                .about("Tell which migrations the database has and lacks; ends with 1 if it lacks some")
                 .after_help("Example:\n  bailiwick migrate status --output json"),
         )
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)
-                .help("List what would be applied, and apply nothing"),
+                .help("Tell what would be applied, and apply nothing"),
         )
         .after_help(
-            "If several run at once, the others wait for the first. A running server continues \
+            "Several may run at once: the others wait for the first. The server that is running goes on \
              meanwhile.\n\nExample:\n  bailiwick migrate\n  bailiwick migrate --dry-run",
         )
 }

@@ -11,11 +11,13 @@ use super::{
 
 pub(super) fn command() -> Command {
     Command::new("seed")
-        .about("Add sample people and projects to the database")
+        .about("Fill the database with people and projects to try things with")
         .arg(Arg::new("demo").long("demo").action(ArgAction::SetTrue).help(
-            "Three tenants with forty people, sixty projects and ninety days of history, instead of a few in the tenant `default`",
+            "Three tenants with forty people and sixty projects, instead of a few in the tenant `default`",
         ))
-        .after_help("Existing data stays as it is.\n\nExample:\n  bailiwick seed\n  bailiwick seed --demo")
+        .after_help(
+            "What is there already stays as it is.\n\nExample:\n  bailiwick seed\n  bailiwick seed --demo",
+        )
 }
 
 pub(super) async fn run(call: Call<'_>) -> Outcome {

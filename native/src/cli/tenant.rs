@@ -24,48 +24,46 @@ pub(super) fn command() -> Command {
     Command::new("tenant")
         .about("List, create, limit, suspend, resume and delete tenants, and admit members")
         .subcommand_required(true)
-        .subcommand(
-            Command::new("list").about("List all tenants").after_help("Example:\n  bailiwick tenant list"),
-        )
+        .subcommand(Command::new("list").about("All tenants").after_help("Example:\n  bailiwick tenant list"))
         .subcommand(
             Command::new("create")
-                .about("Create a tenant for a registered user")
+                .about("Create a tenant for somebody who has registered")
                 .arg(slug())
-                .arg(option("name", "The tenant's name for people"))
-                .arg(option("owner", "The email address of its owner, a registered user"))
+                .arg(option("name", "Its name for people"))
+                .arg(option("owner", "The email address of its owner, who has registered"))
                 .after_help(
                     "Example:\n  bailiwick tenant create acme --name \"Acme Ltd\" --owner ada@example.com",
                 ),
         )
         .subcommand(
             Command::new("suspend")
-                .about("Suspend a tenant: nobody can use it, but its data stays")
+                .about("Close a tenant to everybody; its data stays")
                 .arg(slug())
                 .after_help("Example:\n  bailiwick tenant suspend acme"),
         )
         .subcommand(
             Command::new("resume")
-                .about("End the suspension of a tenant")
+                .about("Open a suspended tenant again")
                 .arg(slug())
                 .after_help("Example:\n  bailiwick tenant resume acme"),
         )
         .subcommand(
             Command::new("admit")
-                .about("Make a registered user an active member, whatever they were before")
+                .about("Make somebody who has registered an active member, whatever they were before")
                 .arg(slug())
                 .arg(email())
-                .arg(role().required(true).help("The new role of the member"))
+                .arg(role().required(true).help("Their role from now on"))
                 .after_help("Example:\n  bailiwick tenant admit acme ada@example.com --role owner"),
         )
         .subcommand(
             Command::new("limits")
-                .about("Show how much of its limits a tenant uses, or change its limits")
+                .about("See how much a tenant has of what is limited, or say how much it may have")
                 .arg(slug())
                 .arg(
                     Arg::new("limit")
                         .value_name("NAME=MOST")
                         .action(ArgAction::Append)
-                        .help("The new limit, as a number; `default` for the limit of all other tenants"),
+                        .help("What it may have, as a number; `default` is as much as all others"),
                 )
                 .after_help(
                     "Example:\n  bailiwick tenant limits acme\n  \
@@ -74,7 +72,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             Command::new("delete")
-                .about("Delete a tenant and everything in it; accounts stay")
+                .about("Delete a tenant with all that is in it; accounts stay")
                 .arg(slug())
                 .arg(yes())
                 .after_help("Example:\n  bailiwick tenant delete acme\n  bailiwick tenant delete acme --yes"),

@@ -71,13 +71,13 @@ statements! { "bulk";
 }
 
 wire_enum! {
-    /// The kind of an operation on a task.
+    /// What is done with a task.
     TaskOperationKind {
-        /// The task is created.
+        /// It is created.
         Create = "create",
-        /// The task is changed.
+        /// It is changed.
         Update = "update",
-        /// The task is deleted.
+        /// It is deleted.
         Delete = "delete",
     }
 }
@@ -151,40 +151,40 @@ impl Input for TaskOperation {
 }
 
 input! {
-    /// Operations on the tasks of a project.
+    /// What is to be done with tasks of a project.
     pub struct TaskOperations {
-        /// The operations. Either all of them take effect or none. Each task appears in at most one of them.
+        /// All of it is done, or nothing. No task stands in two of them.
         pub operations: Items<TaskOperation, 1, { limits::BULK_OPERATIONS }>,
     }
 }
 
-/// The result of an operation.
+/// What became of an operation.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum TaskOutcome {
     /// A task was created.
     Create {
-        /// The task.
+        /// As it is now.
         task: Task,
     },
     /// A task was changed.
     Update {
-        /// The task as it is now.
+        /// As it is now.
         task: Task,
     },
     /// A task was deleted.
     Delete {
-        /// The id of the task.
+        /// Its id.
         id: TaskId,
     },
 }
 
-/// The results of the operations.
+/// What became of the operations.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TaskOutcomes {
-    /// The result of each operation, in the order of the request.
+    /// Of each, in their order.
     pub results: Vec<TaskOutcome>,
 }
 

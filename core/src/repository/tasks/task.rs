@@ -20,31 +20,31 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Task {
-    /// The id of the task.
+    /// Its id.
     pub id: TaskId,
-    /// The project of the task. It never changes.
+    /// The project that it belongs to, for good.
     pub project_id: ProjectId,
-    /// The title of the task, in one line.
+    /// What is to be done, in a line.
     pub title: TaskTitle,
-    /// The description of the task; may be empty.
+    /// More about it; may be empty.
     pub description: Description,
-    /// The status of the task.
+    /// Where it stands.
     pub status: TaskStatus,
-    /// The priority of the task.
+    /// How urgent it is.
     pub priority: Priority,
-    /// The user who is to do the task; `null` if nobody is.
+    /// Who is to do it.
     pub assignee_id: Option<UserId>,
-    /// The due date; `null` if the task has none.
+    /// The day by which it is to be done.
     pub due_on: Option<Date>,
-    /// The user who created the task; `null` if unknown.
+    /// Who created it.
     pub created_by: Option<UserId>,
-    /// The time of creation.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// The time of the last change.
+    /// When it was last changed.
     pub updated_at: Timestamp,
-    /// The version number; each change increases it.
+    /// Counts the changes.
     pub version: i64,
-    /// The related resources that `include` asked for; absent without it.
+    /// What it has the ids of; only there with `include`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "TaskIncluded", extend("x-optional" = true)))]
     pub included: Option<TaskIncluded>,
@@ -104,73 +104,73 @@ impl Placed for Task {
 }
 
 input! {
-    /// A new task.
+    /// What it takes to create a task.
     pub struct NewTask {
-        /// The title of the task, in one line.
+        /// What is to be done, in a line.
         pub title: TaskTitle,
-        /// The description of the task.
+        /// More about it.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "")))]
         pub description: Option<Description>,
-        /// The status of the task; `todo` if absent.
+        /// Where it stands; `todo` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "todo")))]
         pub status: Option<TaskStatus>,
-        /// The priority of the task; `normal` if absent.
+        /// How urgent it is; `normal` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "normal")))]
         pub priority: Option<Priority>,
-        /// The user who is to do the task, an active member of the tenant.
+        /// Who is to do it: an active member.
         pub assignee_id: Option<UserId>,
-        /// The due date.
+        /// The day by which it is to be done.
         pub due_on: Option<Date>,
     }
 
-    /// The changes of a task. Absent fields stay as they are.
+    /// What can be changed of a task; what is absent stays as it is.
     pub struct TaskPatch {
-        /// The title of the task, in one line.
+        /// What is to be done, in a line.
         pub title: Patch<TaskTitle>,
-        /// The description of the task.
+        /// More about it.
         pub description: Patch<Description>,
-        /// The status of the task.
+        /// Where it stands.
         pub status: Patch<TaskStatus>,
-        /// The priority of the task.
+        /// How urgent it is.
         pub priority: Patch<Priority>,
-        /// The user who is to do the task, an active member of the tenant.
+        /// Who is to do it: an active member.
         pub assignee_id: Clearable<UserId>,
-        /// The due date.
+        /// The day by which it is to be done.
         pub due_on: Clearable<Date>,
     }
 
-    /// The filters, the order and the page of the tasks.
+    /// Which tasks, in which order, and how many of them.
     pub struct TaskQuery {
-        /// Only tasks with one of these statuses: `todo,blocked`.
+        /// Only those that have one of these statuses: `todo,blocked`.
         pub status: Option<Several<TaskStatus>>,
-        /// Only tasks with one of these priorities: `high,urgent`.
+        /// Only those that have one of these priorities: `high,urgent`.
         pub priority: Option<Several<Priority>>,
-        /// Only tasks of this assignee: the id of a user, `me`, or `none` for tasks without an assignee.
+        /// Only those that this user is to do: an id, `me` or `none`.
         pub assignee_id: Option<AssigneeFilter>,
         /// The same as `me` or `none` in `assignee_id`.
         pub assignee: Option<Assignee>,
-        /// Only tasks due on a day after this one.
+        /// Only those that are to be done on a day after this one.
         pub due_after: Option<Date>,
-        /// Only tasks due on a day before this one.
+        /// Only those that are to be done on a day before this one.
         pub due_before: Option<Date>,
-        /// Only tasks with these words in their title or description.
+        /// Only those with these words in their title or description.
         pub q: Option<Search>,
-        /// The order of the list; `created_at` if absent.
+        /// In which order; `created_at` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
         pub order: Option<TaskOrder>,
-        /// The maximum number of items on the page.
+        /// Items on a page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the previous page.
+        /// The `next_cursor` of the page before.
         pub cursor: Option<Cursor>,
-        /// Whether the page says in `total` how many items all pages have together.
+        /// Whether the page says in `total` how many items there are.
         pub count: Option<bool>,
-        /// The related resources to include with each task: `assignee,project`.
+        /// What is told of each task besides: `assignee,project`.
         pub include: Option<Several<TaskInclude>>,
     }
 
-    /// The options for reading a task.
+    /// How a task is read.
     pub struct TaskReading {
-        /// The related resources to include: `assignee,project`.
+        /// What is told of the task besides: `assignee,project`.
         pub include: Option<Several<TaskInclude>>,
     }
 }
