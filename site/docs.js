@@ -33,7 +33,7 @@ function sessionPanel() {
     known = key;
     if (!session) return;
     select.value = session.tenant;
-    said.textContent = `The access token is renewed by itself; it ends at ${new Date(session.expires).toLocaleTimeString()}.`;
+    said.textContent = `The access token is renewed automatically; it expires at ${new Date(session.expires).toLocaleTimeString()}.`;
   });
 }
 
@@ -42,7 +42,7 @@ function account(session, select, said) {
   select.replaceChildren(h("option", { value: "" }, "none: the tenant default"), ...tenants);
   return [
     h("p", {}, h("strong", {}, session.user.name), h("br"), session.user.email),
-    field("Tenant in use", select, "Sent as X-Tenant-Slug with every request that takes it."),
+    field("Tenant in use", select, "Sent as X-Tenant-Slug with every request that accepts it."),
     said,
     h("p.actions", {},
       h("button.quiet", { type: "button", click: logout }, "Log out"),
@@ -61,7 +61,7 @@ async function workflow() {
   document.adoptedStyleSheets.push(sheet);
   const parsed = new DOMParser().parseFromString(drawing.replace(style?.[0], ""), "image/svg+xml");
   place("diagram").replaceChildren(document.importNode(parsed.documentElement, true));
-  place("transitions").replaceChildren(table("Transitions", ["From", "To", "At least", "And"],
+  place("transitions").replaceChildren(table("Transitions", ["From", "To", "Lowest role", "Conditions"],
     transitions.map(({ from, to, required_role, guards }) => [h("code", {}, from), h("code", {}, to), required_role, guards.map((guard) => guard.replaceAll("_", " ")).join(", ")])));
 }
 
@@ -81,7 +81,7 @@ function accessTable(all, roles) {
     h("a", { href: `#op-${operation.id}` }, badge(operation.method), h("code", {}, breakable(operation.path))),
     ...callers.map((caller) => shown(mark(operation.access, caller))),
   ]);
-  place("access-table").replaceChildren(table("Who may call what", ["Route", ...callers.map(words)], rows));
+  place("access-table").replaceChildren(table("Who can call what", ["Route", ...callers.map(words)], rows));
 }
 
 // --- the operations, and the way to them

@@ -105,7 +105,7 @@ function tryIt(operation) {
   const result = answerPlace();
   const button = h("button", { type: "submit" }, "Send");
   const needsLogin = !["public", "anyone_in_tenant"].includes(operation.access.rule);
-  const warning = h("p.soft.login-first", {}, "This takes a login: the button is at the top.");
+  const warning = h("p.soft.login-first", {}, "Log in first, with the button at the top.");
 
   const request = () => {
     let path = operation.path;
@@ -155,7 +155,7 @@ export function answerPlace() {
   return {
     element: h("div", {}, said, shown),
     show(answer) {
-      said.textContent = answer.failed ? "No answer came" : `${answer.status} ${answer.body?.title ?? ""}`;
+      said.textContent = answer.failed ? "No answer" : `${answer.status} ${answer.body?.title ?? ""}`;
       shown.replaceChildren(answerView(answer));
     },
   };
@@ -163,7 +163,7 @@ export function answerPlace() {
 
 // An answer, with a problem laid out.
 function answerView(answer) {
-  if (answer.failed) return h("p.bad", {}, `No answer came: ${answer.failed}`);
+  if (answer.failed) return h("p.bad", {}, `No answer: ${answer.failed}`);
   const { status, time, headers, text, body } = answer;
   const problem = headers.get("content-type")?.startsWith("application/problem+json");
   const shown = body === undefined ? text : JSON.stringify(body, null, 2);

@@ -10,7 +10,7 @@ export function accountForm() {
   const email = h("input", { name: "email", type: "email", autocomplete: "username", required: true });
   const password = h("input", { name: "password", type: "password", autocomplete: "current-password", required: true });
   const named = field("Name", name);
-  const hint = h("p.soft", {}, inline("A password has 8 to 72 bytes. Whoever registers first owns the tenant `default`."));
+  const hint = h("p.soft", {}, inline("A password has 8 to 72 bytes. The first person to register owns the tenant `default`."));
   const failed = h("div.failed", { role: "alert" });
   const submit = h("button", { type: "submit" });
   const choose = (mode) => h("button.quiet", { type: "button", "aria-pressed": "false", click: () => become(mode) }, mode === "register" ? "Register" : "Log in");
@@ -50,18 +50,18 @@ export function accountForm() {
 const STEPS = [
   {
     title: "Create a project",
-    text: "A new project is a draft. Nothing but its name is needed.",
+    text: "A new project is a draft. Only its name is required.",
     request: () => ["POST", "/v1/projects", { name: "Bridge", description: "Over the river" }],
     done: (made, answer) => (made.project = answer.body.id),
   },
   {
     title: "Submit it",
-    text: "Members submit drafts; managers approve them. The workflow is a table, and the service consults nothing else.",
+    text: "Members submit drafts; managers approve them. One table defines the whole workflow.",
     request: (made) => ["POST", `/v1/projects/${made.project}/transitions`, { to: "submitted" }],
   },
   {
-    title: "Ask for what cannot be",
-    text: "A project that is only submitted cannot be completed. The refusal is a problem with a stable `code`, says in `allowed` what can be done instead, and links to its explanation.",
+    title: "Try an invalid transition",
+    text: "A submitted project cannot be completed yet. The answer is a problem with a stable `code`. Its `allowed` lists the possible statuses, and its `type` links to the explanation.",
     request: (made) => ["POST", `/v1/projects/${made.project}/transitions`, { to: "completed" }],
     refused: true,
   },
@@ -69,7 +69,7 @@ const STEPS = [
 
 const TENANT = {
   title: "Create a tenant",
-  text: "You are in no tenant yet. Who creates one owns it; requests name it by a header, which this page now sends.",
+  text: "You do not belong to a tenant yet. Create one, and you own it. Requests name it in a header, which this page then sends.",
   request: () => ["POST", "/v1/tenants", { slug: `bridges-${Math.random().toString(36).slice(2, 8)}`, name: "Bridges" }],
   done: (made, answer) => enter(answer.body.slug),
 };
@@ -82,7 +82,7 @@ export function tour() {
   let key;
   follow((session) => {
     account.hidden = Boolean(session);
-    hello.replaceChildren(...(session ? ["You are ", h("strong", {}, session.user.name), ". Your access token goes with every request from this page."] : ["The page keeps what you get for this tab only."]));
+    hello.replaceChildren(...(session ? ["You are logged in as ", h("strong", {}, session.user.name), ". Your access token goes with every request from this page."] : ["The page keeps your tokens for this tab only."]));
     first.classList.toggle("done", Boolean(session));
     // Somebody else begins anew; who has just got their first tenant goes on.
     const changed = session ? session.user.id : "";

@@ -92,26 +92,26 @@ impl schemars::JsonSchema for Head {
 }
 
 wire_enum! {
-    /// What is wrong with a chain.
+    /// The kind of a fault in a chain.
     BreachKind {
-        /// The entry is not what was written, or its hash is not the one that it got.
+        /// The entry or its hash is not as it was written.
         Altered = "altered",
-        /// There is no entry of this number.
+        /// There is no entry with this number.
         Missing = "missing",
-        /// Another entry has the place of this one.
+        /// Another entry has this place.
         Reordered = "reordered",
     }
 }
 
-/// The first place at which a chain does not hold.
+/// The first fault in a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Breach {
-    /// What is wrong.
+    /// The kind of the fault.
     pub kind: BreachKind,
     /// The number in the chain.
     pub seq: i64,
-    /// The entry that has this number now, if there is one.
+    /// The entry that has this number now; `null` if there is none.
     pub activity_id: Option<ActivityId>,
 }
 

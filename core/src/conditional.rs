@@ -39,7 +39,7 @@ pub(crate) trait Placed: Resource {
     fn location(&self) -> String;
 }
 
-/// What is kept within something else and has its version.
+/// A part of a resource, with the version of the whole resource.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(transparent)]

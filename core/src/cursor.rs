@@ -82,19 +82,19 @@ impl schemars::JsonSchema for Cursor {
 pub struct Page<T> {
     /// The items, in the order of the list.
     pub data: Vec<T>,
-    /// Where the next page starts; `null` on the last one.
+    /// The `cursor` of the next page; `null` on the last one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
     pub next_cursor: Option<String>,
 }
 
-/// How many items a list has on all its pages together, as far as they are counted.
+/// The number of items on all pages of a list together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Total {
-    /// How many there are: 10,000 at the most.
+    /// The number of items, up to 10,000.
     #[cfg_attr(feature = "openapi", schemars(range(min = 0, max = 10_000)))]
     pub count: i64,
-    /// Whether there may be more: no request looks through more than 10,000 items to count.
+    /// Whether there may be more. A request looks through at most 10,000 items to count.
     pub at_least: bool,
 }
 
@@ -119,10 +119,10 @@ impl From<Looked> for Total {
 pub struct CountedPage<T> {
     /// The items, in the order of the list.
     pub data: Vec<T>,
-    /// Where the next page starts; `null` on the last one.
+    /// The `cursor` of the next page; `null` on the last one.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<Cursor>"))]
     pub next_cursor: Option<String>,
-    /// How many items all pages have together; only there with `count=true`.
+    /// The number of items on all pages together; absent without `count=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "Total", extend("x-optional" = true)))]
     pub total: Option<Total>,

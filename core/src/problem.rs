@@ -16,8 +16,7 @@ use crate::{
 };
 
 /// What is said where the database is full.
-const NO_ROOM: &str =
-    "The database has no room left: nothing can be written until the operator makes some. Reading goes on.";
+const NO_ROOM: &str = "The database has no room left: nothing can be written until the operator frees space. Reading still works.";
 /// After so many seconds it is worth looking whether there is room again.
 const NO_ROOM_RETRY_SECONDS: &str = "30";
 
@@ -70,142 +69,142 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The body is not JSON, or not an object. Send one JSON object, in UTF-8, in which no name stands twice.
-    MalformedJson = "malformed_json" 400 "The body is no JSON object";
-    /// This route takes no body, and one came: nothing was done, as what stands in it would be lost. Leave it away, or look up the route that was meant.
+    /// The body is not JSON, or not an object. Send one JSON object in UTF-8, with each name at most once in every object.
+    MalformedJson = "malformed_json" 400 "The body is not a JSON object";
+    /// This route takes no body, but the request has one; nothing was done. Remove the body, or use the route that takes it.
     UnexpectedBody = "unexpected_body" 400 "The route takes no body";
-    /// A query parameter is unknown, repeated or has a value that is not allowed. `errors` says which and why; the description of the route lists those that it takes.
+    /// A query parameter is unknown, repeated or has an invalid value. `errors` names each one and says why; the description lists those that exist.
     InvalidParameter = "invalid_parameter" 400 "A query parameter is invalid";
-    /// The cursor was not made by this list with these filters for this tenant. Start again without one.
+    /// The cursor belongs to another list, other filters or another tenant, or is malformed. Start again without a cursor.
     InvalidCursor = "invalid_cursor" 400 "The cursor is invalid";
-    /// Less of the body arrived than was announced, or its chunks are malformed. Nothing was done: send the request again.
+    /// The body is shorter than announced, or its chunks are malformed. Nothing was done: send the request again.
     IncompleteBody = "incomplete_body" 400 "The body is incomplete";
-    /// The request says in no `Host`, or in several, for which server it is. Send that header once, as HTTP/1.1 requires.
+    /// The request has no `Host` header, or several. Send the header once, as HTTP/1.1 requires.
     InvalidHost = "invalid_host" 400 "The host is missing or ambiguous";
-    /// `X-Tenant-ID` or `X-Tenant-Slug` is malformed or was sent more than once. The one takes a UUID, the other 2 to 63 of `a-z0-9-`; send one of them, once.
+    /// `X-Tenant-ID` or `X-Tenant-Slug` is malformed or repeated. The first is a UUID, the second has 2 to 63 of `a-z0-9-`; send one of them, once.
     InvalidTenantHeader = "invalid_tenant_header" 400 "A tenant header is invalid";
-    /// `X-Tenant-ID` and `X-Tenant-Slug`, or the API key, name different tenants. Send one of the headers, or none with an API key.
-    TenantConflict = "tenant_conflict" 400 "The tenant headers contradict each other";
-    /// `If-Match` or `Idempotency-Key` is not of the form that it must have. The one takes entity tags in quotes, or `*`; the other 1 to 255 visible ASCII characters without commas, once.
+    /// `X-Tenant-ID` and `X-Tenant-Slug` name different tenants, or so do the header and the invitation. Send only one of the headers.
+    TenantConflict = "tenant_conflict" 400 "The tenants contradict each other";
+    /// `If-Match` or `Idempotency-Key` is malformed. The first takes entity tags in quotes, or `*`; the second one key of 1 to 255 visible ASCII characters without commas.
     InvalidHeader = "invalid_header" 400 "A header is invalid";
-    /// The request needs a bearer token. Log in at `POST /v1/auth/login`, and send `Authorization: Bearer` and the access token, or an API key.
+    /// The request has no bearer token. Log in at `POST /v1/auth/login`, and send `Authorization: Bearer` with the access token, or with an API key.
     AuthenticationRequired = "authentication_required" 401 "Authentication is required";
-    /// The bearer token is malformed, expired, not signed by who may sign it, or what it stood for has ended. Renew it at `POST /v1/auth/refresh`, or log in again.
+    /// The bearer token is malformed, expired, revoked, or signed with an unknown key. Renew it at `POST /v1/auth/refresh`, or log in again.
     InvalidToken = "invalid_token" 401 "The token is invalid";
-    /// Email and password do not belong together. Nobody is told which of the two is wrong, or whether there is an account.
-    InvalidCredentials = "invalid_credentials" 401 "Email or password is wrong";
-    /// The refresh token is malformed, expired, was used before, or its session has ended. Log in again.
+    /// The email address and the password do not match. The answer is the same if the account does not exist; check both.
+    InvalidCredentials = "invalid_credentials" 401 "The email or password is wrong";
+    /// The refresh token is malformed, expired or already used, or its session has ended. Log in again.
     InvalidRefreshToken = "invalid_refresh_token" 401 "The refresh token is invalid";
-    /// The token resets no password: it expired, was used before or came with an earlier mail, or its account is closed. Ask for another mail: `POST /v1/auth/password-reset`.
-    InvalidResetToken = "invalid_reset_token" 403 "The token resets no password";
-    /// An API key opens the tenant that it was made in and nothing else. For this, a person logs in and sends their access token.
+    /// The token is expired, already used or replaced by a later one, or the account is disabled. Ask for a new email: `POST /v1/auth/password-reset`.
+    InvalidResetToken = "invalid_reset_token" 403 "The reset token is invalid";
+    /// This request needs the session of a person, and an API key has none. Log in, and send the access token.
     SessionRequired = "session_required" 403 "A login is required";
-    /// You have no active membership in this tenant, or there is no such tenant. Compare the tenant headers with `GET /v1/tenants`; an owner or manager can invite you.
-    NotAMember = "not_a_member" 403 "Not a member of this tenant";
-    /// The identity provider has not verified an email address of yours, or does not tell it. Without one, no account is
-    /// made: have it verified there, and the claims `email` and `email_verified` be part of the token.
+    /// You have no active membership in this tenant, or the tenant does not exist. Compare the tenant headers with `GET /v1/tenants`; an owner or manager can invite you.
+    NotAMember = "not_a_member" 403 "You are not a member of this tenant";
+    /// The token of the identity provider contains no verified email address, so no account can be created. Verify your
+    /// address there, and configure the provider to put the claims `email` and `email_verified` into the token.
     EmailNotVerified = "email_not_verified" 403 "No verified email address";
-    /// An account has your email address, but is not linked to this identity. Log in to it with its password and link
-    /// it: `POST /v1/me/identities`.
-    IdentityNotLinked = "identity_not_linked" 403 "The account is not linked to this identity";
-    /// The operator of the service lets nobody register, or only who brings an invitation. Ask an owner or a manager of the tenant for one, and register with its token, as `invitation_token`.
-    RegistrationClosed = "registration_closed" 403 "Nobody can register like this";
-    /// The operator of the service has suspended this tenant. Nothing of it can be read or changed until that ends; ask the operator.
+    /// Your email address belongs to an account that is not linked to this identity. Log in to the account with its
+    /// password, and link the identity: `POST /v1/me/identities`.
+    IdentityNotLinked = "identity_not_linked" 403 "The identity is not linked to the account";
+    /// This service accepts no registrations, or only with an invitation. Ask an owner or manager of the tenant for one, and send its token as `invitation_token`.
+    RegistrationClosed = "registration_closed" 403 "Registration is closed";
+    /// The operator of the service has suspended this tenant. Its data is kept but cannot be used for now; ask the operator.
     TenantSuspended = "tenant_suspended" 403 "The tenant is suspended";
-    /// Your role in this tenant, or that of the API key, is too low. `required_role` names the least one; an owner can give it to you.
+    /// Your role in this tenant, or the role of the API key, is too low. `required_role` names the lowest sufficient role; an owner can change your role.
     InsufficientRole = "insufficient_role" 403 "The role is too low";
-    /// Only its author may change a comment, and only its author or a manager may delete it. Write a comment of your own instead.
-    NotTheAuthor = "not_the_author" 403 "Not the author";
-    /// The tenant, or the account, has as many of these as it may have; nothing was written. Delete some first, or ask the operator of the service for more.
-    LimitReached = "limit_reached" 403 "A limit is reached";
-    /// There is no such thing here, or it belongs to another tenant. Check the id, and that the tenant headers name the tenant that it is in.
-    NotFound = "not_found" 404 "Not found";
-    /// There is no such tenant. Check `X-Tenant-ID` or `X-Tenant-Slug`; without either, the tenant `default` is meant.
-    TenantNotFound = "tenant_not_found" 404 "There is no such tenant";
-    /// No invitation has this token. Take it from the email of the invitation, whole.
-    InvitationNotFound = "invitation_not_found" 404 "There is no such invitation";
-    /// No route has this path. `GET /openapi.json` lists all of them, and `/docs` shows them; paths are exact, without a slash at the end.
-    RouteNotFound = "route_not_found" 404 "There is no such route";
-    /// The path exists, but not with this method. `Allow` lists the methods that it has.
+    /// Only the author may change a comment; only the author or a manager may delete it. Write another comment instead.
+    NotTheAuthor = "not_the_author" 403 "You are not the author";
+    /// The tenant or the account already has the maximum number of these; nothing was written. Delete some, or ask the operator for a higher limit.
+    LimitReached = "limit_reached" 403 "The limit is reached";
+    /// The resource does not exist, or belongs to another tenant. Check the id, and that the tenant header names the tenant of the resource.
+    NotFound = "not_found" 404 "The resource was not found";
+    /// The tenant does not exist. Check `X-Tenant-ID` or `X-Tenant-Slug`; without either, the request is for the tenant `default`.
+    TenantNotFound = "tenant_not_found" 404 "The tenant was not found";
+    /// No invitation has this token. Copy the whole token from the email.
+    InvitationNotFound = "invitation_not_found" 404 "The invitation was not found";
+    /// No route has this path. `GET /openapi.json` and `/docs` list all routes; a path has no slash at its end.
+    RouteNotFound = "route_not_found" 404 "The route was not found";
+    /// The path exists, but not with this method. `Allow` lists its methods.
     MethodNotAllowed = "method_not_allowed" 405 "The method is not allowed";
-    /// Somebody has registered this email address. Log in with it, or register another one.
+    /// An account with this email address exists. Log in to it, or register another address.
     EmailTaken = "email_taken" 409 "The email address is taken";
-    /// This identity is linked to an account already. Unlink it there first: `DELETE /v1/me/identities/{identity_id}`.
-    IdentityTaken = "identity_taken" 409 "The identity is linked already";
-    /// The account has no password, so this identity is the only way in. Link another one before you take it away.
-    OnlyWayIn = "only_way_in" 409 "It is the only way in";
-    /// The account has no password, because whoever it belongs to comes by an identity provider. Log in there.
-    NoPassword = "no_password" 409 "There is no password";
-    /// A tenant has this slug. Choose another one.
+    /// This identity is already linked to an account. Unlink it there first: `DELETE /v1/me/identities/{identity_id}`.
+    IdentityTaken = "identity_taken" 409 "The identity is already linked";
+    /// The account has no password, and this identity is the only way to log in to it. Link another identity first.
+    OnlyWayIn = "only_way_in" 409 "The identity is the only way to log in";
+    /// The account has no password, because its owner logs in through an identity provider. Log in there.
+    NoPassword = "no_password" 409 "The account has no password";
+    /// Another tenant has this slug. Choose a different one.
     SlugTaken = "slug_taken" 409 "The slug is taken";
-    /// There is a tenant of this id here already, perhaps the same one, or one whose id ends with the same digits. Bring it in with new ids, or delete the one that is here.
-    TenantExists = "tenant_exists" 409 "The tenant is here already";
-    /// What has arrived is not what the file says that it holds, or does not fit together. End this import and begin again, with a file that is whole.
-    ImportMismatch = "import_mismatch" 409 "What was brought in does not fit";
-    /// They are a member of this tenant already. To change their role, use `PATCH /v1/members/{user_id}`.
-    AlreadyMember = "already_member" 409 "Already a member";
-    /// They came with a tenant that somebody brought in, and have not agreed to be in it. Invite them; who accepts is a member.
-    InvitationRequired = "invitation_required" 409 "They have to be invited";
-    /// An invitation of this address is open. Revoke it to make another one.
-    AlreadyInvited = "already_invited" 409 "Already invited";
-    /// The invitation cannot be used. `reason` says why: `accepted`, `revoked`, `expired` or `other_email`; who invited you can make another one.
-    InvitationUnusable = "invitation_unusable" 409 "The invitation cannot be accepted";
-    /// A tenant keeps at least one active owner. Make somebody else an owner first.
-    LastOwner = "last_owner" 409 "The last owner cannot go";
-    /// The tenant `default` cannot be deleted, because requests that name no tenant mean it. Empty it instead, or leave it.
-    DefaultTenant = "default_tenant" 409 "The default tenant stays";
-    /// Only a delivery that was given up can be tried anew. The others are sent, or will be tried again by themselves.
-    DeliveryNotDead = "delivery_not_dead" 409 "The delivery was not given up";
-    /// Another request changed it in between; nothing was written. Read it again and decide anew.
-    Conflict = "conflict" 409 "It was changed in between";
-    /// The workflow has no such transition. `allowed` lists where the project can go from its present status; `GET /v1/workflow` has all of them.
+    /// A tenant with this id, or with an id that ends in the same digits, exists here already. Import with new ids, or delete that tenant.
+    TenantExists = "tenant_exists" 409 "The tenant already exists";
+    /// The rows that arrived do not match the file's own totals, or each other. Abort this import, and start again with a complete file.
+    ImportMismatch = "import_mismatch" 409 "The imported rows do not match";
+    /// The person is already a member of this tenant. Change their role with `PATCH /v1/members/{user_id}`.
+    AlreadyMember = "already_member" 409 "The person is already a member";
+    /// This member came with an imported tenant and has not agreed to join. Invite them; they join when they accept.
+    InvitationRequired = "invitation_required" 409 "The person must be invited";
+    /// This address already has an open invitation. Revoke it before you create another one.
+    AlreadyInvited = "already_invited" 409 "The address is already invited";
+    /// The invitation cannot be used any more, or not by you. `reason` says why: `accepted`, `revoked`, `expired` or `other_email`; ask for a new invitation.
+    InvitationUnusable = "invitation_unusable" 409 "The invitation cannot be used";
+    /// A tenant must keep at least one active owner. Make another member an owner first.
+    LastOwner = "last_owner" 409 "The last owner must stay";
+    /// The tenant `default` cannot be deleted, because requests without a tenant header use it. Delete its contents, or leave the tenant.
+    DefaultTenant = "default_tenant" 409 "The default tenant cannot be deleted";
+    /// Only a dead delivery can be retried. Other deliveries were sent, or are retried automatically.
+    DeliveryNotDead = "delivery_not_dead" 409 "The delivery is not dead";
+    /// Another request has changed the resource in the meantime; nothing was written. Read it again, and decide again.
+    Conflict = "conflict" 409 "The resource has changed";
+    /// The workflow has no such transition. `allowed` lists where the project can go from its current status; `GET /v1/workflow` lists all transitions.
     TransitionNotAllowed = "transition_not_allowed" 409 "There is no such transition";
-    /// Only the one who submitted the project, or a manager, may take it back. Ask one of them.
+    /// Only the person who submitted the project, or a manager, may withdraw it. Ask one of them.
     NotTheSubmitter = "not_the_submitter" 409 "Only the submitter or a manager may do this";
-    /// Whoever submitted a project does not approve it, unless nobody else in the tenant could. Have another manager or owner do it.
-    FourEyes = "four_eyes" 409 "Somebody else must approve this";
-    /// This transition needs a comment that says why. Send it as `comment`, beside `to`.
+    /// The person who submitted a project cannot approve it, unless the tenant has no other manager or owner. Ask another manager or owner to approve it.
+    FourEyes = "four_eyes" 409 "Another person must approve this";
+    /// This transition needs a comment that gives the reason. Send it as `comment`, beside `to`.
     CommentRequired = "comment_required" 409 "A comment is required";
-    /// The project still has tasks that are not done. Do or delete them; `GET /v1/projects/{project_id}/tasks` lists them.
-    TasksOpen = "tasks_open" 409 "Tasks are still open";
-    /// An archived project cannot be changed, nor what is in it. It can only be read, or deleted as a whole.
+    /// Some tasks of the project are not done. Finish or delete them; `GET /v1/projects/{project_id}/tasks` lists them.
+    TasksOpen = "tasks_open" 409 "Some tasks are still open";
+    /// An archived project and its contents cannot be changed. They can be read, and the project can be deleted as a whole.
     ProjectArchived = "project_archived" 409 "The project is archived";
-    /// A completed project has no task that is not done: none is created in it, and none opened again. Move the project back to `in_progress` first, or make the task `done`.
+    /// A completed project cannot contain open tasks, so none can be created or reopened. Move the project to `in_progress` first, or give the task the status `done`.
     ProjectCompleted = "project_completed" 409 "The project is completed";
-    /// What a project says is not changed while it waits for approval. Take it back to `draft` first: who submitted it, or a manager, can.
+    /// The contents of a project cannot change while it waits for approval. The submitter or a manager can move it back to `draft` first.
     UnderReview = "under_review" 409 "The project is under review";
-    /// Whoever approves a project says what they have read. Send its `revision` beside `to`, or the `ETag` that you have seen as `If-Match`.
+    /// An approval must name the version that you have read. Send its `revision` beside `to`, or its `ETag` as `If-Match`.
     RevisionRequired = "revision_required" 428 "A revision is required";
-    /// It is not in the state any more that `If-Match` names; nothing was written. Read it again and decide anew.
-    PreconditionFailed = "precondition_failed" 412 "It is in another state";
-    /// The body has more bytes than are taken. Send less at once.
+    /// The resource does not meet the condition in `If-Match` or `If-None-Match`; nothing was written. Read it again, and decide again.
+    PreconditionFailed = "precondition_failed" 412 "The precondition failed";
+    /// The body has more bytes than the route accepts. Split it into smaller requests.
     BodyTooLarge = "body_too_large" 413 "The body is too large";
-    /// What is brought in over HTTP has at most 20,000 rows and 32 MiB. The operator of the service can bring in more, at the database.
-    ImportTooLarge = "import_too_large" 413 "The tenant is too large";
-    /// The path and query have more bytes than are taken. Shorten the values of the query.
+    /// An import over HTTP has at most 20,000 rows and 32 MiB. The operator of the service can import larger tenants at the database.
+    ImportTooLarge = "import_too_large" 413 "The import is too large";
+    /// The path and query have more bytes than the service accepts. Shorten the values in the query.
     TargetTooLong = "target_too_long" 414 "The URL is too long";
-    /// The body is not said to be JSON, or said to be compressed. Send it with `Content-Type: application/json` and without `Content-Encoding`.
+    /// The body is not declared as JSON, or is compressed. Send it with `Content-Type: application/json` and without `Content-Encoding`.
     UnsupportedMediaType = "unsupported_media_type" 415 "The media type is not supported";
-    /// The body is JSON, but not what this route takes. `errors` points at each fault and says what is wrong there.
-    ValidationFailed = "validation_failed" 422 "The body is not valid";
-    /// The `Idempotency-Key` was used for another request within the last 24 hours. Take a new one for each thing that is
-    /// to be done, and the same again only to repeat it.
-    IdempotencyKeyReused = "idempotency_key_reused" 422 "The idempotency key was used for something else";
+    /// The body is JSON, but not valid for this route. `errors` points at each fault and explains it.
+    ValidationFailed = "validation_failed" 422 "The body is invalid";
+    /// The `Idempotency-Key` was used for another request within the last 24 hours. Use a new key for each action, and the
+    /// same key only to repeat a request.
+    IdempotencyKeyReused = "idempotency_key_reused" 422 "The idempotency key was already used";
     /// You have sent too many requests. Try again after `Retry-After` seconds.
     TooManyRequests = "too_many_requests" 429 "Too many requests";
-    /// The tenant has used up what it may use of this for now; nothing was written. Try again after `Retry-After` seconds.
-    QuotaExceeded = "quota_exceeded" 429 "A quota is used up";
+    /// The tenant has used up its quota for now; nothing was written. Try again after `Retry-After` seconds.
+    QuotaExceeded = "quota_exceeded" 429 "The quota is used up";
     /// There were too many attempts with this account or from this address. Try again after `Retry-After` seconds.
     TooManyAttempts = "too_many_attempts" 429 "Too many attempts";
     /// Something went wrong here. It was logged under the `request_id`: give that to the operator.
     InternalError = "internal_error" 500 "Internal error";
     /// The database cannot be reached or is too busy. Try again after `Retry-After` seconds.
-    Unavailable = "unavailable" 503 "Temporarily unavailable";
-    /// The keys of the identity provider cannot be had. Try again after `Retry-After` seconds.
+    Unavailable = "unavailable" 503 "The service is temporarily unavailable";
+    /// The keys of the identity provider cannot be fetched. Try again after `Retry-After` seconds.
     ProviderUnavailable = "identity_provider_unavailable" 503 "The identity provider cannot be reached";
     /// Too many logins and registrations are waiting. Try again after `Retry-After` seconds.
-    Overloaded = "overloaded" 503 "Too busy";
-    /// The request took too long and was given up. A change may or may not have been made: look before you try again.
+    Overloaded = "overloaded" 503 "The service is too busy";
+    /// The request took too long and was cancelled. A change may or may not have been made: check before you try again.
     Timeout = "timeout" 503 "The request took too long";
 }
 

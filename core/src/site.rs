@@ -137,7 +137,7 @@ impl Reply for Page {
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.text_response(http::StatusCode::OK, "text/html", "A page.", "<!doctype html>");
+        operation.text_response(http::StatusCode::OK, "text/html", "An HTML page.", "<!doctype html>");
     }
 }
 
@@ -170,7 +170,7 @@ impl Reply for Loaded {
             ("text/javascript", "export {};"),
             ("image/svg+xml", "<svg/>"),
         ] {
-            operation.text_response(http::StatusCode::OK, media_type, "What a page loads.", example);
+            operation.text_response(http::StatusCode::OK, media_type, "The content of the file.", example);
         }
     }
 }
@@ -185,7 +185,7 @@ impl Extract for &'static File {
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
         let names: Vec<_> = LOADED.iter().map(|file| file.name).collect();
-        operation.named_in_path("file", "Its name.", &names);
+        operation.named_in_path("file", "The name of the file.", &names);
     }
 }
 

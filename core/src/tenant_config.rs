@@ -12,11 +12,11 @@ use crate::{
 };
 
 wire_enum! {
-    /// The role of somebody who registers for a tenant that is open to all.
+    /// The role of a person who registers for a tenant that is open to everybody.
     OpenRole {
-        /// Reads.
+        /// Can read.
         Viewer = "viewer",
-        /// Works on projects.
+        /// Can work on projects.
         Member = "member",
     }
 }
@@ -81,7 +81,7 @@ impl schemars::JsonSchema for WebhookUrl {
             "type": "string",
             "format": "uri",
             "maxLength": limits::WEBHOOK_URL,
-            "description": "An incoming webhook of Slack. It is shown masked: all but its host is `***`.",
+            "description": "An incoming webhook of Slack. Answers mask it: everything except its host is `***`.",
         })
     }
 }
@@ -143,17 +143,17 @@ impl schemars::JsonSchema for ChannelsPatch {
 }
 
 input! {
-    /// What can be changed of a tenant's configuration; what is absent stays as it is, `null` restores the default.
+    /// The changes of a tenant's configuration. Absent fields stay as they are; `null` restores the default.
     pub struct TenantConfigPatch {
-        /// How each kind of notification is sent.
+        /// The channels of each kind of notification.
         pub channels: ChannelsPatch,
         /// The incoming webhook of the tenant's Slack channel.
         pub slack_webhook_url: Clearable<WebhookUrl>,
-        /// The name that emails come from; the tenant's own if absent.
+        /// The sender name of the tenant's emails; by default the tenant's name.
         pub email_sender_name: Clearable<Name>,
-        /// Where answers to emails go.
+        /// The address for replies to the tenant's emails.
         pub email_reply_to: Clearable<Email>,
-        /// Whether anybody who registers for this tenant joins it, and as what.
+        /// The role of people who register for this tenant without an invitation. By default they do not join it.
         pub open_registration: Clearable<OpenRole>,
     }
 }
@@ -162,17 +162,17 @@ input! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TenantConfig {
-    /// How each kind of notification is sent.
+    /// The channels of each kind of notification.
     #[serde(serialize_with = "all_channels")]
     #[cfg_attr(feature = "openapi", schemars(with = "AllChannels"))]
     channels: Channels,
     /// The incoming webhook of the tenant's Slack channel, masked.
     pub slack_webhook_url: Option<WebhookUrl>,
-    /// The name that emails come from; the tenant's own if `null`.
+    /// The sender name of the tenant's emails; `null` means the tenant's name.
     pub email_sender_name: Option<Name>,
-    /// Where answers to emails go.
+    /// The address for replies to the tenant's emails.
     pub email_reply_to: Option<Email>,
-    /// Whether anybody who registers for this tenant joins it, and as what.
+    /// The role of people who register for this tenant without an invitation; `null` means that they do not join it.
     pub open_registration: Option<OpenRole>,
 }
 

@@ -52,7 +52,7 @@ impl schemars::JsonSchema for Count {
     }
 }
 
-/// The digest of the lines of a file.
+/// The digest of the lines of an export file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Digest(String);
@@ -173,94 +173,94 @@ impl schemars::JsonSchema for RawRows {
     }
 }
 
-/// A row of a tenant that is moved.
+/// A row of an exported tenant.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Record {
-    /// What it is a row of: `users`, `projects` and so on.
+    /// The table of the row: `users`, `projects` and so on.
     pub table: String,
-    /// Its columns.
+    /// The columns of the row.
     #[cfg_attr(feature = "openapi", schemars(with = "Map<String, Json>"))]
     pub row: Json,
 }
 
-/// What a file begins with.
+/// The first line of an export file.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Head {
-    /// The number of the form.
+    /// The version of the file format.
     pub bailiwick_export: Count,
-    /// The version of the schema that its rows are of.
+    /// The version of the database schema that the rows belong to.
     pub schema_version: Count,
-    /// The tenant.
+    /// The id of the tenant.
     pub tenant_id: TenantId,
-    /// Its name in URLs and headers.
+    /// The tenant's name in URLs and headers.
     pub slug: Slug,
-    /// When it was made.
+    /// The time of the export.
     pub exported_at: Timestamp,
-    /// Whether secrets are in it.
+    /// Whether the file contains secrets.
     pub secrets: bool,
 }
 
-/// A part of a tenant.
+/// A part of an exported tenant.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Export {
-    /// What the file begins with, if this is the first part.
+    /// The first line of the file; `null` in all parts but the first.
     pub head: Option<Head>,
-    /// Of the first part: a text that is another one as soon as anything of the tenant was changed. If it is the same after
-    /// the last part, all parts fit together; else begin again.
+    /// A mark of the tenant's state, in the first part. Read the first part again after the last one: if the mark is the same,
+    /// all parts fit together. Otherwise start the export again.
     pub mark: Option<String>,
-    /// Of the first part: entries of the activity log that have no place in its chain yet. Begin again while there are any.
+    /// The number of entries of the activity log that are not sealed yet, in the first part. While there are any, start again.
     pub pending: Option<Count>,
-    /// The rows.
+    /// The rows of this part.
     pub rows: Vec<Record>,
-    /// Where the next part starts; `null` after the last one.
+    /// The `from` of the next part; `null` in the last one.
     pub next: Option<String>,
 }
 
 input! {
-    /// Which part of a tenant.
+    /// The part of the tenant to export.
     pub struct ExportQuery {
-        /// The `next` of the part before.
+        /// The `next` of the previous part; absent for the first.
         pub from: Option<Place>,
-        /// Whether secrets are to be part of it: the addresses of webhooks.
+        /// Whether the export includes secrets: the addresses of webhooks.
         pub secrets: Option<bool>,
     }
 
-    /// What is brought in: the head of the file, and what is to become of it.
+    /// A new import: the first line of the file, and options.
     pub struct NewImport {
-        /// The number of the form.
+        /// The version of the file format.
         pub bailiwick_export: Count,
-        /// The version of the schema that its rows are of.
+        /// The version of the database schema that the rows belong to.
         pub schema_version: Count,
-        /// The tenant.
+        /// The id of the tenant.
         pub tenant_id: TenantId,
-        /// Its name in URLs and headers.
+        /// The tenant's name in URLs and headers.
         pub slug: Slug,
-        /// When it was made.
+        /// The time of the export.
         pub exported_at: Timestamp,
-        /// Whether secrets are in it.
+        /// Whether the file contains secrets.
         pub secrets: bool,
-        /// Its name in URLs and headers here, if it is to be another one.
+        /// Another slug for the tenant in this deployment.
         pub as_slug: Option<Slug>,
-        /// Whether it and all that is in it get new ids.
+        /// Whether the tenant and everything in it get new ids.
         pub new_ids: Option<bool>,
     }
 
-    /// Rows of a file.
+    /// Rows of an export file.
     pub struct Rows {
-        /// The number of the first of them, from 0.
+        /// The number of the first of these rows in the file, from 0.
         pub first: Count,
         /// The rows, in the order of the file.
         pub rows: RawRows,
     }
 
-    /// How much there must be.
+    /// The totals of the file.
     pub struct Totals {
-        /// The rows of the file.
+        /// The number of rows in the file.
         pub rows: Count,
-        /// The digest of its lines up to here.
+        /// The SHA-256 of the lines before this one, in hexadecimal.
         pub sha256: Digest,
     }
 }
@@ -296,7 +296,7 @@ impl NewImport {
 pub struct Import {
     /// The id that the tenant will have.
     pub tenant_id: TenantId,
-    /// Its name in URLs and headers.
+    /// The tenant's name in URLs and headers.
     pub slug: Slug,
     /// The number of the row that comes next.
     pub next: Count,

@@ -13,32 +13,32 @@ use crate::{
 };
 
 wire_enum! {
-    /// A condition beyond the role.
+    /// A condition besides the role.
     Guard {
-        /// Only whoever submitted the project, or a manager.
+        /// Only the person who submitted the project, or a manager.
         SubmitterOrManager = "submitter_or_manager",
-        /// Not whoever submitted the project, unless nobody else in the tenant could.
+        /// Not the person who submitted the project, unless the tenant has no other manager or owner.
         FourEyes = "four_eyes",
-        /// A comment says why.
+        /// The request has a comment that gives the reason.
         Comment = "comment",
-        /// The revision that is meant is named: what was approved is what was read.
+        /// The request names the revision that was read, so that nothing unread is approved.
         Revision = "revision",
-        /// No task of the project is left open.
+        /// The project has no open tasks.
         NoOpenTasks = "no_open_tasks",
     }
 }
 
-/// A move that the workflow has.
+/// A transition of the workflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Transition {
-    /// The status that the project has.
+    /// The current status.
     pub from: ProjectStatus,
-    /// The status that it gets.
+    /// The new status.
     pub to: ProjectStatus,
-    /// The least role that may do it.
+    /// The lowest role that may make the transition.
     pub required_role: Role,
-    /// What must hold besides.
+    /// The other conditions.
     pub guards: &'static [Guard],
 }
 

@@ -177,14 +177,14 @@ try {
   });
 
   await check("the first steps: a project, its submission, and a refusal that explains itself", async () => {
-    for (const [title, status] of [["Create a project", "201"], ["Submit it", "200"], ["Ask for what cannot be", "409"]]) {
+    for (const [title, status] of [["Create a project", "201"], ["Submit it", "200"], ["Try an invalid transition", "409"]]) {
       if (status === "409") refusals = 1;
       await step(title).getByRole("button", { name: title }).click();
       await step(title).locator(".head .status", { hasText: status }).waitFor();
     }
-    const problem = step("Ask for what cannot be").locator(".problem");
+    const problem = step("Try an invalid transition").locator(".problem");
     assert.match(await problem.innerText(), /allowed\s+draft, approved, rejected/);
-    await step("Ask for what cannot be").scrollIntoViewIfNeeded();
+    await step("Try an invalid transition").scrollIntoViewIfNeeded();
     await picture("tour-desktop-light");
   });
 

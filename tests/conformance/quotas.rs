@@ -90,7 +90,7 @@ async fn nobody_joins_a_tenant_that_is_full(target: &'static Target) {
     limit(&tenant, "members", 4).await;
     let before = rows(&tenant).await;
     let refused = accept(&guest, &token).await.problem(403, "limit_reached");
-    assert_eq!(refused.body["detail"], "There are as many of these as there may be: members.");
+    assert_eq!(refused.body["detail"], "The maximum number is reached: members.");
     let registration =
         json!({ "email": newcomer, "name": "New", "password": "correct horse", "invitation_token": other });
     let anonymous = Actor::anonymous(target);
@@ -253,7 +253,7 @@ async fn an_account_owns_no_more_tenants_than_it_may(target: &'static Target) {
         }
     }
     let refused = create().await.problem(403, "limit_reached");
-    assert_eq!(refused.body["detail"], "There are as many of these as there may be: tenants.");
+    assert_eq!(refused.body["detail"], "The maximum number is reached: tenants.");
     let last = owner.get("/v1/tenants?limit=1").send().await.expect(200);
     let (id, slug) = (last.text_at("/data/0/id"), last.text_at("/data/0/slug"));
     owner.delete(&format!("/v1/tenant?confirm={slug}")).tenant(&id).send().await.expect(204);

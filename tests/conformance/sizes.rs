@@ -128,7 +128,7 @@ async fn what_would_add_texts_is_refused_to_who_is_full(target: &'static Target)
         let answer = asked.send().await.problem(403, "limit_reached");
         assert_eq!(
             answer.body["detail"],
-            "The tenant stores as many bytes as it may. What is deleted makes room, within minutes.",
+            "The tenant has reached its storage limit. Deleting something frees space, within minutes.",
             "{path}"
         );
     }

@@ -1,11 +1,12 @@
 //! The description of the API: linters find nothing in it, it is complete, all targets do what it says and nothing
-//! else, and a client that is generated from it works.
+//! else, and clients that are generated from it work.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so and ends there")]
 
 mod client;
 mod complete;
 mod fuzz;
+mod generators;
 mod lint;
 
 use bailiwick_tests::targets::{Target, root};

@@ -3,12 +3,9 @@
 use std::{os::unix::fs::PermissionsExt, process::Stdio};
 
 use bailiwick_tests::{
-    backdoor::Backdoor,
     client::{Answer, Ask},
     ports::Port,
-    provided,
     targets::{Postgres, client, native},
-    until,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,19 +16,19 @@ use crate::instance::{Instance, postgres, sqlite};
 const PASSWORD: &str = "correct horse battery";
 
 /// What a command said, and how it ended.
-struct Said {
-    code: i32,
+pub(crate) struct Said {
+    pub(crate) code: i32,
     out: String,
-    err: String,
+    pub(crate) err: String,
 }
 
 impl Said {
-    fn done(self) -> Self {
+    pub(crate) fn done(self) -> Self {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
     }
 }
@@ -51,13 +48,13 @@ async fn told(mut command: Command, input: &str) -> Said {
 }
 
 /// Runs a command on a database, for a program.
-async fn run(database: &str, arguments: &[&str], input: &str) -> Said {
+pub(crate) async fn run(database: &str, arguments: &[&str], input: &str) -> Said {
     let mut command = native(database);
     command.args(arguments).args(["--output", "json"]).env("LOG_LEVEL", "error");
     told(command, input).await
 }
 
-async fn login(instance: &Instance, email: &str, password: &str) -> Answer {
+pub(crate) async fn login(instance: &Instance, email: &str, password: &str) -> Answer {
     let credentials = json!({ "email": email, "password": password });
     Ask::new(&client(), Method::POST, &instance.url, "/v1/auth/login").json(&credentials).send().await
 }
@@ -219,69 +216,6 @@ async fn tokens_and_keys_on_sqlite() {
 async fn tokens_and_keys_on_postgres() {
     let (_server, database, _) = postgres().await;
     tokens_and_keys(&database).await;
-}
-
-async fn a_demo(database: &str, backdoor: &Backdoor) {
-    let said = run(database, &["seed", "--demo"], "").await.done().json();
-    assert_eq!((&said["people"], &said["projects"]), (&json!(40), &json!(60)), "{said}");
-    assert_eq!(backdoor.count("SELECT count(DISTINCT status) FROM projects").await, 7);
-    assert_eq!(backdoor.count("SELECT count(*) FROM users").await, 40);
-    let tenants = run(database, &["tenant", "list"], "").await.done().json();
-    let own: Vec<_> = tenants["tenants"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .filter(|tenant| tenant["slug"] != "default")
-        .map(|tenant| tenant["members"].as_i64().expect("a number"))
-        .collect();
-    assert_eq!((own.len(), own.iter().sum::<i64>()), (3, 40));
-    assert_eq!(run(database, &["seed", "--demo"], "").await.code, 3);
-
-    let instance = Instance::start(database, &[]).await;
-    let owner = said["tenants"][0]["owner"].as_str().expect("an address");
-    let slug = said["tenants"][0]["slug"].as_str().expect("a slug");
-    let token = login(&instance, owner, "bailiwick-demo").await.expect(200).text_at("/access_token");
-    let stats =
-        instance.ask(&client(), &token, Method::GET, "/v1/admin/stats").slug(slug).send().await.expect(200);
-    assert!(stats.text.len() > 20);
-    let projects =
-        instance.ask(&client(), &token, Method::GET, "/v1/projects?limit=100").slug(slug).send().await;
-    assert_eq!(projects.expect(200).body["data"].as_array().map(Vec::len), Some(20));
-    until("everything to be sealed", || async {
-        provided(backdoor.count("SELECT count(*) FROM activity WHERE seq IS NULL").await, |left| *left == 0)
-    })
-    .await;
-    run(database, &["audit", "verify"], "").await.done();
-
-    let unmeant = run(database, &["tenant", "delete", slug], "").await;
-    assert_eq!(unmeant.code, 2, "{}", unmeant.err);
-    run(database, &["tenant", "delete", slug, "--yes"], "").await.done();
-    instance
-        .ask(&client(), &token, Method::GET, "/v1/tenant")
-        .slug(slug)
-        .send()
-        .await
-        .problem(403, "not_a_member");
-    assert_eq!(backdoor.count("SELECT count(*) FROM projects").await, 40);
-    assert_eq!(run(database, &["tenant", "delete", "default", "--yes"], "").await.code, 3);
-    // What was broken off or deleted can be seeded again.
-    for tenant in ["helios-energy", "st-nicholas"] {
-        run(database, &["tenant", "delete", tenant, "--yes"], "").await.done();
-    }
-    run(database, &["seed", "--demo"], "").await.done();
-    assert_eq!(backdoor.count("SELECT count(*) FROM projects").await, 60);
-}
-
-#[tokio::test]
-async fn a_demo_on_sqlite() {
-    let (_directory, database, backdoor) = sqlite().await;
-    a_demo(&database, &backdoor).await;
-}
-
-#[tokio::test]
-async fn a_demo_on_postgres() {
-    let (_server, database, backdoor) = postgres().await;
-    a_demo(&database, &backdoor).await;
 }
 
 #[tokio::test]

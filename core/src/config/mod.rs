@@ -83,174 +83,178 @@ macro_rules! settings {
 settings! {
     /// The address and port to listen on.
     Native bind: SocketAddr = "BIND" or "127.0.0.1:8080";
-    /// The address and port of a second listener, for Prometheus and for orchestrators: `/metrics`, `/healthz`, `/readyz`.
-    /// Nothing keeps anybody from reading them, so it is no address that the public reaches. Off if it is not set.
+    /// The address and port of a second listener, for Prometheus and orchestrators: `/metrics`, `/healthz`, `/readyz`.
+    /// They need no authentication, so choose an address that the public cannot reach. Off if it is not set.
     Native admin_bind: Option<SocketAddr> = "ADMIN_BIND";
     /// `sqlite://PATH` (created if missing) or `postgres://USER:PASSWORD@HOST/DATABASE`.
     Native database_url: Secret = "DATABASE_URL" or "sqlite://data/bailiwick.db";
-    /// Connections to the database at the most.
+    /// The maximum number of connections to the database.
     Native database_connections: u32 = "DATABASE_CONNECTIONS" or "16";
-    /// How long a request waits for a free connection before it is answered 503.
+    /// How long a request waits for a free connection. After that the answer is 503.
     Native database_wait: Duration = "DATABASE_WAIT" or "3s";
-    /// How long one statement may run before the database gives it up: on Postgres and on SQLite.
+    /// How long one statement may run before the database cancels it, on Postgres and on SQLite.
     Native database_statement_timeout: Duration = "DATABASE_STATEMENT_TIMEOUT" or "5s";
-    /// Whether statements are prepared once for each connection to Postgres. Off behind a proxy that changes what is
-    /// behind a connection and knows nothing of statements, such as a PgBouncer before 1.21 that pools by transaction.
+    /// Whether statements are prepared once for each connection to Postgres. Turn it off behind a proxy that changes
+    /// connections and does not track prepared statements, such as PgBouncer before 1.21 with transaction pooling.
     Native database_prepared: bool = "DATABASE_PREPARED" or "true";
-    /// The key that signs tokens: at least 32 bytes, the same on all instances.
-    /// On embedded SQLite one is made and kept beside the database if none is given.
+    /// The key that signs tokens: at least 32 bytes, the same on all instances. If it is not set, embedded SQLite
+    /// generates a key and keeps it beside the database.
     Everywhere jwt_secret: Option<JwtSecret> = "JWT_SECRET";
-    /// Several keys with names, to change them without logging anybody out: `2026-12:SECRET,2026-11:SECRET`.
-    /// The first signs, all verify. `JWT_SECRET` beside it verifies what was signed before there were names.
+    /// Several named keys, to replace keys without logging anybody out: `2026-12:SECRET,2026-11:SECRET`. The first key
+    /// signs, all keys verify. `JWT_SECRET` beside it verifies tokens that were signed without a name.
     Everywhere jwt_keys: JwtKeys = "JWT_KEYS";
     /// How long an access token is valid.
     Everywhere token_ttl: Duration = "TOKEN_TTL" or "15m";
-    /// How long a session can be renewed after it was last renewed.
+    /// How long a session can be renewed after its last renewal.
     Everywhere refresh_ttl: Duration = "REFRESH_TTL" or "30d";
-    /// How long after a renewal the refresh token before it brings the same session's tokens once more, so that two tabs that
-    /// renew at once, and who never got the answer, go on. After that, and for any older one, it ends the session. `0` has
-    /// it end the session at once.
+    /// How long the previous refresh token still works after a renewal. In this time it returns the same session's
+    /// tokens again, for two tabs that renew at once or an answer that got lost. After that, and for any older token,
+    /// its use ends the session. `0` ends the session at once.
     Everywhere refresh_grace: Grace = "REFRESH_GRACE" or "10s";
-    /// Where the keys of an identity provider are (its `jwks_uri`): its tokens are taken beside our own. By https; by
-    /// http only from this machine. Together with `JWT_ISSUER` and `JWT_AUDIENCE`.
+    /// The URL of an identity provider's keys (its `jwks_uri`). The service then accepts the provider's tokens beside
+    /// its own. It must be https, or http on this machine. It needs `JWT_ISSUER` and `JWT_AUDIENCE`.
     Everywhere jwks_url: Option<String> = "JWKS_URL";
-    /// The provider's name for itself, the `iss` of its tokens, letter by letter.
+    /// The provider's exact name for itself: the `iss` of its tokens.
     Everywhere jwt_issuer: Option<String> = "JWT_ISSUER";
-    /// Whom its tokens must be for, their `aud`: the client's id for ID tokens, the API's name for access tokens.
+    /// The required audience of the provider's tokens, their `aud`: the client's id for ID tokens, the API's name for
+    /// access tokens.
     Everywhere jwt_audience: Option<String> = "JWT_AUDIENCE";
-    /// The age at which the provider's keys are fetched anew. While they cannot be had, old ones are good for 12 times
-    /// as long.
+    /// The age at which the provider's keys are fetched again. While that fails, the old keys work for 12 times as long.
     Everywhere jwks_max_age: Duration = "JWKS_MAX_AGE" or "1h";
-    /// For keys that are not known, the provider is asked 4 times in this time at the most.
+    /// For unknown keys, the service asks the provider at most 4 times in this time.
     Everywhere jwks_cooldown: Duration = "JWKS_COOLDOWN" or "1m";
     /// The work factor of password hashes: 2^cost rounds, 4 to 16. Below 10 is for tests only.
     Everywhere bcrypt_cost: BcryptCost = "BCRYPT_COST" or "12";
-    /// Passwords hashed at the same time; 0 is half the processors, at least one.
+    /// The number of passwords hashed at the same time. 0 means half the processors, at least one.
     Native hash_concurrency: usize = "HASH_CONCURRENCY" or "0";
-    /// Passwords that may wait to be hashed; more are answered 503.
+    /// The number of passwords that may wait to be hashed. Above that the answer is 503.
     Native hash_queue: usize = "HASH_QUEUE" or "64";
-    /// Who may register: `open` is anybody, `invited` is whoever brings an invitation, `closed` is nobody. Those whom an
-    /// identity provider lets in get an account all the same, and so do those whom `bailiwick user create` makes, and the
-    /// members of a tenant that the operator brings in, who may then reset a password that they never had.
+    /// Who may register: `open` (anybody), `invited` (people with an invitation) or `closed` (nobody). Three groups get
+    /// an account in any case: people whom an identity provider admits, people created with `bailiwick user create`,
+    /// and the members of a tenant that the operator imports, who can then reset the password that they never had.
     Everywhere registration: Registration = "REGISTRATION" or "open";
-    /// Whether the first user to register becomes the owner of the tenant `default`.
+    /// Whether the first user who registers becomes the owner of the tenant `default`.
     Everywhere claim_default_tenant: bool = "CLAIM_DEFAULT_TENANT" or "true";
-    /// Requests that are taken in a `RATE_LIMIT_PERIOD` of one user or API key, and of one address where nobody is logged
-    /// in; more are answered 429. 0 takes any number. On the edge `wrangler.toml` has the number, and this must be the same.
+    /// The number of requests in a `RATE_LIMIT_PERIOD` for one user or API key, and for one address without
+    /// authentication. Above that the answer is 429. 0 means no limit. On the edge this must be the number in
+    /// `wrangler.toml`.
     Everywhere rate_limit: u32 = "RATE_LIMIT" or "1200";
-    /// Attempts that are taken in that time to register, log in, renew tokens, accept an invitation, or change or reset a
-    /// password with one account.
+    /// The number of attempts in that time to register, log in, renew tokens, accept an invitation, or change or reset
+    /// a password with one account.
     Everywhere rate_limit_account: u32 = "RATE_LIMIT_ACCOUNT" or "10";
-    /// The same from one address.
+    /// The number of such attempts from one address.
     Everywhere rate_limit_address: u32 = "RATE_LIMIT_ADDRESS" or "100";
-    /// The time in which as many are taken as the three limits say: from `1s` to `36500d`. On the edge `wrangler.toml` has
-    /// it, and this must be the same; Cloudflare knows `10s` and `1m`.
+    /// The period of the three limits, from `1s` to `36500d`. On the edge this must be the period in `wrangler.toml`;
+    /// Cloudflare supports `10s` and `1m`.
     Everywhere rate_limit_period: Duration = "RATE_LIMIT_PERIOD" or "1m";
-    /// Proxies in front of the server whose `FORWARDED_HEADER` is believed, as addresses or networks, separated by commas:
-    /// `10.0.0.0/8,::1`. Nobody's is believed otherwise.
+    /// The proxies in front of the server whose `FORWARDED_HEADER` is trusted, as addresses or networks, separated by
+    /// commas: `10.0.0.0/8,::1`. By default no proxy is trusted.
     Native trusted_proxies: String = "TRUSTED_PROXIES";
-    /// The header in which they say for whom they ask: `x-forwarded-for` or `forwarded` (RFC 7239). The other one is not
-    /// looked at: a proxy that does not write it passes on what the client made up.
+    /// The header in which these proxies name the client: `x-forwarded-for` or `forwarded` (RFC 7239). The server
+    /// ignores the other header, because a proxy that does not write it passes on whatever the client sent.
     Native forwarded_header: ForwardedHeader = "FORWARDED_HEADER" or "x-forwarded-for";
-    /// Origins whose pages may read answers in a browser, separated by commas: `https://app.example.com`; `*` is any.
+    /// The origins whose pages may read answers in a browser, separated by commas: `https://app.example.com`. `*`
+    /// allows every origin.
     Everywhere cors_origins: Cors = "CORS_ORIGINS";
-    /// How long an invitation can be accepted.
+    /// How long an invitation is valid.
     Everywhere invitation_ttl: Duration = "INVITATION_TTL" or "7d";
-    /// Whether the answer to making an invitation has the token that accepts it. Otherwise it is in the mail alone, so that
-    /// who accepts can read the address's mail, and who invites cannot accept in its name. If it is not set: only while
-    /// `EMAIL_PROVIDER` is `console`, because then no mail reaches anybody.
+    /// Whether the answer to a new invitation contains its token. Without it, only the email has the token: accepting
+    /// proves access to the mailbox, and the inviting person cannot accept in its name. If it is not set: only while
+    /// `EMAIL_PROVIDER` is `console`, because no email is delivered then.
     Everywhere invitation_token_in_response: Option<bool> = "INVITATION_TOKEN_IN_RESPONSE";
-    /// How long a password can be reset after somebody asked for that.
+    /// How long a password can be reset after the request.
     Everywhere password_reset_ttl: Duration = "PASSWORD_RESET_TTL" or "1h";
-    /// The page by which your application accepts invitations, with `{token}` where their token goes:
-    /// `https://app.example.com/join#{token}`. Emails have it then; otherwise they have the token alone.
+    /// The page of your application that accepts invitations, with `{token}` in place of the token:
+    /// `https://app.example.com/join#{token}`. Emails then contain this URL; otherwise they contain only the token.
     Everywhere invitation_url: Option<PageUrl> = "INVITATION_URL";
-    /// The page by which it sets another password, likewise: `https://app.example.com/reset#{token}`.
+    /// The page of your application that sets a new password, in the same form: `https://app.example.com/reset#{token}`.
     Everywhere password_reset_url: Option<PageUrl> = "PASSWORD_RESET_URL";
-    /// How many members a tenant has at the most. Of this and the next five `bailiwick tenant limits` gives one tenant others.
+    /// The maximum number of members of a tenant. `bailiwick tenant limits` sets other values of this and the next five
+    /// limits for one tenant.
     Everywhere limit_members: Most = "LIMIT_MEMBERS" or "2000";
-    /// Invitations of a tenant that were neither accepted nor revoked.
+    /// The maximum number of a tenant's invitations that are neither accepted nor revoked.
     Everywhere limit_invitations: Most = "LIMIT_INVITATIONS" or "500";
-    /// A tenant's API keys.
+    /// The maximum number of a tenant's API keys.
     Everywhere limit_api_keys: Most = "LIMIT_API_KEYS" or "200";
-    /// Deliveries of a tenant that wait to be sent: what there is no room for is given up at once, and can be tried anew.
+    /// The maximum number of a tenant's deliveries that wait to be sent. A delivery above it is dead at once, and can
+    /// be retried.
     Everywhere limit_pending_deliveries: Most = "LIMIT_PENDING_DELIVERIES" or "5000";
-    /// Emails of a tenant within 24 hours, likewise.
+    /// The maximum number of a tenant's emails within 24 hours. An email above it is dead at once, and can be retried.
     Everywhere limit_emails_a_day: Most = "LIMIT_EMAILS_A_DAY" or "5000";
-    /// Bytes that a tenant stores, about ([what counts](ISOLATION.md#what-a-tenant-may-have)). Once it stores as many, what would add texts is refused until something was deleted.
+    /// The approximate maximum of bytes that a tenant stores ([what counts](ISOLATION.md#what-a-tenant-may-have)).
+    /// Above it, texts cannot be added until something is deleted.
     Everywhere limit_stored_bytes: Most = "LIMIT_STORED_BYTES" or "1000000000";
-    /// Tenants that one account owns.
+    /// The maximum number of tenants that one account owns.
     Everywhere limit_tenants: Most = "LIMIT_TENANTS" or "100";
-    /// Imports that one account has under way.
+    /// The maximum number of unfinished imports of one account.
     Everywhere limit_imports: Most = "LIMIT_IMPORTS" or "100";
-    /// How emails are sent: `console` writes them into the log (for development: tokens, too),
-    /// `smtp` (natively only) hands them to `SMTP_URL`,
-    /// `http` posts them as JSON to `EMAIL_API_URL`.
+    /// How emails are sent: `console` writes them to the log, including tokens (for development), `smtp` (native only)
+    /// sends them through `SMTP_URL`, `http` posts them as JSON to `EMAIL_API_URL`.
     Everywhere email_provider: EmailProvider = "EMAIL_PROVIDER" or "console";
-    /// The address that emails come from.
+    /// The sender address of emails.
     Everywhere email_from: Email = "EMAIL_FROM" or "bailiwick@localhost";
-    /// The SMTP server: `smtp://USER:PASSWORD@HOST:PORT`, `smtps://` for TLS from the start;
-    /// `?tls=required` for STARTTLS. A path is the name to greet with: `smtp://HOST/mail.example.com`.
+    /// The SMTP server: `smtp://USER:PASSWORD@HOST:PORT`; `smtps://` for TLS from the start; `?tls=required` for
+    /// STARTTLS. A path is the name in the greeting: `smtp://HOST/mail.example.com`.
     Native smtp_url: Option<Secret> = "SMTP_URL";
-    /// The email API: `from`, `to`, `reply_to`, `subject` and `text` are posted to it as JSON, as Resend takes them.
+    /// The URL of the email API. It receives `from`, `to`, `reply_to`, `subject` and `text` as JSON, the format of Resend.
     Everywhere email_api_url: Option<Secret> = "EMAIL_API_URL";
     /// The key of the email API, sent as `Authorization: Bearer`.
     Everywhere email_api_key: Option<Secret> = "EMAIL_API_KEY";
-    /// Origins that tenants may name for their webhooks although they are not Slack's, not https or have a private
-    /// address, separated by commas: `https://mattermost.example.com,http://127.0.0.1:9000`.
+    /// Additional origins for the webhooks of tenants, separated by commas:
+    /// `https://mattermost.example.com,http://127.0.0.1:9000`. Without it, only https URLs of Slack are allowed.
     Everywhere outbound_allow: Origins = "OUTBOUND_ALLOW";
     /// How long a request to another service may take.
     Everywhere outbound_timeout: Duration = "OUTBOUND_TIMEOUT" or "10s";
-    /// How often a delivery is tried before it is given up.
+    /// The number of attempts before a delivery is dead.
     Everywhere outbox_attempts: u32 = "OUTBOX_ATTEMPTS" or "10";
-    /// The pause after the first failure. It doubles with each further one, up to `OUTBOX_BACKOFF_MAX`,
-    /// and is cut short at random by up to a half.
+    /// The pause after the first failed attempt. It doubles after each further one, up to `OUTBOX_BACKOFF_MAX`, and is
+    /// shortened at random by up to a half.
     Everywhere outbox_backoff: Duration = "OUTBOX_BACKOFF" or "5s";
-    /// The longest pause.
+    /// The longest pause between attempts.
     Everywhere outbox_backoff_max: Duration = "OUTBOX_BACKOFF_MAX" or "1h";
-    /// How long whoever took a delivery has it for themselves; after that, another instance tries.
-    /// Longer than `OUTBOUND_TIMEOUT`.
+    /// How long an instance has a delivery for itself. After that, another instance tries it. It must be longer than
+    /// `OUTBOUND_TIMEOUT`.
     Everywhere outbox_lease: Duration = "OUTBOX_LEASE" or "1m";
-    /// How long a delivery is kept after it was sent or given up. `36500d` is a hundred years.
+    /// How long a delivery is kept after it was sent or became dead. `36500d` is a hundred years.
     Everywhere outbox_retention: Duration = "OUTBOX_RETENTION" or "90d";
-    /// How long a notification is kept in the product after it was read. One that was not read is kept.
+    /// How long a notification is kept after it was read. Unread notifications are kept.
     Everywhere notification_retention: Duration = "NOTIFICATION_RETENTION" or "365d";
-    /// How often the outbox is looked through for what is due again, and the activity for what is not sealed; what is new
-    /// is sent and sealed at once.
+    /// How often the server looks for deliveries that are due again, and for activity that is not sealed yet. New
+    /// deliveries and activity do not wait for it.
     Native outbox_interval: Duration = "OUTBOX_INTERVAL" or "5s";
-    /// How long a request may take before it is given up with 503.
+    /// How long a request may take. After that the answer is 503.
     Native request_timeout: Duration = "REQUEST_TIMEOUT" or "30s";
-    /// How long a client may take to send the head of a request, to begin another one on a connection that it keeps, and to
-    /// take some more of an answer. Then the connection is closed.
+    /// How long a client may take to send the head of a request, to start the next request on an open connection, and
+    /// to read more of an answer. After that the connection is closed.
     Native client_timeout: Duration = "CLIENT_TIMEOUT" or "15s";
-    /// Connections of clients at the most, as far as the limit of open files allows; more wait until others end. 0 takes
-    /// any number.
+    /// The maximum number of client connections, within the limit of open files. Further connections wait until others
+    /// end. 0 means no limit.
     Native max_connections: usize = "MAX_CONNECTIONS" or "10000";
-    /// Of these, how many one address may have (of IPv6 the first 64 bits of it); more are closed at once. Those of
-    /// `TRUSTED_PROXIES` may have all. 0 takes any number.
+    /// The maximum number of client connections from one address (of IPv6, its first 64 bits). Further ones are closed
+    /// at once. `TRUSTED_PROXIES` have no such limit. 0 means no limit.
     Native max_connections_of_address: usize = "MAX_CONNECTIONS_OF_ADDRESS" or "1000";
-    /// How long after SIGTERM `/readyz` answers 503 while all else is served as before, so that a balancer has the time
-    /// to send requests elsewhere. Without it the server stops at once.
+    /// How long `/readyz` answers 503 after SIGTERM while all other requests are served as before, so that a load
+    /// balancer can move its traffic. Without it the server starts to stop at once.
     Native shutdown_delay: Option<Duration> = "SHUTDOWN_DELAY";
-    /// How long requests in flight may take to finish after SIGTERM, and after `SHUTDOWN_DELAY`.
+    /// How long requests in progress may take to finish after SIGTERM and `SHUTDOWN_DELAY`.
     Native shutdown_grace: Duration = "SHUTDOWN_GRACE" or "30s";
-    /// `pretty` for people, `json` for machines.
+    /// The format of the log: `pretty` for people, `json` for machines.
     Native log_format: LogFormat = "LOG_FORMAT" or "pretty";
-    /// What is logged: `error`, `warn`, `info`, `debug`, or directives such as `info,bailiwick=debug`.
+    /// The level of the log: `error`, `warn`, `info`, `debug`, or directives such as `info,bailiwick=debug`.
     Native log_level: String = "LOG_LEVEL" or "info";
-    /// Where traces are exported to, by OTLP over HTTP: `http://collector:4318`, to which `/v1/traces` is added. Off if it
-    /// is not set.
+    /// The collector that receives traces, by OTLP over HTTP: `http://collector:4318`, to which `/v1/traces` is added.
+    /// Off if it is not set.
     Native otlp_endpoint: Option<Secret> = "OTLP_ENDPOINT";
-    /// Headers that the export wants: `authorization=Bearer KEY,x-team=blue`.
+    /// Additional headers for the export of traces: `authorization=Bearer KEY,x-team=blue`.
     Native otlp_headers: Option<Secret> = "OTLP_HEADERS";
-    /// Of the traces that begin here, one in so many is exported; of those that begin elsewhere, those that are marked by
-    /// their `traceparent`. 0 exports only the latter.
+    /// The sampling of traces that begin here: one of this number is exported. Traces that begin elsewhere are exported
+    /// if their `traceparent` marks them as sampled. 0 exports only the latter.
     Native otlp_one_in: u32 = "OTLP_ONE_IN" or "1";
-    /// Tell with each answer what it cost, in the header `Server-Timing`: time, and batches of the database.
+    /// Whether each answer reports its cost in the header `Server-Timing`: the time, and the batches of the database.
     Everywhere debug_timing: bool = "DEBUG_TIMING" or "false";
-    /// For tests of the service itself: obey the header `X-Fault: panic`, or `panic-after` all was done, or `hold URL`, which
-    /// asks an origin of `OUTBOUND_ALLOW` whether to go on between reading and writing. And natively `count`, which has the answer
-    /// tell, in `X-Visited`, how much of the database it took. Never in production.
+    /// For tests of the service itself: obey the header `X-Fault`. `panic` panics; `panic-after` panics when all is
+    /// done; `hold URL` asks an origin of `OUTBOUND_ALLOW` whether to continue between reading and writing; `count`
+    /// (native only) reports in `X-Visited` how much of the database was read. Never use it in production.
     Everywhere fault_injection: bool = "FAULT_INJECTION" or "false";
 }
 

@@ -1,4 +1,4 @@
-//! What owners see of a tenant as a whole.
+//! The view of a whole tenant that its owners have.
 
 use crate::{
     cursor::Page,

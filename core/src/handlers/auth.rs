@@ -17,21 +17,21 @@ use crate::{
 #[cfg(feature = "openapi")]
 use crate::token::RefreshToken;
 
-/// The tokens of a session, as OAuth 2.0 answers with them (RFC 6749, section 5.1).
+/// The tokens of a session, in the format of OAuth 2.0 (RFC 6749, section 5.1).
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct SessionTokens {
-    /// For `Authorization: Bearer`.
+    /// The access token, for `Authorization: Bearer`.
     access_token: String,
-    /// Always `Bearer`.
+    /// The type of the access token, always `Bearer`.
     #[cfg_attr(feature = "openapi", schemars(extend("const" = "Bearer")))]
     token_type: &'static str,
-    /// Seconds for which the access token is valid.
+    /// The number of seconds for which the access token is valid.
     expires_in: i64,
-    /// Renews both. It is good once: what it brings takes its place. Within `REFRESH_GRACE` it brings the same again.
+    /// The refresh token, which renews both tokens. It works once; within `REFRESH_GRACE`, a repetition returns the same tokens again.
     #[cfg_attr(feature = "openapi", schemars(with = "RefreshToken"))]
     refresh_token: String,
-    /// Seconds for which the refresh token is valid.
+    /// The number of seconds for which the refresh token is valid.
     refresh_expires_in: u64,
 }
 

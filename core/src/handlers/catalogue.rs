@@ -1,4 +1,4 @@
-//! What a tenant shows in public.
+//! The public projects of a tenant.
 
 use crate::{
     cursor::Page,

@@ -1,4 +1,4 @@
-//! Invitations: making them, and accepting them.
+//! Invitations: creating them, and accepting them.
 
 use crate::{
     cursor::Page,

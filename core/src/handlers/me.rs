@@ -1,4 +1,4 @@
-//! One's own account, the sessions in which one is logged in, and the identities that lead to it.
+//! The account of the caller, its sessions, and its linked identities.
 
 use crate::{
     cursor::Page,

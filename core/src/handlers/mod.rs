@@ -1,4 +1,4 @@
-//! What each route does: take what the types decoded, ask a repository, return a value.
+//! The handlers: each takes the decoded request, calls a repository and returns a value.
 
 pub(crate) mod admin;
 pub(crate) mod api_keys;
@@ -22,21 +22,21 @@ use crate::{
 };
 
 input! {
-    /// Which page of a list.
+    /// The page of a list.
     pub(crate) struct PageQuery {
-        /// Items on a page.
+        /// The maximum number of items on the page.
         pub(crate) limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub(crate) cursor: Option<Cursor>,
     }
 
-    /// Which page of a list, and whether the list is counted.
+    /// The page of a list, and whether all its items are counted.
     pub(crate) struct CountedPageQuery {
-        /// Items on a page.
+        /// The maximum number of items on the page.
         pub(crate) limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub(crate) cursor: Option<Cursor>,
-        /// Whether the page says in `total` how many items there are.
+        /// Whether the page says in `total` how many items all pages have together.
         pub(crate) count: Option<bool>,
     }
 }

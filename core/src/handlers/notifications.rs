@@ -1,4 +1,4 @@
-//! What a member is told, and what they do not want to be told.
+//! The notifications of a member, and their preferences.
 
 use crate::{
     conditional::Part,

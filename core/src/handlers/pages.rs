@@ -1,5 +1,5 @@
-//! Pages for people: where to begin, the API to read and to try, and what each problem means. Programs get the same facts as
-//! JSON.
+//! Pages for people: the start page, the documentation of the API, and the explanation of each problem. Programs get the same
+//! facts as JSON.
 
 use serde::Serialize;
 
@@ -10,39 +10,39 @@ use crate::{
     site::{self, File, Loaded, Page, html},
 };
 
-/// What this is, and where to go on.
+/// The product, its version, and links to start from.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Home {
     /// The name of the product.
     name: &'static str,
-    /// Its version.
+    /// The version of the service.
     version: &'static str,
-    /// Where to go on: paths.
+    /// The paths to start from.
     links: Links,
 }
 
-/// Where to go on.
+/// The paths to start from.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Links {
-    /// The API to read and to try in a browser.
+    /// The documentation, for browsers.
     docs: &'static str,
-    /// The API as an OpenAPI document.
+    /// The OpenAPI description of the API.
     description: &'static str,
-    /// Whether the service can do its work.
+    /// The readiness of the service.
     health: &'static str,
     /// The approval workflow.
     workflow: &'static str,
-    /// What each problem means.
+    /// The list of all problems.
     problems: &'static str,
 }
 
-/// Every kind of problem.
+/// All kinds of problems.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Problems {
-    /// All of them, by status.
+    /// The kinds of problems.
     data: Vec<Explanation>,
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn problem(
     Ok(Negotiated::Json(code.explained()))
 }
 
-/// A problem as people read it.
+/// The page about a problem, for people.
 pub(crate) async fn shown(app: &App, code: Code) -> Result<Page> {
     let found = code.explained();
     let places = [

@@ -1,4 +1,4 @@
-//! Projects, and moving them through the workflow.
+//! Projects, and their transitions through the workflow.
 
 use serde::Serialize;
 
@@ -49,17 +49,17 @@ pub(crate) async fn transition(
     scope.projects().transition(id, request).await.map(Transitioned)
 }
 
-/// Where a project has been and where it can go.
+/// The past transitions of a project, and the ones that are possible now.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Transitions {
-    /// The status that the project has.
+    /// The current status of the project.
     status: ProjectStatus,
-    /// The transitions from there, each with what keeps the caller from it.
+    /// The transitions from the current status, and for each whether the caller can make it.
     transitions: Vec<Outlook>,
-    /// The moves so far, newest first.
+    /// The past transitions, newest first.
     data: Vec<Moved>,
-    /// Where the next page of moves starts; `null` on the last one.
+    /// The cursor of the next page of past transitions; `null` on the last page.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::cursor::Cursor>"))]
     next_cursor: Option<String>,
 }
@@ -70,20 +70,20 @@ impl Listing for Transitions {
     }
 }
 
-/// A transition that the workflow has from the present status.
+/// A transition from the current status.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Outlook {
-    /// The status that the project would get.
+    /// The new status.
     to: ProjectStatus,
-    /// Whether the caller could do it now, giving a comment where one is needed.
+    /// Whether the caller could make the transition now, with a comment or a revision where one is required.
     allowed: bool,
-    /// Why not: the `code` of the problem that they would get.
+    /// The `code` of the problem that the caller would get; `null` if the transition is allowed.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<crate::problem::Code>"))]
     refusal: Option<&'static str>,
-    /// The least role that may do it.
+    /// The lowest role that may make the transition.
     required_role: Role,
-    /// What must hold besides.
+    /// The other conditions.
     guards: &'static [Guard],
 }
 

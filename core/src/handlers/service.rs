@@ -1,4 +1,4 @@
-//! The service itself: its health, its workflow, its description.
+//! The service itself: its health, its workflow, its OpenAPI description.
 
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Health {
-    /// Always `ok`; anything else is a problem.
+    /// The state, always `ok`; any other state is a problem.
     #[cfg_attr(feature = "openapi", schemars(extend("const" = "ok")))]
     status: &'static str,
 }
@@ -31,9 +31,9 @@ pub(crate) struct Workflow {
     roles: &'static [Role],
     /// The status of a new project.
     initial: ProjectStatus,
-    /// Who may move a project where. What is not here cannot be done.
+    /// All transitions, each with its lowest role and its other conditions. No others are possible.
     transitions: &'static [Transition],
-    /// The same as a diagram, in Mermaid's language.
+    /// The workflow as a diagram, in the language of Mermaid.
     diagram: String,
 }
 

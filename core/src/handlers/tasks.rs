@@ -1,4 +1,4 @@
-//! Tasks: those of a project, and those of all.
+//! Tasks: of one project, and of all projects.
 
 use crate::{
     cursor::CountedPage,

@@ -1,4 +1,4 @@
-//! Tenants: one's own, and the one that the request names.
+//! Tenants: those of the caller, and the one that the request names.
 
 use crate::{
     conditional::Part,

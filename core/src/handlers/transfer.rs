@@ -1,4 +1,4 @@
-//! Tenants that are moved from one deployment to another.
+//! Export and import of tenants.
 
 use crate::{
     dispatch::{Account, TenantScope},

@@ -1,4 +1,5 @@
-//! Components: what many operations have in common is said once, because every page of documentation loads all of it.
+//! Components: parts that many operations have in common are described once, because every page of documentation loads
+//! the whole document.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +11,17 @@ use crate::limits;
 pub(super) fn headers() -> Value {
     json!({
         "RequestId": {
-            "description": "The id under which this request was logged.",
+            "description": "The id of this request. The operator finds the request in the log by it.",
             "schema": { "type": "string" },
             "example": examples::REQUEST_ID,
         },
         "ContentLocation": {
-            "description": "Where what was changed can be read.",
+            "description": "The path of the changed resource.",
             "schema": { "type": "string", "format": "uri-reference" },
             "example": "/v1/tenant",
         },
         "ETag": {
-            "description": "Tells this state of what was read from every other one: for `If-None-Match`, and of what can be changed for `If-Match`.",
+            "description": "The entity tag. It identifies this version of the resource. Send it back as `If-None-Match` to read the resource only if it has changed, or as `If-Match` to change it only if it has not changed.",
             "schema": { "type": "string" },
             "example": examples::ETAG,
         },
@@ -30,32 +31,32 @@ pub(super) fn headers() -> Value {
             "example": "true",
         },
         "Link": {
-            "description": "How the next page is asked for (RFC 8288), if there is one: `<reference>; rel=\"next\"`, relative to the request.",
+            "description": "The link to the next page (RFC 8288), relative to the URL of the request: `<reference>; rel=\"next\"`. The last page has none.",
             "schema": { "type": "string" },
             "example": "</v1/projects?limit=20&cursor=..>; rel=\"next\"",
         },
         "Location": {
-            "description": "Where what was created can be read.",
+            "description": "The path at which the new resource can be read.",
             "schema": { "type": "string", "format": "uri-reference" },
             "example": "/v1/tenant",
         },
         "RateLimit": {
-            "description": "Which limit was met, and seconds until there is room again.",
+            "description": "The limit that was reached: its name, the number of requests that remain (`r`), and the seconds until another request is accepted (`t`).",
             "schema": { "type": "string" },
             "example": "\"requests\";r=0;t=7",
         },
         "RateLimitPolicy": {
-            "description": "How many a limit admits, in how many seconds.",
+            "description": "The definition of the limit: its name, and the number of requests (`q`) that it allows in a window of seconds (`w`).",
             "schema": { "type": "string" },
             "example": "\"requests\";q=1200;w=60",
         },
         "RetryAfter": {
-            "description": "Seconds to wait before trying again.",
+            "description": "The number of seconds to wait before the next attempt.",
             "schema": { "type": "integer", "minimum": 0 },
             "example": 7,
         },
         "WwwAuthenticate": {
-            "description": "How to authenticate (RFC 6750).",
+            "description": "The required authentication scheme (RFC 6750).",
             "schema": { "type": "string" },
             "example": "Bearer realm=\"bailiwick\"",
         },
@@ -66,11 +67,11 @@ pub(super) fn security_schemes() -> Value {
     json!({
         "session": {
             "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "The access token of a login; or, if the operator has named an identity provider, a JWT of its, to which a request may also be answered 403 `email_not_verified` or `identity_not_linked` and 503 `identity_provider_unavailable`.",
+            "description": "The access token of a login. If the operator has configured an identity provider, a JWT of that provider works too; then the answer can also be 403 `email_not_verified`, 403 `identity_not_linked` or 503 `identity_provider_unavailable`.",
         },
         "api_key": {
             "type": "http", "scheme": "bearer", "bearerFormat": "bwk_...",
-            "description": "An API key. It opens the tenant that it was made in and no other, and needs no tenant header.",
+            "description": "An API key. It works only for the tenant in which it was created, and needs no tenant header.",
         },
     })
 }
@@ -80,23 +81,23 @@ pub(super) fn tenant_headers() -> [Value; 2] {
     [
         json!({
             "name": "X-Tenant-ID", "in": "header", "required": false,
-            "description": "The tenant, by its id.",
+            "description": "The id of the tenant. Without a tenant header, the request is for the tenant `default`, or for the tenant of the API key.",
             "schema": { "$ref": "#/components/schemas/TenantId" },
         }),
         json!({
             "name": "X-Tenant-Slug", "in": "header", "required": false,
-            "description": "The tenant, by its slug.",
+            "description": "The slug of the tenant, as an alternative to `X-Tenant-ID`.",
             "schema": { "$ref": "#/components/schemas/Slug" },
         }),
     ]
 }
 
-/// The parameter of what is not to be done twice.
+/// The parameter of actions that must not happen twice.
 pub(super) fn idempotency_key() -> Value {
     let hours = limits::IDEMPOTENCY_HOURS;
     json!({
         "name": "Idempotency-Key", "in": "header", "required": false,
-        "description": format!("A text of the client's own, a new one for each thing that is to be done. Sent again within {hours} hours by the same user or API key, nothing is done a second time, and the answer is the one that was given then."),
+        "description": format!("A text of your choice, new for each action, for example a UUID. If the same user or API key sends the same request with the same key again within {hours} hours, nothing is done a second time, and the response is the original one."),
         "schema": { "type": "string", "minLength": 1, "maxLength": limits::IDEMPOTENCY_KEY, "pattern": "^[!-+\\--~]+$" },
         "example": "0196a2b4-7c1e-7f3a-9d2b-5e8f1a6c4d30",
     })
@@ -105,30 +106,30 @@ pub(super) fn idempotency_key() -> Value {
 /// A list of entity tags.
 const TAGS: &str = r#"^(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*")*)?$"#;
 
-/// The parameter of what is changed in a certain state only.
+/// The parameter of changes that depend on the version of the resource.
 pub(super) fn if_match() -> Value {
     json!({
         "name": "If-Match", "in": "header", "required": false,
-        "description": "Entity tags that were read before: nothing is done unless what is to be changed is still in one of these states.",
+        "description": "Entity tags from earlier responses. The change is made only if the resource still has one of these tags; otherwise the answer is 412 `precondition_failed`.",
         "schema": { "type": "string", "pattern": TAGS },
         "example": "*",
     })
 }
 
-/// The parameter of what may be known already.
+/// The parameter of reads whose result the client may have already.
 pub(super) fn if_none_match() -> Value {
     json!({
         "name": "If-None-Match", "in": "header", "required": false,
-        "description": "Entity tags that were read before: if what is read has one of them still, the answer is 304.",
+        "description": "Entity tags from earlier responses. If the resource still has one of these tags, the answer is 304 without a body.",
         "schema": { "type": "string" },
         "example": examples::ETAG,
     })
 }
 
-/// The answer of what is known already.
+/// The answer if the client has the current version already.
 pub(super) fn not_modified() -> Value {
     json!({
-        "description": "It is what the client has already.",
+        "description": "The resource has not changed. The response has no body.",
         "headers": {
             "X-Request-Id": { "$ref": "#/components/headers/RequestId" },
             "ETag": { "$ref": "#/components/headers/ETag" },

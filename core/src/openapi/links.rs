@@ -12,7 +12,8 @@ struct Target {
     names_a_tenant: bool,
 }
 
-/// Adds links to every answer that says what another operation's path needs, and the few that lead to a body.
+/// Adds links to every answer that says what another operation's path needs. None leads to a body: generators of clients refuse
+/// a link whose `requestBody` is an object.
 pub(super) fn add(document: &mut Value) {
     let targets = targets(document);
     let schemas = document["components"]["schemas"].take();
@@ -34,7 +35,7 @@ pub(super) fn add(document: &mut Value) {
                 Vec::new()
             };
             let mut of_response = Map::new();
-            let more = by_body(&from).into_iter().chain(targets.iter().filter_map(|to| by_tenant(&from, to)));
+            let more = targets.iter().filter_map(|to| by_tenant(&from, to));
             for (operation, link) in found.into_iter().chain(more) {
                 let key = format!("{from}.{operation}");
                 of_response.insert(operation, json!({ "$ref": format!("#/components/links/{key}") }));
@@ -120,16 +121,4 @@ fn by_tenant(
     let parameters = json!({ "header.X-Tenant-ID": "$response.body#/id" });
     (from == "tenants_create" && of_members)
         .then(|| (operation.clone(), json!({ "operationId": operation, "parameters": parameters })))
-}
-
-/// What is answered once, to be sent back once.
-fn by_body(from: &str) -> Option<(String, Value)> {
-    let (to, member, place) = match from {
-        "auth_login" | "auth_refresh" => ("auth_refresh", "refresh_token", "refresh_token"),
-        "invitations_create" => ("invitations_accept", "token", "token"),
-        _ => return None,
-    };
-    let mut body = Map::new();
-    body.insert(member.to_owned(), format!("$response.body#/{place}").into());
-    Some((to.to_owned(), json!({ "operationId": to, "requestBody": body })))
 }

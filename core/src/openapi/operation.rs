@@ -78,7 +78,7 @@ impl Operation<'_> {
         let definition = generator.definitions().get(name);
         let description = definition.and_then(|schema| schema.get("description")).cloned();
         let response = json!({
-            "description": description.unwrap_or_else(|| "An OpenAPI document.".into()),
+            "description": description.unwrap_or_else(|| "The OpenAPI description of this service.".into()),
             "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
             "content": { "application/json": { "schema": schema } },
         });
@@ -118,7 +118,7 @@ impl Operation<'_> {
 
     pub(crate) fn empty_response(&mut self, status: StatusCode) {
         let response = json!({
-            "description": "It is done; there is nothing more to say.",
+            "description": "The request succeeded. The response has no body.",
             "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
         });
         self.responses.insert(status.as_str().to_owned(), response);
@@ -185,7 +185,7 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
         }
         let schema = json!({ "$ref": format!("#/components/schemas/{}", pascal(placeholder)) });
         let thing = placeholder.trim_end_matches("_id").replace('_', " ").replace("api", "API");
-        let description = format!("The id of the {thing}.");
+        let description = format!("The id of the {thing}, a UUID.");
         parameters.push(json!({
             "name": placeholder, "in": "path", "required": true, "description": description, "schema": schema,
         }));
@@ -196,7 +196,7 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
         "operationId": route.name.replace("::", "_"),
         "tags": [module(route)],
         "summary": route.summary.trim().trim_end_matches('.'),
-        "description": format!("{} {}", route.summary.trim(), who(route.access)),
+        "description": description(route),
         "security": security(route.access),
         "x-access": access(route.access),
         "responses": responses,
@@ -232,18 +232,24 @@ fn of_access(access: Access) -> Vec<Code> {
     problems
 }
 
-/// Who may call it, in a sentence.
+/// The documentation of a route from the table, with a sentence about who can call it.
+fn description(route: &Route) -> String {
+    let details = route.details.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    format!("{details} {}", who(route.access))
+}
+
+/// A sentence about who can call a route.
 fn who(access: Access) -> String {
     match access {
-        Access::Public => "Anybody may call it.".to_owned(),
-        Access::AnyoneInTenant => "Anybody may call it, for any tenant.".to_owned(),
-        Access::SignedIn => "Whoever is logged in may call it.".to_owned(),
+        Access::Public => "Anyone can call this.".to_owned(),
+        Access::AnyoneInTenant => "Anyone can call this, for any tenant.".to_owned(),
+        Access::SignedIn => "Any authenticated user can call this; an API key cannot.".to_owned(),
         Access::Member(role) | Access::InPerson(role) => {
             let keys = match access {
-                Access::InPerson(role) if role < Role::Owner => "; of API keys only those of the role owner",
+                Access::InPerson(role) if role < Role::Owner => "; an API key needs the role owner",
                 _ => "",
             };
-            format!("Members of the tenant from the role {} up may call it{keys}.", role.as_str())
+            format!("Members of the tenant with at least the role {} can call this{keys}.", role.as_str())
         }
     }
 }

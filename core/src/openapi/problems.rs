@@ -62,37 +62,37 @@ pub(super) fn schema(generator: &mut SchemaGenerator) -> Value {
     ];
     json!({
         "type": "object",
-        "description": "An error. Some codes have members of their own.",
+        "description": "An error. Some codes have additional fields.",
         "required": ["type", "title", "status", "code", "detail", "request_id"],
         "properties": {
-            "type": { "type": "string", "format": "uri-reference", "description": "Identifies the kind of problem." },
-            "title": { "type": "string", "description": "The kind of problem, for people." },
-            "status": { "type": "integer", "minimum": 400, "maximum": 599, "description": "The status of the response." },
+            "type": { "type": "string", "format": "uri-reference", "description": "The kind of the problem, as a path at which it is explained." },
+            "title": { "type": "string", "description": "The kind of the problem, for people." },
+            "status": { "type": "integer", "minimum": 400, "maximum": 599, "description": "The HTTP status of the response." },
             "code": code,
-            "detail": { "type": "string", "description": "This occurrence of it, for people." },
-            "request_id": { "type": "string", "description": "The id under which this request was logged." },
+            "detail": { "type": "string", "description": "The explanation of this occurrence, for people." },
+            "request_id": { "type": "string", "description": "The id of this request. The operator finds the request in the log by it." },
             "errors": {
                 "type": "array",
-                "description": "The faults of the body or the query; of more than a hundred the first.",
+                "description": "The faults of the request body or the query: all of them, or the first hundred.",
                 "maxItems": limits::FAULTS,
                 "items": {
                     "type": "object",
                     "required": ["pointer", "code", "detail"],
                     "properties": {
-                        "pointer": { "type": "string", "description": "A JSON pointer (RFC 6901), or `/name` of a parameter." },
+                        "pointer": { "type": "string", "description": "The place of the fault: a JSON pointer into the body (RFC 6901), or `/name` for a query parameter." },
                         "code": fault,
-                        "detail": { "type": "string", "description": "What is wrong, for people." },
+                        "detail": { "type": "string", "description": "The explanation of the fault, for people." },
                     },
                 },
             },
-            "required_role": with(role, "The least role that may do it."),
+            "required_role": with(role, "The lowest sufficient role."),
             "reason": {
                 "type": "string", "enum": ["accepted", "revoked", "expired", "other_email"],
-                "description": "Why an invitation cannot be accepted or revoked.",
+                "description": "The reason why an invitation cannot be accepted or revoked.",
             },
             "allowed": {
                 "type": "array", "items": status,
-                "description": "The statuses that the project can be moved to.",
+                "description": "The statuses to which the project can move from its current status.",
             },
         },
     })

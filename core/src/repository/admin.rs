@@ -103,7 +103,7 @@ impl<T: Enumeration> schemars::JsonSchema for Tally<T> {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let names: Vec<_> = T::ALL.iter().map(|variant| variant.as_str()).collect();
         let count = |name: &&str| {
-            let description = format!("How many are `{name}`.");
+            let description = format!("The number with `{name}`.");
             let count = serde_json::json!({ "type": "integer", "minimum": 0, "description": description });
             ((*name).to_owned(), count)
         };
@@ -112,13 +112,13 @@ impl<T: Enumeration> schemars::JsonSchema for Tally<T> {
     }
 }
 
-/// The activity of a day.
+/// The activity of one day.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct DayCount {
     /// The day, in UTC.
     pub day: Date,
-    /// The entries of the activity log.
+    /// The number of entries in the activity log.
     pub count: i64,
 }
 
@@ -126,85 +126,85 @@ pub struct DayCount {
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Statistics {
-    /// Projects by status.
+    /// The number of projects by status.
     pub projects: Tally<ProjectStatus>,
-    /// Tasks by status.
+    /// The number of tasks by status.
     pub tasks: Tally<TaskStatus>,
-    /// Active members by role.
+    /// The number of active members by role.
     pub members: Tally<Role>,
-    /// Deliveries by state.
+    /// The number of deliveries by state.
     pub deliveries: Tally<DeliveryState>,
-    /// Activity of the last 30 days, oldest first, days without any among them.
+    /// The activity of the last 30 days, oldest first, including days without any.
     pub activity: Vec<DayCount>,
 }
 
 record! {
-    /// An entry of the activity log: something that happened.
+    /// An entry of the activity log.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Activity {
-        /// Its id.
+        /// The id of the entry.
         pub id: ActivityId,
-        /// Who did it; `null` if it was the operator of the service.
+        /// The user who did it; `null` for the operator of the service.
         pub actor_id: Option<UserId>,
-        /// What was done, as `entity.verb`.
+        /// The action, as `entity.verb`.
         pub action: Term,
-        /// The type of what it was done to.
+        /// The type of the entity that the action changed.
         pub entity_type: Term,
-        /// The id of what it was done to.
+        /// The id of the entity.
         pub entity_id: EntityId,
-        /// More about it; its members depend on the action.
+        /// More about the action; the fields depend on the action.
         #[cfg_attr(feature = "openapi", schemars(with = "serde_json::Map<String, Json>"))]
         pub detail: Json,
-        /// When.
+        /// The time of the action.
         pub created_at: Timestamp,
-        /// Its number in the chain of the tenant's activity; `null` until it is sealed, moments after it was written.
+        /// The number of the entry in the tenant's chain; `null` until it is sealed, moments after it was written.
         pub seq: Option<i64>,
-        /// Its hash in the chain.
+        /// The hash of the entry in the chain; `null` until it is sealed.
         pub hash: Option<String>,
     }
 }
 
 record! {
-    /// A tenant that one owns.
+    /// A tenant that you own.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct OwnedTenant {
-        /// Its id.
+        /// The id of the tenant.
         pub id: TenantId,
-        /// Its name in URLs and headers.
+        /// The tenant's name in URLs and headers.
         pub slug: Slug,
-        /// Its name for people.
+        /// The tenant's name for people.
         pub name: Name,
-        /// Its active members.
+        /// The number of active members.
         pub members: i64,
-        /// Its projects.
+        /// The number of projects.
         pub projects: i64,
-        /// Since when the operator of the service keeps it closed, if they do.
+        /// The time since which the operator has suspended the tenant; `null` if it is not suspended.
         pub suspended_at: Option<Timestamp>,
-        /// When it was created.
+        /// The time of creation.
         pub created_at: Timestamp,
     }
 }
 
 input! {
-    /// Which entries of the activity log, and how many of them.
+    /// The filters and the page of the activity log.
     pub struct ActivityQuery {
-        /// Only what this user did.
+        /// Only entries of this user.
         pub actor_id: Option<UserId>,
-        /// Only this action.
+        /// Only entries with this action.
         pub action: Option<Term>,
-        /// Only what was done to this type of entity.
+        /// Only entries about this type of entity.
         pub entity_type: Option<Term>,
-        /// Only what was done to this one.
+        /// Only entries about this entity.
         pub entity_id: Option<EntityId>,
-        /// Only from this time on.
+        /// Only entries from this time on.
         pub since: Option<Timestamp>,
-        /// Only before this time.
+        /// Only entries before this time.
         pub until: Option<Timestamp>,
-        /// Items on a page. One that is filtered may have fewer, and even none, where there is a `next_cursor` all the same.
+        /// The maximum number of items on the page. A filtered page may have fewer, or none, and still have a `next_cursor`.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub cursor: Option<Cursor>,
     }
 }

@@ -51,33 +51,33 @@ record! {
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct ApiKey {
-        /// Its id.
+        /// The id of the key.
         pub id: ApiKeyId,
-        /// What it is for.
+        /// The purpose of the key.
         pub name: Name,
-        /// The most that it may do. If its maker's role is lower, that counts.
+        /// The highest role of the key. If its user has a lower role, the lower one counts.
         pub role: Role,
-        /// How it begins, so that one can tell which it is.
+        /// The first characters of the key, to recognise it by.
         pub prefix: String,
-        /// Who made it, and in whose name it acts.
+        /// The user who created the key, and for whom it acts.
         pub user_id: UserId,
-        /// Until when it can be used.
+        /// The time at which the key expires.
         pub expires_at: Timestamp,
-        /// When it was last used, to the minute.
+        /// The time of the last use, to the minute; `null` before the first.
         pub last_used_at: Option<Timestamp>,
-        /// When it was made.
+        /// The time of creation.
         pub created_at: Timestamp,
     }
 }
 
-/// An API key that was just made: the only time that it is shown.
+/// A new API key. Only this answer contains the key itself.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MadeApiKey {
-    /// What is kept of it.
+    /// The stored part of the key.
     #[serde(flatten)]
     pub api_key: ApiKey,
-    /// The key itself, for `Authorization: Bearer`. It is not kept and cannot be shown again.
+    /// The key itself, for `Authorization: Bearer`. It is not stored and cannot be shown again.
     pub key: String,
 }
 
@@ -114,11 +114,11 @@ impl Placed for MadeApiKey {
 input! {
     /// A new API key.
     pub struct NewApiKey {
-        /// What it is for.
+        /// The purpose of the key.
         pub name: Name,
-        /// The most that it may do: not more than one's own role.
+        /// The highest role of the key, at most your own role.
         pub role: Role,
-        /// Until when it can be used: at most 366 days from now, and 90 unless said otherwise.
+        /// The time at which the key expires: at most 366 days from now; 90 days if absent.
         pub expires_at: Option<Timestamp>,
     }
 }

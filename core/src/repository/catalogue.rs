@@ -40,35 +40,35 @@ statements! { "catalogue";
 }
 
 record! {
-    /// A project, as it is shown in public.
+    /// A project as the public sees it.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct CatalogueProject {
-        /// Its id.
+        /// The id of the project.
         pub id: ProjectId,
-        /// Its name: one line.
+        /// The name of the project, in one line.
         pub name: ProjectName,
-        /// What it is about; may be empty.
+        /// The description of the project; may be empty.
         pub description: Description,
-        /// Where it stands in the workflow; never `draft`.
+        /// The status in the workflow; never `draft`.
         pub status: ProjectStatus,
-        /// When it was created.
+        /// The time of creation.
         pub created_at: Timestamp,
-        /// When it was last changed.
+        /// The time of the last change.
         pub updated_at: Timestamp,
     }
 }
 
 input! {
-    /// Which projects of the catalogue, and how many of them.
+    /// The filters and the page of the catalogue.
     pub struct CatalogueQuery {
-        /// Only those that have one of these statuses: `approved,completed`.
+        /// Only projects with one of these statuses: `approved,completed`.
         pub status: Option<Several<ProjectStatus>>,
-        /// Only those with these words in their name or description.
+        /// Only projects with these words in their name or description.
         pub q: Option<Search>,
-        /// Items on a page.
+        /// The maximum number of items on the page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub cursor: Option<Cursor>,
     }
 }

@@ -117,29 +117,29 @@ pub(super) fn ask_head(batch: &mut Batch<'_>) -> Slot<HeadRow> {
     batch.add(&HEAD, [])
 }
 
-/// What came of verifying a chain, or a part of it.
+/// The result of verifying a chain, or a part of it.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Verification {
-    /// Whether all that was checked is as it was written.
+    /// Whether all checked entries are as they were written.
     pub valid: bool,
-    /// The entries that were checked and hold.
+    /// The number of entries that were checked and are correct.
     pub checked: i64,
-    /// The last of them, number and hash; what was given if there is none. Noted elsewhere, it shows later that no entry
-    /// up to it was changed or is missing.
+    /// The number and hash of the last correct entry, or the given head if there is none. Note it elsewhere: it shows later
+    /// that no entry up to it was changed or removed.
     pub head: Option<Head>,
-    /// Whether the chain goes on after it: then ask again, with this head.
+    /// Whether the chain continues after `head`. If so, repeat the request with this head.
     pub more: bool,
-    /// The entries that were not sealed yet: 1000 says that there are so many or more.
+    /// The number of entries that are not sealed yet; 1000 means 1000 or more.
     pub pending: i64,
-    /// The first place that does not hold.
+    /// The first fault in the chain; `null` if there is none.
     pub breach: Option<Breach>,
 }
 
 input! {
-    /// Which part of the chain.
+    /// The part of the chain to verify.
     pub struct ChainQuery {
-        /// A head that was given out. The chain must have it still, and is checked from there on.
+        /// A head from an earlier answer. The chain must still contain it, and is checked from there on.
         pub head: Option<Head>,
     }
 }

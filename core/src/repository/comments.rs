@@ -82,23 +82,23 @@ statements! { "comments";
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Comment {
-    /// Its id.
+    /// The id of the comment.
     pub id: CommentId,
-    /// The task that it is on.
+    /// The task of the comment.
     pub task_id: TaskId,
-    /// Who wrote it.
+    /// The user who wrote the comment.
     pub author_id: UserId,
-    /// What it says.
+    /// The text of the comment.
     pub body: CommentBody,
-    /// When its author last changed what it says.
+    /// The time at which the author last changed the text; `null` if never.
     pub edited_at: Option<Timestamp>,
-    /// When it was written.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
-    /// Counts the changes.
+    /// The version number; each change increases it.
     pub version: i64,
-    /// What it has the ids of; only there with `include`.
+    /// The related resources that `include` asked for; absent without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "CommentIncluded", extend("x-optional" = true)))]
     pub included: Option<CommentIncluded>,
@@ -152,33 +152,33 @@ impl Placed for Comment {
 }
 
 input! {
-    /// Which page of a list of comments, and what it tells besides.
+    /// The page of a list of comments, and what it includes.
     pub struct CommentQuery {
-        /// Items on a page.
+        /// The maximum number of items on the page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub cursor: Option<Cursor>,
-        /// Whether the page says in `total` how many items there are.
+        /// Whether the page says in `total` how many items all pages have together.
         pub count: Option<bool>,
-        /// What is told of each comment besides: `author`.
+        /// The related resources to include with each comment: `author`.
         pub include: Option<Several<CommentInclude>>,
     }
 
-    /// How a comment is read.
+    /// The options for reading a comment.
     pub struct CommentReading {
-        /// What is told of the comment besides: `author`.
+        /// The related resources to include: `author`.
         pub include: Option<Several<CommentInclude>>,
     }
 
-    /// What it takes to comment on a task.
+    /// A new comment on a task.
     pub struct NewComment {
-        /// What it says.
+        /// The text of the comment.
         pub body: CommentBody,
     }
 
-    /// What can be changed of a comment.
+    /// The changes of a comment.
     pub struct CommentPatch {
-        /// What it says.
+        /// The text of the comment.
         pub body: Patch<CommentBody>,
     }
 }

@@ -101,49 +101,49 @@ statements! { "deliveries";
 }
 
 record! {
-    /// A delivery: something that goes, went or could not go to the outside.
+    /// A delivery: a message to the outside, by email or Slack.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Delivery {
-        /// Its id.
+        /// The id of the delivery.
         pub id: DeliveryId,
-        /// By which way.
+        /// The channel of the delivery.
         pub channel: Channel,
-        /// What it tells of.
+        /// The kind of the notification.
         pub kind: NotificationKind,
-        /// The member whom it is for, if it is for one.
+        /// The member who receives it; `null` if it is not for a single member.
         pub recipient_id: Option<UserId>,
-        /// Their address, where the way has addresses.
+        /// The address of the recipient; `null` if the channel has no addresses.
         pub address: Option<String>,
-        /// What it says, in a line.
+        /// The message in one line.
         pub title: String,
-        /// The type of what it is about.
+        /// The type of the entity that it is about.
         pub subject_type: String,
-        /// The id of what it is about.
+        /// The id of the entity that it is about.
         pub subject_id: EntityId,
-        /// How far it got.
+        /// The state of the delivery.
         pub state: DeliveryState,
-        /// How often it was tried.
+        /// The number of attempts so far.
         pub attempts: i64,
-        /// When it is tried next, while it is pending.
+        /// The time of the next attempt, while the delivery is pending.
         pub next_attempt_at: Option<Timestamp>,
-        /// Why the last attempt failed.
+        /// The reason why the last attempt failed.
         pub last_error: Option<String>,
-        /// When it was sent.
+        /// The time at which it was sent.
         pub sent_at: Option<Timestamp>,
-        /// When it was written.
+        /// The time of creation.
         pub created_at: Timestamp,
     }
 }
 
 input! {
-    /// Which deliveries, and how many of them.
+    /// The filters and the page of the deliveries.
     pub struct DeliveryQuery {
-        /// Only those of this state.
+        /// Only deliveries in this state.
         pub state: Option<DeliveryState>,
-        /// Items on a page.
+        /// The maximum number of items on the page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub cursor: Option<Cursor>,
     }
 }

@@ -58,17 +58,17 @@ record! {
 }
 
 record! {
-    /// Who somebody is to an identity provider.
+    /// The identity of a person at an identity provider.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub(crate) struct Identity {
-        /// Its id.
+        /// The id of the identity.
         pub id: IdentityId,
-        /// The provider.
+        /// The identity provider.
         pub issuer: String,
-        /// The provider's name for them.
+        /// The provider's name for the person.
         pub subject: String,
-        /// When it was linked.
+        /// The time at which the identity was linked.
         pub created_at: Timestamp,
     }
 }
@@ -86,7 +86,7 @@ impl Placed for Identity {
 }
 
 input! {
-    /// What links an identity to an account.
+    /// An identity to link to your account.
     pub(crate) struct Link {
         /// A token of the identity provider.
         pub token: ExternalToken,

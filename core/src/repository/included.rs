@@ -23,7 +23,7 @@ macro_rules! included_in_tasks {
 }
 pub(crate) use included_in_tasks;
 
-/// Somebody by name.
+/// A person by name.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NamedPerson {
@@ -37,35 +37,35 @@ pub struct NamedPerson {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct NamedProject {
-    /// Its id.
+    /// The id of the project.
     pub id: ProjectId,
-    /// Its name.
+    /// The name of the project.
     pub name: ProjectName,
-    /// Where it stands in the workflow.
+    /// The status in the workflow.
     pub status: ProjectStatus,
 }
 
-/// What is included in a task: what was asked for.
+/// The resources that were requested with a task.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TaskIncluded {
-    /// Who is to do it; `null` if nobody is.
+    /// The assignee; `null` if the task has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assignee: Option<Option<NamedPerson>>,
-    /// Who created it; `null` if that is not known.
+    /// The user who created the task; `null` if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<Option<NamedPerson>>,
-    /// The project that it belongs to.
+    /// The project of the task.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "NamedProject", extend("x-optional" = true)))]
     pub project: Option<NamedProject>,
 }
 
-/// What is included in a comment: what was asked for.
+/// The resources that were requested with a comment.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct CommentIncluded {
-    /// Who wrote it.
+    /// The user who wrote the comment.
     pub author: NamedPerson,
 }
 

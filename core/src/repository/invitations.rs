@@ -98,38 +98,38 @@ statements! { "invitations";
 }
 
 record! {
-    /// An invitation.
+    /// An invitation to a tenant.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Invitation {
-        /// Its id.
+        /// The id of the invitation.
         pub id: InvitationId,
-        /// The address that is invited.
+        /// The invited address.
         pub email: Email,
-        /// What they will be.
+        /// The role of the new member.
         pub role: InvitedRole,
-        /// What became of it.
+        /// The status of the invitation.
         pub status: InvitationStatus,
-        /// Who invited.
+        /// The user who created the invitation.
         pub invited_by: UserId,
-        /// Until when it can be accepted.
+        /// The time at which the invitation expires.
         pub expires_at: Timestamp,
-        /// Who accepted it.
+        /// The user who accepted the invitation; `null` if nobody has.
         pub accepted_by: Option<UserId>,
-        /// When it was made.
+        /// The time of creation.
         pub created_at: Timestamp,
     }
 }
 
-/// An invitation that was just made.
+/// A new invitation.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct MadeInvitation {
     /// The invitation.
     #[serde(flatten)]
     pub invitation: Invitation,
-    /// What accepts it. It goes to the address by email; only where the operator allows it (`INVITATION_TOKEN_IN_RESPONSE`)
-    /// it is here, too, this once.
+    /// The token that accepts the invitation. It is sent to the address by email. It is here only if the operator allows it
+    /// (`INVITATION_TOKEN_IN_RESPONSE`), and only in this answer.
     #[cfg_attr(feature = "openapi", schemars(with = "Option<InvitationToken>"))]
     pub token: Option<String>,
 }
@@ -162,15 +162,15 @@ impl Placed for MadeInvitation {
 }
 
 input! {
-    /// Who is invited.
+    /// A new invitation.
     pub struct NewInvitation {
-        /// Their address.
+        /// The address to invite.
         pub email: Email,
-        /// What they will be: less than who invites.
+        /// The role of the new member. It must be lower than yours.
         pub role: InvitedRole,
     }
 
-    /// What accepts an invitation.
+    /// The acceptance of an invitation.
     pub struct Acceptance {
         /// The token of the invitation.
         pub token: InvitationToken,

@@ -92,20 +92,20 @@ record! {
         pub email: Email,
         /// The user's name.
         pub name: Name,
-        /// What they may do.
+        /// The member's role in the tenant.
         pub role: Role,
-        /// Whether the membership grants anything.
+        /// The status of the membership.
         pub status: MembershipStatus,
-        /// Since when they have not joined: they were brought in with the tenant and have not accepted an invitation. What
-        /// is said of them is what the file said.
+        /// The time at which the member came with an imported tenant, until they accept an invitation; otherwise `null`.
+        /// Until then their name and address are those of the file.
         pub imported_at: Option<Timestamp>,
-        /// The id by which older entries of the activity name them, if they were brought in with the tenant and have joined.
+        /// The id that older entries of the activity log use for this member, if they came with an imported tenant and have joined since.
         pub imported_id: Option<UserId>,
-        /// When they joined.
+        /// The time at which the member joined.
         pub created_at: Timestamp,
-        /// When the membership was last changed.
+        /// The time of the last change.
         pub updated_at: Timestamp,
-        /// Counts the changes.
+        /// The version number; each change increases it.
         pub version: i64,
     }
 }
@@ -117,11 +117,11 @@ impl Resource for Member {
 }
 
 input! {
-    /// What can be changed of a membership; what is absent stays as it is.
+    /// The changes of a membership. Absent fields stay as they are.
     pub struct MemberPatch {
-        /// What they may do.
+        /// The member's role in the tenant.
         pub role: Patch<Role>,
-        /// Whether the membership grants anything.
+        /// The status of the membership.
         pub status: Patch<MembershipStatus>,
     }
 }

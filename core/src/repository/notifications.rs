@@ -113,60 +113,60 @@ statements! { "notifications";
 }
 
 record! {
-    /// Something that a member was told.
+    /// A notification to a member.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Notification {
-        /// Its id.
+        /// The id of the notification.
         pub id: NotificationId,
-        /// What it tells of.
+        /// The kind of the notification.
         pub kind: NotificationKind,
-        /// What it says, in a line.
+        /// The message in one line.
         pub title: String,
-        /// More, if there is more to say.
+        /// The rest of the message; may be empty.
         pub body: String,
-        /// The type of what it is about.
+        /// The type of the entity that it is about.
         pub subject_type: String,
-        /// The id of what it is about.
+        /// The id of the entity that it is about.
         pub subject_id: EntityId,
-        /// When it was marked as read.
+        /// The time at which it was marked as read; `null` if it is unread.
         pub read_at: Option<Timestamp>,
-        /// When it was written.
+        /// The time of creation.
         pub created_at: Timestamp,
     }
 }
 
 input! {
-    /// Which notifications, and how many of them.
+    /// The filters and the page of the notifications.
     pub struct NotificationQuery {
-        /// Only those that were not read, or only those that were.
+        /// With `true` only unread notifications, with `false` only read ones.
         pub unread: Option<bool>,
-        /// Only those of this kind.
+        /// Only notifications of this kind.
         pub kind: Option<NotificationKind>,
-        /// Items on a page. One that is filtered may have fewer, and even none, where there is a `next_cursor` all the same.
+        /// The maximum number of items on the page. A filtered page may have fewer, or none, and still have a `next_cursor`.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub cursor: Option<Cursor>,
     }
 
-    /// Which notifications to mark as read.
+    /// The notifications to mark as read.
     pub struct MarkRead {
-        /// These. Left away, all that there are; ids of what is nobody's, or somebody else's, are passed over.
+        /// The ids of the notifications; if absent, all of yours. Unknown ids and ids of other people's notifications are ignored.
         pub ids: Patch<Vec<NotificationId>>,
     }
 
-    /// What can be changed of one's preferences; what is absent stays as it is.
+    /// The changes of your preferences. Absent fields stay as they are.
     pub struct PreferencesPatch {
-        /// The kinds of notifications not to get, by any way that is one's own.
+        /// The kinds of notifications that you do not want, neither in the product nor by email.
         pub muted: Patch<Vec<NotificationKind>>,
     }
 }
 
-/// What a member does not want to be told.
+/// A member's notification preferences.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Preferences {
-    /// The kinds of notifications that do not reach them, by any way that is their own.
+    /// The kinds of notifications that the member does not receive, neither in the product nor by email.
     pub muted: Vec<NotificationKind>,
 }
 
@@ -177,11 +177,11 @@ record! {
     }
 }
 
-/// How many notifications were not read.
+/// The number of unread notifications.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct UnreadCount {
-    /// The number: 1000 says that there are so many or more.
+    /// The number; 1000 means 1000 or more.
     pub unread: i64,
 }
 

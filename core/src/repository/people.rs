@@ -28,15 +28,15 @@ statements! { "people";
          OR EXISTS (SELECT 1 FROM tenants o WHERE o.id = ?1 AND o.created_by = ?2))";
 }
 
-/// Somebody who is a member of the tenant or was.
+/// A current or former member of the tenant.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Person {
     /// The id of the user.
     pub id: UserId,
-    /// The user's name, as their account has it now.
+    /// The name that the user's account has now.
     pub name: Name,
-    /// Whether there is a membership. If so, `/v1/members/{user_id}` has more about it.
+    /// Whether the user is a member now, active or suspended. If so, `/v1/members/{user_id}` has more about them.
     pub member: bool,
 }
 

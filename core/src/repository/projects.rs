@@ -77,27 +77,28 @@ record! {
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Project {
-        /// Its id.
+        /// The id of the project.
         pub id: ProjectId,
-        /// Its name: one line.
+        /// The name of the project, in one line.
         pub name: ProjectName,
-        /// What it is about; may be empty.
+        /// The description of the project; may be empty.
         pub description: Description,
-        /// Where it stands in the workflow. Transitions change it, nothing else.
+        /// The status in the workflow. Only transitions change it.
         pub status: ProjectStatus,
-        /// Whether people outside the tenant may see it.
+        /// Whether people outside the tenant can see the project.
         pub visibility: Visibility,
-        /// Who created it.
+        /// The user who created the project.
         pub created_by: UserId,
-        /// Who submitted it last.
+        /// The user who last submitted the project; `null` if nobody has.
         pub submitted_by: Option<UserId>,
-        /// When it was created.
+        /// The time of creation.
         pub created_at: Timestamp,
-        /// When it was last changed.
+        /// The time of the last change.
         pub updated_at: Timestamp,
-        /// Counts the changes.
+        /// The version number; each change increases it.
         pub version: i64,
-        /// Counts the changes of its content: name, description and visibility. Approval names the one that it means.
+        /// The revision number; each change of name, description or visibility increases it. An approval names the revision
+        /// that was read.
         pub revision: i64,
     }
 }
@@ -115,83 +116,83 @@ impl Placed for Project {
 }
 
 input! {
-    /// What it takes to create a project.
+    /// A new project.
     pub struct NewProject {
-        /// Its name: one line.
+        /// The name of the project, in one line.
         pub name: ProjectName,
-        /// What it is about.
+        /// The description of the project.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "")))]
         pub description: Option<Description>,
-        /// Whether people outside the tenant may see it; `private` if absent.
+        /// Whether people outside the tenant can see the project; `private` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "private")))]
         pub visibility: Option<Visibility>,
     }
 
-    /// What can be changed of a project; what is absent stays as it is. Its status is changed by transitions.
+    /// The changes of a project. Absent fields stay as they are. Only transitions change the status.
     pub struct ProjectPatch {
-        /// Its name: one line.
+        /// The name of the project, in one line.
         pub name: Patch<ProjectName>,
-        /// What it is about.
+        /// The description of the project.
         pub description: Patch<Description>,
-        /// Whether people outside the tenant may see it.
+        /// Whether people outside the tenant can see the project.
         pub visibility: Patch<Visibility>,
     }
 
-    /// Which projects, in which order, and how many of them.
+    /// The filters, the order and the page of the projects.
     pub struct ProjectQuery {
-        /// Only those that have one of these statuses: `submitted,approved`.
+        /// Only projects with one of these statuses: `submitted,approved`.
         pub status: Option<Several<ProjectStatus>>,
-        /// Only those of this visibility.
+        /// Only projects with this visibility.
         pub visibility: Option<Visibility>,
-        /// Only those that were created after this time.
+        /// Only projects created after this time.
         pub created_after: Option<Timestamp>,
-        /// Only those that were created before this time.
+        /// Only projects created before this time.
         pub created_before: Option<Timestamp>,
-        /// Only those that were last changed after this time.
+        /// Only projects last changed after this time.
         pub updated_after: Option<Timestamp>,
-        /// Only those that were last changed before this time.
+        /// Only projects last changed before this time.
         pub updated_before: Option<Timestamp>,
-        /// Only those with these words in their name or description.
+        /// Only projects with these words in their name or description.
         pub q: Option<Search>,
-        /// In which order; `created_at` if absent.
+        /// The order of the list; `created_at` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
         pub order: Option<ProjectOrder>,
-        /// Items on a page.
+        /// The maximum number of items on the page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub cursor: Option<Cursor>,
-        /// Whether the page says in `total` how many items there are.
+        /// Whether the page says in `total` how many items all pages have together.
         pub count: Option<bool>,
     }
 
-    /// Where a project is to be moved.
+    /// A transition to make.
     pub struct Move {
-        /// The status that it is to get.
+        /// The new status.
         pub to: ProjectStatus,
-        /// Why; some transitions require it.
+        /// The reason; some transitions require it.
         pub comment: Option<TransitionComment>,
-        /// The `revision` that is meant; approval requires it, or `If-Match`.
+        /// The `revision` that you have read. An approval requires it, or `If-Match`.
         pub revision: Option<Count>,
     }
 }
 
-/// A move that was made.
+/// A transition that was made.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Moved {
-    /// Its id in the activity log.
+    /// The id of the entry in the activity log.
     pub id: ActivityId,
-    /// Who made it.
+    /// The user who made the transition.
     pub actor_id: Option<UserId>,
     /// The status before.
     pub from: Option<ProjectStatus>,
     /// The status after.
     pub to: Option<ProjectStatus>,
-    /// Why.
+    /// The reason.
     pub comment: Option<String>,
-    /// Which revision was moved.
+    /// The revision of the project at that time.
     pub revision: Option<i64>,
-    /// When.
+    /// The time of the transition.
     pub created_at: Timestamp,
 }
 

@@ -25,7 +25,8 @@ const DAY_HOURS: u64 = 24;
 /// After so many seconds some of what waits may have been sent.
 const PENDING_RETRY_SECONDS: u64 = 60;
 /// Why what would add texts is refused.
-const FULL: &str = "The tenant stores as many bytes as it may. What is deleted makes room, within minutes.";
+const FULL: &str =
+    "The tenant has reached its storage limit. Deleting something frees space, within minutes.";
 /// After so many seconds some of the emails may be a day old.
 const EMAILS_RETRY_SECONDS: u64 = 3_600;
 
@@ -155,33 +156,34 @@ statements! { "quotas";
 }
 
 record! {
-    /// How much there is of something.
+    /// The use of one limit.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Share {
-        /// How much there is. It is counted no further than `most`.
+        /// The current number. Counting stops at `most`.
         pub used: i64,
-        /// How much there may be.
+        /// The maximum.
         pub most: i64,
     }
 }
 
-/// What a tenant has of all that it may have only so much of.
+/// A tenant's use of its limits.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Usage {
-    /// Members, those who are suspended among them.
+    /// Members, including suspended ones.
     pub members: Share,
-    /// Invitations that were neither accepted nor revoked.
+    /// Invitations that are neither accepted nor revoked.
     pub invitations: Share,
     /// API keys, until they are revoked.
     pub api_keys: Share,
-    /// Deliveries that wait to be sent. What there is no room for is given up at once; it can be tried anew later.
+    /// Deliveries that wait to be sent. A delivery above the limit is dead at once; it can be retried later.
     pub pending_deliveries: Share,
-    /// Emails within 24 hours, likewise.
+    /// Emails within 24 hours. An email above the limit is dead at once; it can be retried later.
     pub emails_a_day: Share,
-    /// Bytes of the texts of projects, tasks, comments, notifications, deliveries and the activity, and 200 for each of these. It
-    /// is measured after 200 changes, or a twentieth as many as there are rows, and may be more than `most`.
+    /// The bytes of the texts of projects, tasks, comments, notifications, deliveries and the activity log, plus 200 for each
+    /// of these. The number is measured after 200 changes, or after a twentieth of the number of rows if that is more, and
+    /// can exceed `most`.
     pub stored_bytes: Share,
 }
 
@@ -232,7 +234,7 @@ impl App {
 
 /// Says of what there is no more.
 fn reached(quota: &str) -> Box<Problem> {
-    Problem::with(Code::LimitReached, format!("There are as many of these as there may be: {quota}."))
+    Problem::with(Code::LimitReached, format!("The maximum number is reached: {quota}."))
 }
 
 /// Adds to a batch, after something was added, that there is no more of it than there may be.

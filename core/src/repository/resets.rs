@@ -71,15 +71,15 @@ statements! { "resets";
 }
 
 input! {
-    /// Whose password was forgotten.
+    /// A request to reset a forgotten password.
     pub(crate) struct PasswordResetRequest {
         /// The address of the account.
         pub email: AccountEmail,
     }
 
-    /// What it takes to set another password.
+    /// A new password in place of a forgotten one.
     pub(crate) struct PasswordReset {
-        /// The token that the mail brought. It is good once.
+        /// The token from the email. It works once.
         pub token: ResetToken,
         /// The new password.
         pub new_password: NewPassword,

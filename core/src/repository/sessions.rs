@@ -81,34 +81,34 @@ record! {
     }
 }
 
-/// A login that is still good.
+/// A login that is still valid.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Session {
-    /// Its id.
+    /// The id of the session.
     pub id: SessionId,
-    /// Whether it is the one that asks.
+    /// Whether this request belongs to the session.
     pub current: bool,
-    /// When it began.
+    /// The time of the login.
     pub created_at: Timestamp,
-    /// When its tokens were last renewed.
+    /// The time at which its tokens were last renewed.
     pub refreshed_at: Timestamp,
-    /// When it ends by itself, unless its tokens are renewed.
+    /// The time at which the session ends unless its tokens are renewed.
     pub expires_at: Timestamp,
 }
 
 input! {
-    /// What renews a session's tokens.
+    /// A renewal of a session's tokens.
     pub(crate) struct Refresh {
-        /// The refresh token that came last. It is good once; within `REFRESH_GRACE` it brings the same one again.
+        /// The latest refresh token. It works once; within `REFRESH_GRACE`, a repetition returns the same tokens again.
         pub refresh_token: RefreshToken,
     }
 
-    /// What it takes to change one's password.
+    /// A change of your password.
     pub(crate) struct PasswordChange {
-        /// The present password.
+        /// The current password.
         pub current_password: Password,
-        /// The new one.
+        /// The new password.
         pub new_password: NewPassword,
     }
 }

@@ -94,25 +94,25 @@ statements! { "tenants";
 }
 
 record! {
-    /// A tenant, with the role that the caller has in it.
+    /// A tenant, with your role in it.
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct Tenant {
-        /// Its id, for `X-Tenant-ID`.
+        /// The id of the tenant, for `X-Tenant-ID`.
         pub id: TenantId,
-        /// Its name in URLs and headers, for `X-Tenant-Slug`. It never changes.
+        /// The tenant's name in URLs and headers, for `X-Tenant-Slug`. It never changes.
         pub slug: Slug,
-        /// Its name for people.
+        /// The tenant's name for people.
         pub name: Name,
-        /// The caller's role in it.
+        /// Your role in the tenant.
         pub role: Role,
-        /// Since when the operator of the service keeps it closed, if they do.
+        /// The time since which the operator has suspended the tenant; `null` if it is not suspended.
         pub suspended_at: Option<Timestamp>,
-        /// When it was created.
+        /// The time of creation.
         pub created_at: Timestamp,
-        /// When it was last changed.
+        /// The time of the last change.
         pub updated_at: Timestamp,
-        /// Counts the changes.
+        /// The version number; each change increases it.
         pub version: i64,
     }
 }
@@ -157,23 +157,23 @@ impl Bare {
 }
 
 input! {
-    /// What it takes to create a tenant.
+    /// A new tenant.
     pub struct NewTenant {
-        /// Its name in URLs and headers. It never changes.
+        /// The tenant's name in URLs and headers. It never changes.
         pub slug: Slug,
-        /// Its name for people.
+        /// The tenant's name for people.
         pub name: Name,
     }
 
-    /// That a tenant is really meant.
+    /// The confirmation that this tenant is meant.
     pub struct Confirmation {
-        /// The tenant's slug.
+        /// The slug of the tenant.
         pub confirm: Slug,
     }
 
-    /// What can be changed of a tenant; what is absent stays as it is.
+    /// The changes of a tenant. Absent fields stay as they are.
     pub struct TenantPatch {
-        /// Its name for people.
+        /// The tenant's name for people.
         pub name: Patch<Name>,
     }
 }

@@ -55,17 +55,17 @@ record! {
     #[derive(Debug, Serialize)]
     #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
     pub struct User {
-        /// Its id.
+        /// The id of the user.
         pub id: UserId,
         /// The address to log in with, in lower case.
         pub email: Email,
         /// The person's name.
         pub name: Name,
-        /// When it was registered.
+        /// The time of registration.
         pub created_at: Timestamp,
-        /// When it was last changed.
+        /// The time of the last change.
         pub updated_at: Timestamp,
-        /// Counts the changes.
+        /// The version number; each change increases it.
         pub version: i64,
     }
 }
@@ -96,27 +96,27 @@ pub(crate) struct Verified {
 }
 
 input! {
-    /// What it takes to register.
+    /// A new account.
     pub struct Registration {
         /// The address to log in with. Case does not matter.
         pub email: Email,
         /// The person's name.
         pub name: Name,
-        /// 8 to 72 bytes.
+        /// The password, 8 to 72 bytes.
         pub password: NewPassword,
-        /// The token of an invitation of this address, to accept it in the same step.
+        /// The token of an invitation for this address, to accept it at the same time.
         pub invitation_token: Option<InvitationToken>,
     }
 
-    /// What it takes to log in.
+    /// The credentials of an account.
     pub struct Login {
-        /// The address that was registered.
+        /// The address of the account.
         pub email: AccountEmail,
         /// The password.
         pub password: Password,
     }
 
-    /// What can be changed of one's own account; what is absent stays as it is.
+    /// The changes of your account. Absent fields stay as they are.
     pub struct ProfilePatch {
         /// The person's name.
         pub name: Patch<Name>,
@@ -224,7 +224,7 @@ impl Accounts for Lobby {
         let Registration { email, name, password, invitation_token: token } = registration;
         let refusal = match (app.config.registration, &token) {
             (config::Registration::Open, _) | (config::Registration::Invited, Some(_)) => None,
-            (config::Registration::Invited, None) => Some("Whoever registers here brings an invitation."),
+            (config::Registration::Invited, None) => Some("Registration here requires an invitation."),
             (config::Registration::Closed, _) => {
                 Some("Nobody can register here; the operator makes accounts.")
             }

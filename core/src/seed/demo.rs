@@ -1,12 +1,10 @@
-//! A believable data set: three tenants, forty people, sixty projects in every state of the workflow, with tasks,
-//! comments and refusals. Accounts and memberships are the operator's; all else is done by those people, through the same
-//! doors as any client's requests.
+//! A believable data set: three tenants, forty people, sixty projects in every state of the workflow, and what happened in them
+//! within ninety days. Accounts and memberships are the operator's; all else is done by those people, through the same doors as
+//! any client's requests, at a time that the story says.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use http::Method;
-use serde_json::{Value, json};
-
+use super::story::{self, Past, Person};
 use crate::{
     dispatch::{App, Operator},
     input::Leaf,
@@ -24,7 +22,7 @@ type Plan = (&'static str, &'static str, usize, &'static [&'static str]);
 
 /// Of each tenant the first person is the owner, the next two are managers, the last two viewers, the others members.
 const MANAGERS: usize = 2;
-const VIEWERS: usize = 2;
+pub(super) const VIEWERS: usize = 2;
 
 const TENANTS: &[Plan] = &[
     (
@@ -175,56 +173,6 @@ const LAST: &[&str] = &[
     "Herrera",
 ];
 
-/// Tasks: title, priority, status while the project is open.
-const TASKS: &[(&str, &str, &str)] = &[
-    ("Agree on the scope", "high", "done"),
-    ("Ask for three offers", "normal", "done"),
-    ("Write the brief", "normal", "in_progress"),
-    ("Book the site visit", "low", "todo"),
-    ("Check the budget with finance", "urgent", "in_progress"),
-    ("Get the permit", "high", "blocked"),
-    ("Tell the neighbours", "normal", "todo"),
-    ("Plan the first week", "normal", "todo"),
-];
-
-const COMMENTS: &[&str] = &[
-    "I have asked, and they will answer by Thursday.",
-    "The second offer is the better one, but it does not include delivery.",
-    "Blocked until the permit is there. I called twice.",
-    "Done on my side; please have a look.",
-];
-
-/// The ways to each state: who goes, and where to.
-type Moves = &'static [(Role, &'static str)];
-/// All of it. What is under way has gone a part of it.
-const WAY: Moves = &[
-    (Role::Member, "submitted"),
-    (Role::Manager, "approved"),
-    (Role::Member, "in_progress"),
-    (Role::Manager, "completed"),
-    (Role::Owner, "archived"),
-];
-const DRAFT: Moves = WAY.split_at(0).0;
-const SUBMITTED: Moves = WAY.split_at(1).0;
-const APPROVED: Moves = WAY.split_at(2).0;
-const IN_PROGRESS: Moves = WAY.split_at(3).0;
-const COMPLETED: Moves = WAY.split_at(4).0;
-const ARCHIVED: Moves = WAY;
-const REJECTED: Moves = &[(Role::Member, "submitted"), (Role::Manager, "rejected")];
-/// Twenty projects go these ways, one after the other; most are under way.
-const WAYS: &[Moves] = &[
-    IN_PROGRESS,
-    DRAFT,
-    SUBMITTED,
-    IN_PROGRESS,
-    COMPLETED,
-    REJECTED,
-    IN_PROGRESS,
-    APPROVED,
-    ARCHIVED,
-    SUBMITTED,
-];
-
 /// How many tenants, people and projects there will be.
 #[must_use]
 pub fn size() -> (usize, usize, usize) {
@@ -232,14 +180,6 @@ pub fn size() -> (usize, usize, usize) {
         .iter()
         .fold((0, 0), |(people, projects), (_, _, size, names)| (people + size, projects + names.len()));
     (TENANTS.len(), people, projects)
-}
-
-/// A person, who can ask.
-struct Person {
-    id: String,
-    email: Email,
-    role: Role,
-    inside: Inside,
 }
 
 /// What was added.
@@ -260,7 +200,8 @@ pub struct Added {
 /// # Errors
 /// A sentence about what failed. If any of the tenants is there already, nothing is added.
 pub async fn run(app: &Arc<App>, mut done: impl FnMut()) -> Result<Added, String> {
-    let operator = Operator::new(app);
+    let (past, app) = Past::of(app)?;
+    let (app, operator) = (&app, Operator::new(&app));
     let there = operator.tenants().await.map_err(|problem| problem.sentence())?;
     if let Some(found) = there.iter().find(|tenant| TENANTS.iter().any(|plan| plan.0 == tenant.slug.as_str()))
     {
@@ -271,16 +212,14 @@ pub async fn run(app: &Arc<App>, mut done: impl FnMut()) -> Result<Added, String
     let hash = operator.hash(Some(password)).await.map_err(|problem| problem.sentence())?;
     let (mut added, mut number) = (Added::default(), 0);
     for (slug, name, size, projects) in TENANTS {
+        past.set(story::BEGINS);
         let mut people: Vec<Person> = Vec::new();
         for place in 0..*size {
             let person = enrol(app, &operator, number, &hash, (slug, name), (place, *size)).await?;
             people.push(person);
             number += 1;
         }
-        for (index, name) in projects.iter().enumerate() {
-            added.tasks += project(app, &people, index, name).await?;
-            done();
-        }
+        added.tasks += story::tell(app, &past, &people, projects, &mut done).await?;
         let owner = people.first().map_or_else(String::new, |person| person.email.as_str().to_owned());
         added.tenants.push(((*slug).to_owned(), owner));
         added.people += people.len();
@@ -334,53 +273,4 @@ async fn enrol(
         operator.admit(&slug, &account, role).await.map_err(told)?;
     }
     Ok(Person { id: id.to_string(), email, role, inside })
-}
-
-/// Makes a project with its tasks, and has it go its way. Returns how many tasks it has.
-async fn project(app: &App, people: &[Person], index: usize, name: &str) -> Result<usize, String> {
-    let of = |role: Role, nth: usize| {
-        let of: Vec<_> = people.iter().filter(|person| person.role == role).collect();
-        of.get(nth % of.len().max(1)).copied().ok_or_else(|| format!("There is no {}.", role.as_str()))
-    };
-    let post = async |person: &Person, path: &str, body: Value| {
-        let made = person.inside.ask(Method::POST, path, &body).await;
-        made.map_err(|(_, why)| format!("{path} does not take {body}: {why}"))
-    };
-    let member = of(Role::Member, index)?;
-    let visibility = if index.is_multiple_of(3) { "public" } else { "private" };
-    let description =
-        format!("{name}: what it takes, who does it, and until when. See the tasks for where it stands.");
-    let new = json!({ "name": name, "description": description, "visibility": visibility });
-    let made = post(member, "/v1/projects", new).await?;
-    let path = format!("/v1/projects/{}", made["id"].as_str().unwrap_or_default());
-    let moves = WAYS[index % WAYS.len()];
-    let over = moves.len() > IN_PROGRESS.len();
-    let count = 2 + index * 5 % (TASKS.len() - 1);
-    let tasks = (0..count).map(|nth| {
-        let (title, priority, status) = TASKS[(index + nth) % TASKS.len()];
-        let assignee = &people[(index + nth * 3) % (people.len() - VIEWERS)];
-        let due = app.now().plus(Duration::from_hours(24 * (3 + nth as u64 * 9))).date();
-        let status = if over { "done" } else { status };
-        json!({
-            "op": "create", "title": title, "priority": priority, "status": status,
-            "assignee_id": assignee.id, "due_on": due,
-        })
-    });
-    let operations = json!({ "operations": tasks.collect::<Vec<_>>() });
-    let made = post(of(Role::Manager, index)?, &format!("{path}/tasks/bulk"), operations).await?;
-    for nth in 0..index % 3 {
-        let task = made["results"][nth]["task"]["id"].as_str().unwrap_or_default();
-        let comment = json!({ "body": COMMENTS[(index + nth) % COMMENTS.len()] });
-        post(of(Role::Member, index + nth)?, &format!("/v1/tasks/{task}/comments"), comment).await?;
-    }
-    for (role, to) in moves {
-        let comment = if *to == "rejected" { "Not this year: the budget is spent." } else { "" };
-        let wanted = if comment.is_empty() {
-            json!({ "to": to, "revision": 1 })
-        } else {
-            json!({ "to": to, "comment": comment })
-        };
-        post(of(*role, index)?, &format!("{path}/transitions"), wanted).await?;
-    }
-    Ok(count)
 }

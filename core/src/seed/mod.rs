@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 pub mod demo;
+mod story;
 
 use crate::{
     dispatch::{App, Operator},

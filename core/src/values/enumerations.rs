@@ -110,15 +110,15 @@ macro_rules! wire_enum {
 pub(crate) use wire_enum;
 
 wire_enum! {
-    /// What a member may do in a tenant; each role may do all that the ones before it may.
+    /// The role of a member in a tenant. Each role includes the rights of the ones before it.
     Role {
-        /// Reads.
+        /// Can read.
         Viewer = "viewer",
-        /// Works on projects.
+        /// Can work on projects.
         Member = "member",
-        /// Approves and manages.
+        /// Can approve projects and manage.
         Manager = "manager",
-        /// Has the tenant.
+        /// Has full control of the tenant.
         Owner = "owner",
     }
 }
@@ -136,19 +136,19 @@ impl Role {
 }
 
 wire_enum! {
-    /// Whether a membership grants anything.
+    /// The status of a membership.
     MembershipStatus {
-        /// It grants its role.
+        /// The member has the rights of their role.
         Active = "active",
-        /// It grants nothing, until it is reinstated.
+        /// The member has no rights until an owner reinstates them.
         Suspended = "suspended",
     }
 }
 
 wire_enum! {
-    /// Who is to do a task, by what they are to whoever asks.
+    /// The assignee of a task, relative to the caller.
     Assignee {
-        /// Whoever asks; of an API key, the member who made it.
+        /// The caller; for an API key, the member who created it.
         Me = "me",
         /// Nobody.
         Nobody = "none",
@@ -192,13 +192,13 @@ impl schemars::JsonSchema for AssigneeFilter {
 }
 
 wire_enum! {
-    /// Where a project stands in the approval workflow.
+    /// The status of a project in the approval workflow.
     ProjectStatus {
         /// Being written.
         Draft = "draft",
         /// Waiting for approval.
         Submitted = "submitted",
-        /// Approved, not yet begun.
+        /// Approved, but not started.
         Approved = "approved",
         /// Sent back.
         Rejected = "rejected",
@@ -206,15 +206,15 @@ wire_enum! {
         InProgress = "in_progress",
         /// Done.
         Completed = "completed",
-        /// Out of sight, read-only, for good.
+        /// Out of sight and read-only, permanently.
         Archived = "archived",
     }
 }
 
 wire_enum! {
-    /// Whether a project may be seen by people outside its tenant.
+    /// Whether people outside the tenant can see a project.
     Visibility {
-        /// Members of the tenant only.
+        /// Only members of the tenant.
         Private = "private",
         /// Anyone, through the tenant's public catalogue.
         Public = "public",
@@ -222,9 +222,9 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Where a task stands. Whoever may change the task may set any.
+    /// The status of a task. Anybody who may change the task may set any status.
     TaskStatus {
-        /// Not begun.
+        /// Not started.
         Todo = "todo",
         /// Being worked on.
         InProgress = "in_progress",
@@ -236,15 +236,15 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How urgent a task is.
+    /// The priority of a task.
     Priority {
-        /// When there is time.
+        /// To be done when there is time.
         Low = "low",
-        /// As it comes.
+        /// To be done in the usual order.
         Normal = "normal",
-        /// Before others.
+        /// To be done before others.
         High = "high",
-        /// Now.
+        /// To be done now.
         Urgent = "urgent",
     }
 }
@@ -262,15 +262,15 @@ impl Priority {
 }
 
 wire_enum! {
-    /// The order of a list of tasks. A `-` in front turns it round; among equals the newest always comes first.
+    /// The order of a list of tasks. A `-` in front reverses it; among equals the newest always comes first.
     TaskOrder {
         /// Newest first.
         CreatedAt = "created_at",
         /// Oldest first.
         Oldest = "-created_at",
-        /// What is due soonest first, what has no day last.
+        /// The task due soonest first; tasks without a due date last.
         DueOn = "due_on",
-        /// What is due latest first, what has no day last.
+        /// The task due latest first; tasks without a due date last.
         Latest = "-due_on",
         /// Most urgent first.
         Priority = "priority",
@@ -280,49 +280,50 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What a task can come with: the person or the project whose id stands in the field of this name, with or without `_id`.
+    /// A resource that can be included with a task: the one whose id is in the field of this name, with or without `_id`.
     TaskInclude {
-        /// Who is to do it, by name.
+        /// The assignee, by name.
         Assignee = "assignee",
-        /// Who created it, by name.
+        /// The user who created the task, by name.
         CreatedBy = "created_by",
-        /// The project that it belongs to: its name and its status.
+        /// The project of the task, with its name and status.
         Project = "project",
     }
 }
 
 wire_enum! {
-    /// What a comment can come with: the person whose id stands in `author_id`.
+    /// A resource that can be included with a comment: the person whose id is in `author_id`.
     CommentInclude {
-        /// Who wrote it, by name.
+        /// The user who wrote the comment, by name.
         Author = "author",
     }
 }
 
 wire_enum! {
-    /// The order of a list of projects. A `-` in front turns it round; among equals the newest always comes first.
+    /// The order of a list of projects. A `-` in front reverses it; among equals the newest always comes first.
     ProjectOrder {
         /// Newest first.
         CreatedAt = "created_at",
         /// Oldest first.
         Oldest = "-created_at",
-        /// Last changed first.
+        /// The project changed last first.
         UpdatedAt = "updated_at",
-        /// What has not been changed for the longest time first.
+        /// The project unchanged for the longest time first.
         Stalest = "-updated_at",
         /// By the words of the name (their first 64 characters), without regard to case, accents and punctuation.
         Name = "name",
-        /// The same from the end.
+        /// The same, reversed.
         NameReversed = "-name",
     }
 }
 
 wire_enum! {
-    /// What people are told of.
+    /// The kind of a notification.
     NotificationKind {
-        /// A project waits for approval. Goes to those who could approve it.
+        /// A project waits for approval. Sent to the managers and owners who can approve it.
         Submitted = "submitted",
-        /// A project was approved, or what it says was changed after that. This and the next three go to who created the project and who submitted it.
+        /// A project was approved, or its contents were changed after that. This and the next three are sent to the users who created
+        /// and submitted the project.
         Approved = "approved",
         /// A project was sent back.
         Rejected = "rejected",
@@ -330,13 +331,13 @@ wire_enum! {
         Started = "started",
         /// A project is done.
         Completed = "completed",
-        /// A task was given to somebody. Goes to them.
+        /// A task was assigned to a member. Sent to them.
         TaskAssigned = "task_assigned",
-        /// Somebody was mentioned in a comment. Goes to them.
+        /// A member was mentioned in a comment. Sent to them.
         Mentioned = "mentioned",
-        /// Somebody is invited. Goes to the invited address, always by email.
+        /// A person is invited. Sent to the invited address, always by email.
         Invitation = "invitation",
-        /// Somebody's role or standing was changed. Goes to them.
+        /// A member's role or status was changed. Sent to them.
         RoleChanged = "role_changed",
     }
 }
@@ -349,9 +350,9 @@ impl NotificationKind {
 }
 
 wire_enum! {
-    /// A way to tell people.
+    /// A way to send notifications.
     Channel {
-        /// The list of notifications, in the product itself.
+        /// The list of notifications in the product itself.
         InApp = "in_app",
         /// An email to each recipient.
         Email = "email",
@@ -361,25 +362,25 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// How far a delivery got.
+    /// The state of a delivery.
     DeliveryState {
-        /// It waits for its next attempt.
+        /// The delivery waits for its next attempt.
         Pending = "pending",
-        /// It was taken by whoever carries it on.
+        /// The receiving service has accepted the delivery.
         Sent = "sent",
-        /// It was given up; `last_error` says why. An owner may have it tried anew.
+        /// The delivery was given up; `last_error` says why. An owner can retry it.
         Dead = "dead",
     }
 }
 
 wire_enum! {
-    /// The role of somebody who is invited. Owners are made of members.
+    /// The role of an invited person. Only existing members can become owners.
     InvitedRole {
-        /// Reads.
+        /// Can read.
         Viewer = "viewer",
-        /// Works on projects.
+        /// Can work on projects.
         Member = "member",
-        /// Approves and manages.
+        /// Can approve projects and manage.
         Manager = "manager",
     }
 }
@@ -396,15 +397,15 @@ impl InvitedRole {
 }
 
 wire_enum! {
-    /// What became of an invitation.
+    /// The status of an invitation.
     InvitationStatus {
-        /// It can be accepted.
+        /// The invitation can be accepted.
         Open = "open",
-        /// It was accepted.
+        /// The invitation was accepted.
         Accepted = "accepted",
-        /// It was taken back.
+        /// The invitation was revoked.
         Revoked = "revoked",
-        /// It was not accepted in time.
+        /// The invitation expired before anybody accepted it.
         Expired = "expired",
     }
 }

@@ -109,13 +109,13 @@ id! {
     DeliveryId,
     /// The id of a session.
     SessionId,
-    /// The id of a reset of a password.
+    /// The id of a password reset.
     ResetId,
     /// The id of an API key.
     ApiKeyId,
     /// The id of an identity.
     IdentityId,
-    /// The id of anything that the activity log tells of.
+    /// The id of an entity in the activity log.
     EntityId,
 }
 
@@ -226,27 +226,27 @@ text! {
     Email = |text| email::canonical(&text), schemars::json_schema!({
         "type": "string", "format": "email", "maxLength": limits::EMAIL
     });
-    /// The name of a person or a tenant: one line.
+    /// The name of a person or a tenant, in one line.
     Name = |text| prose(text, 1, limits::NAME, false), line_schema(limits::NAME);
     /// A tenant's name in URLs and headers. It never changes.
     Slug = slug, schemars::json_schema!({
         "type": "string", "pattern": "^[a-z0-9-]{2,63}$",
         "minLength": limits::SLUG_MIN, "maxLength": limits::SLUG_MAX
     });
-    /// The name of a project: one line.
+    /// The name of a project, in one line.
     ProjectName = |text| prose(text, 1, limits::PROJECT_NAME, false), line_schema(limits::PROJECT_NAME);
-    /// What a project or a task is about: any number of lines, even none.
+    /// The description of a project or a task: any number of lines, or none.
     Description = |text| prose(text, 0, limits::DESCRIPTION, true), lines_schema(0, limits::DESCRIPTION);
-    /// The title of a task: one line.
+    /// The title of a task, in one line.
     TaskTitle = |text| prose(text, 1, limits::TASK_TITLE, false), line_schema(limits::TASK_TITLE);
     /// A comment on a task: any number of lines. `@` before the local part of a member's address, or before their id,
     /// mentions them.
     CommentBody = |text| prose(text, 1, limits::COMMENT_BODY, true), lines_schema(1, limits::COMMENT_BODY);
-    /// The name of an action or of a type of entity, as the activity log has them.
+    /// The name of an action or of a type of entity in the activity log.
     Term = term, schemars::json_schema!({
         "type": "string", "pattern": "^[a-z_.]{1,64}$", "minLength": 1, "maxLength": limits::TERM
     });
-    /// Why a project was moved: any number of lines.
+    /// The reason for a transition: any number of lines.
     TransitionComment = |text| prose(text, 1, limits::COMMENT, true), lines_schema(1, limits::COMMENT);
 }
 

@@ -19,40 +19,39 @@ use super::{
 };
 
 pub(super) fn command() -> Command {
-    let tenant = || {
-        Arg::new("tenant").long("tenant").value_name("SLUG").required(true).help("The tenant that it opens")
-    };
+    let tenant =
+        || Arg::new("tenant").long("tenant").value_name("SLUG").required(true).help("The tenant of the key");
     let member = || {
         Arg::new("as")
             .long("as")
             .value_name("EMAIL")
             .required(true)
-            .help("The member in whose name this is done; an owner sees everybody's keys")
+            .help("The member who acts; an owner sees the keys of all members")
     };
     Command::new("api-key")
-        .about("List, make and revoke the API keys of a tenant")
+        .about("List, create and revoke the API keys of a tenant")
         .subcommand_required(true)
         .subcommand(
             Command::new("list")
-                .about("The keys of a member; as an owner, of all members")
+                .about("List the keys of a member, or of all members for an owner")
                 .args([tenant(), member()])
                 .after_help("Example:\n  bailiwick api-key list --tenant acme --as ada@example.com"),
         )
         .subcommand(
             Command::new("create")
-                .about("Make a key, which is shown this once")
+                .about("Create a key; it is shown only once")
                 .args([tenant(), member()])
-                .arg(Arg::new("name").long("name").value_name("NAME").required(true).help("What it is for"))
+                .arg(Arg::new("name").long("name").value_name("NAME").required(true).help("The purpose of the key"))
                 .arg(
                     role()
                         .default_value("member")
-                        .help("The most that it may do: not more than the member's own role"),
+                        .help("The highest role of the key, at most the member's own role"),
                 )
                 .arg(
                     Arg::new("expires-at")
                         .long("expires-at")
                         .value_name("TIME")
-                        .help("Until when it can be used, as 2027-01-31T00:00:00Z [default: in 90 days]"),
+                        .help("When the key expires, as 2027-01-31T00:00:00Z [default: in 90 days]"),
                 )
                 .after_help(
                     "Example:\n  bailiwick api-key create --tenant acme --as ada@example.com --name \"Nightly export\" --role owner",
@@ -60,15 +59,15 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             Command::new("revoke")
-                .about("End a key")
+                .about("Revoke a key")
                 .args([tenant(), member(), yes()])
-                .arg(Arg::new("id").value_name("ID").required(true).help("Its id, as the list has it"))
+                .arg(Arg::new("id").value_name("ID").required(true).help("The id of the key, from the list"))
                 .after_help(
                     "Example:\n  bailiwick api-key revoke --tenant acme --as ada@example.com 0196a2b4-0000-7000-8000-00000000000a",
                 ),
         )
         .after_help(
-            "It is done in a session of that member, which ends with the command; the tenant's activity tells of both.\n\n\
+            "The command uses a session of that member and ends it afterwards; the tenant's activity log records both.\n\n\
              Example:\n  bailiwick api-key list --tenant acme --as ada@example.com",
         )
 }
@@ -80,7 +79,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     let member = call.value("as", AccountEmail::parse, &mut faults);
     let Some((tenant, member)) = tenant.zip(member) else { return Err(faults.into()) };
     if name == "revoke" {
-        confirm(call.matches, "What uses this key will be refused.")?;
+        confirm(call.matches, "Programs that use this key will be refused.")?;
     }
     let app = call.app().await?;
     let session = Session::begin(&app, &member, &tenant).await?;

@@ -14,23 +14,23 @@ use super::{
 
 pub(super) fn command() -> Command {
     let verify = Command::new("verify")
-        .about("Find entries of the activity log that were altered, removed or put in another order")
+        .about("Find entries of the activity log that were altered, removed or reordered")
         .arg(
             Arg::new("tenant")
                 .long("tenant")
                 .value_name("SLUG")
-                .help("Only this tenant's; all tenants' if it is not given"),
+                .help("Only the log of this tenant; without it, the logs of all tenants"),
         )
         .arg(
             Arg::new("head")
                 .long("head")
                 .value_name("SEQ:HASH")
                 .requires("tenant")
-                .help("A head that was noted earlier, which the tenant's log must have still"),
+                .help("A head that you noted earlier; the tenant's log must still contain it"),
         )
         .after_help(
-            "Each tenant has a line, which ends with its head: note it elsewhere. It shows later, by --head, that nothing \
-             up to it was changed, and that the log was not cut off before it.\n\n\
+            "The line of each tenant ends with the head of its log. Note it elsewhere: --head shows later that nothing up to \
+             it was changed, and that the log was not cut off before it.\n\n\
              Example:\n  bailiwick audit verify\n  bailiwick audit verify --tenant acme --head 1204:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         );
     Command::new("audit")

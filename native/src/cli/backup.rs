@@ -13,19 +13,19 @@ use super::{
 
 pub(super) fn command() -> Command {
     Command::new("backup")
-        .about("Copy an embedded SQLite database while the server goes on")
-        .arg(Arg::new("file").value_name("FILE").required(true).help("Where to; it must not be there yet"))
+        .about("Copy an embedded SQLite database while the server runs")
+        .arg(Arg::new("file").value_name("FILE").required(true).help("The file to write; it must not exist yet"))
         .arg(
             Arg::new("with-secret")
                 .long("with-secret")
                 .action(ArgAction::SetTrue)
-                .help("Copy the secret that is kept beside the database, too: to FILE.jwt-secret"),
+                .help("Also copy the secret that is kept beside the database, to FILE.jwt-secret"),
         )
         .after_help(
-            "The copy is the database as it was at one moment, whole and checked. Without the secret all have to log in \
-             again, and links of invitations that wait end. To restore, stop the server and put the copy in the place \
-             of the database (and remove what ends in -wal and -shm).\n\
-             For Postgres there is pg_dump: see docs/POSTGRES.md.\n\n\
+            "The copy is the complete database at one moment, and is checked. Without the secret, everybody has to log in \
+             again, and open invitations stop working. To restore, stop the server, replace the database with the copy, \
+             and remove the files that end in -wal and -shm.\n\
+             For Postgres use pg_dump: see docs/POSTGRES.md.\n\n\
              Example:\n  bailiwick backup /var/backups/bailiwick-2026-11-25.db --with-secret",
         )
 }

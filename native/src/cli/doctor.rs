@@ -25,15 +25,15 @@ const SKEW: Duration = Duration::from_secs(5);
 
 pub(super) fn command() -> Command {
     Command::new("doctor")
-        .about("Look at settings, database and what is sent to, and say what is to be done; ends with 1 if something is")
+        .about("Check the settings, the database and the outside services, and say what to fix; exits with 1 if there is something")
         .arg(
             Arg::new("offline")
                 .long("offline")
                 .action(ArgAction::SetTrue)
-                .help("Do not connect to what emails and keys come from"),
+                .help("Do not connect to outside services, such as the mail server"),
         )
         .after_help(
-            "It changes nothing, and sends nothing. Give it the settings that the server has.\n\n\
+            "It changes nothing and sends nothing. Run it with the settings of the server.\n\n\
              Example:\n  bailiwick doctor\n  bailiwick doctor --output json --offline",
         )
 }
@@ -133,15 +133,15 @@ fn settings(config: &Config, findings: &mut Findings) {
         findings.bad(about, sentence);
     }
     if config.fault_injection {
-        findings.bad(about, "FAULT_INJECTION is on: any client can make requests panic. Take it away.");
+        findings.bad(about, "FAULT_INJECTION is on: any client can make requests panic. Turn it off.");
     }
     if config.bcrypt_cost.is_low() {
-        findings.bad(about, "BCRYPT_COST is below 10: passwords can be guessed from what is kept of them.");
+        findings.bad(about, "BCRYPT_COST is below 10: passwords can be guessed from their hashes.");
     }
     if !config.bind.ip().is_loopback() && config.trusted_proxies.is_empty() {
         findings.note(
             about,
-            "BIND is open to the network and TRUSTED_PROXIES is empty: behind a proxy all requests would count as its own.",
+            "BIND is open to the network and TRUSTED_PROXIES is empty: behind a proxy, all requests would count as the proxy's.",
         );
     }
     if config.email_provider == EmailProvider::Console {
@@ -154,7 +154,7 @@ fn settings(config: &Config, findings: &mut Findings) {
         findings.note(about, format!("{sentence}."));
     }
     if findings.0.len() == before {
-        findings.good(about, "They are complete.");
+        findings.good(about, "The settings are complete.");
     }
 }
 
@@ -174,9 +174,9 @@ fn secret(config: &Config, findings: &mut Findings) {
         Ok(data) if data.permissions().mode() & 0o077 != 0 => {
             findings.bad(about, format!("Others can read {0}: run `chmod 600 {0}`.", file.display()));
         }
-        Ok(_) => findings.good(about, format!("It is kept in {}.", file.display())),
+        Ok(_) => findings.good(about, format!("The secret is kept in {}.", file.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            findings.good(about, format!("It will be made, and kept in {}.", file.display()));
+            findings.good(about, format!("The secret will be created in {}.", file.display()));
         }
         Err(error) => findings.bad(about, format!("{} cannot be read: {error}.", file.display())),
     }
@@ -186,7 +186,7 @@ fn secret(config: &Config, findings: &mut Findings) {
 async fn database(config: &Config, findings: &mut Findings) {
     let about = "database";
     if let Some(file) = sqlite_file(config.database_url.expose()).filter(|file| !file.exists()) {
-        return findings.good(about, format!("It will be made: {}.", file.display()));
+        return findings.good(about, format!("The database will be created: {}.", file.display()));
     }
     let database = match AnyDatabase::connect_as_owner(config).await {
         Ok(database) => database,
@@ -205,19 +205,19 @@ async fn database(config: &Config, findings: &mut Findings) {
                 let apart = Duration::from_millis(theirs.abs_diff(SystemClock.now().unix_millis()));
                 if apart > SKEW {
                     let finding = format!(
-                        "The database's differs from ours by {} s: have both follow NTP.",
+                        "The clock of the database differs from this one by {} s: synchronise both with NTP.",
                         apart.as_secs()
                     );
                     findings.bad("clock", finding);
                 } else {
-                    findings.good("clock", "The database has the same time.");
+                    findings.good("clock", "The clock of the database has the same time.");
                 }
             }
         }
     }
     match database.pending().await {
         Err(sentence) => findings.bad("schema", sentence),
-        Ok(pending) if pending.is_empty() => findings.good("schema", "It is up to date."),
+        Ok(pending) if pending.is_empty() => findings.good("schema", "The schema is up to date."),
         // The server does it by itself.
         Ok(pending) if is_postgres(config) == Ok(false) => {
             findings.note("schema", format!("The next start applies {}.", pending.join(", ")));
@@ -227,7 +227,7 @@ async fn database(config: &Config, findings: &mut Findings) {
     if is_postgres(config) == Ok(true) {
         match AnyDatabase::connect(config).await {
             Ok(_) => findings
-                .good("tenants", "Row-level security holds, and the login has the roles that it takes."),
+                .good("tenants", "Row-level security holds, and the login has the roles that it needs."),
             Err(sentence) => findings.bad("tenants", sentence),
         }
     }
@@ -274,7 +274,7 @@ async fn reach(about: &'static str, url: &str, timeout: Duration, findings: &mut
     };
     let place = parsed.as_ref().and_then(|url| Some((url.host_str()?.to_owned(), port(url)?)));
     let Some((host, port)) = place else {
-        return findings.bad(about, "Its URL names no host and port.");
+        return findings.bad(about, "The URL has no host and port.");
     };
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     match tokio::time::timeout(timeout, TcpStream::connect((literal, port))).await {

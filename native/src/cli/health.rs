@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn command() -> Command {
     Command::new("healthcheck")
-        .about("Ask the server on this machine, at BIND, whether it is ready; ends with 1 if it is not")
+        .about("Ask the server on this machine, at BIND, whether it is ready; exits with 1 if it is not")
         .after_help("Example:\n  bailiwick healthcheck")
 }
 

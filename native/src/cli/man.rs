@@ -17,7 +17,7 @@ pub(super) fn command() -> Command {
                 .value_name("DIRECTORY")
                 .required(true)
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Where they go; it is created if it is missing"),
+                .help("The directory for the pages; it is created if it is missing"),
         )
         .after_help("Example:\n  bailiwick man /usr/local/share/man/man1")
 }

@@ -19,17 +19,17 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             Command::new("status")
-                .about("Tell which migrations the database has and lacks; ends with 1 if it lacks some")
+                .about("List the migrations that the database has and lacks; exits with 1 if it lacks some")
                 .after_help("Example:\n  bailiwick migrate status --output json"),
         )
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)
-                .help("Tell what would be applied, and apply nothing"),
+                .help("List what would be applied, and apply nothing"),
         )
         .after_help(
-            "Several may run at once: the others wait for the first. The server that is running goes on \
+            "If several run at once, the others wait for the first. A running server continues \
              meanwhile.\n\nExample:\n  bailiwick migrate\n  bailiwick migrate --dry-run",
         )
 }

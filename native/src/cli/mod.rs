@@ -37,8 +37,8 @@ fn command(all: bool) -> Command {
         .about("Multi-tenant project management with an approval workflow")
         .long_about(
             "Multi-tenant project management with an approval workflow.\n\n\
-             Without a command, it serves. Every setting is an option (`--help-all` lists them) and an environment variable, \
-             which may stand in a file .env. The option wins over the environment, and that over the file.",
+             Without a command, it runs the server. Every setting is an option (`--help-all` lists them) and an environment variable, \
+             which a file .env may contain. An option wins over the environment, and the environment over the file.",
         )
         .after_help(format!(
             "Example:\n  bailiwick\n  bailiwick tenant list --output json\n\n{}",

@@ -35,9 +35,9 @@ pub(super) enum Ending {
 }
 
 /// What `--help` tells of them.
-pub(super) const ENDINGS: &str = "It ends with 0 if all is well, with 1 if what it looked at is not, with 2 if the \
-     command line or the settings are wrong, with 3 if it cannot be done as things are, and with 4 if the database or \
-     the deployment cannot be used now.";
+pub(super) const ENDINGS: &str = "Exit status: 0 success; 1 the command has found a fault; 2 the command line or the \
+     settings are wrong; 3 the command cannot be done as things are; 4 the database or the deployment is not available \
+     now.";
 
 impl Ending {
     fn name(self) -> &'static str {
@@ -154,7 +154,7 @@ impl Voice {
             .value_parser(["text", "json"])
             .default_value("text")
             .global(true)
-            .help("Report in lines for people, or in one JSON document for programs")
+            .help("Report as lines for people, or as one JSON document for programs")
     }
 
     pub(super) fn read(matches: &ArgMatches) -> Self {
@@ -211,7 +211,7 @@ pub(super) fn progress(total: u64, what: &'static str) -> ProgressBar {
 
 /// The option that spares the question.
 pub(super) fn yes() -> Arg {
-    Arg::new("yes").long("yes").action(clap::ArgAction::SetTrue).help("Do not ask whether it is meant")
+    Arg::new("yes").long("yes").action(clap::ArgAction::SetTrue).help("Do not ask for confirmation")
 }
 
 /// Has a person confirm what cannot be undone. Where nobody can be asked, `--yes` must have been given.

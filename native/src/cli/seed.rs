@@ -11,13 +11,11 @@ use super::{
 
 pub(super) fn command() -> Command {
     Command::new("seed")
-        .about("Fill the database with people and projects to try things with")
+        .about("Add sample people and projects to the database")
         .arg(Arg::new("demo").long("demo").action(ArgAction::SetTrue).help(
-            "Three tenants with forty people and sixty projects, instead of a few in the tenant `default`",
+            "Three tenants with forty people, sixty projects and ninety days of history, instead of a few in the tenant `default`",
         ))
-        .after_help(
-            "What is there already stays as it is.\n\nExample:\n  bailiwick seed\n  bailiwick seed --demo",
-        )
+        .after_help("Existing data stays as it is.\n\nExample:\n  bailiwick seed\n  bailiwick seed --demo")
 }
 
 pub(super) async fn run(call: Call<'_>) -> Outcome {

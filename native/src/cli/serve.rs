@@ -19,7 +19,7 @@ use super::{
 
 pub(super) fn command() -> Command {
     Command::new("serve").about("Answer requests (the default)").after_help(
-        "On SIGTERM or SIGINT it answers what is under way and ends.\n\n\
+        "On SIGTERM or SIGINT the server finishes the requests in progress, and stops.\n\n\
          Example:\n  bailiwick serve\n  bailiwick serve --bind 0.0.0.0:8080 --database-url postgres://bailiwick@localhost/bailiwick",
     )
 }

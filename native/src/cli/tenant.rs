@@ -24,46 +24,48 @@ pub(super) fn command() -> Command {
     Command::new("tenant")
         .about("List, create, limit, suspend, resume and delete tenants, and admit members")
         .subcommand_required(true)
-        .subcommand(Command::new("list").about("All tenants").after_help("Example:\n  bailiwick tenant list"))
+        .subcommand(
+            Command::new("list").about("List all tenants").after_help("Example:\n  bailiwick tenant list"),
+        )
         .subcommand(
             Command::new("create")
-                .about("Create a tenant for somebody who has registered")
+                .about("Create a tenant for a registered user")
                 .arg(slug())
-                .arg(option("name", "Its name for people"))
-                .arg(option("owner", "The email address of its owner, who has registered"))
+                .arg(option("name", "The tenant's name for people"))
+                .arg(option("owner", "The email address of its owner, a registered user"))
                 .after_help(
                     "Example:\n  bailiwick tenant create acme --name \"Acme Ltd\" --owner ada@example.com",
                 ),
         )
         .subcommand(
             Command::new("suspend")
-                .about("Close a tenant to everybody; its data stays")
+                .about("Suspend a tenant: nobody can use it, but its data stays")
                 .arg(slug())
                 .after_help("Example:\n  bailiwick tenant suspend acme"),
         )
         .subcommand(
             Command::new("resume")
-                .about("Open a suspended tenant again")
+                .about("End the suspension of a tenant")
                 .arg(slug())
                 .after_help("Example:\n  bailiwick tenant resume acme"),
         )
         .subcommand(
             Command::new("admit")
-                .about("Make somebody who has registered an active member, whatever they were before")
+                .about("Make a registered user an active member, whatever they were before")
                 .arg(slug())
                 .arg(email())
-                .arg(role().required(true).help("Their role from now on"))
+                .arg(role().required(true).help("The new role of the member"))
                 .after_help("Example:\n  bailiwick tenant admit acme ada@example.com --role owner"),
         )
         .subcommand(
             Command::new("limits")
-                .about("See how much a tenant has of what is limited, or say how much it may have")
+                .about("Show how much of its limits a tenant uses, or change its limits")
                 .arg(slug())
                 .arg(
                     Arg::new("limit")
                         .value_name("NAME=MOST")
                         .action(ArgAction::Append)
-                        .help("What it may have, as a number; `default` is as much as all others"),
+                        .help("The new limit, as a number; `default` for the limit of all other tenants"),
                 )
                 .after_help(
                     "Example:\n  bailiwick tenant limits acme\n  \
@@ -72,7 +74,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             Command::new("delete")
-                .about("Delete a tenant with all that is in it; accounts stay")
+                .about("Delete a tenant and everything in it; accounts stay")
                 .arg(slug())
                 .arg(yes())
                 .after_help("Example:\n  bailiwick tenant delete acme\n  bailiwick tenant delete acme --yes"),

@@ -14,26 +14,26 @@ use super::{
 
 pub(super) fn command() -> Command {
     Command::new("token")
-        .about("Issue and inspect access tokens, and make secrets for them")
+        .about("Issue and inspect access tokens, and generate secrets for them")
         .subcommand_required(true)
         .subcommand(
             Command::new("issue")
-                .about("Begin a session for somebody, without their password")
+                .about("Start a session for a user, without their password")
                 .arg(email())
                 .after_help(
-                    "The tenants that they are in have it in their activity. `bailiwick user logout` ends it.\n\n\
+                    "The activity logs of the user's tenants record it. `bailiwick user logout` ends the session.\n\n\
                      Example:\n  bailiwick token issue ada@example.com\n  bailiwick token issue ada@example.com --output json",
                 ),
         )
         .subcommand(
             Command::new("inspect")
-                .about("Tell whom an access token stands for, and whether it is good; ends with 1 if it is not")
+                .about("Show the user of an access token, and whether it is valid; exits with 1 if it is not")
                 .arg(Arg::new("token").value_name("TOKEN").help("The token; without it, the first line of the input"))
                 .after_help("Example:\n  bailiwick token inspect < token.txt"),
         )
         .subcommand(
             Command::new("secret")
-                .about("Make a secret for JWT_SECRET or JWT_KEYS")
+                .about("Generate a secret for JWT_SECRET or JWT_KEYS")
                 .after_help("Example:\n  bailiwick token secret > jwt-secret"),
         )
         .after_help("Example:\n  bailiwick token issue ada@example.com")

@@ -23,31 +23,31 @@ const TOKEN: &str = "BAILIWICK_TOKEN";
 /// So long a statement may take that moves a tenant.
 const PATIENCE: Duration = Duration::from_hours(1);
 
-const WHERE: &str = "Without --url it is done at the database that the settings name, by the operator. With --url it is \
-     asked of a deployment over HTTP, wherever that runs, in the name of whoever the token in BAILIWICK_TOKEN is of";
+const WHERE: &str = "Without --url, the operator does it, at the database of the settings. With --url, the command \
+     asks a deployment over HTTP, wherever it runs, as the user of the token in BAILIWICK_TOKEN";
 
 fn url() -> Arg {
-    Arg::new("url").long("url").value_name("URL").help("The deployment to ask, in place of the database")
+    Arg::new("url").long("url").value_name("URL").help("The deployment to ask instead of the database")
 }
 
 /// `bailiwick export`.
 pub(super) fn export_command() -> Command {
     Command::new("export")
-        .about("Write a tenant into a file, to move it elsewhere")
+        .about("Write a tenant to a file, to move it elsewhere")
         .long_about(format!(
-            "Write a tenant into a file, to move it elsewhere: one line of JSON for each row (NDJSON), with a digest.\n\n\
+            "Write a tenant to a file, to move it elsewhere: one line of JSON for each row (NDJSON), with a digest.\n\n\
              {WHERE}: an owner, or better an owner's API key, which outlives the 15 minutes of a login. If the tenant \
-             changes meanwhile it is read again, so what is written fits together.\n\n\
-             Passwords' hashes and API keys are written only with --with-secrets, and never over HTTP."
+             changes meanwhile, it is read again, so the file is consistent.\n\n\
+             Password hashes and API keys are written only with --with-secrets, and never over HTTP."
         ))
         .arg(Arg::new("tenant").long("tenant").value_name("SLUG").required(true).help("The tenant"))
         .arg(url())
-        .arg(Arg::new("file").short('o').long("file").value_name("FILE").help("Where to write it; else it is printed"))
+        .arg(Arg::new("file").short('o').long("file").value_name("FILE").help("The file to write; without it, the tenant is printed"))
         .arg(
             Arg::new("with-secrets")
                 .long("with-secrets")
                 .action(ArgAction::SetTrue)
-                .help("With webhooks; at the database also with passwords' hashes and API keys"),
+                .help("Include webhooks, and at the database also password hashes and API keys"),
         )
         .after_help(
             "Example:\n  bailiwick export --tenant acme -o acme.ndjson\n  \
@@ -58,27 +58,27 @@ pub(super) fn export_command() -> Command {
 /// `bailiwick import`.
 pub(super) fn import_command() -> Command {
     Command::new("import")
-        .about("Bring a tenant in from a file")
+        .about("Import a tenant from a file")
         .long_about(format!(
-            "Bring a tenant in from a file that `bailiwick export` has written: all of it, or nothing. Nobody sees \
-             anything of it before. If it is broken off, the same command goes on where it was, for a day.\n\n\
-             {WHERE}: they own it then. Members who have the same account there are suspended \
+            "Import a tenant from a file that `bailiwick export` has written: all of it, or nothing. Nobody sees any \
+             part of it before the end. After an interruption, the same command continues where it was, for a day.\n\n\
+             {WHERE}; that user then owns the tenant. Members who have the same account there are suspended \
              until an owner reinstates them."
         ))
-        .arg(Arg::new("file").value_name("FILE").required(true).help("The file"))
+        .arg(Arg::new("file").value_name("FILE").required(true).help("The file to read"))
         .arg(url())
-        .arg(Arg::new("slug").long("slug").value_name("SLUG").help("Another name for it in URLs and headers"))
+        .arg(Arg::new("slug").long("slug").value_name("SLUG").help("A different name for the tenant in URLs and headers"))
         .arg(
             Arg::new("new-ids")
                 .long("new-ids")
                 .action(ArgAction::SetTrue)
-                .help("Give it and all that is in it new ids, as where it is already"),
+                .help("Give the tenant and everything in it new ids, needed where it already exists"),
         )
         .arg(
             Arg::new("anew")
                 .long("anew")
                 .action(ArgAction::SetTrue)
-                .help("Begin anew, and do not go on with what was broken off"),
+                .help("Start again, and do not continue an interrupted import"),
         )
         .after_help(
             "Example:\n  bailiwick import acme.ndjson\n  \

@@ -27,63 +27,63 @@ pub(super) fn command() -> Command {
         .subcommand_required(true)
         .subcommand(
             Command::new("list")
-                .about("All accounts")
+                .about("List all accounts")
                 .arg(
                     Arg::new("containing")
                         .long("containing")
                         .value_name("TEXT")
-                        .help("Only those whose address contains this"),
+                        .help("Only accounts whose address contains this text"),
                 )
                 .after_help("Example:\n  bailiwick user list --containing @example.com"),
         )
         .subcommand(
             Command::new("show")
-                .about("An account, and the tenants that it is in")
+                .about("Show an account and its tenants")
                 .arg(email())
                 .after_help("Example:\n  bailiwick user show ada@example.com --output json"),
         )
         .subcommand(
             Command::new("create")
-                .about("Make an account")
+                .about("Create an account")
                 .arg(email())
                 .arg(Arg::new("name").long("name").value_name("NAME").required(true).help("The person's name"))
                 .arg(
                     Arg::new("no-password")
                         .long("no-password")
                         .action(ArgAction::SetTrue)
-                        .help("Without a password: its owner gets one later, by `bailiwick user password`"),
+                        .help("Create it without a password; `bailiwick user password` sets one later"),
                 )
                 .after_help(
-                    "The password is asked for on a terminal; otherwise it is the first line of the input.\n\n\
+                    "On a terminal the command asks for the password; otherwise it is the first line of the input.\n\n\
                      Example:\n  bailiwick user create ada@example.com --name \"Ada Lovelace\"\n  \
                      printf 'a long passphrase\\n' | bailiwick user create ada@example.com --name Ada",
                 ),
         )
         .subcommand(
             Command::new("password")
-                .about("Give an account another password, and end its sessions")
+                .about("Set a new password for an account, and end its sessions")
                 .arg(email())
                 .arg(
                     Arg::new("remove")
                         .long("remove")
                         .action(ArgAction::SetTrue)
-                        .help("Leave it without one: then it can be logged in to by the identity provider only"),
+                        .help("Remove the password: then only the identity provider can log in to the account"),
                 )
                 .after_help(
-                    "The password is asked for on a terminal; otherwise it is the first line of the input.\n\n\
+                    "On a terminal the command asks for the password; otherwise it is the first line of the input.\n\n\
                      Example:\n  bailiwick user password ada@example.com",
                 ),
         )
         .subcommand(
             Command::new("disable")
-                .about("Close an account: nobody gets in by it")
+                .about("Disable an account: nobody can log in to it")
                 .arg(email())
                 .arg(yes())
-                .after_help("Its sessions end; what it has made stays.\n\nExample:\n  bailiwick user disable ada@example.com"),
+                .after_help("Its sessions end; its data stays.\n\nExample:\n  bailiwick user disable ada@example.com"),
         )
         .subcommand(
             Command::new("enable")
-                .about("Open a disabled account again")
+                .about("Enable a disabled account again")
                 .arg(email())
                 .after_help("Example:\n  bailiwick user enable ada@example.com"),
         )

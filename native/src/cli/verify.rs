@@ -10,28 +10,28 @@ use super::{
 
 pub(super) fn command() -> Command {
     Command::new("verify-isolation")
-        .about("Try to get from one tenant to another, in a deployment of your own")
+        .about("Try to reach one tenant from another, in a deployment of yours")
         .long_about(
-            "Try to get from one tenant to another, in a deployment of your own.\n\n\
-             It registers accounts, makes two tenants, and asks every route in the name of everybody (nobody, a \
-             stranger, each role, a suspended and a removed owner) and with ids of the other tenant in every place \
-             that takes one. Then somebody works in one tenant while another asks, a few times a second, for the dearest \
-             that there is: nothing may be refused, and how much longer it took is told. The first takes half a minute \
-             nearby and some minutes from afar, the second a quarter of a minute and one. In the end it removes the \
-             tenants; the accounts stay. It needs no settings.",
+            "Try to reach one tenant from another, in a deployment of yours.\n\n\
+             It registers accounts, creates two tenants, and calls every route as everybody (nobody, a stranger, each \
+             role, a suspended and a removed owner), with ids of the other tenant in every place that takes one. \
+             Then one user works in one tenant while the other tenant sends the most expensive requests, a few times \
+             a second: no request may be refused, and the report says how much longer they took. The first part takes \
+             half a minute nearby and some minutes from afar, the second 15 seconds nearby and a minute from afar. At the end it \
+             deletes the tenants; the accounts stay. It needs no settings.",
         )
         .arg(
             Arg::new("url")
                 .long("url")
                 .value_name("URL")
                 .required(true)
-                .help("Where the deployment answers"),
+                .help("The URL of the deployment"),
         )
         .arg(
             Arg::new("without-neighbours")
                 .long("without-neighbours")
                 .action(ArgAction::SetTrue)
-                .help("Do not try whether one tenant keeps another one from working"),
+                .help("Do not test whether one tenant can slow another down"),
         )
         .after_help(
             "Example:\n  bailiwick verify-isolation --url https://api.example.com\n  \

@@ -31,6 +31,8 @@ enum Most {
     /// As many as the tenant or the account that asks has itself, for this reason: it says all of them, counts them or drops
     /// them. It visits none of anybody else.
     Own(&'static str),
+    /// So many more than with these other arguments, for which there is a case, too.
+    More(u32, &'static str),
     /// As many as there are, for this reason: it is the operator's, or the steps are bounded otherwise.
     All(&'static str),
 }
@@ -52,6 +54,10 @@ const fn own(name: &'static str, arguments: &'static str, why: &'static str) -> 
     Case { name, arguments, most: Most::Own(why) }
 }
 
+const fn more(name: &'static str, arguments: &'static str, most: u32, than: &'static str) -> Case {
+    Case { name, arguments, most: Most::More(most, than) }
+}
+
 const fn all(name: &'static str, arguments: &'static str, why: &'static str) -> Case {
     Case { name, arguments, most: Most::All(why) }
 }
@@ -67,6 +73,13 @@ fn named(case: &Case) -> Option<&'static Sql> {
 /// A statement with its case.
 fn cases() -> impl Iterator<Item = (&'static Sql, &'static Case)> {
     budgets::ALL.iter().copied().flatten().filter_map(|case| named(case).map(|sql| (sql, case)))
+}
+
+/// Which case it is compared with, by its place.
+fn compared(case: &Case) -> Option<usize> {
+    let Most::More(_, than) = case.most else { return None };
+    let same = |(_, other): (_, &Case)| other.name == case.name && other.arguments == than;
+    Some(cases().position(same).expect("a case to compare it with"))
 }
 
 /// Whether it stands in a series each of which does something only after the one before has done all that it can: of a tenant
@@ -117,8 +130,8 @@ struct Cost {
 }
 
 impl Cost {
-    /// What is wrong with it, where a row costs so much and a statement as such so much more.
-    fn fault(self, most: Most, row: u64, base: u64, engine: Engine) -> Option<String> {
+    /// What is wrong with it, beside what it is compared with, where a row costs so much and a statement as such so much more.
+    fn fault(self, most: Most, other: Option<Self>, row: u64, base: u64, engine: Engine) -> Option<String> {
         let Self { large, medium, small } = self;
         let few = 40 * row + base;
         // What an index has that was passed over is seen in blocks alone, with some hundreds in each.
@@ -132,6 +145,10 @@ impl Cost {
                 }
                 (large > medium * 3 / 2 + slack * row)
                     .then(|| format!("grows with the tenant's rows: {self:?}"))
+            }
+            Most::More(rows, _) => {
+                let most = other.map_or(0, |other| other.large) + u64::from(rows) * row + base;
+                (large > most).then(|| format!("visits too much: {self:?}, at most {most}, beside {other:?}"))
             }
             Most::Own(_) if small > few => Some(format!("visits what others have: {self:?}")),
             Most::Own(_) if large > 15 * medium + base => {

@@ -13,7 +13,7 @@ use bailiwick_tests::targets::Postgres;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 
-use super::{Cost, Engine, arguments, cases, is_in_series, world};
+use super::{Cost, Engine, arguments, cases, compared, is_in_series, world};
 
 /// Units that a row may cost: itself, the blocks by which it is found, and the nodes that hand it on.
 const ROW: u64 = 20;
@@ -166,13 +166,15 @@ async fn no_statement_on_postgres_costs_more_than_its_budget() {
             }
         }
     }
-    for ((sql, case), (costs, plans)) in cases().zip(costs) {
-        for (mode, ([small, medium, large], plan)) in MODES.iter().zip(costs.into_iter().zip(plans)) {
-            let cost = Cost { large, medium, small };
+    let cost_of = |[small, medium, large]: [u64; 3]| Cost { large, medium, small };
+    for ((sql, case), (by_mode, plans)) in cases().zip(&costs) {
+        for (place, mode) in MODES.iter().enumerate() {
+            let (cost, plan) = (cost_of(by_mode[place]), &plans[place]);
+            let other = compared(case).map(|other| cost_of(costs[other].0[place]));
             if env::var_os("COSTS_SHOWN").is_some() {
                 eprintln!("{} ({}) by {mode}: {cost:?}", sql.name, case.arguments);
             }
-            if let Some(fault) = cost.fault(case.most, ROW, BASE, Engine::Postgres) {
+            if let Some(fault) = cost.fault(case.most, other, ROW, BASE, Engine::Postgres) {
                 let plan = shown(&plan[0]["Plan"], 4);
                 faults.push(format!("{} ({}) by {mode} {fault}{plan}", sql.name, case.arguments));
             }

@@ -71,13 +71,13 @@ statements! { "bulk";
 }
 
 wire_enum! {
-    /// What is done with a task.
+    /// The kind of an operation on a task.
     TaskOperationKind {
-        /// It is created.
+        /// The task is created.
         Create = "create",
-        /// It is changed.
+        /// The task is changed.
         Update = "update",
-        /// It is deleted.
+        /// The task is deleted.
         Delete = "delete",
     }
 }
@@ -151,40 +151,40 @@ impl Input for TaskOperation {
 }
 
 input! {
-    /// What is to be done with tasks of a project.
+    /// Operations on the tasks of a project.
     pub struct TaskOperations {
-        /// All of it is done, or nothing. No task stands in two of them.
+        /// The operations. Either all of them take effect or none. Each task appears in at most one of them.
         pub operations: Items<TaskOperation, 1, { limits::BULK_OPERATIONS }>,
     }
 }
 
-/// What became of an operation.
+/// The result of an operation.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum TaskOutcome {
     /// A task was created.
     Create {
-        /// As it is now.
+        /// The task.
         task: Task,
     },
     /// A task was changed.
     Update {
-        /// As it is now.
+        /// The task as it is now.
         task: Task,
     },
     /// A task was deleted.
     Delete {
-        /// Its id.
+        /// The id of the task.
         id: TaskId,
     },
 }
 
-/// What became of the operations.
+/// The results of the operations.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct TaskOutcomes {
-    /// Of each, in their order.
+    /// The result of each operation, in the order of the request.
     pub results: Vec<TaskOutcome>,
 }
 

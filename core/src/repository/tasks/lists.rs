@@ -13,7 +13,7 @@ use crate::{
         search,
     },
     search::Search,
-    sql::{COUNT, TenantSql, Value, looked_through, statements},
+    sql::{self, COUNT, TenantSql, Value, looked_through, statements},
     time::Date,
     values::{Assignee, AssigneeFilter, Priority, ProjectId, ProjectStatus, Several, TaskOrder, UserId},
 };
@@ -88,15 +88,36 @@ macro_rules! rank {
     };
 }
 
-#[rustfmt::skip]
-const SOONEST: &str = concat!(" AND (", due!(), " > ?11 OR (", due!(), " = ?11 AND id < ?8)) ORDER BY ", due!(), ", id DESC LIMIT ?9");
-#[rustfmt::skip]
-const MOST_URGENT: &str = concat!(" AND (", rank!(), " < ?11 OR (", rank!(), " = ?11 AND id < ?8)) ORDER BY ", rank!(), " DESC, id DESC LIMIT ?9");
+/// Where a page begins in an order that sorts, and where it ends. What is included is looked up for the page alone, because SQLite
+/// would look it up for each row that it sorts.
+const SORTED: &str = {
+    const PARTS: &[&str] = &["SELECT ", COLUMNS, INCLUDED, " FROM (SELECT ", COLUMNS];
+    const JOINED: [u8; sql::total(PARTS)] = sql::join(PARTS, false);
+    sql::text(&JOINED)
+};
+macro_rules! sorted {
+    ($key:ident $beyond:literal $direction:literal) => {
+        concat!(
+            " AND (",
+            $key!(),
+            $beyond,
+            "?11 OR (",
+            $key!(),
+            " = ?11 AND id < ?8)) ORDER BY ",
+            $key!(),
+            $direction,
+            ", id DESC LIMIT ?9) tasks ORDER BY ",
+            $key!(),
+            $direction,
+            ", id DESC"
+        )
+    };
+}
 
-#[rustfmt::skip]
-const LATEST: &str = concat!(" AND (", due_or_less!(), " < ?11 OR (", due_or_less!(), " = ?11 AND id < ?8)) ORDER BY ", due_or_less!(), " DESC, id DESC LIMIT ?9");
-#[rustfmt::skip]
-const LEAST_URGENT: &str = concat!(" AND (", rank!(), " > ?11 OR (", rank!(), " = ?11 AND id < ?8)) ORDER BY ", rank!(), ", id DESC LIMIT ?9");
+const SOONEST: &str = sorted!(due " > " "");
+const LATEST: &str = sorted!(due_or_less " < " " DESC");
+const MOST_URGENT: &str = sorted!(rank " < " " DESC");
+const LEAST_URGENT: &str = sorted!(rank " > " "");
 
 looked_through!(LAST: "", "?2"; END: "", "?8"; "tasks");
 looked_through!(oldest LAST_OF_OLDEST: "", "?2"; END_OF_OLDEST: "", "?8"; "tasks");
@@ -115,18 +136,18 @@ statements! { "tasks";
     tenant OLDEST_FILTERED = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, END_OF_OLDEST, OLDEST;
     tenant OLDEST_LAST_FILTERED = LAST_OF_OLDEST;
 
-    tenant SOONEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, SOONEST;
-    tenant SOONEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, SOONEST;
-    tenant SOONEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, SOONEST;
-    tenant MOST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, MOST_URGENT;
-    tenant MOST_URGENT_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, MOST_URGENT;
-    tenant LATEST_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, LATEST;
-    tenant LATEST_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, LATEST;
-    tenant LATEST_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, LATEST;
-    tenant LEAST_URGENT_IN_PROJECT = "SELECT ", COLUMNS, INCLUDED, IN_PROJECT, FILTERS, LEAST_URGENT;
-    tenant LEAST_URGENT_OF_ASSIGNEE = "SELECT ", COLUMNS, INCLUDED, OF_ASSIGNEE, FILTERS, LEAST_URGENT;
-    tenant LEAST_URGENT_ANYWHERE = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, LEAST_URGENT;
+    tenant SOONEST_IN_PROJECT = SORTED, IN_PROJECT, FILTERS, SOONEST;
+    tenant SOONEST_OF_ASSIGNEE = SORTED, OF_ASSIGNEE, FILTERS, SOONEST;
+    tenant SOONEST_ANYWHERE = SORTED, ANYWHERE, FILTERS, SOONEST;
+    tenant MOST_URGENT_IN_PROJECT = SORTED, IN_PROJECT, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_OF_ASSIGNEE = SORTED, OF_ASSIGNEE, FILTERS, MOST_URGENT;
+    tenant MOST_URGENT_ANYWHERE = SORTED, ANYWHERE, FILTERS, MOST_URGENT;
+    tenant LATEST_IN_PROJECT = SORTED, IN_PROJECT, FILTERS, LATEST;
+    tenant LATEST_OF_ASSIGNEE = SORTED, OF_ASSIGNEE, FILTERS, LATEST;
+    tenant LATEST_ANYWHERE = SORTED, ANYWHERE, FILTERS, LATEST;
+    tenant LEAST_URGENT_IN_PROJECT = SORTED, IN_PROJECT, FILTERS, LEAST_URGENT;
+    tenant LEAST_URGENT_OF_ASSIGNEE = SORTED, OF_ASSIGNEE, FILTERS, LEAST_URGENT;
+    tenant LEAST_URGENT_ANYWHERE = SORTED, ANYWHERE, FILTERS, LEAST_URGENT;
 
     /// Those that fit among what there is in the project, of the assignee, in the tenant, or with these words.
     tenant COUNT_IN_PROJECT = COUNT[0], by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2", COUNT[2];
@@ -137,16 +158,16 @@ statements! { "tasks";
 
     tenant SEARCH_NEWEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], NEWEST
         => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], NEWEST;
-    tenant SEARCH_SOONEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], SOONEST
-        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], SOONEST;
-    tenant SEARCH_MOST_URGENT = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], MOST_URGENT
-        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], MOST_URGENT;
+    tenant SEARCH_SOONEST = SORTED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], SOONEST
+        => SORTED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], SOONEST;
+    tenant SEARCH_MOST_URGENT = SORTED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], MOST_URGENT
+        => SORTED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], MOST_URGENT;
     tenant SEARCH_OLDEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?11", search::TASKS[1], OLDEST
         => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?11", search::TASKS_POSTGRES[1], OLDEST;
-    tenant SEARCH_LATEST = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], LATEST
-        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LATEST;
-    tenant SEARCH_LEAST_URGENT = "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], LEAST_URGENT
-        => "SELECT ", COLUMNS, INCLUDED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LEAST_URGENT;
+    tenant SEARCH_LATEST = SORTED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], LATEST
+        => SORTED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LATEST;
+    tenant SEARCH_LEAST_URGENT = SORTED, ANYWHERE, FILTERS, search::TASKS[0], "?12", search::TASKS[1], LEAST_URGENT
+        => SORTED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LEAST_URGENT;
 }
 
 /// What a list is read by.

@@ -20,31 +20,31 @@ use crate::{
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct Task {
-    /// Its id.
+    /// The id of the task.
     pub id: TaskId,
-    /// The project that it belongs to, for good.
+    /// The project of the task. It never changes.
     pub project_id: ProjectId,
-    /// What is to be done, in a line.
+    /// The title of the task, in one line.
     pub title: TaskTitle,
-    /// More about it; may be empty.
+    /// The description of the task; may be empty.
     pub description: Description,
-    /// Where it stands.
+    /// The status of the task.
     pub status: TaskStatus,
-    /// How urgent it is.
+    /// The priority of the task.
     pub priority: Priority,
-    /// Who is to do it.
+    /// The user who is to do the task; `null` if nobody is.
     pub assignee_id: Option<UserId>,
-    /// The day by which it is to be done.
+    /// The due date; `null` if the task has none.
     pub due_on: Option<Date>,
-    /// Who created it.
+    /// The user who created the task; `null` if unknown.
     pub created_by: Option<UserId>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
-    /// Counts the changes.
+    /// The version number; each change increases it.
     pub version: i64,
-    /// What it has the ids of; only there with `include`.
+    /// The related resources that `include` asked for; absent without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schemars(with = "TaskIncluded", extend("x-optional" = true)))]
     pub included: Option<TaskIncluded>,
@@ -104,73 +104,73 @@ impl Placed for Task {
 }
 
 input! {
-    /// What it takes to create a task.
+    /// A new task.
     pub struct NewTask {
-        /// What is to be done, in a line.
+        /// The title of the task, in one line.
         pub title: TaskTitle,
-        /// More about it.
+        /// The description of the task.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "")))]
         pub description: Option<Description>,
-        /// Where it stands; `todo` if absent.
+        /// The status of the task; `todo` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "todo")))]
         pub status: Option<TaskStatus>,
-        /// How urgent it is; `normal` if absent.
+        /// The priority of the task; `normal` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "normal")))]
         pub priority: Option<Priority>,
-        /// Who is to do it: an active member.
+        /// The user who is to do the task, an active member of the tenant.
         pub assignee_id: Option<UserId>,
-        /// The day by which it is to be done.
+        /// The due date.
         pub due_on: Option<Date>,
     }
 
-    /// What can be changed of a task; what is absent stays as it is.
+    /// The changes of a task. Absent fields stay as they are.
     pub struct TaskPatch {
-        /// What is to be done, in a line.
+        /// The title of the task, in one line.
         pub title: Patch<TaskTitle>,
-        /// More about it.
+        /// The description of the task.
         pub description: Patch<Description>,
-        /// Where it stands.
+        /// The status of the task.
         pub status: Patch<TaskStatus>,
-        /// How urgent it is.
+        /// The priority of the task.
         pub priority: Patch<Priority>,
-        /// Who is to do it: an active member.
+        /// The user who is to do the task, an active member of the tenant.
         pub assignee_id: Clearable<UserId>,
-        /// The day by which it is to be done.
+        /// The due date.
         pub due_on: Clearable<Date>,
     }
 
-    /// Which tasks, in which order, and how many of them.
+    /// The filters, the order and the page of the tasks.
     pub struct TaskQuery {
-        /// Only those that have one of these statuses: `todo,blocked`.
+        /// Only tasks with one of these statuses: `todo,blocked`.
         pub status: Option<Several<TaskStatus>>,
-        /// Only those that have one of these priorities: `high,urgent`.
+        /// Only tasks with one of these priorities: `high,urgent`.
         pub priority: Option<Several<Priority>>,
-        /// Only those that this user is to do: an id, `me` or `none`.
+        /// Only tasks of this assignee: the id of a user, `me`, or `none` for tasks without an assignee.
         pub assignee_id: Option<AssigneeFilter>,
         /// The same as `me` or `none` in `assignee_id`.
         pub assignee: Option<Assignee>,
-        /// Only those that are to be done on a day after this one.
+        /// Only tasks due on a day after this one.
         pub due_after: Option<Date>,
-        /// Only those that are to be done on a day before this one.
+        /// Only tasks due on a day before this one.
         pub due_before: Option<Date>,
-        /// Only those with these words in their title or description.
+        /// Only tasks with these words in their title or description.
         pub q: Option<Search>,
-        /// In which order; `created_at` if absent.
+        /// The order of the list; `created_at` if absent.
         #[cfg_attr(feature = "openapi", schemars(extend("default" = "created_at")))]
         pub order: Option<TaskOrder>,
-        /// Items on a page.
+        /// The maximum number of items on the page.
         pub limit: Option<PageSize>,
-        /// The `next_cursor` of the page before.
+        /// The `next_cursor` of the previous page.
         pub cursor: Option<Cursor>,
-        /// Whether the page says in `total` how many items there are.
+        /// Whether the page says in `total` how many items all pages have together.
         pub count: Option<bool>,
-        /// What is told of each task besides: `assignee,project`.
+        /// The related resources to include with each task: `assignee,project`.
         pub include: Option<Several<TaskInclude>>,
     }
 
-    /// How a task is read.
+    /// The options for reading a task.
     pub struct TaskReading {
-        /// What is told of the task besides: `assignee,project`.
+        /// The related resources to include: `assignee,project`.
         pub include: Option<Several<TaskInclude>>,
     }
 }

@@ -418,7 +418,7 @@ fn chained(row: &Map<String, Json>, here: &mut Map<String, Json>, state: &mut St
     let hash = if changed {
         if Entry::of_members(row).hash(&source, seq, &from.hash) != given {
             return Err(fault(
-                "The chain of the activity does not hold here, and cannot be made anew with other ids.",
+                "The chain of the activity log is broken here, and cannot be rebuilt with other ids.",
                 "hash",
             ));
         }

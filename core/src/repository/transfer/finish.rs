@@ -69,7 +69,7 @@ impl By<'_> {
             return Err(mismatch(next, &digest));
         }
         if stored.placed.is_none() && outcome.optional(deleted)?.is_some() {
-            let detail = "The tenant that had this id is being removed: ask again in a while.";
+            let detail = "The tenant that had this id is being removed: try again later.";
             return Err(Problem::with(Code::Conflict, detail));
         }
         let (mut from, mut begun) = (stored.placed.unwrap_or_default(), stored.placed.is_some());
@@ -150,8 +150,9 @@ impl By<'_> {
         let (app, now) = (self.app(), self.app().now());
         let arguments = [self.user().into(), self.operator().into()];
         let _: Slot<()> = batch.require(&COMPLETE, arguments, Problem::new(Code::Conflict));
-        let removed =
-            || Problem::with(Code::Conflict, "Something of it was removed meanwhile: begin it anew.");
+        let removed = || {
+            Problem::with(Code::Conflict, "A part of it was removed in the meantime: start the import again.")
+        };
         let _: Slot<()> = batch.require(&UNMARK, [WHOLE.into()], removed());
         let _: Slot<()> = batch.require(&SHOW, [], removed());
         if let Self::Account(account) = self {

@@ -1,6 +1,6 @@
 //! What a tenant works with: its projects, tasks and comments, and the activity that tells of them.
 
-use super::super::{Case, own, rows};
+use super::super::{Case, more, own, rows};
 
 /// Rows of a page of twenty and the one that tells whether there is another one.
 const PAGE: u32 = 25;
@@ -138,7 +138,6 @@ pub(super) const ALL: &[Case] = &[
     own("tasks::NEWEST_OF_ASSIGNEE", "NULL, @user, 1, 15, NULL, NULL, @end, 21, 0", FOUND),
     rows("tasks::NEWEST_ANYWHERE", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0", PAGE),
     rows("tasks::NEWEST_ANYWHERE", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 7", 6 * PAGE),
-    own("tasks::SOONEST_ANYWHERE", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 7, '0001-01-01'", SORTED),
     rows("tasks::NEWEST_FILTERED", "NULL, NULL, 1, 15, NULL, NULL, @end, 21, 0", LOOKED),
     rows("tasks::NEWEST_FILTERED", "NULL, NULL, 15, 8, NULL, NULL, @end, 21, 0", LOOKED),
     rows("tasks::NEWEST_FILTERED", "NULL, NULL, 8, 15, NULL, NULL, @end, 21, 0", LOOKED),
@@ -155,17 +154,89 @@ pub(super) const ALL: &[Case] = &[
     rows("tasks::OLDEST_FILTERED", "NULL, NULL, 8, 8, NULL, NULL, @start, 21, 0", LOOKED),
     rows("tasks::OLDEST_LAST_FILTERED", "@start", LOOKED),
     own("tasks::SOONEST_IN_PROJECT", "@project, NULL, 15, 15, NULL, NULL, @end, 21, 0, '0001-01-01'", SORTED),
+    more(
+        "tasks::SOONEST_IN_PROJECT",
+        "@project, NULL, 15, 15, NULL, NULL, @end, 21, 7, '0001-01-01'",
+        4 * PAGE,
+        "@project, NULL, 15, 15, NULL, NULL, @end, 21, 0, '0001-01-01'",
+    ),
     own("tasks::SOONEST_OF_ASSIGNEE", "NULL, @user, 15, 15, NULL, NULL, @end, 21, 0, '0001-01-01'", SORTED),
+    more(
+        "tasks::SOONEST_OF_ASSIGNEE",
+        "NULL, @user, 15, 15, NULL, NULL, @end, 21, 7, '0001-01-01'",
+        4 * PAGE,
+        "NULL, @user, 15, 15, NULL, NULL, @end, 21, 0, '0001-01-01'",
+    ),
     own("tasks::SOONEST_ANYWHERE", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, '0001-01-01'", SORTED),
+    more(
+        "tasks::SOONEST_ANYWHERE",
+        "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 7, '0001-01-01'",
+        4 * PAGE,
+        "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, '0001-01-01'",
+    ),
     own("tasks::MOST_URGENT_IN_PROJECT", "@project, NULL, 15, 15, NULL, NULL, @end, 21, 0, 5", SORTED),
+    more(
+        "tasks::MOST_URGENT_IN_PROJECT",
+        "@project, NULL, 15, 15, NULL, NULL, @end, 21, 7, 5",
+        4 * PAGE,
+        "@project, NULL, 15, 15, NULL, NULL, @end, 21, 0, 5",
+    ),
     own("tasks::MOST_URGENT_OF_ASSIGNEE", "NULL, @user, 15, 15, NULL, NULL, @end, 21, 0, 5", SORTED),
+    more(
+        "tasks::MOST_URGENT_OF_ASSIGNEE",
+        "NULL, @user, 15, 15, NULL, NULL, @end, 21, 7, 5",
+        4 * PAGE,
+        "NULL, @user, 15, 15, NULL, NULL, @end, 21, 0, 5",
+    ),
     own("tasks::MOST_URGENT_ANYWHERE", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 5", SORTED),
+    more(
+        "tasks::MOST_URGENT_ANYWHERE",
+        "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 7, 5",
+        4 * PAGE,
+        "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 5",
+    ),
     own("tasks::LATEST_IN_PROJECT", "@project, NULL, 15, 15, NULL, NULL, @end, 21, 0, 'none'", SORTED),
+    more(
+        "tasks::LATEST_IN_PROJECT",
+        "@project, NULL, 15, 15, NULL, NULL, @end, 21, 7, 'none'",
+        4 * PAGE,
+        "@project, NULL, 15, 15, NULL, NULL, @end, 21, 0, 'none'",
+    ),
     own("tasks::LATEST_OF_ASSIGNEE", "NULL, @user, 15, 15, NULL, NULL, @end, 21, 0, 'none'", SORTED),
+    more(
+        "tasks::LATEST_OF_ASSIGNEE",
+        "NULL, @user, 15, 15, NULL, NULL, @end, 21, 7, 'none'",
+        4 * PAGE,
+        "NULL, @user, 15, 15, NULL, NULL, @end, 21, 0, 'none'",
+    ),
     own("tasks::LATEST_ANYWHERE", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 'none'", SORTED),
+    more(
+        "tasks::LATEST_ANYWHERE",
+        "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 7, 'none'",
+        4 * PAGE,
+        "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 'none'",
+    ),
     own("tasks::LEAST_URGENT_IN_PROJECT", "@project, NULL, 15, 15, NULL, NULL, @end, 21, 0, 0", SORTED),
+    more(
+        "tasks::LEAST_URGENT_IN_PROJECT",
+        "@project, NULL, 15, 15, NULL, NULL, @end, 21, 7, 0",
+        4 * PAGE,
+        "@project, NULL, 15, 15, NULL, NULL, @end, 21, 0, 0",
+    ),
     own("tasks::LEAST_URGENT_OF_ASSIGNEE", "NULL, @user, 15, 15, NULL, NULL, @end, 21, 0, 0", SORTED),
+    more(
+        "tasks::LEAST_URGENT_OF_ASSIGNEE",
+        "NULL, @user, 15, 15, NULL, NULL, @end, 21, 7, 0",
+        4 * PAGE,
+        "NULL, @user, 15, 15, NULL, NULL, @end, 21, 0, 0",
+    ),
     own("tasks::LEAST_URGENT_ANYWHERE", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 0", SORTED),
+    more(
+        "tasks::LEAST_URGENT_ANYWHERE",
+        "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 7, 0",
+        4 * PAGE,
+        "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 0",
+    ),
     rows("tasks::SEARCH_OLDEST", "NULL, NULL, 15, 15, NULL, NULL, @start, 21, 0, 'rare'", 50),
     rows("tasks::SEARCH_LATEST", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 'none', 'rare'", 50),
     rows("tasks::SEARCH_LEAST_URGENT", "NULL, NULL, 15, 15, NULL, NULL, @end, 21, 0, 0, 'rare'", 50),
