@@ -7,7 +7,7 @@ use serde_json::json;
 crate::cases!("bootstrap": the_first_of_many_to_register_at_once_owns_the_default_tenant);
 
 async fn the_first_of_many_to_register_at_once_owns_the_default_tenant(target: &'static Target) {
-    let actors = join_all((0..8).map(|_| Actor::register(target, "early"))).await;
+    let actors = join_all((0..8).map(|_| Actor::sign_up(target, "early"))).await;
     let mut owners = Vec::new();
     for actor in &actors {
         let tenants = actor.get("/v1/tenants").send().await.expect(200);

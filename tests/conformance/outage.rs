@@ -25,7 +25,7 @@ async fn away_is_503_and_service_resumes(target: &'static Target) {
             assert_unavailable(target, &tenant).await;
             postgres.resume().await;
         }
-        Backdoor::Edge(http, control) => {
+        Backdoor::Edge(http, control, _) => {
             let switch = async |on: bool| {
                 let url = format!("{control}/outage");
                 assert!(

@@ -65,7 +65,7 @@ fn login(from: &Actor<'_>, email: &str, password: &str) -> Ask {
 
 async fn guessing_a_password(target: &'static Target) {
     let target = LIMITED.like(target).await;
-    let (victim, other) = tokio::join!(Actor::register(target, "victim"), Actor::register(target, "other"));
+    let (victim, other) = tokio::join!(Actor::sign_up(target, "victim"), Actor::sign_up(target, "other"));
     let guess = || {
         // From everywhere, and in whatever spelling.
         let email =

@@ -89,8 +89,12 @@ export default class Switched extends Bailiwick {
       return new Response(null, { status: 204 });
     }
     if (pathname === "/__sql") {
-      const { sql } = await request.json();
+      const { sql, statements } = await request.json();
       try {
+        if (statements) {
+          await this.database.batch(statements.map((statement) => this.database.prepare(statement)));
+          return Response.json({});
+        }
         const [columns, ...rows] = await this.database.prepare(sql).raw({ columnNames: true });
         return Response.json({ columns, rows });
       } catch (error) {

@@ -53,7 +53,8 @@ const miniflare = new Miniflare(
         ],
       ),
     ),
-    defaultPersistRoot: options.persist,
+    // The tests read D1's file below it.
+    resourcePersistencePath: options.persist,
   }),
 );
 

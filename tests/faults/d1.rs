@@ -37,7 +37,7 @@ async fn fail(target: &Target, like: &str, error: &str, after: bool, times: usiz
 
 /// Sets the faults; returns how many of those before have befallen nothing.
 async fn faults(target: &Target, faults: &[Value]) -> u64 {
-    let Backdoor::Edge(http, control) = &target.backdoor else { panic!("it is the edge") };
+    let Backdoor::Edge(http, control, _) = &target.backdoor else { panic!("it is the edge") };
     let answer = http.post(format!("{control}/faults")).json(&json!({ "faults": faults })).send().await;
     let answer: Value = answer.expect("an answer").json().await.expect("JSON");
     answer["left"].as_u64().expect("a number")

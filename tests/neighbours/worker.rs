@@ -87,7 +87,7 @@ impl Worker {
     /// A round of a kind of work, natively of so many steps. What came of it, as far as that is told.
     pub(crate) async fn round(&self, work: Work, steps: u32) -> Option<Turned> {
         let Some(app) = &self.app else {
-            let Backdoor::Edge(http, control) = &self.backdoor else { return None };
+            let Backdoor::Edge(http, control, _) = &self.backdoor else { return None };
             let done = http.post(format!("{control}/scheduled")).body("{}").send().await.expect("an answer");
             assert!(done.status().is_success(), "{done:?}");
             return None;

@@ -1,12 +1,16 @@
 //! Actors: people with an account, who act in the service, and the tenants that they act in.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
 use crate::{
@@ -33,6 +37,14 @@ fn address() -> String {
 /// A new id, as the service would make it.
 pub fn new_id() -> String {
     Uuid::now_v7().to_string()
+}
+
+/// The time, as it stands in rows and in tokens.
+fn now() -> (String, i64) {
+    #[expect(clippy::disallowed_methods, reason = "servers go by the clock, and so does what they are sent")]
+    let now = OffsetDateTime::now_utc();
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    (now.format(format).expect("a time"), now.unix_timestamp())
 }
 
 /// A token of these parts, signed as the service would sign it.
@@ -85,16 +97,55 @@ impl<'t> Actor<'t> {
         Self { target, token: None, id: String::new(), email: String::new(), address: address() }
     }
 
-    /// Registers somebody new and logs them in.
-    pub async fn register(target: &'t Target, name: &str) -> Self {
+    /// Registers somebody new and logs them in, as clients do it.
+    pub async fn sign_up(target: &'t Target, name: &str) -> Self {
         let email = format!("{}@example.com", unique(name));
         let nobody = Self::anonymous(target);
         let account = json!({ "email": email, "name": name, "password": PASSWORD });
         let user = nobody.post("/v1/auth/register").json(&account).send().await.expect(201);
-        let id = user.text_at("/id");
-        let mut actor = Self { id, email, ..nobody };
+        let mut actor = Self { id: user.text_at("/id"), email, ..nobody };
         actor.token = Some(actor.login().await);
         actor
+    }
+
+    /// Somebody who has registered and is logged in. (That is what nearly every test begins with, so their rows are put in
+    /// as they would have been; the tests of registration and login ask for it themselves.)
+    pub async fn register(target: &'t Target, name: &str) -> Self {
+        let [actor] = Self::registered(target, [name]).await;
+        actor
+    }
+
+    /// Several of them at once.
+    pub async fn registered<const N: usize>(target: &'t Target, names: [&str; N]) -> [Self; N] {
+        // Of the password, at the cost that the targets have.
+        static HASH: LazyLock<String> = LazyLock::new(|| bcrypt::hash(PASSWORD, 4).expect("a hash"));
+        let (now, seconds) = now();
+        let (mut users, mut sessions) = (Vec::new(), Vec::new());
+        let actors = names.map(|name| {
+            let (id, session, hash) = (new_id(), new_id(), &*HASH);
+            let email = format!("{}@example.com", unique(name));
+            let name = name.replace('\'', "''");
+            users.push(format!("('{id}', '{email}', '{name}', '{hash}', '{now}', '{now}', 1)"));
+            sessions.push(format!("('{session}', '{id}', 'none', '{now}', '{now}', {LATER})"));
+            let claims = json!({
+                "sub": id, "sid": session, "exp": seconds + 3600, "iat": seconds, "jti": new_id(),
+                "iss": "bailiwick", "aud": "bailiwick",
+            });
+            let token = Some(token(&json!({ "alg": "HS256", "typ": "JWT" }), &claims));
+            Self { token, id, email, ..Self::anonymous(target) }
+        });
+        let statements = [
+            format!(
+                "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) VALUES {}",
+                users.join(", ")
+            ),
+            format!(
+                "INSERT INTO sessions (id, user_id, refresh_hash, created_at, refreshed_at, expires_at) VALUES {}",
+                sessions.join(", ")
+            ),
+        ];
+        target.backdoor.all(&statements).await;
+        actors
     }
 
     /// Logs in, for another token.
@@ -185,12 +236,8 @@ pub struct Tenant<'t> {
 impl<'t> Tenant<'t> {
     /// Creates one, with everybody in it.
     pub async fn create(target: &'t Target) -> Self {
-        let (owner, manager, member, viewer) = tokio::join!(
-            Actor::register(target, "owner"),
-            Actor::register(target, "manager"),
-            Actor::register(target, "member"),
-            Actor::register(target, "viewer"),
-        );
+        let [owner, manager, member, viewer] =
+            Actor::registered(target, ["owner", "manager", "member", "viewer"]).await;
         let slug = unique("tenant");
         let tenant = owner
             .post("/v1/tenants")
@@ -199,9 +246,8 @@ impl<'t> Tenant<'t> {
             .await
             .expect(201);
         let this = Self { id: tenant.text_at("/id"), slug, owner, manager, member, viewer };
-        this.admit(&this.manager, "manager").await;
-        this.admit(&this.member, "member").await;
-        this.admit(&this.viewer, "viewer").await;
+        let others = [(&this.manager, "manager"), (&this.member, "member"), (&this.viewer, "viewer")];
+        target.backdoor.sql(&this.membership(&others)).await;
         this
     }
 
@@ -211,14 +257,18 @@ impl<'t> Tenant<'t> {
 
     /// Makes somebody a member.
     pub async fn admit(&self, actor: &Actor<'_>, role: &str) {
-        let sql = format!(
-            "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
-             VALUES ('{}', '{}', '{}', '{role}', 'active', {NOW}, {NOW}, 1)",
-            self.id,
-            new_id(),
-            actor.id
-        );
-        self.target().backdoor.sql(&sql).await;
+        self.target().backdoor.sql(&self.membership(&[(actor, role)])).await;
+    }
+
+    /// What makes people members, each in a role.
+    fn membership(&self, people: &[(&Actor<'_>, &str)]) -> String {
+        let rows = people.iter().map(|(actor, role)| {
+            format!("('{}', '{}', '{}', '{role}', 'active', {NOW}, {NOW}, 1)", self.id, new_id(), actor.id)
+        });
+        format!(
+            "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) VALUES {}",
+            rows.collect::<Vec<_>>().join(", ")
+        )
     }
 
     /// Takes somebody's membership away.

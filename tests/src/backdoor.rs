@@ -1,6 +1,8 @@
 //! A way into each target's database that does not pass through the service: to arrange what no route can, and to
 //! see that nothing was changed.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use sqlx::{
     AssertSqlSafe, PgPool, Row, SqlitePool, TypeInfo, ValueRef,
@@ -23,6 +25,59 @@ pub async fn postgres(url: &str) -> PgPool {
     PgPoolOptions::new().acquire_timeout(PATIENCE).connect(url).await.expect("Postgres")
 }
 
+/// The file of the one D1 that is kept in a directory: open to be read, while workerd has it open too.
+pub async fn d1(directory: &Path) -> SqlitePool {
+    let objects = directory.join("d1/miniflare-D1DatabaseObject");
+    let files = std::fs::read_dir(&objects).unwrap_or_else(|error| panic!("{}: {error}", objects.display()));
+    let mut databases = files.filter_map(|file| {
+        let path = file.expect("a file").path();
+        let name = path.file_name()?.to_str()?;
+        (name.ends_with(".sqlite") && name != "metadata.sqlite").then_some(path)
+    });
+    let file = databases.next().expect("the file of the database");
+    assert_eq!(databases.next(), None, "one database is enough");
+    let options = SqliteConnectOptions::new().filename(file).read_only(true);
+    let pool = SqlitePoolOptions::new().acquire_timeout(PATIENCE);
+    pool.connect_with(options.busy_timeout(PATIENCE)).await.expect("the file")
+}
+
+async fn sqlite_rows(pool: &SqlitePool, sql: &str) -> Vec<Vec<Option<String>>> {
+    let rows =
+        raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let cell = |row: &sqlx::sqlite::SqliteRow, index| {
+        let value = row.try_get_raw(index).expect("a value");
+        // Of a column it says the column's type, whatever is in it.
+        if value.is_null() {
+            return None;
+        }
+        match value.type_info().name() {
+            "INTEGER" => Some(row.get::<i64, _>(index).to_string()),
+            "REAL" => Some(row.get::<f64, _>(index).to_string()),
+            _ => Some(row.get::<String, _>(index)),
+        }
+    };
+    rows.iter().map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect()).collect()
+}
+
+async fn postgres_rows(pool: &PgPool, sql: &str) -> Vec<Vec<Option<String>>> {
+    // Unprepared statements bring every value as text.
+    let rows =
+        raw_sql(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let cell = |row: &sqlx::postgres::PgRow, index| {
+        let value = row.try_get_raw(index).expect("a value");
+        (!value.is_null()).then(|| value.as_str().expect("text").to_owned())
+    };
+    rows.iter().map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect()).collect()
+}
+
+/// What the Worker's host answers to what its database is asked.
+async fn asked(http: &reqwest::Client, control: &str, question: &Value) -> Value {
+    let response = http.post(format!("{control}/sql")).json(question).send().await.expect("an answer");
+    let (status, text) = (response.status(), response.text().await.expect("a body"));
+    assert!(status.is_success(), "{question}: {text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
 /// A database, from behind.
 #[derive(Clone, Debug)]
 pub enum Backdoor {
@@ -30,59 +85,20 @@ pub enum Backdoor {
     Sqlite(SqlitePool),
     /// The server that the native server is connected to.
     Postgres(PgPool),
-    /// The control endpoint beside the Worker.
-    Edge(reqwest::Client, String),
+    /// The control endpoint beside the Worker, by which it writes, and the file that the Worker's D1 writes.
+    Edge(reqwest::Client, String, SqlitePool),
 }
 
 impl Backdoor {
     /// Runs one statement of the dialect that all have in common, and returns its rows as text (`NULL` is `None`).
     pub async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         match self {
-            Self::Sqlite(pool) => {
-                let rows = raw_sql(AssertSqlSafe(sql))
-                    .fetch_all(pool)
-                    .await
-                    .unwrap_or_else(|error| panic!("{sql}: {error}"));
-                let cell = |row: &sqlx::sqlite::SqliteRow, index| {
-                    let value = row.try_get_raw(index).expect("a value");
-                    // Of a column it says the column's type, whatever is in it.
-                    if value.is_null() {
-                        return None;
-                    }
-                    match value.type_info().name() {
-                        "INTEGER" => Some(row.get::<i64, _>(index).to_string()),
-                        "REAL" => Some(row.get::<f64, _>(index).to_string()),
-                        _ => Some(row.get::<String, _>(index)),
-                    }
-                };
-                rows.iter()
-                    .map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect())
-                    .collect()
-            }
-            Self::Postgres(pool) => {
-                // Unprepared statements bring every value as text.
-                let rows = raw_sql(AssertSqlSafe(sql))
-                    .fetch_all(pool)
-                    .await
-                    .unwrap_or_else(|error| panic!("{sql}: {error}"));
-                let cell = |row: &sqlx::postgres::PgRow, index| {
-                    let value = row.try_get_raw(index).expect("a value");
-                    (!value.is_null()).then(|| value.as_str().expect("text").to_owned())
-                };
-                rows.iter()
-                    .map(|row| (0..row.columns().len()).map(|index| cell(row, index)).collect())
-                    .collect()
-            }
-            Self::Edge(http, control) => {
-                let response = http
-                    .post(format!("{control}/sql"))
-                    .json(&json!({ "sql": sql }))
-                    .send()
-                    .await
-                    .expect("an answer");
-                let (status, text) = (response.status(), response.text().await.expect("a body"));
-                assert!(status.is_success(), "{sql}: {text}");
-                let body: Value = serde_json::from_str(&text).expect("JSON");
+            Self::Sqlite(pool) => sqlite_rows(pool, sql).await,
+            // Who reads is in nobody's way; a writer beside it would be, because D1 does not wait for its turn.
+            Self::Edge(_, _, file) if sql.starts_with("SELECT ") => sqlite_rows(file, sql).await,
+            Self::Postgres(pool) => postgres_rows(pool, sql).await,
+            Self::Edge(http, control, _) => {
+                let body = asked(http, control, &json!({ "sql": sql })).await;
                 let cell = |value: &Value| match value {
                     Value::Null => None,
                     Value::String(text) => Some(text.clone()),
@@ -90,6 +106,18 @@ impl Backdoor {
                 };
                 let rows = body["rows"].as_array().cloned().unwrap_or_default();
                 rows.iter().map(|row| row.as_array().into_iter().flatten().map(cell).collect()).collect()
+            }
+        }
+    }
+
+    /// Runs statements in a row, of which nobody wants to see any row: one way for all of them.
+    pub async fn all(&self, statements: &[String]) {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => {
+                self.sql(&statements.join(";\n")).await;
+            }
+            Self::Edge(http, control, _) => {
+                asked(http, control, &json!({ "statements": statements })).await;
             }
         }
     }
