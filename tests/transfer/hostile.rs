@@ -186,7 +186,7 @@ async fn what_is_not_right_is_refused_with_its_line() {
     refused(file, "Nobody would own the tenant").await;
     let mut file = good.clone();
     file.rows.retain(|row| row["table"] != "tenants");
-    refused(file, "does not fit together").await;
+    refused(file, "do not match the file's own totals").await;
     // Another form, another schema.
     let mut file = good.clone();
     file.head["schema_version"] = json!(1);

@@ -31,9 +31,9 @@ async fn a_copy_shares_nothing_with_its_original_but_people() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = Export::make("original", SMALL);
         place.import(&file, directory.path(), &[]).await.expect(0);
-        place.import(&file, directory.path(), &[]).await.expect(3).says("a tenant of this id here already");
+        place.import(&file, directory.path(), &[]).await.expect(3).says("A tenant with this id");
         let taken = place.import(&file, directory.path(), &["--new-ids"]).await;
-        taken.expect(3).says("A tenant has this slug");
+        taken.expect(3).says("Another tenant has this slug");
         place.import(&file, directory.path(), &["--new-ids", "--slug", "copy"]).await.expect(0);
 
         let (one, two) =
@@ -94,7 +94,7 @@ async fn a_log_that_does_not_hold_is_carried_as_it_is_and_not_made_good() {
     file.row("activity", 4)["action"] = "project.approved".into();
     let line = file.line("activity", 4);
     let anew = place.import(&file, directory.path(), &["--new-ids"]).await.expect(3);
-    anew.says(&format!("line {line}: hash: The chain of the activity does not hold here"));
+    anew.says(&format!("line {line}: hash: The chain of the activity log is broken here"));
     place.import(&file, directory.path(), &[]).await.expect(0);
     place.run(&["audit", "verify", "--tenant", "broken"]).await.expect(1).says("entry 5 was altered");
     place.end().await;
@@ -132,6 +132,6 @@ async fn what_a_new_database_has_makes_room_for_the_tenant_default() {
     let read = place.export("default", directory.path()).await;
     assert_eq!(read.of("tasks"), file.of("tasks"));
     // Now it is somebody's.
-    place.import(&file, directory.path(), &[]).await.expect(3).says("a tenant of this id here already");
+    place.import(&file, directory.path(), &[]).await.expect(3).says("A tenant with this id");
     place.end().await;
 }
