@@ -6,7 +6,7 @@ use std::path::Path;
 use bailiwick_tests::targets::{self, root};
 use tokio::sync::OnceCell;
 
-use crate::{npm, run, run_against};
+use crate::{npm, run, tour_against};
 
 /// Where it is made: beside nothing else, and below `node_modules`.
 const DIRECTORY: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/client");
@@ -31,8 +31,7 @@ async fn tour() -> &'static Path {
 async fn take(target: targets::Target) {
     let mut node = tokio::process::Command::new(root().join("node_modules/.bin/node"));
     node.arg(tour().await.join("tour.js")).env("BAILIWICK", &target.url);
-    let printed = run_against(target, &mut node).await;
-    assert!(printed.contains("the tour went well"), "{printed}");
+    tour_against(target, &mut node).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,3 +45,9 @@ async fn run_against(target: Target, command: &mut Command) -> String {
     target.stop().await;
     outcome.unwrap_or_else(|failure| panic!("{failure}"))
 }
+
+/// The same with a client that takes the README's tour.
+async fn tour_against(target: Target, client: &mut Command) {
+    let printed = run_against(target, client).await;
+    assert!(printed.contains("the tour went well"), "{printed}");
+}

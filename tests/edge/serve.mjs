@@ -1,10 +1,10 @@
 // Serves the built Worker in workerd, on a D1 of its own, for the tests:
 //   node tests/edge/serve.mjs --persist DIRECTORY [--vars JSON] [--first FILE]
 // FILE has statements, as a JSON array, that are run when the first migration was and the others were not.
-// Prints one line of JSON when it is ready: where the Worker answers, and where its D1 can be asked directly
-// (POST /sql), switched off and on (POST /outage) and made to fail now and then (POST /faults, answered with how many of
-// the faults before have not befallen anything), and its cron trigger set off (POST /scheduled, answered when the handler
-// is through). Ends when its standard input does.
+// Prints one line of JSON when it is ready: where the Worker answers, and where its D1, whose file is below DIRECTORY, can
+// be asked directly (POST /sql, a statement or several in one batch), switched off and on (POST /outage) and made to fail
+// now and then (POST /faults, answered with how many of the faults before have not befallen anything), and its cron trigger
+// set off (POST /scheduled, answered when the handler is through). Ends when its standard input does.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
