@@ -1,50 +1,9 @@
-// Logging in, and the first steps: from nothing to a project and a refusal that explains itself.
+// The first steps: from nothing to a project and a refusal that explains itself.
+import { accountForm } from "./account.js";
+import { answerPlace } from "./answer.js";
 import { ask } from "./api.js";
-import { code, field, h, inline } from "./dom.js";
-import { answerPlace } from "./operation.js";
-import { enter, follow, login, register } from "./session.js";
-
-// A form to register or to log in.
-export function accountForm() {
-  const name = h("input", { name: "name", autocomplete: "name", required: true });
-  const email = h("input", { name: "email", type: "email", autocomplete: "username", required: true });
-  const password = h("input", { name: "password", type: "password", autocomplete: "current-password", required: true });
-  const named = field("Name", name);
-  const hint = h("p.soft", {}, inline("A password has 8 to 72 bytes. The first person to register owns the tenant `default`."));
-  const failed = h("div.failed", { role: "alert" });
-  const submit = h("button", { type: "submit" });
-  const choose = (mode) => h("button.quiet", { type: "button", "aria-pressed": "false", click: () => become(mode) }, mode === "register" ? "Register" : "Log in");
-  const modes = { register: choose("register"), login: choose("login") };
-  let mode;
-  function become(chosen) {
-    mode = chosen;
-    for (const [other, button] of Object.entries(modes)) button.setAttribute("aria-pressed", String(other === mode));
-    named.hidden = hint.hidden = mode === "login";
-    name.required = mode === "register";
-    password.autocomplete = mode === "register" ? "new-password" : "current-password";
-    submit.textContent = mode === "register" ? "Register and log in" : "Log in";
-    failed.replaceChildren();
-  }
-  become("register");
-  return h("form.account", {
-    submit: async (event) => {
-      event.preventDefault();
-      submit.disabled = true;
-      failed.replaceChildren();
-      try {
-        if (mode === "register") await register({ name: name.value, email: email.value, password: password.value });
-        // From here on there is an account, whatever becomes of the login.
-        become("login");
-        await login(email.value, password.value);
-        password.value = "";
-      } catch (error) {
-        const faults = error.problem?.errors ?? [];
-        failed.append(h("p.bad", {}, inline(error.message)), h("ul", {}, faults.map(({ pointer, detail }) => h("li", {}, h("code", {}, pointer), " ", inline(detail)))));
-      }
-      submit.disabled = false;
-    },
-  }, h("div.modes", { role: "group", "aria-label": "Register or log in" }, Object.values(modes)), named, field("Email", email), field("Password", password), hint, failed, submit);
-}
+import { code, h, inline } from "./dom.js";
+import { enter, follow } from "./session.js";
 
 // The steps. Each but the first is a request that anybody could send; what it needs of the one before is kept in `made`.
 const STEPS = [

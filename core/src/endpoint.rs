@@ -268,7 +268,7 @@ impl Extract for NamedTenant {
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        operation.tenant_headers();
+        operation.names_a_tenant();
     }
 }
 

@@ -240,7 +240,8 @@ pub trait RateLimiter: Send + Sync + 'static {
 
 /// The files of `site/`, as they are in the checkout: pages for people, what those load, and the description of the API.
 pub trait Assets: Send + Sync + 'static {
-    /// The bytes of a file, by its name. Only names of [`crate::site::files`] are asked for.
+    /// The bytes of a file, by its name. Only names of [`crate::site::files`] are asked for: those of what is
+    /// [streamed](crate::site::Streamed) are not.
     ///
     /// # Errors
     /// It is not to be had: why, for the log.

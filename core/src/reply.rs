@@ -11,6 +11,7 @@ use crate::{
     cursor::{Listing, next_link},
     idempotency::REPLAYED,
     problem::{Problem, Result},
+    site::Streamed,
     values,
 };
 
@@ -57,16 +58,23 @@ pub(crate) struct Answer {
     version: Option<Version>,
     /// Where the next page starts, of a list that has one.
     next: Option<String>,
+    /// What the adapter sends in place of the body.
+    file: Option<Streamed>,
 }
 
 impl Answer {
     fn new(status: StatusCode, body: Bytes) -> Self {
-        Self { status, body, headers: Vec::new(), version: None, next: None }
+        Self { status, body, headers: Vec::new(), version: None, next: None, file: None }
     }
 
     /// 200 with bytes, and headers that say what they are.
     pub(crate) fn of_bytes(body: Bytes, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
         Self { headers, ..Self::new(StatusCode::OK, body) }
+    }
+
+    /// 200 with a file that the adapter sends, and headers that say what it is, its tag among them.
+    pub(crate) fn of_file(file: Streamed, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { file: Some(file), ..Self::of_bytes(Bytes::new(), headers) }
     }
 
     #[inline(never)]
@@ -121,12 +129,13 @@ impl Answer {
 
     /// The response to send. What was read has a tag, and so has what can be read again in the state that it is in now.
     pub(crate) fn into_response(self, read: bool) -> Response<Bytes> {
-        let etag = (read && self.status == StatusCode::OK || self.version.is_some())
+        let etag = (read && self.status == StatusCode::OK && self.file.is_none() || self.version.is_some())
             .then(|| conditional::etag(self.version, &self.body))
             .flatten();
         let json = !self.body.is_empty();
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
+        self.file.map(|file| response.extensions_mut().insert(file));
         let headers = response.headers_mut();
         headers.extend(etag.map(|etag| (header::ETAG, etag)));
         headers.extend(self.headers);

@@ -471,8 +471,12 @@ routes! {
     /// Returns the version and links to the documentation, the description and the health of the service. A browser gets a page, a program
     /// JSON: the header `Accept` decides.
     GET    "/",                                 Public,            0, [],                                pages::home;
-    /// Read the documentation page.
-    /// Returns a page that lists all routes and lets you try them in a browser.
+    /// Read the page of the first steps.
+    /// Returns a page on which you register, create a project and move it through its workflow; it also shows the workflow as a
+    /// picture, and who can call what. Programs read `/v1/workflow` and `/openapi.json` instead.
+    GET    "/start",                            Public,            0, [],                                pages::start;
+    /// Read the reference page.
+    /// Returns a page that shows all operations, searches them, has samples in many languages, and sends requests from your browser.
     /// Programs read `/openapi.json` instead.
     GET    "/docs",                             Public,            0, [],                                pages::docs;
     /// Load a file of the pages.

@@ -1,6 +1,7 @@
 //! The files of `site/`, which the port [`Assets`](crate::ports::Assets) gives: what each is sent as, and what browsers are
 //! told to let it do.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 
@@ -17,6 +18,16 @@ pub struct File {
     /// Its name.
     pub name: &'static str,
     kind: Kind,
+    /// Of one that the adapter sends by itself: the version that it has.
+    version: Option<&'static str>,
+}
+
+/// A file that is too large to pass through here with every request. The adapter sends it in place of the body of the response
+/// that has this among its extensions, compressed if it likes.
+#[derive(Clone, Copy, Debug)]
+pub struct Streamed {
+    /// The name of the file.
+    pub name: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +40,7 @@ enum Kind {
 }
 
 const fn file(name: &'static str, kind: Kind) -> File {
-    File { name, kind }
+    File { name, kind, version: None }
 }
 
 /// How long what is the same for everybody may be kept.
@@ -37,7 +48,9 @@ pub(crate) const KEPT: &str = "public, max-age=300";
 
 /// The page at `/`, with a place for the version.
 pub(crate) static HOME: File = file("home.html", Kind::Page);
-/// The page at `/docs`.
+/// The page at `/start`.
+pub(crate) static START: File = file("start.html", Kind::Page);
+/// The page at `/docs`, with places for the version and for a nonce.
 pub(crate) static DOCS: File = file("docs.html", Kind::Page);
 /// The page of all problems, with a place for them.
 pub(crate) static PROBLEMS: File = file("problems.html", Kind::Page);
@@ -47,25 +60,36 @@ pub(crate) static PROBLEM: File = file("problem.html", Kind::Page);
 pub(crate) static DESCRIPTION: File = file("openapi.json", Kind::Data);
 
 /// What pages load.
-static LOADED: [File; 12] = [
+static LOADED: [File; 15] = [
     file("style.css", Kind::Style),
     file("docs.css", Kind::Style),
+    file("reference.css", Kind::Style),
     file("theme.js", Kind::Script),
-    file("docs.js", Kind::Script),
+    file("start.js", Kind::Script),
+    file("reference.js", Kind::Script),
+    file("policy.js", Kind::Script),
     file("dom.js", Kind::Script),
     file("api.js", Kind::Script),
     file("session.js", Kind::Script),
-    file("schema.js", Kind::Script),
-    file("operation.js", Kind::Script),
+    file("account.js", Kind::Script),
+    file("answer.js", Kind::Script),
     file("tour.js", Kind::Script),
     file("icon.svg", Kind::Image),
     file("workflow.svg", Kind::Image),
 ];
 
-/// All of them.
+/// What shows the reference: <https://github.com/scalar/scalar>, of the version of the package `scalar_api_reference` from which
+/// the adapters have it. It is not in the checkout.
+pub static SCALAR: File = File { name: "scalar.js", kind: Kind::Script, version: Some("0.2.21") };
+
+/// All that are in the checkout.
 pub fn files() -> impl Iterator<Item = &'static File> {
-    [&HOME, &DOCS, &PROBLEMS, &PROBLEM, &DESCRIPTION].into_iter().chain(&LOADED)
+    [&HOME, &START, &DOCS, &PROBLEMS, &PROBLEM, &DESCRIPTION].into_iter().chain(&LOADED)
 }
+
+/// What a browser lets a page do.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 impl Kind {
     const fn media_type(self) -> &'static str {
@@ -81,26 +105,32 @@ impl Kind {
     /// What a browser may do with it beyond what it may do with data.
     const fn policy(self) -> Option<&'static str> {
         match self {
-            Self::Page => Some(
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                 base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            ),
+            Self::Page => Some(PAGE_POLICY),
             // A drawing carries its own style, and runs nothing.
             Self::Image => Some("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
             Self::Style | Self::Script | Self::Data => None,
         }
     }
 
-    fn answer(self, body: Bytes) -> Answer {
+    fn headers(self) -> Vec<(HeaderName, HeaderValue)> {
         let say = |name: HeaderName, value| (name, HeaderValue::from_static(value));
         let mut headers =
             vec![say(header::CONTENT_TYPE, self.media_type()), say(header::CACHE_CONTROL, KEPT)];
         headers.extend(self.policy().map(|policy| say(header::CONTENT_SECURITY_POLICY, policy)));
-        Answer::of_bytes(body, headers)
+        headers
+    }
+
+    fn answer(self, body: Bytes) -> Answer {
+        Answer::of_bytes(body, self.headers())
     }
 }
 
 impl File {
+    /// The version that it is of, if it is one that the adapter sends by itself.
+    pub fn version(&self) -> Option<&'static str> {
+        self.version
+    }
+
     /// Its bytes.
     pub(crate) async fn read(&self, app: &App) -> Result<Bytes> {
         let read = app.ports.assets.read(self.name).await;
@@ -141,6 +171,41 @@ impl Reply for Page {
     }
 }
 
+/// The page of the reference. What shows it makes style sheets, and the policy names a word of this one answer for them; that
+/// script also sets styles of single elements, which can do no more than look wrong.
+pub(crate) struct Reference {
+    page: Page,
+    nonce: String,
+}
+
+impl Reference {
+    /// The page for one answer.
+    pub(crate) async fn read(app: &App, version: &str) -> Result<Self> {
+        let mut random = [0; 16];
+        app.ports.entropy.fill(&mut random)?;
+        let nonce = URL_SAFE_NO_PAD.encode(random);
+        let page = DOCS.filled(app, &[("version", version.to_owned()), ("nonce", nonce.clone())]).await?;
+        Ok(Self { page, nonce })
+    }
+}
+
+impl Reply for Reference {
+    fn reply(self) -> Result<Answer> {
+        let styles = format!("style-src 'self' 'nonce-{}'; style-src-attr 'unsafe-inline'; ", self.nonce);
+        let policy = PAGE_POLICY.replace("style-src 'self'; ", &styles);
+        let page = Answer::of_bytes(self.page.0, Vec::new());
+        Ok(page
+            .header(header::CONTENT_TYPE, Kind::Page.media_type())
+            .header(header::CACHE_CONTROL, "no-store")
+            .header(header::CONTENT_SECURITY_POLICY, &policy))
+    }
+
+    #[cfg(feature = "openapi")]
+    fn describe(operation: &mut crate::openapi::Operation<'_>) {
+        Page::describe(operation);
+    }
+}
+
 /// The OpenAPI document.
 pub(crate) struct Description(pub(crate) Bytes);
 
@@ -155,12 +220,31 @@ impl Reply for Description {
     }
 }
 
-/// A file that pages load, and its bytes.
-pub(crate) struct Loaded(pub(crate) &'static File, pub(crate) Bytes);
+/// A file that pages load.
+pub(crate) enum Loaded {
+    /// Its bytes.
+    Read(&'static File, Bytes),
+    /// What the adapter sends, and the version that it has.
+    Sent(&'static File, &'static str),
+}
+
+impl Loaded {
+    /// The file, read if it is one that passes through here.
+    pub(crate) async fn of(file: &'static File, app: &App) -> Result<Self> {
+        match file.version {
+            Some(version) => Ok(Self::Sent(file, version)),
+            None => Ok(Self::Read(file, file.read(app).await?)),
+        }
+    }
+}
 
 impl Reply for Loaded {
     fn reply(self) -> Result<Answer> {
-        Ok(self.0.kind.answer(self.1))
+        Ok(match self {
+            Self::Read(file, bytes) => file.kind.answer(bytes),
+            Self::Sent(file, version) => Answer::of_file(Streamed { name: file.name }, file.kind.headers())
+                .header(header::ETAG, &format!("\"{}-{version}\"", file.name)),
+        })
     }
 
     #[cfg(feature = "openapi")]
@@ -179,12 +263,16 @@ impl Reply for Loaded {
 impl Extract for &'static File {
     fn extract(incoming: &mut Incoming) -> Result<Self> {
         let name = incoming.placeholder("file").unwrap_or_default();
-        LOADED.iter().find(|file| file.name == name).ok_or_else(|| Problem::new(Code::NotFound))
+        LOADED
+            .iter()
+            .chain([&SCALAR])
+            .find(|file| file.name == name)
+            .ok_or_else(|| Problem::new(Code::NotFound))
     }
 
     #[cfg(feature = "openapi")]
     fn describe(operation: &mut crate::openapi::Operation<'_>) {
-        let names: Vec<_> = LOADED.iter().map(|file| file.name).collect();
+        let names: Vec<_> = LOADED.iter().chain([&SCALAR]).map(|file| file.name).collect();
         operation.named_in_path("file", "The name of the file.", &names);
     }
 }

@@ -7,7 +7,10 @@ use worker::{
     send::SendFuture,
     wasm_bindgen::{JsCast, JsValue},
     wasm_bindgen_futures::JsFuture,
-    worker_sys::{Fetcher, web_sys::Response},
+    worker_sys::{
+        Fetcher,
+        web_sys::{ReadableStream, Response},
+    },
 };
 
 use crate::outbound::whole;
@@ -24,21 +27,36 @@ impl Bound {
     }
 }
 
+impl Bound {
+    /// A file that does not pass through here: the platform sends it.
+    ///
+    /// # Errors
+    /// It is not to be had: why, for the log.
+    pub(crate) async fn stream(&self, name: &str) -> Result<ReadableStream, String> {
+        open(&self.0, &url_of(name)).await.map_err(|error| format!("{error:?}"))
+    }
+}
+
+/// The host is any: the binding looks at the path alone.
+fn url_of(name: &str) -> String {
+    format!("https://assets/{name}")
+}
+
 impl Assets for Bound {
     async fn read(&self, name: &'static str) -> Result<Bytes, AssetFailure> {
-        // The host is any: the binding looks at the path alone.
-        let url = format!("https://assets/{name}");
+        let url = url_of(name);
         let read = SendFuture::new(async { read(&self.0, &url).await.map_err(|error| format!("{error:?}")) });
         read.await.map_err(AssetFailure)
     }
 }
 
 async fn read(assets: &Fetcher, url: &str) -> Result<Bytes, JsValue> {
+    let bytes = whole(&open(assets, url).await?, usize::MAX).await;
+    bytes.map(Bytes::from).ok_or_else(|| "it broke off".into())
+}
+
+async fn open(assets: &Fetcher, url: &str) -> Result<ReadableStream, JsValue> {
     let response: Response = JsFuture::from(assets.fetch_with_str(url)?).await?.unchecked_into();
     let body = response.body().filter(|_| response.status() == 200);
-    let bytes = match &body {
-        Some(body) => whole(body, usize::MAX).await,
-        None => None,
-    };
-    bytes.map(Bytes::from).ok_or_else(|| format!("status {}, or it broke off", response.status()).into())
+    body.ok_or_else(|| format!("status {}", response.status()).into())
 }

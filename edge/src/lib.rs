@@ -11,14 +11,14 @@ use std::sync::{Arc, OnceLock};
 
 use bailiwick_core::{
     App, Config, Ports, REQUEST_HEADERS, Served, config::EmailProvider, limits, problem::Code,
-    problem::Problem, throttle::ClientAddress,
+    problem::Problem, site::Streamed, throttle::ClientAddress,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::json;
 use worker::{
     Context, Date, Env, Headers, Request, Response, ResponseBody, ScheduleContext, ScheduledEvent,
-    console_error, console_log, event,
+    console_error, console_log, event, worker_sys::web_sys::ReadableStream,
 };
 
 use crate::{
@@ -40,9 +40,9 @@ fn start() {
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     let Some(app) = app(&env) else {
-        return convert(Problem::new(Code::Unavailable).into_response("none"));
+        return convert(Problem::new(Code::Unavailable).into_response("none"), None);
     };
-    let response = answer(app, request).await;
+    let response = answer(app, &env, request).await;
     if let Some(waiting) = background::Waiting::of(app) {
         context.wait_until(background::work(app, background::BEHIND_A_RESPONSE, waiting));
     }
@@ -87,20 +87,34 @@ fn make(env: &Env) -> Result<Arc<App>, Vec<String>> {
     App::new(config, ports)
 }
 
-async fn answer(app: &Arc<App>, mut request: Request) -> worker::Result<Response> {
+async fn answer(app: &Arc<App>, env: &Env, mut request: Request) -> worker::Result<Response> {
     let started = Date::now().as_millis();
     // As it was sent: `Request::method` takes every method that it does not know for GET.
     let method = request.inner().method();
     let headers = read_headers(request.headers());
-    let response = match read_body(&mut request, &method).await? {
+    let mut response = match read_body(&mut request, &method).await? {
         Some(body) => match to_core(&method, &request, headers.clone(), body) {
             Some(request) => app.handle(request).await,
             None => app.refuse(&headers, Code::RouteNotFound),
         },
         None => app.refuse(&headers, Code::BodyTooLarge),
     };
+    let mut file = None;
+    if let Some(Streamed { name }) = response.extensions().get() {
+        match stream(env, name).await {
+            Ok(stream) => file = Some(stream),
+            Err(sentence) => {
+                console_error!("site/{name}: {sentence}");
+                response = app.refuse(&headers, Code::InternalError);
+            }
+        }
+    }
     log(&method, &response, Date::now().as_millis().saturating_sub(started));
-    convert(response)
+    convert(response, file)
+}
+
+async fn stream(env: &Env, name: &str) -> Result<ReadableStream, String> {
+    Bound::new(env)?.stream(name).await
 }
 
 /// Reads the few headers that matter: each look into JavaScript has its price.
@@ -146,14 +160,18 @@ fn to_core(method: &str, request: &Request, headers: HeaderMap, body: Bytes) -> 
     Some(converted)
 }
 
-fn convert(response: http::Response<Bytes>) -> worker::Result<Response> {
+fn convert(response: http::Response<Bytes>, file: Option<ReadableStream>) -> worker::Result<Response> {
     let (parts, body) = response.into_parts();
     let headers = Headers::new();
     for (name, value) in &parts.headers {
         // Not `set`: some may be there more than once.
         headers.append(name.as_str(), value.to_str().unwrap_or_default())?;
     }
-    let body = if body.is_empty() { ResponseBody::Empty } else { ResponseBody::Body(body.into()) };
+    let body = match file {
+        Some(file) => ResponseBody::Stream(file),
+        None if body.is_empty() => ResponseBody::Empty,
+        None => ResponseBody::Body(body.into()),
+    };
     Ok(Response::from_body(body)?.with_status(parts.status.as_u16()).with_headers(headers))
 }
 

@@ -1,7 +1,7 @@
 //! Compression of answers. Whatever a client accepts, it is never in the way of an answer: uncompressed is always good.
 
 use axum::{extract::Request, response::Response};
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use tower_http::compression::{CompressionLayer, CompressionLevel, predicate::SizeAbove};
 
 /// Smaller bodies are not worth compressing: they fit into one packet.
@@ -30,14 +30,29 @@ pub(crate) async fn accept_as_is(mut request: Request) -> Request {
     request
 }
 
-/// Whether it says that a body is not wanted as it is, or that nothing else is than what is named.
-fn forbids_as_is(coding: &str) -> bool {
+/// Whether what is compressed by gzip is taken, which who says nothing does not.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|coding| {
+        let (named, none) = read(coding);
+        !none && (named == "*" || named.eq_ignore_ascii_case("gzip"))
+    })
+}
+
+/// A coding, and whether it is refused.
+fn read(coding: &str) -> (&str, bool) {
     let mut parts = coding.split(';').map(str::trim);
     let named = parts.next().unwrap_or_default();
     let weight = parts.find_map(|part| part.split_once('=')).map(|(_, weight)| weight.trim());
     // A zero with any number of decimals.
     let none =
         weight.is_some_and(|weight| weight.starts_with('0') && weight.trim_matches(['0', '.']).is_empty());
+    (named, none)
+}
+
+/// Whether it says that a body is not wanted as it is, or that nothing else is than what is named.
+fn forbids_as_is(coding: &str) -> bool {
+    let (named, none) = read(coding);
     none && (named == "*" || named.eq_ignore_ascii_case("identity"))
 }
 

@@ -31,6 +31,7 @@ use tower_http::{
 };
 
 use crate::{
+    assets,
     background::Bell,
     client_address::TrustedProxies,
     compression,
@@ -69,8 +70,12 @@ fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    let takes_gzip = compression::takes_gzip(&parts.headers);
     match read(body).await {
-        Ok(Some(body)) => app.handle(http::Request::from_parts(parts, body)).await.map(Body::from),
+        Ok(Some(body)) => {
+            let response = app.handle(http::Request::from_parts(parts, body)).await.map(Body::from);
+            assets::stream(response, takes_gzip).await
+        }
         // With an error the client sends without end, or what came is not all of it, or in no form of HTTP.
         Ok(None) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),
         Err(error) => {

@@ -37,7 +37,7 @@ client.configuration.access_token = tokens.access_token
 # A tenant, which all that follows is about: a header of every request.
 tenant = api.TenantsApi(client).tenants_create(api.NewTenant(slug=f"acme-{unique}", name="Acme"))
 assert tenant.role == api.Role.OWNER
-client.set_default_header("X-Tenant-ID", str(tenant.id))
+client.configuration.api_key["tenant"] = tenant.slug
 
 # A project is a draft, and a draft cannot be completed; the refusal says what can be done instead.
 projects = api.ProjectsApi(client)
@@ -86,8 +86,8 @@ been = projects.projects_transitions(project.id)
 assert [moved.to.value for moved in been.data][:2] == ["in_progress", "completed"]
 
 # Somebody else's tenant looks like one that does not exist.
-client.set_default_header("X-Tenant-ID", "0196a2b4-7c1e-7f3a-9d2b-5e8f1a6c4d30")
+client.configuration.api_key["tenant"] = f"somebody-else-{unique}"
 assert refused(projects.projects_list)["code"] == "not_a_member"
-client.set_default_header("X-Tenant-ID", str(tenant.id))
+client.configuration.api_key["tenant"] = tenant.slug
 projects.projects_delete(project.id)
 print(f"the tour went well at {url}")

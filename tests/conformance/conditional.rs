@@ -49,10 +49,18 @@ fn reader(route: &Route) -> Option<&'static Route> {
     ROUTES.iter().find(single)
 }
 
-/// What is done in the background, or what the request itself does, may change these between two requests.
+/// What is done in the background, or what the request itself does, may change these between two requests; and the policy of the
+/// reference names a word of the one answer.
 pub(crate) fn is_restless(route: &Route) -> bool {
-    ["me::sessions", "admin::deliveries", "admin::activity", "admin::verify_activity", "transfer::export"]
-        .contains(&route.name)
+    [
+        "me::sessions",
+        "admin::deliveries",
+        "admin::activity",
+        "admin::verify_activity",
+        "transfer::export",
+        "pages::docs",
+    ]
+    .contains(&route.name)
 }
 
 async fn read_twice(target: &'static Target, route: &'static Route) {

@@ -1,11 +1,14 @@
 //! Pages for people, and the same for programs.
 
+use std::io::Read;
+
 use bailiwick_core::{problem::Code, site};
 use bailiwick_tests::{
     actors::Actor,
     client::Answer,
-    targets::{Target, root},
+    targets::{Target, client, root},
 };
+use flate2::read::GzDecoder;
 use reqwest::Method;
 use serde_json::json;
 
@@ -14,6 +17,8 @@ crate::cases!("pages":
     every_problem_is_explained,
     the_type_of_a_problem_leads_to_its_page,
     files_are_sent_as_they_are_in_the_checkout,
+    the_reference_trusts_its_own_styles_alone,
+    the_references_script,
     policies_for_browsers,
     what_is_not_there,
     head_and_other_methods,
@@ -93,7 +98,7 @@ async fn the_type_of_a_problem_leads_to_its_page(target: &'static Target) {
 /// What native servers have in them and what the edge reads from its assets are the same bytes.
 async fn files_are_sent_as_they_are_in_the_checkout(target: &'static Target) {
     let anyone = Actor::anonymous(target);
-    assert_eq!(anyone.get("/docs").send().await.expect(200).text, stored("docs.html"));
+    assert_eq!(anyone.get("/start").send().await.expect(200).text, stored("start.html"));
     assert_eq!(anyone.get("/openapi.json").send().await.expect(200).text, stored("openapi.json"));
     let mut loaded = 0;
     for name in site::files().map(|file| file.name) {
@@ -112,20 +117,74 @@ async fn files_are_sent_as_they_are_in_the_checkout(target: &'static Target) {
     assert!(loaded > 10, "{loaded}");
 }
 
+/// Each answer names a word of its own, by which a style sheet is of that page.
+async fn the_reference_trusts_its_own_styles_alone(target: &'static Target) {
+    let mut words = Vec::new();
+    for _ in 0..2 {
+        let page = get(target, "/docs", BROWSER).await.expect(200);
+        let policy = page.header("content-security-policy").expect("a policy").to_owned();
+        let (_, rest) = policy.split_once("'nonce-").expect("a nonce");
+        let (word, _) = rest.split_once('\'').expect("its end");
+        assert_eq!(word.len(), 22, "{policy}");
+        let styles = format!("style-src 'self' 'nonce-{word}'; style-src-attr 'unsafe-inline'; ");
+        assert_eq!(policy, PAGE.replace("style-src 'self'; ", &styles));
+        let expected = stored("docs.html").replace("{{version}}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(page.text, expected.replace("{{nonce}}", word));
+        assert_eq!((page.header("content-type"), page.header("cache-control")), (HTML, Some("no-store")));
+        words.push(word.to_owned());
+    }
+    assert_ne!(words[0], words[1]);
+}
+
+/// It is the package's on all targets, comes compressed to who takes that, and is not sent to who has it.
+async fn the_references_script(target: &'static Target) {
+    let package = scalar_api_reference::get_asset(site::SCALAR.name).expect("the script");
+    let package = String::from_utf8(package).expect("UTF-8");
+    let anyone = Actor::anonymous(target);
+    let ask = || anyone.get("/docs/scalar.js");
+    let plain = ask().send().await.expect(200);
+    assert!(plain.text == package, "{} bytes, not {}", plain.text.len(), package.len());
+    assert_eq!(plain.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(plain.header("cache-control"), Some("public, max-age=300"));
+    let tag = plain.header("etag").expect("a tag").to_owned();
+    assert!(tag.contains(site::SCALAR.version().expect("a version")), "{tag}");
+    assert_eq!(ask().header("if-none-match", &tag).send().await.expect(304).text, "");
+    ask().header("if-match", "\"other\"").send().await.problem(412, "precondition_failed");
+    // What is in front of a Worker compresses what it sends.
+    if target.name != "edge+d1" {
+        for accepted in ["gzip", "br, gzip;q=0.5", "*"] {
+            let url = format!("{}/docs/scalar.js", target.url);
+            let sent = client().get(url).header("accept-encoding", accepted).send().await.expect("an answer");
+            assert_eq!(sent.headers()["content-encoding"], "gzip", "{accepted}");
+            assert_eq!(sent.headers()["etag"], format!("W/{tag}"), "{accepted}");
+            let packed = sent.bytes().await.expect("a body");
+            let mut unpacked = String::new();
+            GzDecoder::new(&packed[..]).read_to_string(&mut unpacked).expect("gzip");
+            assert!(unpacked == package && packed.len() < package.len() / 3, "{accepted}: {}", packed.len());
+        }
+    }
+    for accepted in ["identity", "gzip;q=0", "deflate"] {
+        assert_eq!(
+            ask().header("accept-encoding", accepted).send().await.expect(200).text.len(),
+            package.len()
+        );
+    }
+}
+
 async fn policies_for_browsers(target: &'static Target) {
     let data = "default-src 'none'; frame-ancestors 'none'";
     let drawing = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
     for (path, accept, policy) in [
         ("/", BROWSER, PAGE),
         ("/", "*/*", data),
-        ("/docs", BROWSER, PAGE),
+        ("/start", BROWSER, PAGE),
         ("/problems", BROWSER, PAGE),
         ("/problems", "*/*", data),
         ("/problems/conflict", BROWSER, PAGE),
         ("/problems/conflict", "*/*", data),
         ("/problems/nothing", BROWSER, PAGE),
         ("/problems/nothing", "*/*", data),
-        ("/docs/docs.js", "*/*", data),
+        ("/docs/start.js", "*/*", data),
         ("/docs/style.css", "*/*", data),
         ("/docs/workflow.svg", "image/*", drawing),
         ("/openapi.json", BROWSER, data),
@@ -146,20 +205,29 @@ async fn what_is_not_there(target: &'static Target) {
         "/docs/nothing.css",
         // A template, and what has a route of its own.
         "/docs/home.html",
+        "/docs/docs.html",
         "/docs/openapi.json",
         "/docs/..%2FCargo.toml",
         "/docs/%2e%2e%2fwrangler.toml",
     ] {
         get(target, path, "*/*").await.problem(404, "not_found");
     }
-    for path in ["/?x=1", "/docs?x=1", "/docs/style.css?v=2", "/problems?limit=1", "/problems/conflict?x"] {
+    for path in [
+        "/?x=1",
+        "/docs?x=1",
+        "/start?x=1",
+        "/docs/scalar.js?v=1",
+        "/docs/style.css?v=2",
+        "/problems?limit=1",
+        "/problems/conflict?x",
+    ] {
         get(target, path, BROWSER).await.problem(400, "invalid_parameter");
     }
 }
 
 async fn head_and_other_methods(target: &'static Target) {
     let anyone = Actor::anonymous(target);
-    for path in ["/", "/docs", "/docs/style.css", "/problems", "/problems/conflict"] {
+    for path in ["/", "/start", "/docs/style.css", "/docs/scalar.js", "/problems", "/problems/conflict"] {
         let ask = |method| anyone.ask(method, path).header("accept", BROWSER);
         let (get, head) =
             (ask(Method::GET).send().await.expect(200), ask(Method::HEAD).send().await.expect(200));

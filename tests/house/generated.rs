@@ -38,10 +38,22 @@ fn workflow() {
 #[test]
 fn the_files_of_the_site_are_those_that_are_served() {
     let stored = std::fs::read_dir(root().join("site")).expect("a folder").flatten();
-    let stored: BTreeSet<_> = stored.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let mut stored: BTreeSet<_> =
+        stored.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    // Building the Worker puts it there.
+    stored.remove(site::SCALAR.name);
     let named = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(stored, named(site::files().map(|file| file.name).collect()));
     assert_eq!(stored, named(Embedded::names().collect()));
+}
+
+/// The tag of the reference's script is its version.
+#[test]
+fn the_references_script_is_of_the_version_that_the_core_names() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
+    let version = site::SCALAR.version().expect("a version");
+    let entry = format!("name = \"scalar_api_reference\"\nversion = \"{version}\"");
+    assert!(lock.contains(&entry), "core/src/site.rs names {version}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
     problem::{Code, Problem, Result},
     reply::Reply,
     routes::Route,
-    site::Page,
+    site::{Page, Streamed},
     trace::Trace,
     values::TenantId,
 };
@@ -190,6 +190,7 @@ pub(super) fn conditioned(mut response: Response<Bytes>, headers: &HeaderMap) ->
             }
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = Bytes::new();
+            response.extensions_mut().remove::<Streamed>();
             response.headers_mut().remove(header::CONTENT_TYPE);
         }
     }

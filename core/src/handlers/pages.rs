@@ -7,7 +7,7 @@ use crate::{
     dispatch::{App, Lobby},
     negotiation::{Negotiated, PrefersPage},
     problem::{Code, Explanation, Result},
-    site::{self, File, Loaded, Page, html},
+    site::{self, File, Loaded, Page, Reference, html},
 };
 
 /// The product, its version, and links to start from.
@@ -26,7 +26,9 @@ pub(crate) struct Home {
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub(crate) struct Links {
-    /// The documentation, for browsers.
+    /// The first steps, for browsers.
+    start: &'static str,
+    /// The reference of all operations, for browsers.
     docs: &'static str,
     /// The OpenAPI description of the API.
     description: &'static str,
@@ -54,6 +56,7 @@ pub(crate) async fn home(lobby: Lobby, PrefersPage(page): PrefersPage) -> Result
         return Ok(Negotiated::Page(filled));
     }
     let links = Links {
+        start: "/start",
         docs: "/docs",
         description: "/openapi.json",
         health: "/readyz",
@@ -63,12 +66,16 @@ pub(crate) async fn home(lobby: Lobby, PrefersPage(page): PrefersPage) -> Result
     Ok(Negotiated::Json(Home { name: "Bailiwick", version: VERSION, links }))
 }
 
-pub(crate) async fn docs(lobby: Lobby) -> Result<Page> {
-    site::DOCS.read(lobby.app()).await.map(Page)
+pub(crate) async fn start(lobby: Lobby) -> Result<Page> {
+    site::START.read(lobby.app()).await.map(Page)
+}
+
+pub(crate) async fn docs(lobby: Lobby) -> Result<Reference> {
+    Reference::read(lobby.app(), VERSION).await
 }
 
 pub(crate) async fn file(lobby: Lobby, file: &'static File) -> Result<Loaded> {
-    file.read(lobby.app()).await.map(|bytes| Loaded(file, bytes))
+    Loaded::of(file, lobby.app()).await
 }
 
 pub(crate) async fn problems(lobby: Lobby, PrefersPage(page): PrefersPage) -> Result<Negotiated<Problems>> {

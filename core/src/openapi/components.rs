@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{examples, operations, pascal};
-use crate::limits;
 
 pub(super) fn headers() -> Value {
     json!({
@@ -73,56 +72,11 @@ pub(super) fn security_schemes() -> Value {
             "type": "http", "scheme": "bearer", "bearerFormat": "bwk_...",
             "description": "An API key. It works only for the tenant in which it was created, and needs no tenant header.",
         },
-    })
-}
-
-/// The parameters that name the tenant of a request.
-pub(super) fn tenant_headers() -> [Value; 2] {
-    [
-        json!({
-            "name": "X-Tenant-ID", "in": "header", "required": false,
-            "description": "The id of the tenant. Without a tenant header, the request is for the tenant `default`, or for the tenant of the API key.",
-            "schema": { "$ref": "#/components/schemas/TenantId" },
-        }),
-        json!({
-            "name": "X-Tenant-Slug", "in": "header", "required": false,
-            "description": "The slug of the tenant, as an alternative to `X-Tenant-ID`.",
-            "schema": { "$ref": "#/components/schemas/Slug" },
-        }),
-    ]
-}
-
-/// The parameter of actions that must not happen twice.
-pub(super) fn idempotency_key() -> Value {
-    let hours = limits::IDEMPOTENCY_HOURS;
-    json!({
-        "name": "Idempotency-Key", "in": "header", "required": false,
-        "description": format!("A text of your choice, new for each action, for example a UUID. If the same user or API key sends the same request with the same key again within {hours} hours, nothing is done a second time, and the response is the original one."),
-        "schema": { "type": "string", "minLength": 1, "maxLength": limits::IDEMPOTENCY_KEY, "pattern": "^[!-+\\--~]+$" },
-        "example": "0196a2b4-7c1e-7f3a-9d2b-5e8f1a6c4d30",
-    })
-}
-
-/// A list of entity tags.
-const TAGS: &str = r#"^(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*")*)?$"#;
-
-/// The parameter of changes that depend on the version of the resource.
-pub(super) fn if_match() -> Value {
-    json!({
-        "name": "If-Match", "in": "header", "required": false,
-        "description": "Entity tags from earlier responses. The change is made only if the resource still has one of these tags; otherwise the answer is 412 `precondition_failed`.",
-        "schema": { "type": "string", "pattern": TAGS },
-        "example": "*",
-    })
-}
-
-/// The parameter of reads whose result the client may have already.
-pub(super) fn if_none_match() -> Value {
-    json!({
-        "name": "If-None-Match", "in": "header", "required": false,
-        "description": "Entity tags from earlier responses. If the resource still has one of these tags, the answer is 304 without a body.",
-        "schema": { "type": "string" },
-        "example": examples::ETAG,
+        // No parameter: importers send every parameter that has an example, and the tenant is the same in all requests.
+        "tenant": {
+            "type": "apiKey", "in": "header", "name": "X-Tenant-Slug",
+            "description": "The slug of the tenant, sent beside the access token; it is not a secret. `X-Tenant-ID` with the id of the tenant means the same. Without either, the request is for the tenant `default`.",
+        },
     })
 }
 

@@ -125,6 +125,7 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("Moved", "comment") => json!("All parts are here."),
         ("Home", "name") => json!("Bailiwick"),
         ("Home", "version") => json!(env!("CARGO_PKG_VERSION")),
+        ("Links", "start") => json!("/start"),
         ("Links", "docs") => json!("/docs"),
         ("Links", "description") => json!("/openapi.json"),
         ("Links", "health") => json!("/readyz"),
@@ -161,7 +162,8 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
     })
 }
 
-/// Adds an example to every parameter and body, and those of the problems.
+/// Adds an example to every required parameter and every body, and those of the problems. Optional parameters have none: importers
+/// and forms send each parameter that has one, and nobody's list has a page with the cursor of an example.
 pub(super) fn add(document: &mut Value) {
     let schemas = document["components"]["schemas"].take();
     let story = Story(&schemas);
@@ -169,7 +171,7 @@ pub(super) fn add(document: &mut Value) {
     for operation in operations(document) {
         for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap_or_default().to_owned();
-            if parameter["example"].is_null() {
+            if parameter["required"] == true {
                 parameter["example"] = story.of(&parameter["schema"], "ChainQuery", &name);
             }
         }

@@ -9,7 +9,6 @@ struct Target {
     operation: String,
     placeholders: Vec<String>,
     security: Value,
-    names_a_tenant: bool,
 }
 
 /// Adds links to every answer that says what another operation's path needs. None leads to a body: generators of clients refuse
@@ -35,8 +34,7 @@ pub(super) fn add(document: &mut Value) {
                 Vec::new()
             };
             let mut of_response = Map::new();
-            let more = targets.iter().filter_map(|to| by_tenant(&from, to));
-            for (operation, link) in found.into_iter().chain(more) {
+            for (operation, link) in found {
                 let key = format!("{from}.{operation}");
                 of_response.insert(operation, json!({ "$ref": format!("#/components/links/{key}") }));
                 links.insert(key, link);
@@ -60,9 +58,6 @@ fn targets(document: &Value) -> Vec<Target> {
                 operation: operation["operationId"].as_str()?.to_owned(),
                 placeholders: placeholders.clone(),
                 security: operation["security"].clone(),
-                names_a_tenant: operation["parameters"]
-                    .as_array()
-                    .is_some_and(|all| all.iter().any(|parameter| parameter["name"] == "X-Tenant-ID")),
             })
         })
     });
@@ -110,15 +105,4 @@ impl<'a> Source<'a> {
     fn is_member(&self) -> bool {
         reference_name(&self.members["id"]) == Some("MembershipId")
     }
-}
-
-/// A tenant that was created is named by a header.
-fn by_tenant(
-    from: &str,
-    Target { operation, placeholders, security, names_a_tenant }: &Target,
-) -> Option<(String, Value)> {
-    let of_members = *names_a_tenant && placeholders.is_empty() && *security != json!([]);
-    let parameters = json!({ "header.X-Tenant-ID": "$response.body#/id" });
-    (from == "tenants_create" && of_members)
-        .then(|| (operation.clone(), json!({ "operationId": operation, "parameters": parameters })))
 }

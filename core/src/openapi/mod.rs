@@ -16,7 +16,10 @@ pub(crate) use self::{
     operation::Operation,
     schemas::{described, enumeration},
 };
-use crate::routes::{ROUTES, Route};
+use crate::{
+    limits,
+    routes::{ROUTES, Route},
+};
 
 /// The groups of operations, in the order in which to read them: the modules of their handlers.
 const TAGS: &[(&str, &str)] = &[
@@ -80,13 +83,13 @@ pub fn document() -> Value {
             "title": "Bailiwick",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "Multi-tenant project management with an approval workflow.",
-            "description": include_str!("about.md"),
+            "description": about(),
             "contact": { "name": "The operator of this deployment" },
             "license": { "name": "MIT", "identifier": "MIT" },
         },
         "servers": [{ "url": "/", "description": "The server of this document." }],
         "externalDocs": { "description": "Problem Details (RFC 9457), the format of all errors.", "url": "https://www.rfc-editor.org/rfc/rfc9457" },
-        "tags": TAGS.iter().map(|(name, about)| json!({ "name": name, "description": about })).collect::<Vec<_>>(),
+        "tags": TAGS.iter().map(|(name, about)| json!({ "name": name, "description": about, "x-displayName": shown(name) })).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -100,9 +103,21 @@ pub fn document() -> Value {
     document
 }
 
+/// What the document says first.
+fn about() -> String {
+    include_str!("about.md").replace("{idempotency_hours}", &limits::IDEMPOTENCY_HOURS.to_string())
+}
+
 /// The module of a route's handler.
 fn module(route: &Route) -> &'static str {
     route.name.split("::").next().unwrap_or(route.name)
+}
+
+/// A tag as people read it.
+fn shown(name: &str) -> String {
+    let words = name.replace('_', " ").replace("api", "API");
+    let first: String = words.chars().take(1).map(|letter| letter.to_ascii_uppercase()).collect();
+    first + &words[1..]
 }
 
 /// `PascalCase` out of `snake_case` and `Kebab-Case`.

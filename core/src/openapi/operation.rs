@@ -19,6 +19,7 @@ pub(crate) struct Operation<'a> {
     body: Option<Value>,
     responses: Map<String, Value>,
     problems: Vec<Code>,
+    names_a_tenant: bool,
 }
 
 impl Operation<'_> {
@@ -67,8 +68,9 @@ impl Operation<'_> {
         }
     }
 
-    pub(crate) fn tenant_headers(&mut self) {
-        self.parameters.extend(components::tenant_headers());
+    /// It is about a tenant, even though nobody has to be a member of it.
+    pub(crate) fn names_a_tenant(&mut self) {
+        self.names_a_tenant = true;
     }
 
     pub(crate) fn response<T: JsonSchema>(&mut self, status: StatusCode) {
@@ -143,31 +145,26 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
             Code::TargetTooLong,
             Code::InternalError,
         ],
+        names_a_tenant: names_a_tenant(route.access),
     };
     route.endpoint.describe(&mut operation);
-    let Operation { mut parameters, body, mut responses, mut problems, .. } = operation;
+    let Operation { mut parameters, body, mut responses, mut problems, names_a_tenant, .. } = operation;
     // No route without a database, but for the few that say so, is spared its absence.
     if route.batches > 0 {
         problems.extend([Code::Unavailable, Code::Timeout]);
     }
     problems.extend(of_access(route.access));
-    if names_a_tenant(route.access) {
-        parameters.extend(components::tenant_headers());
-    }
     if body.is_none() {
         problems.push(Code::UnexpectedBody);
     }
     let kept = route.keeps_answers();
     if kept {
-        parameters.push(components::idempotency_key());
         problems.extend([Code::InvalidHeader, Code::IdempotencyKeyReused]);
     }
     if route.is_conditional() {
-        parameters.push(components::if_match());
         problems.extend([Code::InvalidHeader, Code::PreconditionFailed]);
     }
     if route.method == Method::GET {
-        parameters.push(components::if_none_match());
         responses.insert("304".to_owned(), components::not_modified());
     }
     for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
@@ -197,7 +194,7 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
         "tags": [module(route)],
         "summary": route.summary.trim().trim_end_matches('.'),
         "description": description(route),
-        "security": security(route.access),
+        "security": security(route.access, names_a_tenant),
         "x-access": access(route.access),
         "responses": responses,
     });
@@ -232,10 +229,13 @@ fn of_access(access: Access) -> Vec<Code> {
     problems
 }
 
-/// The documentation of a route from the table, with a sentence about who can call it.
+/// The documentation of a route from the table, with a sentence about who can call it, and the headers that it understands.
+/// Those are no parameters, because importers send every parameter that has an example: a constant `Idempotency-Key`, for one.
 fn description(route: &Route) -> String {
     let details = route.details.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    format!("{details} {}", who(route.access))
+    let conditional = route.is_conditional().then_some(" `If-Match` makes it conditional.");
+    let kept = route.keeps_answers().then_some(" An `Idempotency-Key` makes it safe to repeat.");
+    [&details, " ", &who(route.access), conditional.unwrap_or_default(), kept.unwrap_or_default()].concat()
 }
 
 /// A sentence about who can call a route.
@@ -265,10 +265,14 @@ fn access(access: Access) -> Value {
     }
 }
 
-fn security(access: Access) -> Value {
+/// What can be sent to be let in. What comes first is what tools take: they need no tenant to begin with.
+fn security(access: Access, names_a_tenant: bool) -> Value {
     match access {
+        Access::Public | Access::AnyoneInTenant if names_a_tenant => json!([{}, { "tenant": [] }]),
         Access::Public | Access::AnyoneInTenant => json!([]),
         Access::SignedIn => json!([{ "session": [] }]),
-        Access::Member(_) | Access::InPerson(_) => json!([{ "session": [] }, { "api_key": [] }]),
+        Access::Member(_) | Access::InPerson(_) => {
+            json!([{ "session": [] }, { "session": [], "tenant": [] }, { "api_key": [] }])
+        }
     }
 }

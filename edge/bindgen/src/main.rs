@@ -1,15 +1,25 @@
 //! Makes the JavaScript around the compiled Worker, as wasm-bindgen's command line and worker-build do, from the library
 //! behind both: it compiles in half a minute, and together with what the rest of the workspace needs anyway.
 //!
-//! `bailiwick-edge-bindgen WASM DIRECTORY` writes `index.js` and `index_bg.wasm`.
+//! `bailiwick-edge-bindgen WASM DIRECTORY` writes `index.js` and `index_bg.wasm`. `bailiwick-edge-bindgen asset NAME FILE` writes
+//! what a package carries for the page /docs, unless it is there.
 
-use std::env;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [first, name, file] = &arguments[..]
+        && first == "asset"
+    {
+        let asset = scalar_api_reference::get_asset(name).context("the package has no such file")?;
+        if fs::read(file).is_ok_and(|written| written == asset) {
+            return Ok(());
+        }
+        return fs::write(file, asset).with_context(|| file.clone());
+    }
     let [wasm, directory] = &arguments[..] else {
         bail!("expected the compiled module and the directory to write into");
     };

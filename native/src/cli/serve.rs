@@ -49,7 +49,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     tracing::info!("listening on http://{address}");
     if config.log_format == LogFormat::Pretty {
         say(&format!("\n  Bailiwick answers on http://{address}"));
-        say(&format!("  Read and try it at   http://{address}/docs"));
+        say(&format!("  Start at             http://{address}/start"));
         say(&format!("  Its description is   http://{address}/openapi.json"));
         say(&format!("  Its health is        http://{address}/readyz\n"));
     }
