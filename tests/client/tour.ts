@@ -123,5 +123,6 @@ slug = `somebody-else-${unique}`;
 const foreign = await refused(client.GET("/v1/projects"));
 assert.equal(foreign.code, "not_a_member");
 
+slug = tenant.slug;
 await done(client.DELETE("/v1/projects/{project_id}", { params: { path } }));
 console.log(`the tour went well at ${baseUrl}`);
