@@ -149,6 +149,11 @@ routes! {
     /// Changes your name, for example `{"name": "Ada Lovelace"}`. The new name appears in all tenants that you are in, and their activity
     /// logs record the change. The email address cannot be changed.
     PATCH  "/v1/me",                            SignedIn,          1, [],                                me::update;
+    /// Delete your account.
+    /// Ends your memberships as if you left each tenant, ends your sessions, and removes your address and all ways to log in. What you wrote
+    /// stays, with your name. The address can register again: that is a new account, which has nothing of this one. This cannot be undone.
+    /// `last_owner` names the tenants that would have no owner.
+    DELETE "/v1/me",                            SignedIn,          1, [LastOwner],                       me::delete;
     /// Change your password.
     /// Sets a new password and ends all your other sessions. A wrong current password is `validation_failed` at `/current_password`. An
     /// account without a password, whose owner logs in through an identity provider, is `no_password`.

@@ -8,9 +8,10 @@ use super::matrix::samples::{ask, route, sample};
 use crate::Case;
 
 /// Routes, and the table that has what they change.
-const CHANGES: [(&str, &str); 12] = [
+const CHANGES: [(&str, &str); 14] = [
     ("comments::update", "comments"),
     ("me::change_password", "users"),
+    ("me::delete", "users"),
     ("me::update", "users"),
     ("members::update", "memberships"),
     ("notifications::set_preferences", "memberships"),
@@ -20,6 +21,7 @@ const CHANGES: [(&str, &str); 12] = [
     ("tenants::configure", "tenants"),
     ("tenants::update", "tenants"),
     // Who is gone has no tasks any more.
+    ("me::delete", "tasks"),
     ("members::leave", "tasks"),
     ("members::remove", "tasks"),
 ];
@@ -34,7 +36,7 @@ pub(crate) fn cases() -> Vec<Case> {
     CHANGES
         .into_iter()
         .map(|(name, table)| {
-            Case::new(format!("freshness::{name}"), move |target| is_dated_anew(target, name, table))
+            Case::new(format!("freshness::{name}::{table}"), move |target| is_dated_anew(target, name, table))
         })
         .collect()
 }
@@ -43,7 +45,7 @@ async fn is_dated_anew(target: &'static Target, name: &'static str, table: &'sta
     let tenant = Tenant::create(target).await;
     let user = &tenant.owner;
     let wanted = sample(route(name), &tenant, user).await;
-    if table == "tasks" && name.starts_with("members::") {
+    if table == "tasks" && name.starts_with("me") {
         let project = tenant.project("in_progress", None).await;
         tenant.task(&project, "todo").await;
         let theirs = tenant.task(&project, "todo").await;

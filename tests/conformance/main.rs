@@ -9,6 +9,7 @@
     reason = "a test that cannot go on says so and ends there"
 )]
 
+mod account_deletion;
 mod accounts;
 mod admin;
 mod apart;
@@ -152,6 +153,7 @@ fn main() -> ExitCode {
     for cases in [
         service::cases(),
         pages::cases(),
+        account_deletion::cases(),
         accounts::cases(),
         sessions::cases(),
         sizes::cases(),
@@ -208,11 +210,9 @@ fn main() -> ExitCode {
     ] {
         common.extend(cases);
     }
-    let disturbing = [identities::disturbing(), idempotency::disturbing(), outage::cases()]
-        .into_iter()
-        .chain([retention::cases()])
-        .flatten()
-        .collect();
+    let disturbing =
+        [identities::disturbing(), idempotency::disturbing(), outage::cases(), retention::cases()];
+    let disturbing = disturbing.into_iter().flatten().collect();
     let alone = Arguments { test_threads: Some(1), ..arguments.clone() };
     let phases = [
         ("while the database is empty", bootstrap::cases(), &arguments),

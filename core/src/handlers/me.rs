@@ -8,6 +8,7 @@ use crate::{
     problem::Result,
     reply::{Created, List, NoContent, Versioned},
     repository::{
+        account_deletion::Deletion,
         identities::{Identities, Identity, Link},
         sessions::{PasswordChange, Session, Sessions},
         users::{Profile, ProfilePatch, User},
@@ -21,6 +22,10 @@ pub(crate) async fn get(account: Account) -> Result<Versioned<User>> {
 
 pub(crate) async fn update(account: Account, Body(patch): Body<ProfilePatch>) -> Result<Versioned<User>> {
     account.update(patch).await.map(Versioned)
+}
+
+pub(crate) async fn delete(account: Account) -> Result<NoContent> {
+    account.delete().await.map(|()| NoContent)
 }
 
 pub(crate) async fn change_password(

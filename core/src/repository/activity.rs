@@ -55,6 +55,11 @@ statements! { "activity";
          SELECT m.tenant_id, ?2, ?1, 'member.joined', 'member', ?1, '{}', ?3 FROM memberships m \
          WHERE m.user_id = ?1 AND m.id = ?4";
 
+    /// In each tenant that a user is in, whether active or suspended: they leave it with their account.
+    spanning INSERT_FOR_DELETED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
+         SELECT m.tenant_id, ?2, ?1, 'member.left', 'member', ?1, '{}', ?3 FROM memberships m \
+         JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL WHERE m.user_id = ?1";
+
     /// In the tenant `default`, if this user has just become its owner.
     spanning INSERT_FOR_CLAIM = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT t.id, ?2, ?1, 'tenant.claimed', 'tenant', t.id, ?3, ?4 FROM tenants t \
@@ -134,6 +139,14 @@ pub(super) fn record_rename(batch: &mut Batch<'_>, user: UserId, name: &Name) ->
     let detail = json::object(vec![("name", name.clone().into())]);
     let arguments = [user.into(), app.new_id()?.into(), detail.into(), app.now().into(), name.clone().into()];
     let _: Slot<()> = batch.add_global(&INSERT_FOR_RENAMED, arguments);
+    Ok(())
+}
+
+/// Adds the entries that a user leaves, with their account, each tenant that they are in.
+pub(super) fn record_departure(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
+    let app = batch.app();
+    let arguments = [user.into(), app.new_id()?.into(), app.now().into()];
+    let _: Slot<()> = batch.add_global(&INSERT_FOR_DELETED, arguments);
     Ok(())
 }
 

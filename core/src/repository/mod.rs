@@ -3,6 +3,7 @@
 //!
 //! Statements are private to this module; `?1` of a tenant's statement is bound by its scope and by nothing else.
 
+pub(crate) mod account_deletion;
 pub(crate) mod activity;
 pub mod admin;
 pub mod api_keys;
@@ -52,6 +53,7 @@ use crate::{
 
 /// Every statement there is.
 pub const CATALOGUE: &[&[&Sql]] = &[
+    account_deletion::ALL,
     activity::ALL,
     admin::ALL,
     api_keys::ALL,

@@ -34,13 +34,13 @@ const SPANNED: [(&str, &str); 13] = [
         "imports",
         "DELETE, UPDATE (placed, digest), SELECT (tenant_id, user_id, by_operator, next_line, updated_at, placed)",
     ),
-    ("invitations", "SELECT"),
+    ("invitations", "SELECT, UPDATE (revoked_at)"),
     ("limits", "SELECT"),
-    ("memberships", "SELECT, INSERT"),
+    ("memberships", "SELECT, INSERT, DELETE"),
     ("notifications", "DELETE, SELECT (tenant_id, id, read_at)"),
     ("projects", "SELECT (tenant_id, indexed)"),
     ("sizes", "SELECT (tenant_id, part)"),
-    ("tasks", "SELECT (tenant_id, indexed)"),
+    ("tasks", "SELECT (tenant_id, indexed, assignee_id, version), UPDATE (assignee_id, updated_at, version)"),
     ("tenants", "SELECT, INSERT, UPDATE"),
 ];
 

@@ -206,7 +206,7 @@ async fn request<G: Ground>(
         "tenants::create" => (Some(json!({ "slug": need(Thing::FreeSlug).await?, "name": "Sample" })), 201),
         "tenants::configure" => (Some(json!({ "email_sender_name": "Sample" })), 200),
         "members::update" => (Some(json!({ "role": "manager" })), 200),
-        "members::leave" => {
+        "members::leave" | "me::delete" => {
             // Even the owner can go if there is another one.
             need(Thing::SecondOwner).await?;
             (None, 204)

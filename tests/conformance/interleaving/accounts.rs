@@ -14,6 +14,7 @@ crate::cases!("interleaving::accounts":
     a_password_that_is_changed_lets_nobody_in,
     a_password_that_is_reset_lets_nobody_in,
     an_account_that_is_disabled_lets_nobody_in,
+    an_account_that_is_deleted_lets_nobody_in,
     a_password_is_changed_from_the_one_that_was_given,
     a_reset_is_good_once,
     a_reset_of_an_account_that_is_disabled,
@@ -63,6 +64,15 @@ async fn an_account_that_is_disabled_lets_nobody_in(target: &'static Target) {
     let tenant = Tenant::create(target).await;
     let somebody = &tenant.member;
     refused(&tenant, somebody, logging_in(somebody), disable(somebody), (401, "invalid_credentials")).await;
+}
+
+async fn an_account_that_is_deleted_lets_nobody_in(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let somebody = &tenant.member;
+    let deleted = async {
+        somebody.delete("/v1/me").send().await.expect(204);
+    };
+    refused(&tenant, somebody, logging_in(somebody), deleted, (401, "invalid_credentials")).await;
 }
 
 async fn a_password_is_changed_from_the_one_that_was_given(target: &'static Target) {

@@ -4,6 +4,7 @@
 use bailiwick_tests::{
     actors::{Actor, Tenant},
     client::Ask,
+    provider::{Person, Provider},
     targets::Target,
 };
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::refused;
 crate::cases!("interleaving::people":
     of_two_owners_who_demote_each_other_one_is_refused,
     who_steps_down_stays_if_the_other_owner_leaves,
+    who_deletes_their_account_stays_if_the_other_owner_leaves,
     who_suspends_themselves_stays_if_the_other_owner_is_demoted,
     who_is_suspended_meanwhile_is_not_let_in_by_a_new_role,
     who_deletes_anothers_comment_is_a_manager_then,
@@ -21,6 +23,7 @@ crate::cases!("interleaving::people":
     an_invitation_that_is_revoked_is_accepted_by_nobody,
     an_invitation_goes_with_whoever_made_it,
     an_invitation_is_accepted_once,
+    an_invitation_to_an_account_that_is_deleted,
     an_invitation_to_a_tenant_that_is_closed,
     an_invitation_of_somebody_who_has_joined,
     a_slug_that_has_passed_to_another_tenant,
@@ -55,6 +58,21 @@ async fn who_steps_down_stays_if_the_other_owner_leaves(target: &'static Target)
         second.delete("/v1/members/me").tenant(&tenant.id).send().await.expect(204);
     };
     refused(&tenant, &tenant.owner, stepping_down, left, (409, "last_owner")).await;
+}
+
+/// Whose account it is that comes by an identity is asked before the batch that deletes it.
+async fn who_deletes_their_account_stays_if_the_other_owner_leaves(target: &'static Target) {
+    let (tenant, second) = two_owners(target).await;
+    let token = Provider::shared().access_token("ES256", &Person::new("person")).await;
+    let link = json!({ "token": token });
+    tenant.owner.post("/v1/me/identities").json(&link).send().await.expect(201);
+    let by_identity = Actor { token: Some(token), ..tenant.owner.clone() };
+    let left = async {
+        second.delete("/v1/me").send().await.expect(204);
+    };
+    let deleting = by_identity.delete("/v1/me");
+    let answer = refused(&tenant, &tenant.owner, deleting, left, (409, "last_owner")).await;
+    assert!(answer.text_at("/detail").contains(&tenant.slug), "{answer:?}");
 }
 
 async fn who_suspends_themselves_stays_if_the_other_owner_is_demoted(target: &'static Target) {
@@ -167,6 +185,15 @@ async fn an_invitation_is_accepted_once(target: &'static Target) {
     let answer =
         refused(&tenant, &guest, accepting(&guest, &token), accepted, (409, "invitation_unusable")).await;
     assert_eq!(answer.body["reason"], "accepted");
+}
+
+async fn an_invitation_to_an_account_that_is_deleted(target: &'static Target) {
+    let tenant = Tenant::create(target).await;
+    let (guest, token) = invited(&tenant, &tenant.owner).await;
+    let deleted = async {
+        guest.delete("/v1/me").send().await.expect(204);
+    };
+    refused(&tenant, &guest, accepting(&guest, &token), deleted, (401, "invalid_token")).await;
 }
 
 async fn an_invitation_to_a_tenant_that_is_closed(target: &'static Target) {

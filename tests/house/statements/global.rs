@@ -24,6 +24,41 @@ impl Global {
 
 pub(super) const GLOBAL: &[Global] = &[
     Global {
+        name: "account_deletion::OWNERS_STAY",
+        why: "An account that owns tenants leaves each with another owner; it learns only whether one would have none.",
+        by: &[("o", "o.user_id = ?1")],
+    },
+    Global {
+        name: "account_deletion::LAST_OWNED",
+        why: "Who cannot delete their account is told which tenants they are the last owner of.",
+        by: &[("o", "o.user_id = ?1")],
+    },
+    Global {
+        name: "account_deletion::UNASSIGN",
+        why: "A deleted account has no tasks, in whatever tenants it is a member of.",
+        by: &[("tasks", "tenant_id IN (SELECT .."), ("m", "m.user_id = ?1")],
+    },
+    Global {
+        name: "account_deletion::REVOKE_OF_INVITER",
+        why: "What a deleted account invites to is open no longer, in whatever tenants it is a member of.",
+        by: &[("invitations", "tenant_id IN (SELECT .."), ("m", "m.user_id = ?1")],
+    },
+    Global {
+        name: "account_deletion::REVOKE_OF_ADDRESS",
+        why: "Who registers the address of a deleted account comes back to none of its tenants by an older invitation.",
+        by: &[("invitations", "tenant_id IN (SELECT .."), ("m", "m.user_id = ?1")],
+    },
+    Global {
+        name: "account_deletion::MEMBERSHIPS",
+        why: "The memberships of an account end with it.",
+        by: &[("memberships", "user_id = ?1")],
+    },
+    Global {
+        name: "activity::INSERT_FOR_DELETED",
+        why: "That somebody has left is told in each tenant that their deleted account was in, and in no other.",
+        by: &[("m", "m.user_id = ?1")],
+    },
+    Global {
         name: "activity::INSERT_FOR_USER",
         why: "A change of one's own account is told in each tenant that one is an active member of, and in no other.",
         by: &[("m", "m.user_id = ?1")],

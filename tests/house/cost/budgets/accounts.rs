@@ -5,6 +5,16 @@ use super::super::{Case, all, own, rows};
 const PAGE: u32 = 25;
 
 pub(super) const ALL: &[Case] = &[
+    rows("account_deletion::OWNERS_STAY", "@user", 6),
+    rows("account_deletion::LAST_OWNED", "@user, 21", 6),
+    rows("account_deletion::UNASSIGN", "@third, @now", 6),
+    rows("account_deletion::REVOKE_OF_INVITER", "@third, @now", 6),
+    rows("account_deletion::REVOKE_OF_ADDRESS", "@user, @now", 6),
+    rows("account_deletion::MEMBERSHIPS", "@third", 20),
+    rows("account_deletion::IDENTITIES", "@user", 14),
+    rows("account_deletion::RESETS", "@user", 2),
+    rows("account_deletion::ACCOUNT", "@user, 'nobody', @now", 2),
+    rows("activity::INSERT_FOR_DELETED", "@user, @new, @now", 5),
     rows("activity::INSERT_FOR_USER", "@user, @new, 'user.x', '{}', @now, @user", 4),
     rows("activity::INSERT_FOR_RENAMED", "@user, @new, '{}', @now, 'N'", 4),
     rows("activity::INSERT_FOR_JOINED", "@user, @new, @now, @member", 4),

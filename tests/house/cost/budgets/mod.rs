@@ -2,6 +2,7 @@
 
 mod accounts;
 mod background;
+mod deletion;
 mod moved;
 mod people;
 mod quotas;
@@ -10,4 +11,4 @@ mod work;
 use super::Case;
 
 pub(super) const ALL: &[&[Case]] =
-    &[accounts::ALL, background::ALL, moved::ALL, people::ALL, quotas::ALL, work::ALL];
+    &[accounts::ALL, background::ALL, moved::ALL, people::ALL, quotas::ALL, work::ALL, deletion::ALL];
