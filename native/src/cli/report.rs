@@ -197,9 +197,18 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A bar that shows on a terminal how far long work is, and nowhere else.
+/// A bar that shows on a terminal how far long work is and when it may end, and nowhere else.
 pub(super) fn progress(total: u64, what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
+    styled(total, what, "{msg} {wide_bar} {pos}/{len} {eta}")
+}
+
+/// The same of work that is not equally fast all the time: with the time that has passed.
+pub(super) fn uneven_progress(what: &'static str) -> ProgressBar {
+    styled(0, what, "{msg} {wide_bar} {pos}/{len} {elapsed}")
+}
+
+fn styled(total: u64, what: &'static str, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
     let bar = ProgressBar::new(total).with_message(what);
     bar.enable_steady_tick(Duration::from_millis(200));
     match style {

@@ -29,6 +29,7 @@ pub(crate) struct Client {
     http: Http,
     base: String,
     waited: AtomicU64,
+    sent: AtomicU64,
 }
 
 /// A request that is to be sent.
@@ -134,7 +135,7 @@ impl Client {
             .build()
             .map_err(|error| format!("The HTTP client cannot be made: {error}."))?;
         let base = parsed.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { http, base, waited: AtomicU64::new(0) })
+        Ok(Self { http, base, waited: AtomicU64::new(0), sent: AtomicU64::new(0) })
     }
 
     /// Where it is.
@@ -145,6 +146,11 @@ impl Client {
     /// Seconds that were waited because the deployment asked for it.
     pub(crate) fn waited(&self) -> u64 {
         self.waited.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Sends a request with a token, or with none. Where it is told to come again later it does.
@@ -206,6 +212,7 @@ impl Client {
             let why = if error.is_timeout() { "in time" } else { "at all" };
             format!("{} did not answer {} {} {why}.", self.base, ask.method, ask.path)
         };
+        self.sent.fetch_add(1, Ordering::Relaxed);
         let response = request.send().await.map_err(silent)?;
         let status = response.status().as_u16();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -217,12 +224,16 @@ impl Client {
         Ok((Reply { status, text, body: serde_json::from_str(&body).unwrap_or_default() }, later))
     }
 
-    /// Registers somebody for the tenant of a slug, and logs them in.
+    /// Registers somebody with this address and password for the tenant of a slug, and logs them in.
     ///
     /// # Errors
     /// A sentence.
-    pub(crate) async fn register(&self, email: String, name: &str, slug: &str) -> Result<Person, String> {
-        let password = super::random()?;
+    pub(crate) async fn register(
+        &self,
+        (email, password): (String, String),
+        name: &str,
+        slug: &str,
+    ) -> Result<Person, String> {
         let account = json!({ "email": email, "name": name, "password": password });
         let ask = Ask::new(&Method::POST, "/v1/auth/register").body(&account);
         let reply = self.send(None, &Ask { tenant_slug: Some(slug), ..ask }).await?;

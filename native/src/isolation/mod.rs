@@ -3,6 +3,7 @@
 //! door to the database beside them.
 
 pub mod matrix;
+pub mod plan;
 pub mod report;
 pub mod samples;
 
@@ -28,10 +29,28 @@ use serde_json::Value;
 use self::{
     client::{Ask, Client, Person, Reply},
     people::Party,
+    plan::Plan,
     report::{Matrix, Neighbours, Report, Violation},
     samples::Sample,
 };
 use crate::ports::{SystemClock, SystemEntropy};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress {
+    /// It begins, and is so much.
+    Begins(Plan),
+    /// One more check is done.
+    Checked,
+    /// What was made is being removed.
+    Removes,
+}
+
+/// Where a run tells how far it is.
+pub type Listener = Box<dyn Fn(Progress) + Send + Sync>;
+
+/// An address and its password.
+type Credentials = (String, String);
 
 /// What one run has made and found.
 struct Run {
@@ -41,21 +60,24 @@ struct Run {
     mark: String,
     kept: Mutex<HashMap<String, String>>,
     /// Owners and slugs of the tenants.
-    tenants: Mutex<Vec<((String, String), String)>>,
+    tenants: Mutex<Vec<(Credentials, String)>>,
+    accounts: Mutex<Vec<Credentials>>,
     report: Mutex<Report>,
+    listener: Listener,
 }
 
-/// Runs the matrices against a deployment, and tries noisy neighbours if that is wanted, in tenants that it makes and
-/// removes. It breaks off when `stop` is done, and removes them all the same.
+/// Runs the matrices against a deployment, and tries noisy neighbours if that is wanted, in tenants and with accounts that it
+/// makes and removes. It breaks off when `stop` is done, and removes them all the same.
 ///
 /// # Errors
 /// Sentences, if the matrices could not be run to their end: why, and what is left.
 pub async fn verify(
     url: &str,
     neighbours: bool,
+    listener: Listener,
     stop: impl Future<Output = ()>,
 ) -> Result<Report, Vec<String>> {
-    let run = Run::new(url).map_err(|sentence| vec![sentence])?;
+    let run = Run::new(url, listener).map_err(|sentence| vec![sentence])?;
     let outcome = tokio::select! {
         outcome = run.matrices(neighbours) => outcome,
         () = stop => Err("It was broken off.".to_owned()),
@@ -63,7 +85,7 @@ pub async fn verify(
     run.clean_up().await;
     let Run { client, report, .. } = run;
     let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
-    report.waited = client.waited();
+    (report.waited, report.sent) = (client.waited(), client.sent());
     match outcome {
         Ok(()) => Ok(report),
         Err(sentence) => Err(std::iter::once(sentence).chain(report.leftovers()).collect()),
@@ -91,15 +113,19 @@ fn new_id() -> Result<String, String> {
 }
 
 impl Run {
-    fn new(url: &str) -> Result<Self, String> {
+    fn new(url: &str, listener: Listener) -> Result<Self, String> {
         let client = Client::new(url)?;
         let report = Mutex::new(Report { url: client.base().to_owned(), ..Report::default() });
-        let (kept, tenants) = (Mutex::default(), Mutex::default());
-        Ok(Self { client, document: matrix::description(), mark: random()?, kept, tenants, report })
+        let (kept, tenants, accounts) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let document = matrix::description();
+        Ok(Self { client, document, mark: random()?, kept, tenants, accounts, report, listener })
     }
 
     async fn matrices(&self, neighbours: bool) -> Result<(), String> {
         self.same_routes().await?;
+        let plan = self.plan(neighbours).await?;
+        locked(&self.report).plan = plan;
+        (self.listener)(Progress::Begins(plan));
         let mine = self.found('a', &format!("own-{}", self.mark)).await?;
         let planted = self.planted();
         let mut other = self.found('b', &planted).await?;
@@ -164,8 +190,8 @@ impl Run {
         locked(&self.kept).retain(|_, kept| !sample.ids.contains(kept));
     }
 
-    fn registered(&self, email: String) {
-        locked(&self.report).accounts.push(email);
+    fn registered(&self, account: Credentials) {
+        locked(&self.accounts).push(account);
     }
 
     fn founded(&self, owner: &Person, slug: &str) {
@@ -175,6 +201,7 @@ impl Run {
 
     fn checked(&self, matrix: Matrix, route: &Route) {
         *locked(&self.report).checks.entry((matrix, route.name)).or_default() += 1;
+        (self.listener)(Progress::Checked);
     }
 
     fn compared(&self, neighbours: Neighbours) {
@@ -205,21 +232,25 @@ impl Run {
             .or_else(|| self.leaks(reply))
     }
 
-    /// Removes the tenants.
+    /// Removes the tenants, and then the accounts, which own nothing any more.
     async fn clean_up(&self) {
+        (self.listener)(Progress::Removes);
         let tenants = std::mem::take(&mut *locked(&self.tenants));
-        for ((email, password), slug) in tenants {
-            if self.remove(&email, &password, &slug).await.is_err() {
+        for (owner, slug) in tenants {
+            if self.remove(&owner, &slug).await.is_err() {
                 locked(&self.report).left.push(slug);
+            }
+        }
+        let accounts = std::mem::take(&mut *locked(&self.accounts));
+        for account in accounts {
+            if self.delete(&account).await.is_err() {
+                locked(&self.report).accounts.push(account.0);
             }
         }
     }
 
-    async fn remove(&self, email: &str, password: &str, slug: &str) -> Result<(), String> {
-        // Whatever has become of the session.
-        let credentials = serde_json::json!({ "email": email, "password": password });
-        let ask = Ask::new(&Method::POST, "/v1/auth/login").body(&credentials);
-        let token = self.client.send(None, &ask).await?.text_at("access_token")?;
+    async fn remove(&self, owner: &Credentials, slug: &str) -> Result<(), String> {
+        let token = self.log_in(owner).await?.text_at("access_token")?;
         let path = format!("/v1/tenant?confirm={slug}");
         let ask = Ask { tenant_slug: Some(slug), ..Ask::new(&Method::DELETE, &path) };
         let gone = self.client.send(Some(&token), &ask).await?;
@@ -228,5 +259,22 @@ impl Run {
             (204, _) | (403, "not_a_member") => Ok(()),
             _ => Err(gone.summary()),
         }
+    }
+
+    async fn delete(&self, account: &Credentials) -> Result<(), String> {
+        let session = self.log_in(account).await?;
+        // It was never registered, or is deleted.
+        if (session.status, session.code()) == (401, "invalid_credentials") {
+            return Ok(());
+        }
+        let token = session.text_at("access_token")?;
+        let gone = self.client.send(Some(&token), &Ask::new(&Method::DELETE, "/v1/me")).await?;
+        if gone.status == 204 { Ok(()) } else { Err(gone.summary()) }
+    }
+
+    /// Logs somebody in, whatever has become of the session that they had.
+    async fn log_in(&self, (email, password): &Credentials) -> Result<Reply, String> {
+        let credentials = serde_json::json!({ "email": email, "password": password });
+        self.client.send(None, &Ask::new(&Method::POST, "/v1/auth/login").body(&credentials)).await
     }
 }

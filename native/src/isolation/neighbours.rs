@@ -24,9 +24,9 @@ use super::{
 use crate::{isolation::samples::Ground, ports::SystemClock};
 
 /// What the bystander asks, without the neighbour and beside it.
-const REQUESTS: usize = 100;
+pub(super) const REQUESTS: usize = 100;
 /// What they wait before each.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// What the neighbour waits before each of its own, of which there is one at a time.
 const GENTLY: Duration = Duration::from_millis(250);
 /// How often the neighbour makes 100 tasks at once. They are to be removed in the end.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::plan::Plan;
+
 /// One of the matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Matrix {
@@ -76,7 +78,11 @@ pub struct Report {
     pub neighbours: Option<Neighbours>,
     /// Seconds that were waited because the deployment asked for it.
     pub waited: u64,
-    /// Addresses of accounts that were registered for this; no route deletes accounts.
+    /// How much it was to be.
+    pub plan: Plan,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Addresses of accounts that could not be deleted.
     pub accounts: Vec<String>,
     /// Slugs of tenants that could not be removed.
     pub left: Vec<String>,
@@ -143,7 +149,8 @@ impl Report {
             lines.push(format!("These tenants could not be removed; remove them yourself: {left}."));
         }
         if !self.accounts.is_empty() {
-            lines.push(format!("These accounts stay, in no tenant: {}.", self.accounts.join(", ")));
+            let left = self.accounts.join(", ");
+            lines.push(format!("These accounts could not be deleted: {left}."));
         }
         lines
     }
@@ -175,6 +182,8 @@ impl Report {
             },
             "neighbours": neighbours,
             "violations": self.violations.iter().map(violation).collect::<Vec<_>>(),
+            "expected": self.plan.json(),
+            "requests": self.sent,
             "waited_seconds": self.waited,
             "accounts_left": self.accounts,
             "tenants_left": self.left,

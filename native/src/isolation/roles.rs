@@ -20,9 +20,14 @@ use super::{
 impl Run {
     /// Runs it. It uses the tenant up.
     pub(super) async fn roles(&self, party: &Party) -> Result<(), String> {
-        // Who has left asks no more.
-        let last = |route: &&Route| route.name == "members::leave";
-        for route in ROUTES.iter().filter(|route| !last(route)).chain(ROUTES.iter().filter(last)) {
+        // Who has left asks no more, and who is gone not even that.
+        let mut routes: Vec<&'static Route> = ROUTES.iter().collect();
+        routes.sort_by_key(|route| match route.name {
+            "me::delete" => 2,
+            "members::leave" => 1,
+            _ => 0,
+        });
+        for route in routes {
             let refused = |standing: &Standing| standing.expected(route.access).is_err();
             let [refused, admitted] = [true, false].map(|wanted| {
                 Standing::ALL.into_iter().filter(|standing| refused(standing) == wanted).collect::<Vec<_>>()

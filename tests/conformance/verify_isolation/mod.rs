@@ -37,29 +37,34 @@ async fn verify(url: &str) -> (Option<i32>, Value) {
     (output.status.code(), report)
 }
 
-/// Holds that what was made for it is gone, but for the accounts that it names.
+/// Holds that what was made for it is gone.
 async fn nothing_is_left(target: &Target, report: &Value) {
-    assert_eq!(report["tenants_left"], Value::Array(Vec::new()));
-    let accounts: Vec<_> = report["accounts_left"].as_array().expect("a list").iter().collect();
-    assert!(!accounts.is_empty());
-    for account in accounts {
-        let email = account.as_str().expect("an address");
-        let sql = format!(
-            "SELECT (SELECT count(*) FROM users WHERE email = '{email}') AS users, (SELECT count(*) FROM memberships m \
-             JOIN users u ON u.id = m.user_id WHERE u.email = '{email}') AS memberships, \
-             (SELECT count(*) FROM tenants t JOIN users u ON u.id = t.created_by WHERE u.email = '{email}') AS tenants"
-        );
-        // What a deleted tenant has much of goes in pieces, behind the answer.
-        let wanted = [["1", "0", "0"].map(|count| Some(count.to_owned()))];
-        let left = async || provided(target.backdoor.sql(&sql).await, |rows| *rows == wanted);
-        target.until(&format!("nothing but the account of {email}"), left).await;
+    for left in ["tenants_left", "accounts_left"] {
+        assert_eq!(report[left], Value::Array(Vec::new()));
     }
+    let accounts = "SELECT count(*) FROM users WHERE email LIKE '%@isolation.example'";
+    assert_eq!(target.backdoor.count(accounts).await, 0);
+    // What a deleted tenant has much of goes in pieces, behind the answer.
+    let tenants = "SELECT count(*) FROM tenants WHERE slug LIKE 'verify-%'";
+    let left = async || provided(target.backdoor.count(tenants).await, |left| *left == 0);
+    target.until("the tenants to be gone", left).await;
+}
+
+/// Holds that it was about as much as was said beforehand.
+fn was_as_much_as_expected(report: &Value) {
+    let number = |pointer: &str| report.pointer(pointer).and_then(Value::as_u64).expect("a number");
+    let matrices = report["checks"].as_object().expect("matrices").values();
+    let checks = matrices.flat_map(|of| of.as_object().expect("routes").values()).filter_map(Value::as_u64);
+    assert_eq!(checks.sum::<u64>(), number("/expected/checks"), "{report:#}");
+    let (sent, expected) = (number("/requests"), number("/expected/requests"));
+    assert!(sent.abs_diff(expected) * 10 < expected, "{sent} requests, where {expected} were expected");
+    assert!(number("/expected/seconds") > 0, "{report:#}");
 }
 
 async fn finds_nothing_where_nothing_is(target: &'static Target) {
     let target = STRICT.like(target).await;
     // It runs only where somebody has registered.
-    Actor::register(target, "first").await;
+    Actor::sign_up(target, "first").await;
     let (code, report) = verify(&target.url).await;
     assert_eq!(report["violations"], Value::Array(Vec::new()), "{report:#}");
     assert_eq!(code, Some(0));
@@ -82,11 +87,12 @@ async fn finds_nothing_where_nothing_is(target: &'static Target) {
             assert!(checks("swap") >= slots as u64, "{route:?}: {} of {slots}", checks("swap"));
         }
     }
+    was_as_much_as_expected(&report);
     nothing_is_left(target, &report).await;
 }
 
 async fn finds_what_is_broken(target: &'static Target) {
-    Actor::register(target, "first").await;
+    Actor::sign_up(target, "first").await;
     let broken = Broken::start(&target.url).await;
     let (code, report) = verify(&broken.url).await;
     assert_eq!(code, Some(1), "{report:#}");

@@ -1,0 +1,96 @@
+//! How much a run is, counted from the table of routes: told beforehand, so that whoever starts it knows how long it takes.
+
+use std::time::Duration;
+
+use bailiwick_core::{
+    ports::Clock,
+    routes::{Access, ROUTES, Route},
+};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    Run,
+    client::Ask,
+    matrix::{Standing, names_a_tenant, placeholders, slots},
+    neighbours,
+};
+use crate::ports::SystemClock;
+
+/// Requests that make the people and things, and remove them, about.
+const MAKING: u32 = 240;
+/// Passwords that are hashed, about, and how long that takes at the cost that is usual.
+const HASHES: u32 = 90;
+const HASHING: Duration = Duration::from_millis(250);
+/// How often it is measured how long a request takes.
+const SAMPLES: usize = 5;
+
+/// How much a run is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plan {
+    /// Answers that are judged.
+    pub checks: u32,
+    /// Requests, about. Most read what must not have changed.
+    pub requests: u32,
+    /// How long it takes, about, unless the deployment asks to wait.
+    pub time: Duration,
+}
+
+impl Plan {
+    /// It for programs.
+    pub(super) fn json(&self) -> Value {
+        json!({ "checks": self.checks, "requests": self.requests, "seconds": self.time.as_secs() })
+    }
+}
+
+/// Whether a route reads what a member of a tenant sees, apart from the logs.
+pub(super) fn is_watched(route: &Route) -> bool {
+    let of_members = names_a_tenant(route.access) && route.access != Access::AnyoneInTenant;
+    route.method == Method::GET && of_members && !route.path.starts_with("/v1/admin/")
+}
+
+impl Run {
+    /// Counts what is to be done, and asks a few times how long a request takes.
+    pub(super) async fn plan(&self, neighbours: bool) -> Result<Plan, String> {
+        let of_tenants = || ROUTES.iter().filter(|route| names_a_tenant(route.access));
+        let (mut swap, mut roles) = (0, 0);
+        for route in of_tenants() {
+            let slots = slots(self.document, route).len();
+            // Those that name the tenant are tried by a key, too.
+            let by_key = if route.access == Access::AnyoneInTenant { 0 } else { 2 };
+            let places = placeholders(route.path).count();
+            swap += slots + by_key + if places > 1 { places } else { 0 };
+        }
+        for route in ROUTES {
+            let asked = Standing::ALL.iter().filter(|standing| {
+                route.name != "tenants::delete" || standing.expected(route.access).is_err()
+            });
+            roles += asked.count();
+        }
+        // After each that could have written it is looked whether it has.
+        let writes = of_tenants().filter(|route| route.method != Method::GET).count();
+        let watched = ROUTES.iter().filter(|route| is_watched(route)).count();
+        let lists = ROUTES.iter().filter(|route| is_watched(route) && !route.path.contains('{')).count();
+        let beside = if neighbours { 2 * neighbours::REQUESTS } else { 0 };
+        let checks = count(swap + roles + beside + 2 * writes);
+        let requests = count(swap + roles + beside + watched * (1 + writes) + 2 * lists * writes) + MAKING;
+        let time = self.pace().await? * requests + HASHING * HASHES + neighbours::PAUSE * count(beside);
+        Ok(Plan { checks, requests, time })
+    }
+
+    /// How long a request takes that looks into the database: the median of a few.
+    async fn pace(&self) -> Result<Duration, String> {
+        let mut times = Vec::with_capacity(SAMPLES);
+        for _ in 0..SAMPLES {
+            let begun = SystemClock.elapsed();
+            self.client.send(None, &Ask::new(&Method::GET, "/readyz")).await?;
+            times.push(SystemClock.elapsed().saturating_sub(begun));
+        }
+        times.sort_unstable();
+        Ok(times.get(SAMPLES / 2).copied().unwrap_or_default())
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
