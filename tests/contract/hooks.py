@@ -102,8 +102,8 @@ DELIVERIES, RESETS = itertools.cycle(STAGE["deliveries"]), itertools.cycle(STAGE
 
 # These have a stage of their own each time that they succeed: they end what others would go on with.
 ALONE = {
-    "auth_logout", "me_revoke_sessions", "me_change_password", "me_update", "members_leave", "tenants_delete",
-    "tenants_configure", "invitations_accept",
+    "auth_logout", "me_revoke_sessions", "me_change_password", "me_update", "me_delete", "members_leave",
+    "tenants_delete", "tenants_configure", "invitations_accept",
 }
 ON_PEOPLE = {"me_sessions", "me_revoke_session", "members_list", "members_get", "members_person", "members_update", "members_remove"}
 
@@ -292,7 +292,7 @@ def stage_of(case):
         known = STAGES.get(key)
     if known is None:
         known = Stage.fresh()
-        if operation == "members_leave":
+        if operation in ("members_leave", "me_delete"):
             known.admit("owner")
         with LOCK:
             STAGES[key] = known
