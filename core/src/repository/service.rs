@@ -11,7 +11,7 @@ statements! { "service";
 }
 
 /// The version that the newest migration leaves behind, and that this code needs at least.
-pub const NEEDED_SCHEMA_VERSION: i64 = 24;
+pub const NEEDED_SCHEMA_VERSION: i64 = 25;
 
 /// Whether the database can be reached and has all migrations.
 pub(crate) async fn ready(lobby: &Lobby) -> Result<()> {
