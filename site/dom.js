@@ -14,11 +14,7 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Text as descriptions have it: blank lines part paragraphs, backticks mark code.
-export function prose(text = "") {
-  return text.split(/\n\n+/).map((paragraph) => h("p", {}, inline(paragraph)));
-}
-
+// Text in which backticks mark code.
 export function inline(text = "") {
   return text.split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));
 }
@@ -40,7 +36,7 @@ export function table(label, heads, rows) {
   return h("div.scroll", { role: "region", "aria-label": label, tabindex: "0" }, h("table", {}, h("thead", {}, head), h("tbody", {}, body)));
 }
 
-// A block of code with a button that copies it. `text` may change: the block has `set`.
+// A block of code with a button that copies it.
 export function code(text, label) {
   const inner = h("code", {}, text);
   const button = h("button.quiet.copy", {
@@ -52,7 +48,5 @@ export function code(text, label) {
       setTimeout(() => (button.textContent = "Copy"), 1500);
     },
   }, "Copy");
-  const block = h("div.code", {}, h("pre", { tabindex: "0", role: "region", "aria-label": label }, inner), navigator.clipboard && button);
-  block.set = (changed) => (inner.textContent = changed);
-  return block;
+  return h("div.code", {}, h("pre", { tabindex: "0", role: "region", "aria-label": label }, inner), navigator.clipboard && button);
 }

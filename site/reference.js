@@ -10,12 +10,12 @@ const theme = () => root.dataset.theme ?? (dark.matches ? "dark" : "light");
 // What was typed or pasted into the reference's own fields counts more than the session.
 async function authenticate({ request, requestBuilder }) {
   const given = (name) => request.headers.get(name)?.replace(/^Bearer *$/i, "");
-  if (given("authorization")) return;
-  const session = current();
+  const token = given("authorization");
+  const session = token ? null : current();
   const tenant = given("x-tenant-slug") || session?.tenant;
   // Fields that were left empty would be sent as they are.
   requestBuilder.security = [];
-  if (session) requestBuilder.headers.set("Authorization", `Bearer ${await bearer()}`);
+  if (token || session) requestBuilder.headers.set("Authorization", token || `Bearer ${await bearer()}`);
   if (tenant) requestBuilder.headers.set("X-Tenant-Slug", tenant);
 }
 
@@ -40,7 +40,8 @@ const configuration = {
 };
 
 sessionPanel();
-Scalar.createApiReference("#reference", configuration);
+if (globalThis.Scalar) Scalar.createApiReference("#reference", configuration);
+else document.getElementById("failed").hidden = false;
 
 // It takes the theme once; afterwards these classes are what it goes by.
 function recolour() {

@@ -151,7 +151,8 @@ routes! {
     PATCH  "/v1/me",                            SignedIn,          1, [],                                me::update;
     /// Delete your account.
     /// Ends your memberships as if you left each tenant, ends your sessions, and removes your address and all ways to log in. What you wrote
-    /// stays, with your name. The address can register again: that is a new account, which has nothing of this one. This cannot be undone.
+    /// stays, with your name. The address can register again, and a token of an identity provider makes a new account: that has nothing of this
+    /// one. This cannot be undone.
     /// `last_owner` names the tenants that would have no owner.
     DELETE "/v1/me",                            SignedIn,          1, [LastOwner],                       me::delete;
     /// Change your password.
@@ -472,7 +473,7 @@ routes! {
     /// `/docs`.
     GET    "/openapi.json",                     Public,            0, [],                                service::openapi;
 
-    /// Read the start page.
+    /// Read the home page.
     /// Returns the version and links to the documentation, the description and the health of the service. A browser gets a page, a program
     /// JSON: the header `Accept` decides.
     GET    "/",                                 Public,            0, [],                                pages::home;

@@ -100,7 +100,9 @@ async fn answer(app: &Arc<App>, env: &Env, mut request: Request) -> worker::Resu
         None => app.refuse(&headers, Code::BodyTooLarge),
     };
     let mut file = None;
-    if let Some(Streamed { name }) = response.extensions().get() {
+    if let Some(Streamed { name }) = response.extensions().get()
+        && method != "HEAD"
+    {
         match stream(env, name).await {
             Ok(stream) => file = Some(stream),
             Err(sentence) => {

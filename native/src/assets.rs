@@ -71,27 +71,37 @@ struct Script {
     gzipped: Bytes,
 }
 
-fn script() -> &'static Script {
-    static SCRIPT: OnceLock<Script> = OnceLock::new();
-    SCRIPT.get_or_init(|| {
-        let plain = scalar_api_reference::get_asset(SCALAR.name).unwrap_or_default();
+/// `None` if the package has no such file.
+fn script() -> Option<&'static Script> {
+    static SCRIPT: OnceLock<Option<Script>> = OnceLock::new();
+    let made = SCRIPT.get_or_init(|| {
+        let plain = scalar_api_reference::get_asset(SCALAR.name)?;
         let mut gzipped = GzEncoder::new(Vec::new(), Compression::default());
         let written = gzipped.write_all(&plain).and_then(|()| gzipped.finish());
-        Script { gzipped: written.unwrap_or_default().into(), plain: plain.into() }
-    })
+        Some(Script { gzipped: written.ok()?.into(), plain: plain.into() })
+    });
+    made.as_ref()
 }
 
-/// Puts the file into a response that [stands for one](Streamed), compressed for who takes that.
-pub(crate) async fn stream(mut response: Response, takes_gzip: bool) -> Response {
+/// Among the extensions of a response that is not to be compressed (again).
+#[derive(Clone, Copy)]
+pub(crate) struct AsItIs;
+
+/// Puts the file into a response that [stands for one](Streamed), compressed for who takes that, and sees to it that it is not
+/// compressed anew for each request. `None` if there is no such file.
+pub(crate) async fn stream(mut response: Response, head: bool, takes_gzip: bool) -> Option<Response> {
     if response.extensions_mut().remove::<Streamed>().is_none() {
-        return response;
+        return Some(response);
     }
-    let Ok(script) = tokio::task::spawn_blocking(script).await else { return response };
+    let script = tokio::task::spawn_blocking(script).await.ok()??;
+    response.extensions_mut().insert(AsItIs);
+    let headers = response.headers_mut();
     let body = if takes_gzip {
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         &script.gzipped
     } else {
         &script.plain
     };
-    response.map(|_| Body::from(body.clone()))
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    Some(response.map(|_| if head { Body::empty() } else { Body::from(body.clone()) }))
 }

@@ -1,15 +1,22 @@
 //! Compression of answers. Whatever a client accepts, it is never in the way of an answer: uncompressed is always good.
 
 use axum::{extract::Request, response::Response};
-use http::{HeaderMap, HeaderValue, header};
-use tower_http::compression::{CompressionLayer, CompressionLevel, predicate::SizeAbove};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
+use tower_http::compression::{
+    CompressionLayer, CompressionLevel,
+    predicate::{Predicate, SizeAbove},
+};
+
+use crate::assets::AsItIs;
 
 /// Smaller bodies are not worth compressing: they fit into one packet.
 const FROM_BYTES: u64 = 1024;
 
 /// The layer that compresses.
-pub(crate) fn layer() -> CompressionLayer<SizeAbove> {
-    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(FROM_BYTES))
+pub(crate) fn layer() -> CompressionLayer<impl Predicate> {
+    let may = |_: StatusCode, _: Version, _: &HeaderMap, more: &Extensions| more.get::<AsItIs>().is_none();
+    let worth = SizeAbove::new(FROM_BYTES).and(may);
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth)
 }
 
 /// Before that layer: takes out of `Accept-Encoding` what forbids an uncompressed answer, for which it would answer 406 in place
@@ -30,13 +37,15 @@ pub(crate) async fn accept_as_is(mut request: Request) -> Request {
     request
 }
 
-/// Whether what is compressed by gzip is taken, which who says nothing does not.
+/// Whether what is compressed by gzip is taken, which who says nothing does not. What is said of it by name counts more than what
+/// is said of all (RFC 9110, section 12.5.3).
 pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|coding| {
-        let (named, none) = read(coding);
-        !none && (named == "*" || named.eq_ignore_ascii_case("gzip"))
-    })
+    let codings: Vec<_> = accepted.flat_map(|value| value.split(',')).map(read).collect();
+    let said = |names: &[&str]| {
+        codings.iter().find(|(named, _)| names.iter().any(|name| named.eq_ignore_ascii_case(name)))
+    };
+    said(&["gzip", "x-gzip"]).or_else(|| said(&["*"])).is_some_and(|(_, none)| !none)
 }
 
 /// A coding, and whether it is refused.
@@ -81,6 +90,26 @@ mod tests {
         let request = accept_as_is(request).await;
         let passed_on = request.headers().get(header::ACCEPT_ENCODING)?;
         Some(passed_on.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn what_is_said_of_gzip_counts_more_than_what_is_said_of_all() {
+        for (sent, taken) in [
+            ("gzip", true),
+            ("x-gzip", true),
+            ("br, GZIP;q=0.1", true),
+            ("*", true),
+            ("*;q=0, gzip", true),
+            ("gzip;q=0, *", false),
+            ("*;q=0", false),
+            ("br", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, sent.parse().unwrap());
+            assert_eq!(takes_gzip(&headers), taken, "{sent}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 
     #[tokio::test]

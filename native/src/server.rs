@@ -11,7 +11,7 @@ use axum::{
 };
 use bailiwick_core::{App, Config, Served, limits, problem::Code, throttle::ClientAddress};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use http_body_util::{BodyExt, LengthLimitError};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -70,11 +70,15 @@ fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let takes_gzip = compression::takes_gzip(&parts.headers);
+    let (head, takes_gzip) = (parts.method == Method::HEAD, compression::takes_gzip(&parts.headers));
     match read(body).await {
         Ok(Some(body)) => {
+            let headers = parts.headers.clone();
             let response = app.handle(http::Request::from_parts(parts, body)).await.map(Body::from);
-            assets::stream(response, takes_gzip).await
+            match assets::stream(response, head, takes_gzip).await {
+                Some(response) => response,
+                None => app.refuse(&headers, Code::InternalError).map(Body::from),
+            }
         }
         // With an error the client sends without end, or what came is not all of it, or in no form of HTTP.
         Ok(None) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),

@@ -271,6 +271,15 @@ try {
     await page.evaluate((session) => sessionStorage.setItem("bailiwick.session", session), session);
   });
 
+  await check("if the reference's script cannot be had, that is said", async () => {
+    await page.route("**/docs/scalar.js", (route) => route.abort());
+    await page.goto(`${options.url}/docs`);
+    await page.locator("#failed").waitFor();
+    await page.unroute("**/docs/scalar.js");
+    assert.equal(complaints.filter((complaint) => !complaint.includes("ERR_FAILED")).length, 0);
+    complaints.length = 0;
+  });
+
   await check("tokens that are about to expire are renewed, once for all that wait", async () => {
     const before = await page.evaluate(() => {
       const session = JSON.parse(sessionStorage.getItem("bailiwick.session"));

@@ -188,7 +188,7 @@ impl App {
             self.show(&mut response).await;
         }
         response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
-        if head && response.extensions_mut().remove::<Streamed>().is_none() {
+        if head && response.extensions().get::<Streamed>().is_none() {
             // The length is that of what GET would have answered (RFC 9110, section 8.6).
             let length = HeaderValue::from(response.body().len());
             response.headers_mut().insert(header::CONTENT_LENGTH, length);

@@ -50,7 +50,8 @@ statements! { "account_deletion";
 
     global IDENTITIES = "DELETE FROM identities WHERE user_id = ?1";
 
-    global RESETS = "DELETE FROM password_resets WHERE user_id = ?1";
+    /// The row stays until it expires: no other mail goes to the address so soon after this one.
+    global RESETS = "UPDATE password_resets SET next_attempt_at = NULL, claim = NULL WHERE user_id = ?1";
 
     global ANSWERS = "DELETE FROM account_idempotency_keys WHERE user_id = ?1";
 
@@ -100,7 +101,8 @@ async fn last_owner(account: &Account) -> Result<Box<Problem>> {
     }
     let others = if owned.len() > NAMED { " and others" } else { "" };
     let detail = format!(
-        "You are the last owner of {}{others}. Make another member an owner of each, or delete it.",
+        "You are the last owner of {}{others}. Make another member an owner there first, or delete the tenant. (The tenant \
+         `default` cannot be deleted; the operator can help with one that is suspended.)",
         slugs.join(", ")
     );
     Ok(Problem::with(Code::LastOwner, detail))

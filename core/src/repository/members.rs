@@ -156,10 +156,11 @@ impl Repository<'_> {
     fn part(self, batch: &mut Batch<'_>, user: UserId) {
         let now = self.scope.app().now();
         self.scope.require_match(batch, &UNCHANGED, user.0);
+        // First, so that a refusal costs nothing.
+        let _: Slot<i64> = batch.require(&OWNER_STAYS, [user.into()], Problem::new(Code::LastOwner));
         let _: Slot<()> = batch.add(&UNASSIGN, [user.into(), now.into()]);
         invitations::revoke_of_inviter(batch, user, 0);
         invitations::revoke_of_address(batch, user);
-        let _: Slot<i64> = batch.require(&OWNER_STAYS, [user.into()], Problem::new(Code::LastOwner));
         let _: Slot<()> = batch.require(&DELETE, [user.into()], Problem::new(Code::NotFound));
     }
 

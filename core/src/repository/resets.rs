@@ -22,8 +22,8 @@ use crate::{
     values::{AccountEmail, Email, ResetId, UserId},
 };
 
-/// Of an account that was asked for since less than this, nothing more is sent: nobody can fill a mailbox by it, and what was
-/// sent is good for so long at least.
+/// To an address that was asked for since less than this, nothing more is sent, whatever account has it by now: nobody can fill a
+/// mailbox by it, and what was sent is good for so long at least.
 const PAUSE: Duration = Duration::from_mins(5);
 
 /// The account is in use, and still has the address to which the mail goes.
@@ -40,6 +40,8 @@ statements! { "resets";
          AND (?7 = 'open' OR EXISTS (SELECT 1 FROM memberships m LEFT JOIN invitations v ON v.tenant_id = m.tenant_id \
          AND v.email = u.email AND v.accepted_at IS NULL AND v.revoked_at IS NULL AND v.expires_at > ?5 \
          WHERE m.user_id = u.id AND (m.status = 'active' OR (?7 = 'invited' AND v.id IS NOT NULL)))))) \
+         AND NOT EXISTS (SELECT 1 FROM password_resets b \
+         WHERE b.email = u.email AND b.user_id <> u.id AND b.created_at > ?6 AND b.expires_at > ?5) \
          ON CONFLICT (user_id) DO UPDATE SET email = excluded.email, id = excluded.id, token_hash = excluded.token_hash, \
          expires_at = excluded.expires_at, next_attempt_at = excluded.next_attempt_at, attempts = 0, claim = NULL, \
          created_at = excluded.created_at WHERE password_resets.created_at <= ?6 OR password_resets.expires_at <= ?5";

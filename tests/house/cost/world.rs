@@ -327,7 +327,11 @@ fn rows(engine: Engine, heap: &Heap) -> Vec<String> {
         many(
             "password_resets",
             "user_id, email, id, token_hash, expires_at, next_attempt_at, attempts, created_at",
-            format!("{}, 'x', {}, 'x', {later}, {time}, 0, {now}", id(Kind::User), id(Kind::Reset)),
+            format!(
+                "{}, 'r' || CAST(i AS text) || '.{prefix}@example.com', {}, 'x', {later}, {time}, 0, {now}",
+                id(Kind::User),
+                id(Kind::Reset)
+            ),
         ),
         many("released_slugs", "slug, user_id, released_at", format!("{}, {user}, {time}", hash("s"))),
     ]
