@@ -125,8 +125,7 @@ routes! {
     POST   "/v1/auth/login",                    Public,            2, [TooManyAttempts, InvalidCredentials, Overloaded],  auth::login;
     /// Renew the tokens of a session.
     /// Exchanges a refresh token for a new access token and a new refresh token. Each refresh token works once. If the answer was lost,
-    /// repeat the request within a few seconds (`REFRESH_GRACE`). A later use of an old refresh token is `invalid_refresh_token` and ends
-    /// the session.
+    /// repeat the request within a few seconds (`REFRESH_GRACE`). A later use of an old refresh token is `invalid_refresh_token` and ends the session.
     POST   "/v1/auth/refresh",                  Public,            1, [TooManyAttempts, InvalidRefreshToken],             auth::refresh;
     /// Request an email to reset a forgotten password.
     /// Sends an email with a reset token to the address of the account. The answer is 204 whether or not such an account exists, so nobody
