@@ -45,9 +45,8 @@ crate::cases!(own_cases, "idempotency":
 /// Whether the description says that the route takes a key.
 fn takes_key(route: &Route) -> bool {
     let method = route.method.as_str().to_lowercase();
-    let parameters = description()["paths"][route.path][&method]["parameters"].clone();
-    let is_key = |parameter: &Value| parameter["name"] == "Idempotency-Key";
-    parameters.as_array().is_some_and(|parameters| parameters.iter().any(is_key))
+    let described = &description()["paths"][route.path][&method]["description"];
+    described.as_str().is_some_and(|text| text.contains("An `Idempotency-Key` makes it safe to repeat."))
 }
 
 async fn what_creates_or_moves_takes_a_key(_: &'static Target) {

@@ -348,9 +348,9 @@ def before_call(context, case, kwargs):
             case.headers["X-Tenant-Slug"] = stage.slug
     # Headers that the descriptions tell of. No tag can be made up, and the same key is good for the same request only.
     described = case.operation.definition.raw["description"]
-    if "`If-Match`" in described and draw(case.body) % 3 == 0:
+    if "`If-Match` makes" in described and draw(case.body) % 3 == 0:
         case.headers["If-Match"] = "*"
-    if "`Idempotency-Key`" in described and draw(case.body) % 2:
+    if "An `Idempotency-Key` makes" in described and draw(case.body) % 2:
         case.headers["Idempotency-Key"] = unique("key")
     if right[ParameterLocation.QUERY] and case.query:
         if "q" in case.query:
