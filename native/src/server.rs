@@ -70,12 +70,16 @@ fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (head, takes_gzip) = (parts.method == Method::HEAD, compression::takes_gzip(&parts.headers));
+    // Only a file of the site can be streamed, however its path is written: no other request keeps its headers for that.
+    let path = parts.uri.path();
+    let may_stream = path.starts_with("/docs/") || path.contains('%');
+    let kept = may_stream.then(|| (parts.method.clone(), parts.headers.clone()));
     match read(body).await {
         Ok(Some(body)) => {
-            let headers = parts.headers.clone();
             let response = app.handle(http::Request::from_parts(parts, body)).await.map(Body::from);
-            match assets::stream(response, head, takes_gzip).await {
+            let Some((method, headers)) = kept else { return response };
+            let takes_gzip = compression::takes_gzip(&headers);
+            match assets::stream(response, method == Method::HEAD, takes_gzip).await {
                 Some(response) => response,
                 None => app.refuse(&headers, Code::InternalError).map(Body::from),
             }
