@@ -119,7 +119,7 @@ pub(crate) async fn admit(
     let name = name.ok_or_else(|| Problem::internal("an address without a local part"))?;
     let mut batch = lobby.batch();
     let taken = Code::IdentityNotLinked;
-    users::enrol(&mut batch, known.user, email, &name, users::NO_PASSWORD.to_owned(), taken)?;
+    users::enrol(&mut batch, known.user, email.clone(), name, users::NO_PASSWORD.to_owned(), taken)?;
     let slug = named.slug.as_ref().filter(|_| named.id.is_none()).map(|named| named.slug.clone());
     users::join_open(&mut batch, known.user, named.id, slug)?;
     let arguments =

@@ -148,17 +148,17 @@ pub(super) async fn hash(
 }
 
 /// Adds an account to a batch, and gives it the tenant `default` if it is the first one; if somebody has its address, the batch is
-/// refused with the problem `taken`.
+/// refused with the problem `taken`. Returns the account as the batch writes it.
 pub(super) fn enrol(
     batch: &mut Batch<'_>,
     id: UserId,
-    email: &Email,
-    name: &Name,
+    email: Email,
+    name: Name,
     password_hash: String,
     taken: Code,
-) -> Result<()> {
+) -> Result<User> {
     let (app, now) = (batch.app(), batch.app().now());
-    if let Some(other) = other_spelling(email) {
+    if let Some(other) = other_spelling(&email) {
         let _: Slot<()> = batch.require_global(&NO_OTHER_SPELLING, [other.into()], Problem::new(taken));
     }
     batch.on_duplicate("users_email_key", Problem::new(taken));
@@ -174,7 +174,7 @@ pub(super) fn enrol(
             [id.into(), app.new_id()?.into(), detail.into(), now.into()],
         );
     }
-    Ok(())
+    Ok(User { id, email, name, created_at: now, updated_at: now, version: 1 })
 }
 
 /// Makes an account that a batch adds a member of the tenant of this id or slug, if that is open to all.
@@ -234,14 +234,14 @@ impl Accounts for Lobby {
         }
         app.count(Limit::Account, email.as_str()).await?;
         let password_hash = hash(app, self.client(), password).await?;
-        let (id, now) = (UserId(app.new_id()?), app.now());
+        let id = UserId(app.new_id()?);
         let slug = named.slug.map(|named| named.slug);
         let mut batch = self.batch_in(token.as_ref().map_or(named.id, |token| Some(token.tenant)));
         if let (None, Some(_), Some(slug)) = (&token, named.id, &slug) {
             let conflict = Problem::new(Code::TenantConflict);
             let _: Slot<TenantId> = batch.require(&tenants::CONFIRM, [slug.clone().into()], conflict);
         }
-        enrol(&mut batch, id, &email, &name, password_hash, Code::EmailTaken)?;
+        let user = enrol(&mut batch, id, email, name, password_hash, Code::EmailTaken)?;
         if let Some(token) = &token {
             invitations::accept(&mut batch, app, token, id)?;
         } else {
@@ -256,7 +256,7 @@ impl Accounts for Lobby {
             }
             (outcome, _) => outcome?,
         };
-        Ok(User { id, email, name, created_at: now, updated_at: now, version: 1 })
+        Ok(user)
     }
 
     async fn authenticate(&self, login: Login) -> Result<Verified> {

@@ -174,7 +174,7 @@ impl Operator {
     pub(crate) async fn enrol(&self, email: &Email, name: &Name, hash: String) -> Result<UserId> {
         let id = UserId(self.app().new_id()?);
         let mut batch = self.batch();
-        users::enrol(&mut batch, id, email, name, hash, Code::EmailTaken)?;
+        users::enrol(&mut batch, id, email.clone(), name.clone(), hash, Code::EmailTaken)?;
         self.run(batch).await?;
         Ok(id)
     }
