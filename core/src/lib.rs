@@ -5,53 +5,62 @@
 //! Three tables carry what matters for safety: [`routes::ROUTES`] (who may call what),
 //! [`workflow::TRANSITIONS`] (who may move a project where) and [`repository::CATALOGUE`] (what the database is
 //! asked).
+//!
+//! The folders are floors: each uses the ones before it, in the order in which they stand here.
 
-mod chain;
-mod conditional;
-mod cors;
-mod cursor;
-mod dispatch;
-mod endpoint;
-mod handlers;
-mod idempotency;
-mod json;
-mod negotiation;
-mod notify;
-mod reply;
-mod token;
-mod unicode;
+mod kernel;
+
+pub mod ports;
+
+mod http;
 
 pub mod config;
-#[cfg(feature = "openapi")]
-pub mod diagram;
-pub mod identity;
-pub mod input;
-pub mod inside;
-pub mod limits;
+mod domain;
+
+mod auth;
+
+mod access;
+
+pub mod repository;
+
+mod api;
+mod delivery;
+
+pub mod routes;
+
+mod dispatch;
 #[cfg(feature = "openapi")]
 pub mod openapi;
-pub mod outbound;
-pub mod password;
-pub mod ports;
-pub mod problem;
-pub mod repository;
-pub mod routes;
-pub mod search;
-pub mod seed;
-pub mod site;
-pub mod sql;
-pub mod tenant_config;
-pub mod throttle;
-pub mod time;
-pub mod trace;
-pub mod transfer;
-pub mod values;
-pub mod workflow;
 
-pub use chain::{Breach, BreachKind, Head};
+pub mod seed;
+
+pub use access::{
+    rule::Access,
+    scopes::{
+        account::AccountScope, anonymous::AnonymousScope, operator::OperatorScope,
+        public_tenant::PublicTenantScope, tenant::TenantScope,
+    },
+    turns::Turned,
+};
+pub use api::site;
+pub use auth::identity;
 pub use config::Config;
-pub use cursor::{Cursor, Page, PageSize};
-pub use dispatch::{Account, App, Lobby, Operator, REQUEST_HEADERS, Served, TenantScope, Turned, Visitor};
-pub use notify::outbox::{Attempt, Round};
-pub use ports::Ports;
-pub use repository::{chain::Verification, deliveries::Depth};
+pub use delivery::outbox::{Attempt, Round};
+pub use dispatch::{App, REQUEST_HEADERS, response::RequestOutcome};
+pub use domain::{
+    chain::{Breach, BreachKind, Head},
+    tenant_config, workflow,
+};
+pub use http::answer::Streamed;
+pub use http::{
+    page::{Cursor, Page, PageSize},
+    problem,
+};
+pub use kernel::{decode as input, limits, outbound, password, sql, time, values, words as search};
+#[cfg(feature = "openapi")]
+pub use openapi::diagram;
+pub use ports::{Ports, limit as throttle, trace};
+pub use repository::{
+    chain::Verification, deliveries::Depth, service::NEEDED_SCHEMA_VERSION, transfer::file as transfer,
+};
+pub use seed::client as inside;

@@ -1,15 +1,21 @@
 //! The route table: every route with its access rule and its public documentation. Dispatch, the OpenAPI document and the
 //! access tests are all derived from this table, and a route cannot be written without a rule.
 
+#[cfg(test)]
+mod tests;
+
 use http::Method;
 
+use crate::access::rule::Access;
 use crate::{
-    endpoint::{Endpoint, ErasedEndpoint},
-    handlers::{
-        admin, api_keys, auth, catalogue, comments, invitations, me, members, notifications, pages, projects,
-        service, tasks, tenants, transfer,
+    api::{
+        endpoint::{Endpoint, ErasedEndpoint},
+        handlers::{
+            admin, api_keys, auth, catalogue, comments, invitations, me, members, notifications, pages,
+            projects, service, tasks, tenants, transfer,
+        },
     },
-    problem::Code::{
+    http::problem::Code::{
         self, AlreadyInvited, AlreadyMember, CommentRequired, Conflict, DefaultTenant, DeliveryNotDead,
         EmailTaken, FourEyes, IdentityTaken, ImportMismatch, ImportTooLarge, InvalidCredentials,
         InvalidCursor, InvalidRefreshToken, InvalidResetToken, InvitationNotFound, InvitationRequired,
@@ -18,36 +24,8 @@ use crate::{
         SessionRequired, SlugTaken, TasksOpen, TenantConflict, TenantExists, TenantSuspended,
         TooManyAttempts, TransitionNotAllowed, Unavailable, UnderReview,
     },
-    token::{Bearer, Credential},
-    values::Role::{self, Manager, Member as Worker, Owner, Viewer},
+    kernel::values::enumerations::Role::{Manager, Member as Worker, Owner, Viewer},
 };
-
-/// Who may call a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Anyone.
-    Public,
-    /// Anyone; the route shows the public part of the tenant that the request names.
-    AnyoneInTenant,
-    /// Any authenticated user, but no API key.
-    SignedIn,
-    /// Active members of the tenant that the request names, with this role or a higher one, and their API keys.
-    Member(Role),
-    /// The same, but API keys need the role owner: for routes that decide who has access.
-    InPerson(Role),
-}
-
-impl Access {
-    /// The lowest sufficient role in the tenant; `None` if the rule asks for no membership.
-    pub(crate) fn least(self, bearer: Option<&Bearer>) -> Option<Role> {
-        let key = matches!(bearer, Some(Bearer { credential: Credential::Key(_), .. }));
-        match self {
-            Self::Public | Self::AnyoneInTenant | Self::SignedIn => None,
-            Self::InPerson(_) if key => Some(Owner),
-            Self::Member(least) | Self::InPerson(least) => Some(least),
-        }
-    }
-}
 
 /// A route of the table.
 pub struct Route {
@@ -497,6 +475,3 @@ routes! {
     /// `/problems/last_owner`. An unknown code is `not_found`.
     GET    "/problems/{code}",                  Public,            0, [],                                pages::problem;
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,8 +10,8 @@ mod ports;
 use std::sync::{Arc, OnceLock};
 
 use bailiwick_core::{
-    App, Config, Ports, REQUEST_HEADERS, Served, config::EmailProvider, limits, problem::Code,
-    problem::Problem, site::Streamed, throttle::ClientAddress,
+    App, Config, Ports, REQUEST_HEADERS, RequestOutcome, Streamed, config::EmailProvider, limits,
+    problem::Code, problem::Problem, throttle::ClientAddress,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
@@ -179,9 +179,19 @@ fn convert(response: http::Response<Bytes>, file: Option<ReadableStream>) -> wor
 
 /// One line of JSON a request, for Workers Logs.
 fn log(method: &str, response: &http::Response<Bytes>, duration_ms: u64) {
-    let Some(served) = response.extensions().get::<Served>() else { return };
-    let Served { request_id, trace, route, tenant, principal, problem, internal, batches, database, .. } =
-        served;
+    let Some(served) = response.extensions().get::<RequestOutcome>() else { return };
+    let RequestOutcome {
+        request_id,
+        trace,
+        route,
+        tenant,
+        principal,
+        problem,
+        internal,
+        batches,
+        database,
+        ..
+    } = served;
     let line = json!({
         "message": "request",
         "method": method,

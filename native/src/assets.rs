@@ -4,8 +4,9 @@ use std::{io::Write, sync::OnceLock};
 
 use axum::{body::Body, response::Response};
 use bailiwick_core::{
+    Streamed,
     ports::{AssetFailure, Assets},
-    site::{SCALAR, Streamed},
+    site::SCALAR,
 };
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};

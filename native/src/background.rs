@@ -51,13 +51,13 @@ pub(crate) const ALL: [&str; 6] = [DELIVERING, SEALING, PRUNING, INDEXING, REMOV
 
 /// Rung when there is something to do. Rung while a round is under way, it leads to another one.
 #[derive(Clone, Debug, Default)]
-pub struct Bell {
+pub struct WorkSignal {
     deliveries: Arc<Notify>,
     entries: Arc<Notify>,
     removals: Arc<Notify>,
 }
 
-impl Bell {
+impl WorkSignal {
     /// Rings it, if the request that has just been answered left something to do.
     pub fn ring_if_needed(&self, app: &App) {
         if app.deliveries_wait() {
@@ -76,7 +76,7 @@ impl Bell {
 /// end. What has not ended by then is due again when its claim ends, or found by the next that looks.
 pub async fn run(
     app: Arc<App>,
-    bell: Bell,
+    bell: WorkSignal,
     telemetry: &Telemetry,
     config: &Config,
     stopped: watch::Receiver<bool>,

@@ -22,9 +22,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Files that are open besides connections of clients: of the database, to other services, the log.
 const OTHER_FILES: u64 = 256;
 
-/// Room for connections.
+/// ConnectionLimit for connections.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct ConnectionLimit {
     free: Arc<Semaphore>,
     all: usize,
 }
@@ -76,7 +76,7 @@ impl Drop for Share {
     }
 }
 
-impl Room {
+impl ConnectionLimit {
     /// For so many connections, or as many as the system allows; 0 takes as many as that. The limit of open files is raised
     /// as far as it can be.
     pub fn new(wanted: usize) -> Self {

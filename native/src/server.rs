@@ -9,7 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use bailiwick_core::{App, Config, Served, limits, problem::Code, throttle::ClientAddress};
+use bailiwick_core::{App, Config, RequestOutcome, limits, problem::Code, throttle::ClientAddress};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use http_body_util::{BodyExt, LengthLimitError};
@@ -32,10 +32,10 @@ use tower_http::{
 
 use crate::{
     assets,
-    background::Bell,
+    background::WorkSignal,
     client_address::TrustedProxies,
     compression,
-    connections::{HEAD_BYTES, Requests, Room, Shares, begins, impatient},
+    connections::{ConnectionLimit, HEAD_BYTES, Requests, Shares, begins, impatient},
     database::counted,
     telemetry::Telemetry,
 };
@@ -44,7 +44,7 @@ use crate::{
 const READ_AT_MOST_BYTES: usize = 8 * limits::BODY_BYTES;
 
 /// The service with its layers; the first one listed is the outermost.
-pub fn router(app: &Arc<App>, config: &Config, bell: &Bell, telemetry: &Telemetry) -> Router {
+pub fn router(app: &Arc<App>, config: &Config, bell: &WorkSignal, telemetry: &Telemetry) -> Router {
     let answers = Router::new().fallback(answer).with_state(app.clone());
     let answers = if config.fault_injection { answers.layer(middleware::from_fn(count)) } else { answers };
     answers
@@ -134,7 +134,7 @@ async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
 /// Turns what a layer answered into a problem, as the core's own answers are, and writes the log. What is left
 /// to be done is begun also after a request that was given up: it may have been written before.
 async fn finish(
-    State((app, bell, telemetry)): State<(Arc<App>, Bell, Telemetry)>,
+    State((app, bell, telemetry)): State<(Arc<App>, WorkSignal, Telemetry)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -146,13 +146,13 @@ async fn finish(
         app.refuse(&headers, Code::InvalidHost).map(Body::from)
     };
     bell.ring_if_needed(&app);
-    if response.extensions().get::<Served>().is_none() {
+    if response.extensions().get::<RequestOutcome>().is_none() {
         let code = match response.status() {
             StatusCode::SERVICE_UNAVAILABLE => Code::Timeout,
             status => Code::for_status(status),
         };
         response = app.refuse(&headers, code).map(Body::from);
-        if let Some(served) = response.extensions_mut().get_mut::<Served>() {
+        if let Some(served) = response.extensions_mut().get_mut::<RequestOutcome>() {
             served.route = app.route(uri.path());
         }
     }
@@ -161,7 +161,7 @@ async fn finish(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let status = response.status().as_u16();
-    if let Some(served) = response.extensions().get::<Served>() {
+    if let Some(served) = response.extensions().get::<RequestOutcome>() {
         watch.end(served, status);
     }
     response
@@ -175,7 +175,7 @@ pub async fn serve(
     config: &Config,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let (room, timeout) = (Room::new(config.max_connections), config.client_timeout);
+    let (room, timeout) = (ConnectionLimit::new(config.max_connections), config.client_timeout);
     let shares = Shares::new(config.max_connections_of_address);
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(timeout).max_buf_size(HEAD_BYTES);

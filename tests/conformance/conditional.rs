@@ -1,7 +1,10 @@
 //! Conditional requests: what was read and has not changed is not sent again, and what somebody else has changed is not
 //! overwritten. For every route that reads, and for every one that changes or deletes what can be read.
 
-use bailiwick_core::routes::{Access, ROUTES, Route};
+use bailiwick_core::{
+    Access,
+    routes::{ROUTES, Route},
+};
 use bailiwick_tests::{
     actors::{Actor, Tenant, unique},
     client::{Answer, Ask},

@@ -7,7 +7,10 @@ use bailiwick::isolation::{
     matrix::{description, names_a_tenant, operation},
     samples::Thing,
 };
-use bailiwick_core::routes::{Access, ROUTES, Route};
+use bailiwick_core::{
+    Access,
+    routes::{ROUTES, Route},
+};
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id},
     client::Answer,

@@ -31,7 +31,7 @@ async fn stage(target: &Target, provider: &Provider) -> String {
         "member": tenant.member.id,
         "password": PASSWORD,
         "tenant": tenant.id,
-        "schema_version": bailiwick_core::repository::NEEDED_SCHEMA_VERSION,
+        "schema_version": bailiwick_core::NEEDED_SCHEMA_VERSION,
         "slug": tenant.slug,
         "public_project": tenant.public_project().await,
         "notification": tenant.notification(&tenant.owner.id).await,

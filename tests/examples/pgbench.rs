@@ -24,7 +24,7 @@ fn main() {
     println!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;");
     let quoted = |id: &str| format!("'{id}'");
     let check = [&quoted(tenant), &quoted(user), "0", "NULL", &quoted(session)];
-    println!("{}", statement("memberships::CHECK", &check));
+    println!("{}", statement("checks::MEMBER_BY_SESSION", &check));
     println!("{}", statement("projects::BY_ID", &[&quoted(tenant), &quoted(project)]));
     println!("COMMIT;");
 }

@@ -89,7 +89,7 @@ fn now() -> Timestamp {
 }
 
 fn batches() -> Vec<(&'static str, Batch)> {
-    let check: (Spoken, Arguments) = (spoken("memberships::CHECK"), |time| {
+    let check: (Spoken, Arguments) = (spoken("checks::MEMBER_BY_SESSION"), |time| {
         vec![tenant(time), id(1), 1.into(), None::<String>.into(), id(1)]
     });
     let batch = |name: &str, arguments: Arguments| vec![check, (spoken(name), arguments)];
@@ -128,7 +128,7 @@ fn batches() -> Vec<(&'static str, Batch)> {
         ]
     }));
     let slug: Batch =
-        vec![(spoken("tenants::ID_BY_SLUG"), |time| vec![format!("t{}", time % TENANTS + 1).into()])];
+        vec![(spoken("checks::TENANT_BY_SLUG"), |time| vec![format!("t{}", time % TENANTS + 1).into()])];
     vec![
         ("a project is read", read),
         ("20 projects of 1000 are listed", list),

@@ -20,12 +20,12 @@ use bailiwick::{
     verifier::Ring,
 };
 use bailiwick_core::{
-    App, Config, Ports,
+    Access, App, Config, Ports,
     ports::{
         Clock, Database, DatabaseError, Email, HttpClient, HttpFailure, HttpRequest, HttpResponse, Mailer,
         SendFailure,
     },
-    routes::{Access, ROUTES, Route},
+    routes::{ROUTES, Route},
     sql::{Rows, Statement},
     time::Timestamp,
 };

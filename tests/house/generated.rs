@@ -53,7 +53,7 @@ fn the_references_script_is_of_the_version_that_the_core_names() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
     let version = site::SCALAR.version().expect("a version");
     let entry = format!("name = \"scalar_api_reference\"\nversion = \"{version}\"");
-    assert!(lock.contains(&entry), "core/src/site.rs names {version}");
+    assert!(lock.contains(&entry), "core/src/api/site.rs names {version}");
 }
 
 #[test]

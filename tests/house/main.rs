@@ -6,6 +6,7 @@ mod budget;
 mod claims;
 mod cost;
 mod generated;
+mod layers;
 mod migrations;
 mod moved;
 mod pieces;

@@ -67,7 +67,8 @@ fn edge_and_native_depend_on_core_and_core_on_neither() {
 #[test]
 fn sql_stands_in_the_catalogue_only() {
     for (path, text) in files("core/src", ".rs") {
-        if path.contains("/repository/") || path.ends_with("core/src/sql.rs") {
+        let of_scopes = ["access/checks.rs", "access/stored_answers.rs", "kernel/sql/mod.rs"];
+        if path.contains("/repository/") || of_scopes.iter().any(|file| path.ends_with(file)) {
             continue;
         }
         for word in ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM"] {
@@ -76,8 +77,8 @@ fn sql_stands_in_the_catalogue_only() {
                 "{path} contains SQL; it belongs into the catalogue"
             );
         }
-        let binds = text.contains(".bind(") && !path.contains("/dispatch/");
-        assert!(!binds, "{path} binds a statement itself; a door does that");
+        let binds = text.contains(".bind(") && !path.contains("/access/");
+        assert!(!binds, "{path} binds a statement itself; a scope does that");
     }
 }
 
@@ -103,7 +104,7 @@ fn the_newest_migration_is_the_one_that_the_code_needs() {
         let all = files(tree, ".sql");
         let numbers: Vec<_> = all.iter().filter_map(|(path, _)| number(path)).collect();
         let newest = *numbers.last().expect("a migration");
-        assert_eq!(newest, bailiwick_core::repository::NEEDED_SCHEMA_VERSION, "{tree}");
+        assert_eq!(newest, bailiwick_core::NEEDED_SCHEMA_VERSION, "{tree}");
         assert_eq!(numbers, (1..=newest).collect::<Vec<_>>(), "{tree}");
     }
 }

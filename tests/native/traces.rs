@@ -107,7 +107,7 @@ async fn requests_batches_and_what_leaves_are_spans_of_one_trace() {
         assert_eq!(batch.kind, SpanKind::Client as i32);
         let told = attributes(&batch.attributes);
         assert_eq!(told["db.system.name"], "sqlite");
-        let first = if place == 0 { "tenants::ID_BY_SLUG" } else { "memberships::CHECK" };
+        let first = if place == 0 { "checks::TENANT_BY_SLUG" } else { "checks::MEMBER_BY_SESSION" };
         assert!(told["db.query.summary"].starts_with(first), "{told:?}");
         // Within what they are steps of. (The clocks of both are read one after the other.)
         assert!(

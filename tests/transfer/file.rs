@@ -227,7 +227,7 @@ impl Export {
             add("activity", entry, index, false);
         }
         let head = json!({
-            "bailiwick_export": 1, "schema_version": bailiwick_core::repository::NEEDED_SCHEMA_VERSION, "tenant_id": tenant,
+            "bailiwick_export": 1, "schema_version": bailiwick_core::NEEDED_SCHEMA_VERSION, "tenant_id": tenant,
             "slug": slug, "exported_at": times[1], "secrets": false,
         });
         Self { head, rows }

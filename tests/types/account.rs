@@ -1,9 +1,9 @@
-//! Access to one's own account is opened by the dispatcher, and by nobody else.
+//! Access to one's own account is opened by an access rule, and by nobody else.
 
-use bailiwick_core::{Account, dispatch::Pass};
+use bailiwick_core::{AccountScope, access::scopes};
 
-fn from_nothing() -> Account {
-    Account {}
+fn from_nothing() -> AccountScope {
+    AccountScope {}
 }
 
 fn by_default<T: Default>() -> T {
@@ -11,6 +11,6 @@ fn by_default<T: Default>() -> T {
 }
 
 fn main() {
-    let _ = Account::open;
-    let _: Account = by_default();
+    let _ = AccountScope::open;
+    let _: AccountScope = by_default();
 }

@@ -1,13 +1,13 @@
-//! A door that is open does not lead elsewhere: whom it is for cannot be changed.
+//! A scope leads nowhere else: its tenant cannot be changed.
 
-use bailiwick_core::{TenantScope, Visitor, values::TenantId};
+use bailiwick_core::{TenantScope, PublicTenantScope, values::TenantId};
 
 fn into_another_tenant(scope: TenantScope, tenant: TenantId) -> TenantScope {
     TenantScope { tenant, ..scope }
 }
 
-fn to_another_tenants_catalogue(visitor: Visitor, tenant: TenantId) -> Visitor {
-    Visitor { tenant, ..visitor }
+fn to_another_tenants_catalogue(scope: PublicTenantScope, tenant: TenantId) -> PublicTenantScope {
+    PublicTenantScope { tenant, ..scope }
 }
 
 fn main() {}

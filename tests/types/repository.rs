@@ -1,13 +1,13 @@
-//! A repository is a view of a scope: it has no name outside of the core, and no door but a tenant's leads to it.
+//! A repository is a view of a scope: it has no name outside of the core, and no scope but a tenant's leads to it.
 
-use bailiwick_core::{Account, Visitor, repository::Repository};
+use bailiwick_core::{AccountScope, PublicTenantScope, repository::Repository};
 
-fn of_an_account(account: &Account) {
+fn of_an_account(account: &AccountScope) {
     account.projects();
 }
 
-fn of_a_visitor(visitor: &Visitor) {
-    visitor.projects();
+fn of_a_scope(scope: &PublicTenantScope) {
+    scope.projects();
 }
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! A statement gets its arguments from a door: outside of the core none can be had, made, looked into or bound.
+//! A statement gets its arguments from a scope: outside of the core none can be had, made, looked into or bound.
 
 use bailiwick_core::{
     repository::catalogue::BY_ID,

@@ -1,6 +1,6 @@
-//! Access to a tenant's data is opened by the dispatcher, and by nobody else.
+//! Access to a tenant's data is opened by an access rule, and by nobody else.
 
-use bailiwick_core::{TenantScope, dispatch::Pass};
+use bailiwick_core::{TenantScope, access::scopes};
 
 fn from_nothing() -> TenantScope {
     TenantScope {}

@@ -1,19 +1,21 @@
 //! Configuration: one struct, the same names on every target. Environment variables and flags natively, vars and
 //! secrets on the edge.
 
-mod values;
+pub(crate) mod values;
 
 use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
-pub(crate) use self::values::JwtKey;
-pub use self::values::{
+pub use crate::config::values::{
     BcryptCost, EmailProvider, ForwardedHeader, Grace, JwtKeys, JwtSecret, LogFormat, Most, PageUrl,
     Registration, Secret,
 };
 use crate::{
-    cors::Cors,
-    outbound::{self, Origins},
-    values::Email,
+    config::values::JwtKey,
+    http::cors::Cors,
+    kernel::{
+        outbound::{self, Origins},
+        values::Email,
+    },
 };
 
 /// What `RATE_LIMIT_PERIOD` may be: refusals tell it in whole seconds, and counters hold no more than a hundred years.

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-use super::Parse;
+use crate::config::Parse;
 
 /// How emails are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

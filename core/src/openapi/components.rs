@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{examples, operations, pascal};
+use crate::openapi::{examples, operations, pascal};
 
 pub(super) fn headers() -> Value {
     json!({
@@ -117,7 +117,7 @@ fn response_name(response: &Value) -> String {
         return "NotModified".to_owned();
     }
     let schema = &content["application/json"]["schema"];
-    let name = super::reference_name(schema).unwrap_or("NoContent").to_owned();
+    let name = crate::openapi::reference_name(schema).unwrap_or("NoContent").to_owned();
     if response["headers"]["Location"].is_object() { format!("{name}Created") } else { name }
 }
 

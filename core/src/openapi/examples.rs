@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{operations, problems, reference_name};
 use crate::{
-    problem::Code,
-    values::{ProjectStatus, Role},
+    http::problem::Code,
+    kernel::values::enumerations::{ProjectStatus, Role},
+    openapi::{operations, problems, reference_name},
 };
 
 /// The id of any request.
@@ -46,7 +46,7 @@ fn of_type(name: &str) -> Option<Value> {
         "TaskTitle" => json!("Build the rocket"),
         "CommentBody" => json!("The engine needs another test, @grace."),
         "TransitionComment" => json!("All parts are here."),
-        "Term" => json!("project.created"),
+        "ActionName" => json!("project.created"),
         "Timestamp" => json!(MADE_AT),
         "Date" => json!("2026-12-24"),
         "Count" => json!(0),
@@ -94,7 +94,7 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("PasswordChange", "new_password") => json!("battery staple"),
         ("Project", "submitted_by") => Value::Null,
         ("CatalogueProject", "status") => json!("in_progress"),
-        ("Move" | "Moved" | "Outlook" | "Transition", "to") => json!("submitted"),
+        ("TransitionRequest" | "TransitionRecord" | "Outlook" | "Transition", "to") => json!("submitted"),
         ("Outlook" | "Transition", "guards") => json!([]),
         ("Outlook", "allowed") => json!(true),
         ("Outlook", "refusal") => Value::Null,
@@ -121,8 +121,8 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("Workflow", "diagram") => {
             json!("stateDiagram-v2\n    [*] --> draft\n    draft --> submitted: member\n")
         }
-        ("Project" | "Move" | "Moved", "revision") => json!(1),
-        ("Moved", "comment") => json!("All parts are here."),
+        ("Project" | "TransitionRequest" | "TransitionRecord", "revision") => json!(1),
+        ("TransitionRecord", "comment") => json!("All parts are here."),
         ("Home", "name") => json!("Bailiwick"),
         ("Home", "version") => json!(env!("CARGO_PKG_VERSION")),
         ("Links", "start") => json!("/start"),
@@ -135,7 +135,7 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
             json!(Code::NotAMember.explained())[member].clone()
         }
         ("Head" | "NewImport", "bailiwick_export") => json!(1),
-        ("Head" | "NewImport", "schema_version") => json!(crate::repository::NEEDED_SCHEMA_VERSION),
+        ("Head" | "NewImport", "schema_version") => json!(crate::repository::service::NEEDED_SCHEMA_VERSION),
         ("Head" | "NewImport", "secrets") => json!(false),
         ("NewImport", "as_slug" | "new_ids") => Value::Null,
         ("Export", "mark") => json!(HASH),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{operations, pascal, reference_name};
+use crate::openapi::{operations, pascal, reference_name};
 
 /// An operation that others lead to.
 struct Target {

@@ -2,22 +2,19 @@
 //! `core/openapi.json`, is checked in, and without its blanks as `site/openapi.json`, which is served. A test holds both
 //! to this generator.
 
-mod components;
-mod examples;
-mod links;
-mod operation;
-mod problems;
-mod schemas;
+pub(crate) mod components;
+pub mod diagram;
+pub(crate) mod examples;
+pub(crate) mod links;
+pub(crate) mod operation;
+pub(crate) mod problems;
+pub(crate) mod schemas;
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-pub(crate) use self::{
-    operation::Operation,
-    schemas::{described, enumeration},
-};
 use crate::{
-    limits,
+    kernel::limits,
     routes::{ROUTES, Route},
 };
 

@@ -1,19 +1,19 @@
 //! An operation: what its handler's types take and give, and what its access rule adds to that.
 
 use http::{Method, StatusCode};
-use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
-use super::{Generators, components, module, pascal, problems, reference_name, schemas::without_null};
 use crate::{
-    input::Input,
-    problem::Code,
-    routes::{Access, Route},
-    values::Role,
+    access::rule::Access,
+    api::facts::{Fact, SchemaOf},
+    http::problem::Code,
+    kernel::values::enumerations::Role,
+    openapi::{Generators, components, module, pascal, problems, reference_name, schemas::without_null},
+    routes::Route,
 };
 
 /// An operation while its handler's types describe it.
-pub(crate) struct Operation<'a> {
+struct Operation<'a> {
     generators: &'a mut Generators,
     parameters: Vec<Value>,
     body: Option<Value>,
@@ -23,8 +23,23 @@ pub(crate) struct Operation<'a> {
 }
 
 impl Operation<'_> {
-    pub(crate) fn body<T: Input>(&mut self, required: bool) {
-        let schema = T::schema(&mut self.generators.inputs);
+    fn learn(&mut self, fact: Fact) {
+        match fact {
+            Fact::Body { required, schema } => self.body(required, schema),
+            Fact::Query { schema } => self.query(schema),
+            Fact::NamesATenant => self.names_a_tenant = true,
+            Fact::NamedInPath { name, description, texts } => self.named_in_path(name, description, &texts),
+            Fact::Answer { status, schema } => self.response(status, schema),
+            Fact::Headers { status, names } => self.response_headers(status, names),
+            Fact::Text { status, media_type, description, example } => {
+                self.text_response(status, media_type, description, example);
+            }
+            Fact::Nothing { status } => self.empty_response(status),
+        }
+    }
+
+    fn body(&mut self, required: bool, schema: SchemaOf) {
+        let schema = schema(&mut self.generators.inputs);
         let name = reference_name(schema.as_value()).unwrap_or_default();
         let definition = self.generators.inputs.definitions().get(name);
         let description = definition.and_then(|schema| schema.get("description")).cloned();
@@ -42,9 +57,9 @@ impl Operation<'_> {
         ]);
     }
 
-    pub(crate) fn query<T: Input>(&mut self) {
+    fn query(&mut self, schema: SchemaOf) {
         let generator = &mut self.generators.inputs;
-        let schema = T::schema(generator);
+        let schema = schema(generator);
         // The parameters are listed one by one; the type itself is nobody's schema.
         let name = reference_name(schema.as_value()).unwrap_or_default();
         let schema = generator.definitions_mut().remove(name).unwrap_or_default();
@@ -68,14 +83,9 @@ impl Operation<'_> {
         }
     }
 
-    /// It is about a tenant, even though nobody has to be a member of it.
-    pub(crate) fn names_a_tenant(&mut self) {
-        self.names_a_tenant = true;
-    }
-
-    pub(crate) fn response<T: JsonSchema>(&mut self, status: StatusCode) {
+    fn response(&mut self, status: StatusCode, schema: SchemaOf) {
         let generator = &mut self.generators.outputs;
-        let schema = generator.subschema_for::<T>();
+        let schema = schema(generator);
         let name = reference_name(schema.as_value()).unwrap_or_default();
         let definition = generator.definitions().get(name);
         let description = definition.and_then(|schema| schema.get("description")).cloned();
@@ -88,20 +98,14 @@ impl Operation<'_> {
     }
 
     /// Headers of a response that was described.
-    pub(crate) fn response_headers(&mut self, status: StatusCode, names: &[&str]) {
+    fn response_headers(&mut self, status: StatusCode, names: &[&str]) {
         for name in names {
             add_header(&mut self.responses[status.as_str()], name);
         }
     }
 
     /// Another media type of a response; a text if it is not JSON.
-    pub(crate) fn text_response(
-        &mut self,
-        status: StatusCode,
-        media_type: &str,
-        description: &str,
-        example: &str,
-    ) {
+    fn text_response(&mut self, status: StatusCode, media_type: &str, description: &str, example: &str) {
         if !self.responses.contains_key(status.as_str()) {
             self.empty_response(status);
             self.responses[status.as_str()]["description"] = description.into();
@@ -111,14 +115,14 @@ impl Operation<'_> {
     }
 
     /// A place of the path that does not hold an id, but one of some texts.
-    pub(crate) fn named_in_path(&mut self, name: &str, description: &str, texts: &[&str]) {
+    fn named_in_path(&mut self, name: &str, description: &str, texts: &[&str]) {
         self.parameters.push(json!({
             "name": name, "in": "path", "required": true, "description": description,
             "schema": { "type": "string", "enum": texts },
         }));
     }
 
-    pub(crate) fn empty_response(&mut self, status: StatusCode) {
+    fn empty_response(&mut self, status: StatusCode) {
         let response = json!({
             "description": "The request succeeded. The response has no body.",
             "headers": { "X-Request-Id": { "$ref": "#/components/headers/RequestId" } },
@@ -147,7 +151,9 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
         ],
         names_a_tenant: names_a_tenant(route.access),
     };
-    route.endpoint.describe(&mut operation);
+    for fact in route.endpoint.facts() {
+        operation.learn(fact);
+    }
     let Operation { mut parameters, body, mut responses, mut problems, names_a_tenant, .. } = operation;
     // No route without a database, but for the few that say so, is spared its absence.
     if route.batches > 0 {

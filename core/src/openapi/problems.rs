@@ -4,10 +4,12 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    input::FaultCode,
-    limits,
-    problem::Code,
-    values::{ProjectStatus, Role},
+    http::problem::Code,
+    kernel::{
+        decode::FaultCode,
+        limits,
+        values::enumerations::{ProjectStatus, Role},
+    },
 };
 
 /// The responses of an operation that can meet these problems: one for each status.
@@ -111,7 +113,7 @@ pub(super) fn example(code: Code) -> Value {
         "status": code.status(),
         "code": code.as_str(),
         "detail": code.explained().meaning,
-        "request_id": super::examples::REQUEST_ID,
+        "request_id": crate::openapi::examples::REQUEST_ID,
     });
     let fault = |pointer, code, detail| json!([{ "pointer": pointer, "code": code, "detail": detail }]);
     match code {

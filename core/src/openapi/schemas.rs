@@ -1,23 +1,8 @@
 //! Schemas: what the types' own descriptions need beside what schemars makes of them.
 
-use schemars::{Schema, json_schema};
 use serde_json::{Map, Value};
 
-use crate::limits;
-
-/// A schema with the docstring of its type.
-pub(crate) fn described(mut schema: Schema, docs: &str) -> Schema {
-    schema.insert("description".to_owned(), docs.trim().into());
-    schema
-}
-
-/// The schema of an enumeration, whose description tells of each variant: JSON Schema has no place for that.
-pub(crate) fn enumeration(docs: &str, variants: &[(&str, &str)]) -> Schema {
-    let names: Vec<_> = variants.iter().map(|(name, _)| *name).collect();
-    let lines: String =
-        variants.iter().map(|(name, docs)| format!("\n- `{name}`: {}", docs.trim())).collect();
-    json_schema!({ "type": "string", "enum": names, "description": format!("{}\n{lines}", docs.trim()) })
-}
+use crate::kernel::{limits, schema::enumeration};
 
 /// Of a list within a body only so many items are taken.
 pub(super) fn limit_lists(inputs: &mut Map<String, Value>) {

@@ -4,12 +4,11 @@
 
 use std::future::Future;
 
-use super::{activity, memberships, users};
 use crate::{
-    dispatch::{Account, Slot},
-    problem::{Code, Problem, Result},
-    sql::statements,
-    values::Slug,
+    access::{batch::Slot, scopes::account::AccountScope},
+    http::problem::{Code, Problem, Result},
+    kernel::{sql::statements, values::Slug},
+    repository::{activity, memberships, users},
 };
 
 /// How many tenants a refusal names.
@@ -66,9 +65,9 @@ pub(crate) trait Deletion {
     fn delete(&self) -> impl Future<Output = Result<()>> + Send;
 }
 
-impl Deletion for Account {
+impl Deletion for AccountScope {
     async fn delete(&self) -> Result<()> {
-        let (user, now) = (self.user(), self.app().now());
+        let (user, now) = (self.user(), self.services().now());
         let mut batch = self.batch();
         self.require_match(&mut batch, &users::UNCHANGED, user.0);
         let _: Slot<i64> = batch.require_global(&OWNERS_STAY, [user.into()], Problem::new(Code::LastOwner));
@@ -89,7 +88,7 @@ impl Deletion for Account {
 }
 
 /// The refusal, which names the tenants.
-async fn last_owner(account: &Account) -> Result<Box<Problem>> {
+async fn last_owner(account: &AccountScope) -> Result<Box<Problem>> {
     let mut batch = account.batch();
     let most = i64::try_from(NAMED + 1).unwrap_or_default();
     let owned = batch.add_global::<Slug, _>(&LAST_OWNED, [account.user().into(), most.into()]);

@@ -6,12 +6,17 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::{
-    dispatch::{App, Batch, Slot, least_id},
-    json,
-    problem::Result,
-    routes::Route,
-    sql::{arrays, items, statements},
-    values::{ApiKeyId, Name, UserId},
+    access::{
+        batch::{Batch, Slot},
+        ids::least_id,
+        services::Services,
+    },
+    http::problem::Result,
+    kernel::{
+        json,
+        sql::{arrays, items, statements},
+        values::{ApiKeyId, Name, UserId},
+    },
 };
 
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, action text, entity_type text, entity_id uuid, detail jsonb);
@@ -92,20 +97,20 @@ impl Event {
 /// Adds the entry to the batch. The operator's have no actor.
 pub(super) fn record(
     batch: &mut Batch<'_>,
-    app: &App,
+    services: &Services,
     actor: impl Into<Option<UserId>>,
     event: Event,
 ) -> Result<()> {
     let _: Slot<()> = batch.add(
         &INSERT,
         [
-            app.new_id()?.into(),
+            services.new_id()?.into(),
             actor.into().into(),
             event.action.into(),
             event.entity_type.into(),
             event.entity_id.into(),
             event.detail.into(),
-            app.now().into(),
+            services.now().into(),
         ],
     );
     Ok(())
@@ -120,13 +125,13 @@ pub(super) fn record_of_user(
     action: &'static str,
     detail: Json,
 ) -> Result<()> {
-    let app = batch.app();
+    let services = batch.services();
     let arguments = [
         user.into(),
-        app.new_id()?.into(),
+        services.new_id()?.into(),
         action.into(),
         detail.into(),
-        app.now().into(),
+        services.now().into(),
         actor.into().into(),
     ];
     let _: Slot<()> = batch.add_global(&INSERT_FOR_USER, arguments);
@@ -135,25 +140,31 @@ pub(super) fn record_of_user(
 
 /// The same where a user gets this name, if they have another one.
 pub(super) fn record_rename(batch: &mut Batch<'_>, user: UserId, name: &Name) -> Result<()> {
-    let app = batch.app();
+    let services = batch.services();
     let detail = json::object(vec![("name", name.clone().into())]);
-    let arguments = [user.into(), app.new_id()?.into(), detail.into(), app.now().into(), name.clone().into()];
+    let arguments =
+        [user.into(), services.new_id()?.into(), detail.into(), services.now().into(), name.clone().into()];
     let _: Slot<()> = batch.add_global(&INSERT_FOR_RENAMED, arguments);
     Ok(())
 }
 
 /// Adds the entries that a user leaves, with their account, each tenant that they are in.
 pub(super) fn record_departure(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
-    let app = batch.app();
-    let arguments = [user.into(), app.new_id()?.into(), app.now().into()];
+    let services = batch.services();
+    let arguments = [user.into(), services.new_id()?.into(), services.now().into()];
     let _: Slot<()> = batch.add_global(&INSERT_FOR_DELETED, arguments);
     Ok(())
 }
 
 /// Adds several entries to the batch, which happened in this order.
-pub(super) fn record_each(batch: &mut Batch<'_>, app: &App, actor: UserId, events: Vec<Event>) -> Result<()> {
+pub(super) fn record_each(
+    batch: &mut Batch<'_>,
+    services: &Services,
+    actor: UserId,
+    events: Vec<Event>,
+) -> Result<()> {
     let mut items = Vec::with_capacity(events.len());
-    for (id, event) in app.new_ids(events.len())?.into_iter().zip(events) {
+    for (id, event) in services.new_ids(events.len())?.into_iter().zip(events) {
         items.push(json::object(vec![
             ("id", id.to_string().into()),
             ("action", event.action.into()),
@@ -163,18 +174,24 @@ pub(super) fn record_each(batch: &mut Batch<'_>, app: &App, actor: UserId, event
         ]));
     }
     for array in arrays(items) {
-        let _: Slot<()> = batch.add(&INSERT_EACH, [array.into(), actor.into(), app.now().into()]);
+        let _: Slot<()> = batch.add(&INSERT_EACH, [array.into(), actor.into(), services.now().into()]);
     }
     Ok(())
 }
 
 /// Adds the entry that somebody took the tenant's secrets out.
 pub(super) fn record_export(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
-    let (app, detail) = (batch.app(), json::object(vec![("secrets", true.into())]));
-    let now = app.now();
+    let (services, detail) = (batch.services(), json::object(vec![("secrets", true.into())]));
+    let now = services.now();
     let since = now.minus(EXPORT_IS_NOTED_EVERY);
-    let arguments =
-        [app.new_id()?.into(), user.into(), detail.into(), now.into(), since.into(), least_id(since).into()];
+    let arguments = [
+        services.new_id()?.into(),
+        user.into(),
+        detail.into(),
+        now.into(),
+        since.into(),
+        least_id(since).into(),
+    ];
     let _: Slot<()> = batch.add(&INSERT_EXPORT, arguments);
     Ok(())
 }
@@ -184,18 +201,18 @@ pub(crate) fn record_denied(
     batch: &mut Batch<'_>,
     (user, key): (UserId, Option<ApiKeyId>),
     (entity_type, entity_id): (&str, Uuid),
-    route: &Route,
+    route: String,
     pause: Duration,
 ) -> Result<()> {
-    let app = batch.app();
-    let (now, route) = (app.now(), format!("{} {}", route.method, route.path));
+    let services = batch.services();
+    let now = services.now();
     let since = now.minus(pause);
     let mut detail = vec![("route", route.clone().into())];
     detail.extend(key.map(|key| ("api_key_id", key.into())));
     let _: Slot<()> = batch.add(
         &INSERT_DENIED,
         [
-            app.new_id()?.into(),
+            services.new_id()?.into(),
             user.into(),
             entity_type.into(),
             entity_id.into(),

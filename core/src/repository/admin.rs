@@ -6,18 +6,22 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::Repository;
 use crate::{
-    cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::{Account, Slot},
-    input::input,
-    problem::Result,
-    sql::{looked_through, record, statements},
-    time::{Date, Timestamp},
-    values::{
-        ActivityId, DeliveryState, EntityId, Enumeration, Name, ProjectStatus, Role, Slug, TaskStatus,
-        TenantId, Term, UserId,
+    access::{batch::Slot, paging::Paging, scopes::account::AccountScope},
+    http::{
+        page::{Cursor, Page, PageSize},
+        problem::Result,
     },
+    kernel::{
+        decode::input,
+        sql::{looked_through, rows::record, statements},
+        time::{Date, Timestamp},
+        values::{
+            ActionName, ActivityId, EntityId, Name, Slug, TenantId, UserId,
+            enumerations::{DeliveryState, Enumeration, ProjectStatus, Role, TaskStatus},
+        },
+    },
+    repository::Repository,
 };
 
 /// Days that the statistics of activity go back, today among them.
@@ -148,9 +152,9 @@ record! {
         /// The user who did it; `null` for the operator of the service.
         pub actor_id: Option<UserId>,
         /// The action, as `entity.verb`.
-        pub action: Term,
+        pub action: ActionName,
         /// The type of the entity that the action changed.
-        pub entity_type: Term,
+        pub entity_type: ActionName,
         /// The id of the entity.
         pub entity_id: EntityId,
         /// More about the action; the fields depend on the action.
@@ -193,9 +197,9 @@ input! {
         /// Only entries of this user.
         pub actor_id: Option<UserId>,
         /// Only entries with this action.
-        pub action: Option<Term>,
+        pub action: Option<ActionName>,
         /// Only entries about this type of entity.
-        pub entity_type: Option<Term>,
+        pub entity_type: Option<ActionName>,
         /// Only entries about this entity.
         pub entity_id: Option<EntityId>,
         /// Only entries from this time on.
@@ -220,7 +224,7 @@ pub trait Admin {
 
 impl Admin for Repository<'_> {
     async fn statistics(&self) -> Result<Statistics> {
-        let today = self.scope.app().now().date();
+        let today = self.scope.services().now().date();
         let first = today.minus_days(DAYS - 1);
         let mut batch = self.scope.batch();
         let counts = [&PROJECTS, &TASKS, &MEMBERS, &DELIVERIES].map(|sql| batch.add::<Count, _>(sql, []));
@@ -291,9 +295,9 @@ pub trait Holdings {
     ) -> impl Future<Output = Result<Page<OwnedTenant>>> + Send;
 }
 
-impl Holdings for Account {
+impl Holdings for AccountScope {
     async fn owned(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<OwnedTenant>> {
-        let paging = Paging::new(self.app(), "owned", self.user().0, &[], size, cursor)?;
+        let paging = Paging::new(self.services(), "owned", self.user().0, &[], size, cursor)?;
         let mut batch = self.batch();
         let arguments = [self.user().into(), paging.before(), paging.fetch()];
         let rows = batch.add_global::<OwnedTenant, _>(&OWNED, arguments);

@@ -5,27 +5,28 @@ use std::{future::Future, time::Duration};
 
 use serde::Serialize;
 
-use super::{
-    Repository,
-    activity::Event,
-    quotas::{self, Quota},
-};
 use crate::{
-    conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize},
-    dispatch::Slot,
-    input::{Fault, FaultCode, input},
-    json, limits,
-    problem::{Code, Problem, Result},
-    reply::Answer,
-    sql::{record, statements},
-    time::Timestamp,
-    token::ApiKeyToken,
-    values::{ApiKeyId, Name, Role, UserId},
+    access::batch::Slot,
+    auth::token::opaque::ApiKeyToken,
+    http::{
+        answer::Answer,
+        conditional::{Placed, Resource, Version},
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Fault, FaultCode, input},
+        json, limits,
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{ApiKeyId, Name, UserId, enumerations::Role},
+    },
+    repository::{
+        Repository,
+        activity::Event,
+        quotas::{self, Quota},
+    },
 };
-
-/// How exact the time of a key's last use is: noting it costs a write.
-pub(crate) const USE_IS_NOTED_EVERY: Duration = Duration::from_mins(1);
 
 const COLUMNS: &str = "id, name, role, prefix, user_id, expires_at, last_used_at, created_at";
 
@@ -42,8 +43,6 @@ statements! { "api_keys";
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
     tenant DELETE = "DELETE FROM api_keys WHERE tenant_id = ?1 AND id = ?3 AND ", SEEN;
-
-    tenant NOTE_USE = "UPDATE api_keys SET last_used_at = ?3 WHERE tenant_id = ?1 AND id = ?2";
 }
 
 record! {
@@ -153,8 +152,8 @@ impl ApiKeys for Repository<'_> {
     }
 
     async fn create(&self, NewApiKey { name, role, expires_at }: NewApiKey) -> Result<MadeApiKey> {
-        let (app, user) = (self.scope.app(), self.scope.user());
-        let (id, now) = (ApiKeyId(app.new_id()?), app.now());
+        let (services, user) = (self.scope.services(), self.scope.user());
+        let (id, now) = (ApiKeyId(services.new_id()?), services.now());
         let days = |days: u64| now.plus(Duration::from_hours(24 * days));
         let expires_at = expires_at.unwrap_or_else(|| days(limits::API_KEY_DAYS_DEFAULT));
         if expires_at <= now || expires_at > days(limits::API_KEY_DAYS) {
@@ -163,7 +162,7 @@ impl ApiKeys for Repository<'_> {
             return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("expires_at")]));
         }
         let mut secret = [0; 32];
-        app.ports.entropy.fill(&mut secret)?;
+        services.ports.entropy.fill(&mut secret)?;
         let token = ApiKeyToken::new(secret, self.scope.tenant(), user, id);
         let api_key = ApiKey {
             id,
@@ -198,7 +197,7 @@ impl ApiKeys for Repository<'_> {
         ]);
         self.record(&mut batch, Event::new("api_key.created", "api_key", id.0, detail))?;
         let made = MadeApiKey { api_key, key: token.expose().to_owned() };
-        self.scope.keep(&mut batch, || Answer::created(&made))?;
+        self.scope.store_answer(&mut batch, || Answer::created(&made))?;
         self.scope.commit(batch, Some(role)).await?;
         Ok(made)
     }

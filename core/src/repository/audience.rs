@@ -2,24 +2,28 @@
 
 use serde_json::Value as Json;
 
-use super::{
-    members,
-    mentions::Mention,
-    notifications::{APPROVERS, OF_ADDRESS, OF_ANY_MEMBER, OF_MEMBER, OF_MEMBERS, OF_PROJECT, muted_kinds},
-    quotas::Room,
-    tenants,
-};
 use crate::{
-    dispatch::{Batch, Outcome, Slot},
-    limits,
-    problem::Result,
-    sql::record,
-    tenant_config::TenantConfig,
-    values::{Email, Name, NotificationKind, ProjectId, UserId},
+    access::batch::{Batch, Outcome, Slot},
+    domain::tenant_config::TenantConfig,
+    http::problem::Result,
+    kernel::{
+        limits,
+        sql::rows::record,
+        values::{Email, Name, ProjectId, UserId, enumerations::NotificationKind},
+    },
+    repository::{
+        members,
+        mentions::Mention,
+        notifications::{
+            APPROVERS, OF_ADDRESS, OF_ANY_MEMBER, OF_MEMBER, OF_MEMBERS, OF_PROJECT, muted_kinds,
+        },
+        quotas::Room,
+        tenants,
+    },
 };
 
 record! {
-    /// Somebody who could be told.
+    /// Somebody who could be notified.
     pub(super) struct Recipient {
         pub(super) user_id: UserId,
         pub(super) email: Email,
@@ -34,8 +38,8 @@ impl Recipient {
     }
 }
 
-/// Who is to be told. Never who acts.
-pub(super) enum Whom<'a> {
+/// Who is to be notified. Never who acts.
+pub(super) enum Audience<'a> {
     /// Those who could approve a project.
     Approvers,
     /// Who created a project and who submitted it.
@@ -44,32 +48,32 @@ pub(super) enum Whom<'a> {
     Member(UserId),
     /// Several active members.
     Members(&'a [UserId]),
-    /// One member, who will be active when they are told.
+    /// One member, who will be active when they are notified.
     Reinstated(UserId),
     /// The members that a text mentions.
     Mentioned(&'a [Mention]),
 }
 
-/// What was asked to know who is to be told, and how.
-pub(super) struct Audience {
+/// What was asked to know who is to be notified, and how.
+pub(super) struct AudienceQuery {
     recipients: Vec<Slot<Recipient>>,
     config: Slot<Json>,
     room: Slot<Room>,
 }
 
-impl Audience {
+impl AudienceQuery {
     /// Asks for it, in a batch that reads.
-    pub(super) fn ask(batch: &mut Batch<'_>, actor: UserId, whom: &Whom<'_>) -> Self {
+    pub(super) fn ask(batch: &mut Batch<'_>, actor: UserId, audience: &Audience<'_>) -> Self {
         let actor = || actor.into();
-        let recipients = match whom {
-            Whom::Approvers => vec![batch.add(&APPROVERS, [actor(), limits::RECIPIENTS.into()])],
-            Whom::OfProject(id) => vec![batch.add(&OF_PROJECT, [actor(), (*id).into()])],
-            Whom::Member(id) => vec![batch.add(&OF_MEMBER, [actor(), (*id).into()])],
-            Whom::Members(ids) => {
+        let recipients = match audience {
+            Audience::Approvers => vec![batch.add(&APPROVERS, [actor(), limits::RECIPIENTS.into()])],
+            Audience::OfProject(id) => vec![batch.add(&OF_PROJECT, [actor(), (*id).into()])],
+            Audience::Member(id) => vec![batch.add(&OF_MEMBER, [actor(), (*id).into()])],
+            Audience::Members(ids) => {
                 vec![batch.add(&OF_MEMBERS, [actor(), members::as_items(ids).into()])]
             }
-            Whom::Reinstated(id) => vec![batch.add(&OF_ANY_MEMBER, [actor(), (*id).into()])],
-            Whom::Mentioned(mentions) => mentions
+            Audience::Reinstated(id) => vec![batch.add(&OF_ANY_MEMBER, [actor(), (*id).into()])],
+            Audience::Mentioned(mentions) => mentions
                 .iter()
                 .map(|mention| match mention {
                     Mention::Id(id) => batch.add(&OF_MEMBER, [actor(), (*id).into()]),
@@ -83,36 +87,40 @@ impl Audience {
     }
 
     /// Takes the answer.
-    pub(super) fn take(self, outcome: &mut Outcome) -> Result<Told> {
+    pub(super) fn take(self, outcome: &mut Outcome) -> Result<Recipients> {
         self.take_where(outcome, |_| true)
     }
 
     /// Takes the answer, of mentions only for those whose place is wanted.
-    pub(super) fn take_where(self, outcome: &mut Outcome, wanted: impl Fn(usize) -> bool) -> Result<Told> {
-        let mut recipients: Vec<Recipient> = Vec::new();
+    pub(super) fn take_where(
+        self,
+        outcome: &mut Outcome,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<Recipients> {
+        let mut people: Vec<Recipient> = Vec::new();
         for (_, slot) in self.recipients.into_iter().enumerate().filter(|(place, _)| wanted(*place)) {
             for recipient in outcome.all(slot)? {
-                if !recipients.iter().any(|known| known.user_id == recipient.user_id) {
-                    recipients.push(recipient);
+                if !people.iter().any(|known| known.user_id == recipient.user_id) {
+                    people.push(recipient);
                 }
             }
         }
         let (config, room) = (outcome.one(self.config)?, outcome.one(self.room)?);
-        Ok(Told { recipients, config: TenantConfig::read(config), room })
+        Ok(Recipients { people, config: TenantConfig::read(config), room })
     }
 }
 
-/// Who is to be told, and how.
-pub(super) struct Told {
-    pub(super) recipients: Vec<Recipient>,
+/// Who is to be notified, and how.
+pub(super) struct Recipients {
+    pub(super) people: Vec<Recipient>,
     pub(super) config: TenantConfig,
     pub(super) room: Room,
 }
 
-impl Told {
+impl Recipients {
     /// One of them, or nobody.
     pub(super) fn only(&self, user: UserId) -> &[Recipient] {
-        let found = self.recipients.iter().find(|recipient| recipient.user_id == user);
+        let found = self.people.iter().find(|recipient| recipient.user_id == user);
         found.map_or(&[], std::slice::from_ref)
     }
 }

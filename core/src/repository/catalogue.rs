@@ -5,16 +5,20 @@ use std::future::Future;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{project_lists::STATUS_BIT, search};
 use crate::{
-    cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::{Slot, Visitor},
-    input::input,
-    problem::{Code, Problem, Result},
-    search::Search,
-    sql::{looked_through, record, statements},
-    time::Timestamp,
-    values::{Description, ProjectId, ProjectName, ProjectStatus, Several},
+    access::{batch::Slot, paging::Paging, scopes::public_tenant::PublicTenantScope},
+    http::{
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::input,
+        sql::{looked_through, rows::record, statements},
+        time::Timestamp,
+        values::{Description, ProjectId, ProjectName, enumerations::ProjectStatus, several::Several},
+        words::Search,
+    },
+    repository::{project_lists::STATUS_BIT, search},
 };
 
 const SELECT: &str = "SELECT id, name, description, status, created_at, updated_at FROM projects \
@@ -82,14 +86,14 @@ pub trait Catalogue {
     fn get(&self, id: ProjectId) -> impl Future<Output = Result<CatalogueProject>> + Send;
 }
 
-impl Catalogue for Visitor {
+impl Catalogue for PublicTenantScope {
     async fn list(&self, query: CatalogueQuery) -> Result<Page<CatalogueProject>> {
         let words = query.q.as_ref().map(Search::words);
         let asked = words.clone();
         let statuses = query.status.map(Several::text);
         let filters = [statuses.as_deref(), asked.as_deref()];
         let paging =
-            Paging::new(self.app(), "catalogue", self.tenant().0, &filters, query.limit, query.cursor)?;
+            Paging::new(self.services(), "catalogue", self.tenant().0, &filters, query.limit, query.cursor)?;
         let mut batch = self.batch();
         let (status, before, fetch) = (Several::bits(query.status).into(), paging.before(), paging.fetch());
         let (rows, last): (Slot<CatalogueProject>, Option<Slot<Uuid>>) = match (words, query.status) {

@@ -9,15 +9,21 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{Repository, repeat, sizes};
 use crate::{
-    chain::{self, Breach, COLUMNS, Entry, Head, Link},
-    dispatch::{Batch, Courier, Operator, Outcome, Slot, Step, Turned},
-    input::input,
-    limits,
-    problem::{Code, Problem, Result},
-    sql::{record, statements},
-    values::TenantId,
+    access::{
+        batch::{Batch, Outcome, Slot},
+        scopes::{background::BackgroundScope, operator::OperatorScope},
+        turns::{Step, Turned},
+    },
+    domain::chain::{self, Breach, COLUMNS, Entry, Head, Link},
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        decode::input,
+        limits,
+        sql::{rows::record, statements},
+        values::TenantId,
+    },
+    repository::{Repository, repeat, sizes},
 };
 
 /// Entries that are sealed in one batch, each by a statement of its own.
@@ -58,13 +64,13 @@ record! {
 }
 
 /// Seals what waits, in so many batches at the most; with a look into the database, which knows of all.
-pub(crate) async fn seal(courier: &Courier<'_>, look: bool, batches: u32) -> Result<Turned> {
+pub(crate) async fn append(scope: &BackgroundScope<'_>, look: bool, batches: u32) -> Result<Turned> {
     let waiting = look.then_some(&WAITING);
-    courier.app().turns.sealing.round(courier, waiting, batches, |tenant| seal_piece(courier, tenant)).await
+    scope.services().turns.sealing.round(scope, waiting, batches, |tenant| seal_piece(scope, tenant)).await
 }
 
-async fn seal_piece(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
-    match repeat(|| seal_some(courier, tenant)).await {
+async fn seal_piece(scope: &BackgroundScope<'_>, tenant: TenantId) -> Result<Step> {
+    match repeat(|| seal_some(scope, tenant)).await {
         Ok(AT_ONCE) => Ok(Step::Some(AT_ONCE)),
         Ok(sealed) => Ok(Step::Last(sealed)),
         Err(problem) if problem.code == Code::Conflict => Ok(Step::Busy),
@@ -73,12 +79,12 @@ async fn seal_piece(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
 }
 
 /// Seals the oldest entries of a tenant that wait, and returns how many.
-async fn seal_some(courier: &Courier<'_>, tenant: TenantId) -> Result<u32> {
-    let mut batch = courier.batch(Some(tenant));
+async fn seal_some(scope: &BackgroundScope<'_>, tenant: TenantId) -> Result<u32> {
+    let mut batch = scope.batch(Some(tenant));
     let head = ask_head(&mut batch);
     let entries = batch.add::<Entry, _>(&UNSEALED, [i64::from(AT_ONCE).into()]);
     let size = sizes::ask(&mut batch);
-    let mut outcome = courier.run(batch).await?;
+    let mut outcome = scope.run(batch).await?;
     let size = outcome.optional(size)?;
     let entries = outcome.all(entries)?;
     let text = tenant.to_string();
@@ -86,7 +92,7 @@ async fn seal_some(courier: &Courier<'_>, tenant: TenantId) -> Result<u32> {
         Some(HeadRow { seq, hash }) => Head { seq, hash: hash.unwrap_or_default() },
         None => Head::start(&text),
     };
-    let mut batch = courier.batch(Some(tenant));
+    let mut batch = scope.batch(Some(tenant));
     let mut count = 0;
     for mut entry in entries {
         // One whose id is none can only have been made by hand; it stays pending.
@@ -104,9 +110,9 @@ async fn seal_some(courier: &Courier<'_>, tenant: TenantId) -> Result<u32> {
     }
     if count > 0 {
         batch.on_duplicate("activity_tenant_id_seq_key", Problem::new(Code::Conflict));
-        courier.run(batch).await?;
-        if sizes::is_due(size.as_ref(), head.seq, courier.app().now()) {
-            courier.app().turns.sizes.join(tenant);
+        scope.run(batch).await?;
+        if sizes::is_due(size.as_ref(), head.seq, scope.services().now()) {
+            scope.services().turns.sizes.join(tenant);
         }
     }
     Ok(count)
@@ -212,7 +218,7 @@ impl Chain for Repository<'_> {
     }
 }
 
-impl Operator {
+impl OperatorScope {
     /// Verifies the whole chain of a tenant's activity; and before it, that the chain still has a head that was noted.
     pub async fn verify_activity(&self, tenant: TenantId, noted: Option<Head>) -> Result<Verification> {
         if noted.is_some() {

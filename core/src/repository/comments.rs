@@ -4,29 +4,37 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{
-    Repository,
-    activity::Event,
-    audience::{Audience, Whom},
-    included::{CommentIncluded, NamedPerson, With},
-    mentions::mentions,
-    quotas, repeat,
-};
 use crate::{
-    conditional::{Placed, Resource, Version},
-    cursor::{CountedPage, Cursor, Looked, PageSize},
-    dispatch::{Batch, Slot},
-    input::{Patch, input},
-    json,
-    notify::Notice,
-    problem::{Code, Problem, Result},
-    reply::Answer,
-    sql::{DecodeError, FromRow, Row, record, statements, take},
-    time::Timestamp,
-    values::{
-        CommentBody, CommentId, CommentInclude, Name, ProjectStatus, Role, Several, TaskId, TaskTitle, UserId,
+    access::batch::{Batch, Slot},
+    domain::{notice::Notice, workflow},
+    http::{
+        answer::Answer,
+        conditional::{Placed, Resource, Version},
+        page::{CountedPage, Cursor, Looked, PageSize},
+        problem::{Code, Problem, Result},
     },
-    workflow,
+    kernel::{
+        decode::{Patch, input},
+        json,
+        sql::{
+            rows::{DecodeError, FromRow, Row, record, take},
+            statements,
+        },
+        time::Timestamp,
+        values::{
+            CommentBody, CommentId, Name, TaskId, TaskTitle, UserId,
+            enumerations::{CommentInclude, ProjectStatus, Role},
+            several::Several,
+        },
+    },
+    repository::{
+        Repository,
+        activity::Event,
+        audience::{Audience, AudienceQuery},
+        included::{CommentIncluded, NamedPerson, With},
+        mentions::mentions,
+        quotas, repeat,
+    },
 };
 
 /// The author, if this parameter asks for one.
@@ -55,7 +63,7 @@ statements! { "comments";
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
     tenant COUNT = "SELECT count(*) AS looked, count(*) AS fitting FROM (SELECT 1 FROM comments \
-         WHERE tenant_id = ?1 AND task_id = ?2", crate::sql::COUNT[2];
+         WHERE tenant_id = ?1 AND task_id = ?2", crate::kernel::sql::COUNT[2];
 
     tenant BY_ID = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3";
 
@@ -192,7 +200,7 @@ pub trait Comments {
         query: CommentQuery,
     ) -> impl Future<Output = Result<CountedPage<Comment>>> + Send;
 
-    /// Comments on a task. Members who are mentioned are told.
+    /// Comments on a task. Members who are mentioned are notified.
     fn create(&self, task: TaskId, new: NewComment) -> impl Future<Output = Result<Comment>> + Send;
 
     /// A comment.
@@ -206,7 +214,7 @@ pub trait Comments {
         include: Option<Several<CommentInclude>>,
     ) -> impl Future<Output = Result<Comment>> + Send;
 
-    /// Changes a comment of one's own. Members who are mentioned now and were not before are told.
+    /// Changes a comment of one's own. Members who are mentioned now and were not before are notified.
     fn update(
         &self,
         task: TaskId,
@@ -234,14 +242,14 @@ impl Subject {
 }
 
 impl Repository<'_> {
-    /// Changes a comment, provided that it is as it was when it was decided who is told.
+    /// Changes a comment, provided that it is as it was when it was decided who is notified.
     async fn rewrite(self, task: TaskId, id: CommentId, body: CommentBody) -> Result<Comment> {
         let user = self.scope.user();
         let mentioned = mentions(body.as_str());
         let mut batch = self.scope.batch();
         let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
         let subject = ask_subject(&mut batch, task);
-        let audience = Audience::ask(&mut batch, user, &Whom::Mentioned(&mentioned));
+        let audience = AudienceQuery::ask(&mut batch, user, &Audience::Mentioned(&mentioned));
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let before = self.scope.matched(outcome.optional(comment)?.ok_or_else(not_found)?)?;
         let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
@@ -254,8 +262,8 @@ impl Repository<'_> {
         }
         // The audience has a place for each mention, in order.
         let known = mentions(before.body.as_str());
-        let told = audience.take_where(&mut outcome, |place| !known.contains(&mentioned[place]))?;
-        let now = self.scope.app().now();
+        let recipients = audience.take_where(&mut outcome, |place| !known.contains(&mentioned[place]))?;
+        let now = self.scope.services().now();
         let mut batch = self.scope.batch();
         self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         let arguments =
@@ -264,7 +272,7 @@ impl Repository<'_> {
         quotas::require_room(&mut batch);
         self.record(&mut batch, event("comment.updated", id, task))?;
         let notice = Notice::mentioned(standing.name.as_str(), task, subject.title.as_str(), body.as_str());
-        self.tell(&mut batch, &told, &notice)?;
+        self.notify(&mut batch, &recipients, &notice)?;
         self.scope.commit(batch, None).await?.one(changed)
     }
 }
@@ -288,15 +296,15 @@ impl Comments for Repository<'_> {
     }
 
     async fn create(&self, task: TaskId, NewComment { body }: NewComment) -> Result<Comment> {
-        let (app, user) = (self.scope.app(), self.scope.user());
-        let (id, now) = (CommentId(app.new_id()?), app.now());
+        let (services, user) = (self.scope.services(), self.scope.user());
+        let (id, now) = (CommentId(services.new_id()?), services.now());
         let mentioned = mentions(body.as_str());
-        let told = if mentioned.is_empty() {
+        let recipients = if mentioned.is_empty() {
             None
         } else {
             let mut batch = self.scope.batch();
             let subject = ask_subject(&mut batch, task);
-            let audience = Audience::ask(&mut batch, user, &Whom::Mentioned(&mentioned));
+            let audience = AudienceQuery::ask(&mut batch, user, &Audience::Mentioned(&mentioned));
             let (standing, mut outcome) = self.scope.read(batch).await?;
             let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
             let notice =
@@ -308,8 +316,8 @@ impl Comments for Repository<'_> {
         let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::Conflict));
         quotas::require_room(&mut batch);
         self.record(&mut batch, event("comment.created", id, task))?;
-        if let Some((told, notice)) = &told {
-            self.tell(&mut batch, told, notice)?;
+        if let Some((recipients, notice)) = &recipients {
+            self.notify(&mut batch, recipients, notice)?;
         }
         let comment = Comment {
             id,
@@ -322,7 +330,7 @@ impl Comments for Repository<'_> {
             version: 1,
             included: None,
         };
-        self.scope.keep(&mut batch, || Answer::created(&comment))?;
+        self.scope.store_answer(&mut batch, || Answer::created(&comment))?;
         match self.scope.commit(batch, None).await {
             Ok(_) => Ok(comment),
             Err(problem) if problem.code == Code::Conflict => {

@@ -4,15 +4,19 @@ use std::future::Future;
 
 use serde_json::{Value as Json, json};
 
-use super::{Repository, activity::Event, repeat, tenants};
 use crate::{
-    conditional::{Part, Version},
-    dispatch::Slot,
-    input::{Fault, FaultCode},
-    notify::SLACK_HOSTS,
-    problem::{Code, Problem, Result},
-    sql::{record, statements},
-    tenant_config::{TenantConfig, TenantConfigPatch},
+    access::batch::Slot,
+    domain::tenant_config::{TenantConfig, TenantConfigPatch},
+    http::{
+        conditional::{Part, Version},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Fault, FaultCode},
+        outbound::SLACK_HOSTS,
+        sql::{rows::record, statements},
+    },
+    repository::{Repository, activity::Event, repeat, tenants},
 };
 
 statements! { "config";
@@ -48,9 +52,9 @@ impl Configuration for Repository<'_> {
     }
 
     async fn update(&self, patch: TenantConfigPatch) -> Result<Part<TenantConfig>> {
-        let app = self.scope.app();
+        let services = self.scope.services();
         if let Some(Some(url)) = &patch.slack_webhook_url.0
-            && let Err(refusal) = app.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS))
+            && let Err(refusal) = services.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS))
         {
             let detail = format!("This URL is not taken: {refusal}.");
             let fault = Fault::new(FaultCode::NotAllowed, detail).within("slack_webhook_url");
@@ -86,7 +90,7 @@ impl Repository<'_> {
         self.scope.require_match(&mut batch, &tenants::UNCHANGED, self.scope.tenant().0);
         let _: Slot<()> = batch.require(
             &UPDATE,
-            [config.store().into(), self.scope.app().now().into(), version.into()],
+            [config.store().into(), self.scope.services().now().into(), version.into()],
             Problem::new(Code::Conflict),
         );
         // Serialised, the configuration masks its secrets.

@@ -3,23 +3,27 @@
 
 use serde_json::Value as Json;
 
-use super::{
-    Repository,
-    activity::Event,
-    audience::{Audience, Whom},
-    projects::{self, Project, ProjectPatch},
-    quotas, repeat,
-};
 use crate::{
-    dispatch::Slot,
-    input::Patch,
-    json, limits,
-    notify::Notice,
-    problem::{Code, Problem, Result},
-    search::{index, index_name},
-    sql::Value,
-    values::{ProjectId, ProjectStatus, Role},
-    workflow::insufficient_role,
+    access::batch::Slot,
+    domain::{notice::Notice, workflow::insufficient_role},
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        decode::Patch,
+        json, limits,
+        sql::Value,
+        values::{
+            ProjectId,
+            enumerations::{ProjectStatus, Role},
+        },
+        words::{index, index_name},
+    },
+    repository::{
+        Repository,
+        activity::Event,
+        audience::{Audience, AudienceQuery},
+        projects::{self, Project, ProjectPatch},
+        quotas, repeat,
+    },
 };
 
 /// Whether what a project of this status says was approved; `None` if it is nobody's to change now.
@@ -78,7 +82,7 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
     let scope = repository.scope;
     let mut batch = scope.batch();
     let found = batch.add::<Project, _>(&projects::BY_ID, [id.into()]);
-    let audience = Audience::ask(&mut batch, scope.user(), &Whom::OfProject(id));
+    let audience = AudienceQuery::ask(&mut batch, scope.user(), &Audience::OfProject(id));
     let (standing, mut outcome) = scope.read(batch).await?;
     let found = outcome.optional(found)?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let found = scope.matched(found)?;
@@ -110,7 +114,7 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
             name.into(),
             description.into(),
             visibility.into(),
-            scope.app().now().into(),
+            scope.services().now().into(),
             name_words,
             description_words,
             // The log says what was approved: that very revision is the one that goes.
@@ -125,7 +129,7 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
     repository.record(&mut batch, Event::new("project.updated", "project", id.0, detail))?;
     if approved {
         let notice = Notice::changed(standing.name.as_str(), id, found.name.as_str());
-        repository.tell(&mut batch, &audience.take(&mut outcome)?, &notice)?;
+        repository.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
     }
     let mut outcome = scope.commit(batch, approved.then_some(Role::Manager)).await?;
     outcome.one(changed)

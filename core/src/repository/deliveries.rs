@@ -6,19 +6,27 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::{Repository, activity::Event, quotas::Room};
 use crate::{
-    cursor::{Cursor, Page, PageSize},
-    dispatch::{Courier, Slot},
-    input::input,
-    problem::{Code, Problem, Result},
-    reply::Answer,
-    sql::{DecodeError, FromRow, Row, items, record, statements},
-    time::Timestamp,
-    values::{
-        Channel, DeliveryId, DeliveryState, EntityId, MembershipStatus, Name, NotificationKind, TenantId,
-        UserId,
+    access::{batch::Slot, scopes::background::BackgroundScope},
+    http::{
+        answer::Answer,
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
     },
+    kernel::{
+        decode::input,
+        sql::{
+            items,
+            rows::{DecodeError, FromRow, Row, record},
+            statements,
+        },
+        time::Timestamp,
+        values::{
+            DeliveryId, EntityId, Name, TenantId, UserId,
+            enumerations::{Channel, DeliveryState, MembershipStatus, NotificationKind},
+        },
+    },
+    repository::{Repository, activity::Event, quotas::Room},
 };
 
 const COLUMNS: &str = "id, channel, kind, recipient_id, address, title, subject_type, subject_id, state, attempts, \
@@ -225,27 +233,31 @@ pub(crate) struct Settlement {
 }
 
 /// Claims what is due, for so long: so many deliveries at the most, and of one tenant no more than the half of that.
-pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
-    let app = courier.app();
-    let now = app.now();
-    let mut peek = courier.batch(None);
+pub(crate) async fn claim(scope: &BackgroundScope<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
+    let services = scope.services();
+    let now = services.now();
+    let mut peek = scope.batch(None);
     let due = peek.add_global::<i64, _>(&DUE, [now.into()]);
-    if courier.run(peek).await?.optional(due)?.is_none() {
+    if scope.run(peek).await?.optional(due)?.is_none() {
         return Ok(Vec::new());
     }
-    let (claim, until) = (app.new_id()?, now.plus(lease));
+    let (claim, until) = (services.new_id()?, now.plus(lease));
     let share = i64::from(most.div_ceil(2));
-    let mut batch = courier.batch(None);
+    let mut batch = scope.batch(None);
     let arguments = [now.into(), claim.into(), until.into(), i64::from(most).into(), share.into()];
     let _: Slot<()> = batch.add_global(&CLAIM, arguments);
     let claimed = batch.add_global::<Claimed, _>(&CLAIMED, [claim.into(), now.into()]);
-    courier.run(batch).await?.all(claimed)
+    scope.run(batch).await?.all(claimed)
 }
 
 /// Notes what came of an attempt. If the claim has passed to somebody else, it is theirs to say.
-pub(crate) async fn settle(courier: &Courier<'_>, ticket: &Ticket, settlement: &Settlement) -> Result<()> {
+pub(crate) async fn settle(
+    scope: &BackgroundScope<'_>,
+    ticket: &Ticket,
+    settlement: &Settlement,
+) -> Result<()> {
     let Settlement { state, due, error, sent_at } = settlement;
-    let mut batch = courier.batch(Some(ticket.tenant_id));
+    let mut batch = scope.batch(Some(ticket.tenant_id));
     let arguments = [
         ticket.id.into(),
         (*state).into(),
@@ -255,15 +267,15 @@ pub(crate) async fn settle(courier: &Courier<'_>, ticket: &Ticket, settlement: &
         ticket.claim.into(),
     ];
     let _: Slot<()> = batch.add(&SETTLE, arguments);
-    courier.run(batch).await.map(drop)
+    scope.run(batch).await.map(drop)
 }
 
 /// How much is in all outboxes.
-pub(crate) async fn depth(courier: &Courier<'_>) -> Result<Depth> {
-    let now = courier.app().now();
-    let mut batch = courier.batch(None);
+pub(crate) async fn depth(scope: &BackgroundScope<'_>) -> Result<Depth> {
+    let now = scope.services().now();
+    let mut batch = scope.batch(None);
     let row = batch.add_global::<Waiting, _>(&DEPTH, [MEASURED.into()]);
-    let Waiting { pending, oldest, due, dead } = courier.run(batch).await?.one(row)?;
+    let Waiting { pending, oldest, due, dead } = scope.run(batch).await?.one(row)?;
     let since = |time: Option<Timestamp>| {
         let millis = time.map_or(0, |time| now.unix_millis().saturating_sub(time.unix_millis()));
         Duration::from_millis(millis.try_into().unwrap_or_default())
@@ -303,14 +315,14 @@ impl Deliveries for Repository<'_> {
             room.require(dead.channel == Channel::Email)?;
         }
         let mut batch = self.scope.batch();
-        let now = self.scope.app().now();
+        let now = self.scope.services().now();
         let not_dead = Problem::new(Code::DeliveryNotDead);
         let _: Slot<()> = batch.require(&RETRY, [id.into(), now.into()], not_dead);
         self.record(&mut batch, Event::new("delivery.retried", "delivery", id.0, json!({})))?;
         batch.delivers();
         let (state, next_attempt_at) = (DeliveryState::Pending, Some(now));
         let retried = Delivery { state, next_attempt_at, attempts: 0, ..dead };
-        self.scope.keep(&mut batch, || Answer::done(&retried))?;
+        self.scope.store_answer(&mut batch, || Answer::done(&retried))?;
         self.scope.commit(batch, None).await?;
         Ok(retried)
     }

@@ -6,27 +6,31 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{activity, users};
 use crate::{
-    conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::{Account, Lobby, NamedTenant, Slot},
-    identity::{ExternalToken, Subject},
-    input::{Fault, FaultCode, input},
-    json,
-    problem::{Code, Problem, Result},
-    reply::Answer,
-    sql::{record, statements},
-    time::Timestamp,
-    values::{IdentityId, Name, UserId},
+    access::{
+        batch::Slot,
+        named::NamedTenant,
+        paging::Paging,
+        scopes::{account::AccountScope, anonymous::AnonymousScope},
+    },
+    auth::identity::{ExternalToken, jwt::Subject},
+    http::{
+        answer::Answer,
+        conditional::{Placed, Resource, Version},
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Fault, FaultCode, input},
+        json,
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{IdentityId, Name, UserId},
+    },
+    repository::{activity, users},
 };
 
 statements! { "identities";
-    /// A row if the identity is linked to the account and that may be used. It stands in front of every batch about an
-    /// account.
-    global CHECK = "SELECT i.id FROM identities i JOIN users u ON u.id = i.user_id \
-         WHERE i.id = ?1 AND i.user_id = ?2 AND u.disabled_at IS NULL";
-
     global FIND = "SELECT i.id, i.user_id, u.disabled_at FROM identities i JOIN users u ON u.id = i.user_id \
          WHERE i.issuer = ?1 AND i.subject = ?2";
 
@@ -103,21 +107,21 @@ pub(crate) struct Known {
 /// Whose account is asked for by somebody whom the provider knows. Who comes for the first time gets one, as if they had
 /// registered, provided that the provider has verified their address and that nobody has registered it.
 pub(crate) async fn admit(
-    lobby: &Lobby,
+    anonymous: &AnonymousScope,
     issuer: &str,
     subject: &Subject,
     named: &NamedTenant,
 ) -> Result<Known> {
-    if let Some(known) = find(lobby, issuer, subject).await? {
+    if let Some(known) = find(anonymous, issuer, subject).await? {
         return Ok(known);
     }
-    let (app, now) = (lobby.app(), lobby.app().now());
+    let (services, now) = (anonymous.services(), anonymous.services().now());
     let email = subject.email.as_ref().ok_or_else(|| Problem::new(Code::EmailNotVerified))?;
-    let known = Known { id: IdentityId(app.new_id()?), user: UserId(app.new_id()?) };
+    let known = Known { id: IdentityId(services.new_id()?), user: UserId(services.new_id()?) };
     let local = email.as_str().split('@').next().unwrap_or_default();
     let name = subject.name.clone().or_else(|| Name::parse(local).ok());
     let name = name.ok_or_else(|| Problem::internal("an address without a local part"))?;
-    let mut batch = lobby.batch();
+    let mut batch = anonymous.batch();
     let taken = Code::IdentityNotLinked;
     users::enrol(&mut batch, known.user, email.clone(), name, users::NO_PASSWORD.to_owned(), taken)?;
     let slug = named.slug.as_ref().filter(|_| named.id.is_none()).map(|named| named.slug.clone());
@@ -127,31 +131,31 @@ pub(crate) async fn admit(
     let _: Slot<()> = batch.add_global(&INSERT, arguments);
     batch.on_duplicate("users_email_key", Problem::new(Code::IdentityNotLinked));
     batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::IdentityNotLinked));
-    match lobby.run(batch).await {
+    match anonymous.run(batch).await {
         Ok(_) => Ok(known),
         // The address is an account's that may be this identity's since (another request of theirs was faster), or waits
         // for them.
         Err(problem) if problem.code == Code::IdentityNotLinked => {
-            let mut batch = lobby.batch();
+            let mut batch = anonymous.batch();
             let subject_of = subject.subject.as_str();
             let arguments =
                 [known.id.into(), email.clone().into(), issuer.into(), subject_of.into(), now.into()];
             let _: Slot<()> = batch.add_global(&CLAIM, arguments);
             batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::Conflict));
-            match lobby.run(batch).await {
+            match anonymous.run(batch).await {
                 Err(other) if other.code != Code::Conflict => return Err(other),
                 _ => {}
             }
-            find(lobby, issuer, subject).await?.ok_or(problem)
+            find(anonymous, issuer, subject).await?.ok_or(problem)
         }
         Err(problem) => Err(problem),
     }
 }
 
-async fn find(lobby: &Lobby, issuer: &str, subject: &Subject) -> Result<Option<Known>> {
-    let mut batch = lobby.batch();
+async fn find(anonymous: &AnonymousScope, issuer: &str, subject: &Subject) -> Result<Option<Known>> {
+    let mut batch = anonymous.batch();
     let found = batch.add_global::<Found, _>(&FIND, [issuer.into(), subject.subject.as_str().into()]);
-    match lobby.run(batch).await?.optional(found)? {
+    match anonymous.run(batch).await?.optional(found)? {
         Some(Found { disabled_at: Some(_), .. }) => Err(Problem::new(Code::InvalidToken)),
         found => Ok(found.map(|Found { id, user, .. }| Known { id, user })),
     }
@@ -173,9 +177,9 @@ pub(crate) trait Identities {
     fn unlink(&self, id: IdentityId) -> impl Future<Output = Result<()>> + Send;
 }
 
-impl Identities for Account {
+impl Identities for AccountScope {
     async fn identities(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Identity>> {
-        let paging = Paging::new(self.app(), "identities", self.user().0, &[], size, cursor)?;
+        let paging = Paging::new(self.services(), "identities", self.user().0, &[], size, cursor)?;
         let mut batch = self.batch();
         let rows =
             batch.add_global::<Identity, _>(&LIST, [self.user().into(), paging.before(), paging.fetch()]);
@@ -183,19 +187,19 @@ impl Identities for Account {
     }
 
     async fn link(&self, Link { token }: Link) -> Result<Identity> {
-        let (app, user) = (self.app(), self.user());
+        let (services, user) = (self.services(), self.user());
         let refuse = |why: String| {
             let fault = Fault::new(FaultCode::NotAllowed, why);
             Problem::faults(Code::ValidationFailed, vec![fault.within("token")])
         };
-        let Some(provider) = &app.provider else {
+        let Some(provider) = &services.provider else {
             return Err(refuse("There is no identity provider here.".to_owned()));
         };
-        let subject = match provider.verify(app, self.meter(), token.expose()).await {
+        let subject = match provider.verify(&services.ports, self.meter(), token.expose()).await {
             Err(problem) if problem.code == Code::InvalidToken => return Err(refuse(problem.sentence())),
             subject => subject?.subject,
         };
-        let (id, issuer, now) = (IdentityId(app.new_id()?), provider.issuer(), app.now());
+        let (id, issuer, now) = (IdentityId(services.new_id()?), provider.issuer(), services.now());
         let mut batch = self.batch();
         let arguments = [id.into(), user.into(), issuer.into(), subject.as_str().into(), now.into()];
         let _: Slot<()> = batch.add_global(&INSERT, arguments);
@@ -203,7 +207,7 @@ impl Identities for Account {
         let detail = json::object(vec![("issuer", issuer.into()), ("subject", subject.as_str().into())]);
         activity::record_of_user(&mut batch, user, user, "user.identity_linked", detail)?;
         let identity = Identity { id, issuer: issuer.to_owned(), subject, created_at: now };
-        self.keep(&mut batch, || Answer::created(&identity))?;
+        self.store_answer(&mut batch, || Answer::created(&identity))?;
         self.commit(batch).await?;
         Ok(identity)
     }

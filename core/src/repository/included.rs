@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use crate::{
-    sql::{DecodeError, FromRow, Row, record},
-    values::{Name, ProjectId, ProjectName, ProjectStatus, UserId},
+use crate::kernel::{
+    sql::rows::{DecodeError, FromRow, Row, record},
+    values::{Name, ProjectId, ProjectName, UserId, enumerations::ProjectStatus},
 };
 
 /// What a parameter asks to be included in a task, a bit for each: columns of their own, which cost nothing where nothing is asked for.
@@ -82,14 +82,14 @@ record! {
 /// The first columns of a row, and what is read beside them.
 pub(super) struct With<T, N>(pub(super) T, pub(super) N);
 
-impl FromRow for With<super::tasks::Task, TaskNames> {
+impl FromRow for With<crate::repository::tasks::task::Task, TaskNames> {
     fn from_row(mut row: Row) -> Result<Self, DecodeError> {
         let names = TaskNames::from_row(row.split_off(row.len().saturating_sub(4)))?;
         Ok(Self(FromRow::from_row(row)?, names))
     }
 }
 
-impl FromRow for With<super::comments::Comment, Option<Name>> {
+impl FromRow for With<crate::repository::comments::Comment, Option<Name>> {
     fn from_row(mut row: Row) -> Result<Self, DecodeError> {
         let name = FromRow::from_row(row.split_off(row.len().saturating_sub(1)))?;
         Ok(Self(FromRow::from_row(row)?, name))

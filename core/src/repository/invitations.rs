@@ -6,27 +6,38 @@ use http::header;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::{
-    Repository,
-    activity::{self, Event},
-    placeholders,
-    quotas::{self, Quota, Room},
-    tenants,
-};
 use crate::{
-    conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize},
-    dispatch::{Account, App, Batch, Outcome, Slot},
-    input::input,
-    json, limits,
-    notify::Notice,
-    problem::{Code, Problem, Result},
-    reply::Answer,
-    sql::{record, statements},
-    throttle::Limit,
-    time::Timestamp,
-    token::InvitationToken,
-    values::{Email, InvitationId, InvitationStatus, InvitedRole, MembershipId, Name, TenantId, UserId},
+    access::{
+        batch::{Batch, Outcome, Slot},
+        scopes::account::AccountScope,
+        services::Services,
+    },
+    auth::token::opaque::InvitationToken,
+    domain::notice::Notice,
+    http::{
+        answer::Answer,
+        conditional::{Placed, Resource, Version},
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::input,
+        json, limits,
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{
+            Email, InvitationId, MembershipId, Name, TenantId, UserId,
+            enumerations::{InvitationStatus, InvitedRole},
+        },
+    },
+    ports::limit::Limit,
+    repository::{
+        Repository,
+        activity::{self, Event},
+        placeholders,
+        quotas::{self, Quota, Room},
+        tenants,
+    },
 };
 
 /// The status that it has at the time `?2`.
@@ -204,23 +215,23 @@ impl Invitations for Repository<'_> {
     async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Invitation>> {
         let paging = self.paging("invitations", &[], size, cursor)?;
         let mut batch = self.scope.batch();
-        let now = self.scope.app().now();
+        let now = self.scope.services().now();
         let rows = batch.add::<Invitation, _>(&LIST, [now.into(), paging.before(), paging.fetch()]);
         let (_, mut outcome) = self.scope.read(batch).await?;
         Ok(paging.page(outcome.all(rows)?, |invitation| invitation.id.0))
     }
 
     async fn create(&self, NewInvitation { email, role }: NewInvitation) -> Result<MadeInvitation> {
-        let (app, user) = (self.scope.app(), self.scope.user());
+        let (services, user) = (self.scope.services(), self.scope.user());
         let mut batch = self.scope.batch();
         let (room, tenant) = (Room::ask(&mut batch), batch.add::<Name, _>(&tenants::NAME, []));
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let (room, tenant) = (outcome.one(room)?, outcome.one(tenant)?);
         room.require(true)?;
 
-        let (id, now) = (InvitationId(app.new_id()?), app.now());
-        let expires_at = now.plus(app.config.invitation_ttl);
-        let token = app.tokens.invitation(self.scope.tenant(), id);
+        let (id, now) = (InvitationId(services.new_id()?), services.now());
+        let expires_at = now.plus(services.config.invitation_ttl);
+        let token = services.tokens.invitation(self.scope.tenant(), id);
         let mut batch = self.scope.batch();
         let _: Slot<i64> =
             batch.require(&NO_MEMBER, [email.clone().into()], Problem::new(Code::AlreadyMember));
@@ -261,9 +272,9 @@ impl Invitations for Repository<'_> {
             accepted_by: None,
             created_at: now,
         };
-        let token = app.config.shows_invitation_tokens().then(|| token.expose().to_owned());
+        let token = services.config.shows_invitation_tokens().then(|| token.expose().to_owned());
         let made = MadeInvitation { invitation, token };
-        self.scope.keep(&mut batch, || Answer::created(&made))?;
+        self.scope.store_answer(&mut batch, || Answer::created(&made))?;
         match self.scope.commit(batch, Some(role.inviter())).await {
             Ok(_) => Ok(made),
             Err(problem) if problem.code == Code::QuotaExceeded => {
@@ -278,7 +289,7 @@ impl Invitations for Repository<'_> {
 
     async fn get(&self, id: InvitationId) -> Result<Invitation> {
         let mut batch = self.scope.batch();
-        let arguments = [self.scope.app().now().into(), id.into()];
+        let arguments = [self.scope.services().now().into(), id.into()];
         let invitation = batch.add::<Invitation, _>(&BY_ID, arguments);
         let (_, mut outcome) = self.scope.read(batch).await?;
         outcome.optional(invitation)?.ok_or_else(|| Problem::new(Code::NotFound))
@@ -292,7 +303,7 @@ impl Invitations for Repository<'_> {
             InvitationStatus::Revoked => return Ok(()),
             InvitationStatus::Accepted => return Err(unusable(found.status)),
         }
-        let now = self.scope.app().now();
+        let now = self.scope.services().now();
         let mut batch = self.scope.batch();
         self.scope.match_state(&mut batch, found.version())?;
         let missed = Problem::new(Code::Conflict);
@@ -323,32 +334,37 @@ fn unusable(status: InvitationStatus) -> Box<Problem> {
 /// Adds to a batch that takes a member's role or standing away that the open invitations go which they can no longer
 /// answer for: those for a role of this rank or a higher one.
 pub(super) fn revoke_of_inviter(batch: &mut Batch<'_>, user: UserId, rank: i64) {
-    let now = batch.app().now();
+    let now = batch.services().now();
     let _: Slot<()> = batch.add(&REVOKE_OF_INVITER, [user.into(), now.into(), rank.into()]);
 }
 
 /// Adds to a batch that takes a member out that no open invitation brings them in again.
 pub(super) fn revoke_of_address(batch: &mut Batch<'_>, user: UserId) {
-    let now = batch.app().now();
+    let now = batch.services().now();
     let _: Slot<()> = batch.add(&REVOKE_OF_ADDRESS, [user.into(), now.into()]);
 }
 
 /// Adds to a batch about the token's tenant that a user accepts the invitation. The batch fails with
 /// `invitation_unusable` if they cannot; [`refusal`] says why.
-pub(super) fn accept(batch: &mut Batch<'_>, app: &App, token: &InvitationToken, user: UserId) -> Result<()> {
-    let (now, id) = (app.now(), token.id);
+pub(super) fn accept(
+    batch: &mut Batch<'_>,
+    services: &Services,
+    token: &InvitationToken,
+    user: UserId,
+) -> Result<()> {
+    let (now, id) = (services.now(), token.id);
     let _: Slot<()> = batch.require(
         &ACCEPT,
         [now.into(), id.into(), token.digest().into(), user.into()],
         Problem::new(Code::InvitationUnusable),
     );
-    let membership = MembershipId(app.new_id()?);
+    let membership = MembershipId(services.new_id()?);
     let arguments = [id.into(), membership.into(), user.into(), now.into()];
     let _: Slot<()> = batch.require(&JOIN, arguments, Problem::new(Code::AlreadyMember));
     placeholders::adopt(batch, token.tenant, user);
     // Whose place they have taken does not count any more.
     quotas::require(batch, Quota::Members);
-    activity::record(batch, app, user, event("invitation.accepted", id, json!({})))
+    activity::record(batch, services, user, event("invitation.accepted", id, json!({})))
 }
 
 /// What keeps an invitation from being accepted; asked in a batch of its own, after nothing was written.
@@ -358,8 +374,8 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn ask(batch: &mut Batch<'_>, app: &App, token: &InvitationToken) -> Self {
-        let arguments = [app.now().into(), token.id.into(), token.digest().into()];
+    pub(super) fn ask(batch: &mut Batch<'_>, services: &Services, token: &InvitationToken) -> Self {
+        let arguments = [services.now().into(), token.id.into(), token.digest().into()];
         Self { invitation: batch.add(&BY_TOKEN, arguments), suspended: batch.add(&SUSPENDED, []) }
     }
 
@@ -383,22 +399,22 @@ pub trait Joining {
     fn accept(&self, acceptance: Acceptance) -> impl Future<Output = Result<tenants::Tenant>> + Send;
 }
 
-impl Joining for Account {
+impl Joining for AccountScope {
     async fn accept(&self, Acceptance { token }: Acceptance) -> Result<tenants::Tenant> {
-        let app = self.app();
-        app.count(Limit::Account, &self.user().to_string()).await?;
+        let services = self.services();
+        services.count(Limit::Account, &self.user().to_string()).await?;
         let mut batch = self.batch_in(Some(token.tenant));
         let offer = batch.add::<tenants::Tenant, _>(&OFFERED, [token.id.into(), token.digest().into()]);
         let offer = self.run(batch).await?.optional(offer)?;
         let offer = offer.ok_or_else(|| Problem::new(Code::InvitationNotFound))?;
         let mut batch = self.batch_in(Some(token.tenant));
-        accept(&mut batch, app, &token, self.user())?;
-        self.keep(&mut batch, || Answer::done(&offer))?;
+        accept(&mut batch, services, &token, self.user())?;
+        self.store_answer(&mut batch, || Answer::done(&offer))?;
         match self.commit(batch).await {
             Ok(_) => Ok(offer),
             Err(problem) if problem.code == Code::InvitationUnusable => {
                 let mut batch = self.batch_in(Some(token.tenant));
-                let refusal = Refusal::ask(&mut batch, app, &token);
+                let refusal = Refusal::ask(&mut batch, services, &token);
                 let mut outcome = self.run(batch).await?;
                 Err(refusal.take(&mut outcome)?)
             }

@@ -5,23 +5,30 @@ use std::future::Future;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::{
-    Repository,
-    activity::Event,
-    audience::{Audience, Whom},
-    invitations, memberships, quotas, repeat,
-};
 use crate::{
-    conditional::{Resource, Version},
-    cursor::{CountedPage, Cursor, Looked, PageSize},
-    dispatch::{Batch, Slot},
-    input::{Patch, input},
-    json,
-    notify::Notice,
-    problem::{Code, Problem, Result},
-    sql::{items, record, statements},
-    time::Timestamp,
-    values::{Email, MembershipId, MembershipStatus, Name, Role, UserId},
+    access::batch::{Batch, Slot},
+    domain::notice::Notice,
+    http::{
+        conditional::{Resource, Version},
+        page::{CountedPage, Cursor, Looked, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Patch, input},
+        json,
+        sql::{items, rows::record, statements},
+        time::Timestamp,
+        values::{
+            Email, MembershipId, Name, UserId,
+            enumerations::{MembershipStatus, Role},
+        },
+    },
+    repository::{
+        Repository,
+        activity::Event,
+        audience::{Audience, AudienceQuery},
+        invitations, memberships, quotas, repeat,
+    },
 };
 
 /// Who has not joined is known by the address that was brought in.
@@ -40,7 +47,7 @@ statements! { "members";
     tenant LIST = SELECT, "WHERE m.tenant_id = ?1 AND m.id < ?2 ORDER BY m.id DESC LIMIT ?3";
 
     tenant COUNT = "SELECT count(*) AS looked, count(*) AS fitting FROM (SELECT 1 FROM memberships \
-         WHERE tenant_id = ?1", crate::sql::COUNT[2];
+         WHERE tenant_id = ?1", crate::kernel::sql::COUNT[2];
 
     tenant BY_USER = SELECT, "WHERE m.tenant_id = ?1 AND m.user_id = ?2";
 
@@ -71,7 +78,7 @@ statements! { "members";
 
     /// Those of several who are active members.
     tenant ARE_ACTIVE = ACTIVE_AMONG, " IN (SELECT i.user_id FROM ", USERS, ")"
-        => ACTIVE_AMONG, crate::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::sql::AMONG_POSTGRES[1];
+        => ACTIVE_AMONG, crate::kernel::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::kernel::sql::AMONG_POSTGRES[1];
 }
 
 /// Users as the items of a statement.
@@ -154,7 +161,7 @@ fn event(action: &'static str, user: UserId, detail: Json) -> Event {
 
 impl Repository<'_> {
     fn part(self, batch: &mut Batch<'_>, user: UserId) {
-        let now = self.scope.app().now();
+        let now = self.scope.services().now();
         self.scope.require_match(batch, &UNCHANGED, user.0);
         // First, so that a refusal costs nothing.
         let _: Slot<i64> = batch.require(&OWNER_STAYS, [user.into()], Problem::new(Code::LastOwner));
@@ -169,7 +176,7 @@ impl Repository<'_> {
         let MemberPatch { role: Patch(role), status: Patch(status) } = *patch;
         let mut batch = self.scope.batch();
         let member = batch.add::<Member, _>(&BY_USER, [user.into()]);
-        let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Reinstated(user));
+        let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &Audience::Reinstated(user));
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let before = outcome.optional(member)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let before = self.scope.matched(before)?;
@@ -178,7 +185,7 @@ impl Repository<'_> {
             return Ok(before);
         }
         let mut batch = self.scope.batch();
-        let now = self.scope.app().now();
+        let now = self.scope.services().now();
         self.scope.require_match(&mut batch, &UNCHANGED, user.0);
         if (role, status) != (Role::Owner, MembershipStatus::Active) {
             let _: Slot<i64> = batch.require(&OWNER_STAYS, [user.into()], Problem::new(Code::LastOwner));
@@ -210,7 +217,7 @@ impl Repository<'_> {
         if status == MembershipStatus::Active {
             let reinstated = before.status != status;
             let notice = Notice::role_changed(standing.name.as_str(), user, role, reinstated);
-            self.tell(&mut batch, &audience.take(&mut outcome)?, &notice)?;
+            self.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
         }
         let changed = batch.add::<Member, _>(&BY_USER, [user.into()]);
         self.scope.commit(batch, None).await?.one(changed)

@@ -1,6 +1,6 @@
 //! The mentions in a text: whom its author means.
 
-use crate::{
+use crate::kernel::{
     limits,
     unicode::{Kind, composed, is_of_word, kind, plain},
     values::{Email, UserId},

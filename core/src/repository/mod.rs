@@ -1,5 +1,5 @@
-//! What the database is asked, and the repositories that ask it. A repository is a view of a door (a tenant's scope,
-//! an account, the lobby), so no call can be written that does not say on whose behalf.
+//! What the database is asked, and the repositories that ask it. A repository is a view of a scope (a tenant's scope,
+//! an account, the anonymous), so no call can be written that does not say on whose behalf.
 //!
 //! Statements are private to this module; `?1` of a tenant's statement is bound by its scope and by nothing else.
 
@@ -7,25 +7,24 @@ pub(crate) mod account_deletion;
 pub(crate) mod activity;
 pub mod admin;
 pub mod api_keys;
-mod audience;
+pub(crate) mod audience;
 pub mod catalogue;
 pub mod chain;
 pub mod comments;
 pub mod config;
-mod content;
+pub(crate) mod content;
 pub mod deliveries;
-pub(crate) mod idempotency;
 pub(crate) mod identities;
 pub mod included;
 pub mod invitations;
 pub mod members;
 pub(crate) mod memberships;
-mod mentions;
+pub(crate) mod mentions;
 pub mod notifications;
 pub mod operator;
 pub mod people;
 pub(crate) mod placeholders;
-mod project_lists;
+pub(crate) mod project_lists;
 pub mod projects;
 pub mod quotas;
 pub(crate) mod removal;
@@ -42,17 +41,20 @@ pub mod users;
 
 use serde_json::Value as Json;
 
-use self::activity::Event;
-pub use self::service::NEEDED_SCHEMA_VERSION;
 use crate::{
-    cursor::{Cursor, PageSize, Paging},
-    dispatch::{Batch, TenantScope},
-    problem::{Code, Result},
-    sql::Sql,
+    access::{batch::Batch, checks, paging::Paging, scopes::tenant::TenantScope, stored_answers},
+    http::{
+        page::{Cursor, PageSize},
+        problem::{Code, Result},
+    },
+    kernel::sql::Sql,
+    repository::activity::Event,
 };
 
 /// Every statement there is.
 pub const CATALOGUE: &[&[&Sql]] = &[
+    checks::ALL,
+    stored_answers::ALL,
     account_deletion::ALL,
     activity::ALL,
     admin::ALL,
@@ -62,7 +64,6 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     comments::ALL,
     config::ALL,
     deliveries::ALL,
-    idempotency::ALL,
     identities::ALL,
     invitations::ALL,
     memberships::ALL,
@@ -128,7 +129,7 @@ impl<'a> Repository<'a> {
     /// Adds to a batch the entry of the activity log that tells of it.
     fn record(self, batch: &mut Batch<'_>, mut event: Event) -> Result<()> {
         self.note_key(&mut event);
-        activity::record(batch, self.scope.app(), self.scope.user(), event)
+        activity::record(batch, self.scope.services(), self.scope.user(), event)
     }
 
     /// Adds to a batch the entries that tell of all that it does, in this order.
@@ -136,7 +137,7 @@ impl<'a> Repository<'a> {
         for event in &mut events {
             self.note_key(event);
         }
-        activity::record_each(batch, self.scope.app(), self.scope.user(), events)
+        activity::record_each(batch, self.scope.services(), self.scope.user(), events)
     }
 
     fn note_key(self, event: &mut Event) {
@@ -155,7 +156,7 @@ impl<'a> Repository<'a> {
     ) -> Result<Paging<'a>> {
         let user = self.scope.user().to_string();
         let filters = [filters, &[Some(user.as_str())]].concat();
-        Paging::new(self.scope.app(), list, self.scope.tenant().0, &filters, size, cursor)
+        Paging::new(self.scope.services(), list, self.scope.tenant().0, &filters, size, cursor)
     }
 }
 
@@ -188,7 +189,7 @@ repositories! {
     invitations: invitations::Invitations;
     /// The members.
     members: members::Members;
-    /// What the user was told.
+    /// What the user was notified.
     notifications: notifications::Notifications;
     /// The people who are members or were.
     people: people::People;

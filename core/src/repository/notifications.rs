@@ -1,4 +1,4 @@
-//! Notifications: who is to be told, what a member was told, and what they do not want to be told.
+//! Notifications: who is notified, what a member was notified of, and what they do not want to hear of.
 
 use std::future::Future;
 
@@ -6,24 +6,32 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{
-    Repository,
-    audience::{Recipient, Told},
-    deliveries, members,
-    quotas::Room,
-};
 use crate::{
-    conditional::{Part, Version},
-    cursor::{Cursor, Page, PageSize},
-    dispatch::{App, Batch, Slot},
-    input::{Leaf, Patch, input},
-    json, limits,
-    notify::Notice,
-    problem::{Code, Problem, Result},
-    sql::{arrays, items, looked_through, record, statements},
-    time::Timestamp,
-    values::{
-        Channel, DeliveryState, Email, EntityId, Enumeration, NotificationId, NotificationKind, UserId,
+    access::{
+        batch::{Batch, Slot},
+        services::Services,
+    },
+    domain::notice::Notice,
+    http::{
+        conditional::{Part, Version},
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Patch, Scalar, input},
+        json, limits,
+        sql::{arrays, items, looked_through, rows::record, statements},
+        time::Timestamp,
+        values::{
+            Email, EntityId, NotificationId, UserId,
+            enumerations::{Channel, DeliveryState, Enumeration, NotificationKind},
+        },
+    },
+    repository::{
+        Repository,
+        audience::{Recipient, Recipients},
+        deliveries, members,
+        quotas::Room,
     },
 };
 
@@ -68,7 +76,7 @@ statements! { "notifications";
 
     /// Several members.
     tenant OF_MEMBERS = RECIPIENTS, ACTIVE, THEY, " IN (SELECT i.user_id FROM ", USERS, ")"
-        => RECIPIENTS, ACTIVE, THEY, crate::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::sql::AMONG_POSTGRES[1];
+        => RECIPIENTS, ACTIVE, THEY, crate::kernel::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::kernel::sql::AMONG_POSTGRES[1];
 
     /// One member, who may be suspended: for the change that ends it.
     tenant OF_ANY_MEMBER = RECIPIENTS, " AND m.user_id = ?3";
@@ -78,7 +86,7 @@ statements! { "notifications";
 
     /// For those who are active members.
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE
-        => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE, THEY, crate::sql::AMONG_POSTGRES[0], "recipient_id FROM ", OWN_ITEMS, crate::sql::AMONG_POSTGRES[1];
+        => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE, THEY, crate::kernel::sql::AMONG_POSTGRES[0], "recipient_id FROM ", OWN_ITEMS, crate::kernel::sql::AMONG_POSTGRES[1];
 
     tenant LIST = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
@@ -103,7 +111,7 @@ statements! { "notifications";
          WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL";
 
     tenant MARK_SOME_READ = MARK, " IN (SELECT i.id FROM ", IDS, ")"
-        => MARK, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_IDS, crate::sql::AMONG_POSTGRES[1];
+        => MARK, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", OWN_IDS, crate::kernel::sql::AMONG_POSTGRES[1];
 
     tenant MUTED = "SELECT muted, version FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 
@@ -192,7 +200,7 @@ pub(super) fn muted_kinds(stored: Json) -> Vec<NotificationKind> {
 }
 
 /// The notice as it is put where all see it: with the names of those whom it is for. `None` if it is for one person who
-/// need not be told.
+/// need not be notified.
 fn to_all(notice: &Notice, recipients: &[Recipient]) -> Option<Notice> {
     if recipients.is_empty() {
         return (!notice.kind.is_personal()).then(|| notice.clone());
@@ -222,8 +230,8 @@ fn item(notice: &Notice, own: Vec<(&str, Json)>) -> Json {
 }
 
 /// The rows, with ids in their order, as arrays for statements.
-fn numbered(app: &App, mut items: Vec<Json>) -> Result<Vec<Json>> {
-    let ids = app.new_ids(items.len())?;
+fn numbered(services: &Services, mut items: Vec<Json>) -> Result<Vec<Json>> {
+    let ids = services.new_ids(items.len())?;
     for (item, id) in items.iter_mut().zip(ids) {
         item["id"] = id.to_string().into();
     }
@@ -232,22 +240,27 @@ fn numbered(app: &App, mut items: Vec<Json>) -> Result<Vec<Json>> {
 
 impl Repository<'_> {
     /// Adds to the batch of a change what tells people of it.
-    pub(super) fn tell(self, batch: &mut Batch<'_>, told: &Told, notice: &Notice) -> Result<()> {
-        self.tell_each(batch, told, [(notice, told.recipients.as_slice())])
+    pub(super) fn notify(
+        self,
+        batch: &mut Batch<'_>,
+        recipients: &Recipients,
+        notice: &Notice,
+    ) -> Result<()> {
+        self.notify_each(batch, recipients, [(notice, recipients.people.as_slice())])
     }
 
     /// Adds to the batch of changes what tells people of each: those of all who could be told whom it is for.
-    pub(super) fn tell_each<'n>(
+    pub(super) fn notify_each<'n>(
         self,
         batch: &mut Batch<'_>,
-        told: &Told,
+        recipients: &Recipients,
         notices: impl IntoIterator<Item = (&'n Notice, &'n [Recipient])>,
     ) -> Result<()> {
-        let app = self.scope.app();
+        let services = self.scope.services();
         let (mut shown, mut sent) = (Vec::new(), Vec::new());
-        for (notice, recipients) in notices {
-            let wanting = || recipients.iter().filter(|recipient| recipient.wants(notice.kind));
-            for channel in told.config.channels(notice.kind) {
+        for (notice, people) in notices {
+            let wanting = || people.iter().filter(|recipient| recipient.wants(notice.kind));
+            for channel in recipients.config.channels(notice.kind) {
                 match channel {
                     Channel::InApp => {
                         for recipient in wanting() {
@@ -257,24 +270,24 @@ impl Repository<'_> {
                     Channel::Email => {
                         for recipient in wanting() {
                             let to = (Some(recipient.user_id), Some(&recipient.email));
-                            sent.push(delivery(Channel::Email, to, notice, told.room));
+                            sent.push(delivery(Channel::Email, to, notice, recipients.room));
                         }
                     }
                     // One message for all, in a place of the whole tenant: what one person mutes is said there all the
                     // same.
-                    Channel::Slack if told.config.slack_webhook_url.is_some() => {
-                        if let Some(notice) = to_all(notice, recipients) {
-                            sent.push(delivery(Channel::Slack, (None, None), &notice, told.room));
+                    Channel::Slack if recipients.config.slack_webhook_url.is_some() => {
+                        if let Some(notice) = to_all(notice, people) {
+                            sent.push(delivery(Channel::Slack, (None, None), &notice, recipients.room));
                         }
                     }
                     Channel::Slack => {}
                 }
             }
         }
-        for array in numbered(app, shown)? {
-            let _: Slot<()> = batch.add(&INSERT_EACH, [array.into(), app.now().into()]);
+        for array in numbered(services, shown)? {
+            let _: Slot<()> = batch.add(&INSERT_EACH, [array.into(), services.now().into()]);
         }
-        deliver(batch, app, sent)
+        deliver(batch, services, sent)
     }
 
     /// Adds an email to an address to the batch.
@@ -285,7 +298,11 @@ impl Repository<'_> {
         notice: &Notice,
         room: Room,
     ) -> Result<()> {
-        deliver(batch, self.scope.app(), vec![delivery(Channel::Email, (None, Some(address)), notice, room)])
+        deliver(
+            batch,
+            self.scope.services(),
+            vec![delivery(Channel::Email, (None, Some(address)), notice, room)],
+        )
     }
 }
 
@@ -311,16 +328,16 @@ fn delivery(
 }
 
 /// Adds deliveries to the batch.
-fn deliver(batch: &mut Batch<'_>, app: &App, deliveries: Vec<Json>) -> Result<()> {
-    for array in numbered(app, deliveries)? {
+fn deliver(batch: &mut Batch<'_>, services: &Services, deliveries: Vec<Json>) -> Result<()> {
+    for array in numbered(services, deliveries)? {
         let trace = batch.traceparent().into();
-        let _: Slot<()> = batch.add(&deliveries::INSERT_EACH, [array.into(), app.now().into(), trace]);
+        let _: Slot<()> = batch.add(&deliveries::INSERT_EACH, [array.into(), services.now().into(), trace]);
         batch.delivers();
     }
     Ok(())
 }
 
-/// What a member of a tenant was told: the one whose scope it is.
+/// What a member of a tenant was notified of: the one whose scope it is.
 pub trait Notifications {
     /// Notifications, newest first.
     fn list(&self, query: NotificationQuery) -> impl Future<Output = Result<Page<Notification>>> + Send;
@@ -334,7 +351,7 @@ pub trait Notifications {
     /// Marks all as read.
     fn mark_all_read(&self, which: Option<Vec<NotificationId>>) -> impl Future<Output = Result<()>> + Send;
 
-    /// What the member does not want to be told.
+    /// What the member does not want to be notified of.
     fn preferences(&self) -> impl Future<Output = Result<Part<Preferences>>> + Send;
 
     /// Changes that.
@@ -384,14 +401,14 @@ impl Notifications for Repository<'_> {
 
     async fn mark_read(&self, id: NotificationId) -> Result<Notification> {
         let mut batch = self.scope.batch();
-        let arguments = [self.scope.user().into(), id.into(), self.scope.app().now().into()];
+        let arguments = [self.scope.user().into(), id.into(), self.scope.services().now().into()];
         let read = batch.require(&MARK_READ, arguments, Problem::new(Code::NotFound));
         self.scope.commit(batch, None).await?.one(read)
     }
 
     async fn mark_all_read(&self, which: Option<Vec<NotificationId>>) -> Result<()> {
         let mut batch = self.scope.batch();
-        let (user, now) = (self.scope.user().into(), self.scope.app().now().into());
+        let (user, now) = (self.scope.user().into(), self.scope.services().now().into());
         let _: Slot<()> = match which {
             None => batch.add(&MARK_ALL_READ, [user, now]),
             Some(ids) => {
@@ -420,7 +437,7 @@ impl Notifications for Repository<'_> {
         self.scope.require_match(&mut batch, &members::UNCHANGED, self.scope.user().0);
         let version = batch.require::<i64, _>(
             &SET_MUTED,
-            [self.scope.user().into(), Json::from(muted.clone()).into(), self.scope.app().now().into()],
+            [self.scope.user().into(), Json::from(muted.clone()).into(), self.scope.services().now().into()],
             Problem::new(Code::Conflict),
         );
         match self.scope.commit(batch, None).await {

@@ -5,11 +5,13 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::Repository;
 use crate::{
-    problem::{Code, Problem, Result},
-    sql::{record, statements},
-    values::{Name, UserId},
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        sql::{rows::record, statements},
+        values::{Name, UserId},
+    },
+    repository::Repository,
 };
 
 statements! { "people";

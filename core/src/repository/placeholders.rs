@@ -3,9 +3,11 @@
 //! name) is what a file said. Whoever has the address and joins the tenant takes its place.
 
 use crate::{
-    dispatch::{Batch, Slot},
-    sql::statements,
-    values::{TenantId, UserId},
+    access::batch::{Batch, Slot},
+    kernel::{
+        sql::statements,
+        values::{TenantId, UserId},
+    },
 };
 
 /// The placeholder of the tenant that has the address of the account `?2`: one at the most.

@@ -3,19 +3,30 @@
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{
-    Repository,
-    projects::{COLUMNS, Project, ProjectQuery},
-    search,
-};
 use crate::{
-    cursor::{CountedPage, Looked, Paging},
-    dispatch::Slot,
-    problem::{Code, Problem, Result},
-    search::Search,
-    sql::{COUNT, DecodeError, FromCell, FromRow, Row, TenantSql, Value, looked_through, statements},
-    time::Timestamp,
-    values::{ProjectOrder, Several, Visibility},
+    access::{batch::Slot, paging::Paging},
+    http::{
+        page::{CountedPage, Looked},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        sql::{
+            COUNT, TenantSql, Value, looked_through,
+            rows::{DecodeError, FromCell, FromRow, Row},
+            statements,
+        },
+        time::Timestamp,
+        values::{
+            enumerations::{ProjectOrder, Visibility},
+            several::Several,
+        },
+        words::Search,
+    },
+    repository::{
+        Repository,
+        projects::{COLUMNS, Project, ProjectQuery},
+        search,
+    },
 };
 
 /// A bit for each status, the same as [`Several`] has.
@@ -217,7 +228,7 @@ impl Repository<'_> {
 #[cfg(test)]
 mod tests {
     use super::STATUS_BIT;
-    use crate::values::ProjectStatus;
+    use crate::kernel::values::enumerations::ProjectStatus;
 
     #[test]
     fn each_status_has_the_bit_that_it_is_asked_for_by() {

@@ -5,30 +5,37 @@ use std::future::Future;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::{
-    Repository,
-    activity::Event,
-    audience::{Audience, Whom},
-    content, memberships, quotas,
-};
 use crate::{
-    conditional::{Placed, Resource, Version},
-    cursor::{CountedPage, Cursor, Page, PageSize},
-    dispatch::{Batch, Outcome, Slot},
-    input::{Patch, input},
-    json,
-    notify::Notice,
-    problem::{Code, Problem, Result},
-    reply::Answer,
-    search::{Search, index, index_name},
-    sql::{record, statements},
-    time::Timestamp,
-    transfer::Count,
-    values::{
-        ActivityId, Description, ProjectId, ProjectName, ProjectOrder, ProjectStatus, Role, Several,
-        TransitionComment, UserId, Visibility,
+    access::batch::{Batch, Outcome, Slot},
+    domain::{
+        notice::Notice,
+        workflow::{self, Facts, Guard},
     },
-    workflow::{self, Facts, Guard},
+    http::{
+        answer::Answer,
+        conditional::{Placed, Resource, Version},
+        page::{CountedPage, Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Patch, input},
+        json,
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{
+            ActivityId, Description, ProjectId, ProjectName, TransitionComment, UserId,
+            enumerations::{ProjectOrder, ProjectStatus, Role, Visibility},
+            several::Several,
+        },
+        words::{Search, index, index_name},
+    },
+    repository::{
+        Repository,
+        activity::Event,
+        audience::{Audience, AudienceQuery},
+        content, memberships, quotas,
+        transfer::file::Count,
+    },
 };
 
 pub(super) const COLUMNS: &str = "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version, \
@@ -166,7 +173,7 @@ input! {
     }
 
     /// A transition to make.
-    pub struct Move {
+    pub struct TransitionRequest {
         /// The new status.
         pub to: ProjectStatus,
         /// The reason; some transitions require it.
@@ -179,7 +186,7 @@ input! {
 /// A transition that was made.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct Moved {
+pub struct TransitionRecord {
     /// The id of the entry in the activity log.
     pub id: ActivityId,
     /// The user who made the transition.
@@ -205,7 +212,7 @@ record! {
     }
 }
 
-impl From<HistoryRow> for Moved {
+impl From<HistoryRow> for TransitionRecord {
     fn from(row: HistoryRow) -> Self {
         let text = |name: &str| row.detail.get(name).and_then(Json::as_str);
         Self {
@@ -221,11 +228,11 @@ impl From<HistoryRow> for Moved {
 }
 
 /// A project's way through the workflow, and all that decides where it can go.
-pub struct Journey {
+pub struct TransitionHistory {
     /// What decides.
     pub facts: Facts,
     /// The moves so far, newest first.
-    pub history: Page<Moved>,
+    pub history: Page<TransitionRecord>,
 }
 
 /// The projects of a tenant.
@@ -246,7 +253,11 @@ pub trait Projects {
     fn delete(&self, id: ProjectId) -> impl Future<Output = Result<()>> + Send;
 
     /// Moves a project, if the workflow allows it.
-    fn transition(&self, id: ProjectId, request: Move) -> impl Future<Output = Result<Project>> + Send;
+    fn transition(
+        &self,
+        id: ProjectId,
+        request: TransitionRequest,
+    ) -> impl Future<Output = Result<Project>> + Send;
 
     /// Where a project has been, and what decides where it can go.
     fn journey(
@@ -254,7 +265,7 @@ pub trait Projects {
         id: ProjectId,
         size: Option<PageSize>,
         cursor: Option<Cursor>,
-    ) -> impl Future<Output = Result<Journey>> + Send;
+    ) -> impl Future<Output = Result<TransitionHistory>> + Send;
 }
 
 fn event(action: &'static str, id: ProjectId, detail: Json) -> Event {
@@ -312,8 +323,8 @@ impl Projects for Repository<'_> {
     }
 
     async fn create(&self, new: NewProject) -> Result<Project> {
-        let app = self.scope.app();
-        let (id, now, user) = (ProjectId(app.new_id()?), app.now(), self.scope.user());
+        let services = self.scope.services();
+        let (id, now, user) = (ProjectId(services.new_id()?), services.now(), self.scope.user());
         let description = new.description.unwrap_or_default();
         let visibility = new.visibility.unwrap_or(Visibility::Private);
         let mut batch = self.scope.batch();
@@ -352,7 +363,7 @@ impl Projects for Repository<'_> {
             version: 1,
             revision: 1,
         };
-        self.scope.keep(&mut batch, || Answer::created(&project))?;
+        self.scope.store_answer(&mut batch, || Answer::created(&project))?;
         self.scope.commit(batch, None).await?;
         Ok(project)
     }
@@ -376,11 +387,15 @@ impl Projects for Repository<'_> {
         self.scope.commit(batch, None).await.map(drop)
     }
 
-    async fn transition(&self, id: ProjectId, request: Move) -> Result<Project> {
-        let whom = if request.to == ProjectStatus::Submitted { Whom::Approvers } else { Whom::OfProject(id) };
+    async fn transition(&self, id: ProjectId, request: TransitionRequest) -> Result<Project> {
+        let audience = if request.to == ProjectStatus::Submitted {
+            Audience::Approvers
+        } else {
+            Audience::OfProject(id)
+        };
         let mut batch = self.scope.batch();
         let facts = self.ask_facts(&mut batch, id);
-        let audience = Audience::ask(&mut batch, self.scope.user(), &whom);
+        let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &audience);
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let said = (request.comment.is_some(), request.revision.is_some() || self.scope.names_a_state());
         let (project, facts) = self.take_facts(&facts, &mut outcome, standing.role, said)?;
@@ -409,7 +424,7 @@ impl Projects for Repository<'_> {
                 Guard::FourEyes | Guard::SubmitterOrManager | Guard::Comment | Guard::Revision => {}
             }
         }
-        let now = self.scope.app().now();
+        let now = self.scope.services().now();
         let _: Slot<()> = batch.require(
             &MOVE,
             [
@@ -435,7 +450,7 @@ impl Projects for Repository<'_> {
         let comment = request.comment.as_ref().map(TransitionComment::as_str);
         let (actor, step) = (standing.name.as_str(), (found.from, found.to));
         if let Some(notice) = Notice::moved(actor, id, project.name.as_str(), step, comment) {
-            self.tell(&mut batch, &audience.take(&mut outcome)?, &notice)?;
+            self.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
         }
         // The role that the decision relied on must still be there, also where a guard let a manager through.
         let by_role =
@@ -447,7 +462,7 @@ impl Projects for Repository<'_> {
         };
         let (status, version) = (found.to, project.version + 1);
         let moved = Project { status, submitted_by, updated_at: now, version, ..project };
-        self.scope.keep(&mut batch, || Answer::moved(&moved))?;
+        self.scope.store_answer(&mut batch, || Answer::moved(&moved))?;
         self.scope.commit(batch, Some(least)).await?;
         Ok(moved)
     }
@@ -457,14 +472,14 @@ impl Projects for Repository<'_> {
         id: ProjectId,
         size: Option<PageSize>,
         cursor: Option<Cursor>,
-    ) -> Result<Journey> {
+    ) -> Result<TransitionHistory> {
         let paging = self.paging("transitions", &[Some(&id.to_string())], size, cursor)?;
         let mut batch = self.scope.batch();
         let facts = self.ask_facts(&mut batch, id);
         let rows = batch.add::<HistoryRow, _>(&HISTORY, [id.into(), paging.before(), paging.fetch()]);
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let (_, facts) = self.take_facts(&facts, &mut outcome, standing.role, (true, true))?;
-        let moves = outcome.all(rows)?.into_iter().map(Moved::from).collect();
-        Ok(Journey { facts, history: paging.page(moves, |moved: &Moved| moved.id.0) })
+        let moves = outcome.all(rows)?.into_iter().map(TransitionRecord::from).collect();
+        Ok(TransitionHistory { facts, history: paging.page(moves, |moved: &TransitionRecord| moved.id.0) })
     }
 }

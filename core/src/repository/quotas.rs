@@ -7,17 +7,23 @@ use http::header;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{
-    Repository,
-    activity::{self, Event},
-};
 use crate::{
-    dispatch::{App, Batch, Operator, Outcome, Slot},
-    json,
-    problem::{Code, Problem, Result},
-    sql::{TenantSql, record, statements},
-    time::Timestamp,
-    values::{Slug, TenantId, UserId, wire_enum},
+    access::{
+        batch::{Batch, Outcome, Slot},
+        scopes::operator::OperatorScope,
+        services::Services,
+    },
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        json,
+        sql::{TenantSql, rows::record, statements},
+        time::Timestamp,
+        values::{Slug, TenantId, UserId, enumerations::wire_enum},
+    },
+    repository::{
+        Repository,
+        activity::{self, Event},
+    },
 };
 
 /// Hours of a day.
@@ -213,7 +219,7 @@ pub struct LimitSummary {
     pub own: bool,
 }
 
-impl App {
+impl Services {
     /// How much a tenant has of it at the most of which the operator has not said otherwise.
     pub(super) fn limit(&self, quota: Quota) -> i64 {
         let config = &self.config;
@@ -251,7 +257,7 @@ pub(super) fn require(batch: &mut Batch<'_>, quota: Quota) {
         Quota::StoredBytes => Problem::with(Code::LimitReached, FULL),
         _ => reached(quota.as_str()),
     };
-    let most = batch.app().limit(quota);
+    let most = batch.services().limit(quota);
     let _: Slot<i64> = batch.require(statement, [most.into()], problem);
 }
 
@@ -262,7 +268,7 @@ pub(super) fn require_room(batch: &mut Batch<'_>) {
 
 /// Adds to a batch, after it was made the owner of one more, that an account owns no more tenants than it may.
 pub(super) fn require_tenants(batch: &mut Batch<'_>, user: UserId) {
-    let most = batch.app().config.limit_tenants.0;
+    let most = batch.services().config.limit_tenants.0;
     let _: Slot<i64> = batch.require_global(&TENANTS, [user.into(), most.into()], reached("tenants"));
 }
 
@@ -276,7 +282,7 @@ pub(super) fn require_imported(batch: &mut Batch<'_>, user: UserId) {
 
 /// The same of imports that are under way.
 pub(super) fn require_imports(batch: &mut Batch<'_>, user: UserId) {
-    let most = batch.app().config.limit_imports.0;
+    let most = batch.services().config.limit_imports.0;
     let _: Slot<i64> = batch.require_global(&IMPORTS, [user.into(), most.into()], reached("imports"));
 }
 
@@ -292,11 +298,11 @@ record! {
 impl Room {
     /// Asks for it, in a batch that reads.
     pub(super) fn ask(batch: &mut Batch<'_>) -> Slot<Self> {
-        let app = batch.app();
+        let services = batch.services();
         let arguments = [
-            app.limit(Quota::PendingDeliveries).into(),
-            app.a_day_ago().into(),
-            app.limit(Quota::EmailsADay).into(),
+            services.limit(Quota::PendingDeliveries).into(),
+            services.a_day_ago().into(),
+            services.limit(Quota::EmailsADay).into(),
         ];
         batch.add(&OUTBOX, arguments)
     }
@@ -327,15 +333,16 @@ struct Asked([Slot<Share>; 6]);
 
 impl Asked {
     fn ask(batch: &mut Batch<'_>) -> Self {
-        let (app, since) = (batch.app(), batch.app().a_day_ago());
-        let mut ask = |statement: &'static TenantSql, quota| batch.add(statement, [app.limit(quota).into()]);
+        let (services, since) = (batch.services(), batch.services().a_day_ago());
+        let mut ask =
+            |statement: &'static TenantSql, quota| batch.add(statement, [services.limit(quota).into()]);
         Self([
             ask(&USED_MEMBERS, Quota::Members),
             ask(&USED_INVITATIONS, Quota::Invitations),
             ask(&USED_API_KEYS, Quota::ApiKeys),
             ask(&USED_PENDING, Quota::PendingDeliveries),
-            batch.add(&USED_EMAILS, [app.limit(Quota::EmailsADay).into(), since.into()]),
-            batch.add(&USED_STORED, [app.limit(Quota::StoredBytes).into()]),
+            batch.add(&USED_EMAILS, [services.limit(Quota::EmailsADay).into(), since.into()]),
+            batch.add(&USED_STORED, [services.limit(Quota::StoredBytes).into()]),
         ])
     }
 
@@ -368,7 +375,7 @@ impl Quotas for Repository<'_> {
     }
 }
 
-impl Operator {
+impl OperatorScope {
     /// A tenant's limits, and how much of each is used.
     pub async fn limits(&self, slug: &Slug) -> Result<Vec<LimitSummary>> {
         let id = self.tenant(slug.as_str()).await?;
@@ -377,7 +384,7 @@ impl Operator {
 
     /// Says how much a tenant may have of something; `None` is as much as all others.
     pub async fn limit(&self, slug: &Slug, limits: &[(Quota, Option<i64>)]) -> Result<Vec<LimitSummary>> {
-        let (app, id) = (self.app(), self.tenant(slug.as_str()).await?);
+        let (services, id) = (self.services(), self.tenant(slug.as_str()).await?);
         let mut batch = self.batch_in(id);
         let mut said = Vec::new();
         for &(quota, most) in limits {
@@ -388,7 +395,7 @@ impl Operator {
             said.push((quota.as_str(), most.map_or(Json::Null, Json::from)));
         }
         let event = Event::new("tenant.limited", "tenant", id.0, json::object(said));
-        activity::record(&mut batch, app, None, event)?;
+        activity::record(&mut batch, services, None, event)?;
         self.run(batch).await?;
         self.limits_of(id).await
     }

@@ -2,12 +2,18 @@
 //! as many of its rows as a batch may; where it has more, they go piece by piece in the background, and others write in
 //! between. Whatever is interrupted goes on: the tenant's own row is the last, and says that it was deleted.
 
-use super::{placeholders, tenants};
 use crate::{
-    dispatch::{Batch, Courier, Operator, Outcome, Slot, Step, Turned},
-    problem::{Code, Problem, Result},
-    sql::{TenantSql, statements},
-    values::{TenantId, UserId},
+    access::{
+        batch::{Batch, Outcome, Slot},
+        scopes::{background::BackgroundScope, operator::OperatorScope},
+        turns::{Step, Turned},
+    },
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        sql::{TenantSql, statements},
+        values::{TenantId, UserId},
+    },
+    repository::{placeholders, tenants},
 };
 
 /// Rows of each table that one batch takes. With ten tables and its placeholders that are 3,300 rows at the most, a fraction of a second's work.
@@ -109,7 +115,7 @@ const PIECES: [TenantSql; 10] = [
 /// Adds to a batch that the tenant is deleted, by a user or the operator. Its slug stands in links, in bookmarks and in what
 /// clients are configured with, so it is nobody else's for a time. A row comes if nothing is left of the tenant.
 pub(super) fn begin(batch: &mut Batch<'_>, tenant: TenantId, user: Option<UserId>) -> Slot<TenantId> {
-    let now = batch.app().now();
+    let now = batch.services().now();
     let _: Slot<TenantId> = batch.require(&tenants::NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
     let _: Slot<()> = batch.require(&MARK, [now.into()], Problem::new(Code::Conflict));
     let _: Slot<()> = batch.add(&tenants::RELEASE_SLUG, [user.into(), now.into()]);
@@ -144,17 +150,17 @@ fn pieces(batch: &mut Batch<'_>, tenant: TenantId) {
 }
 
 /// Takes pieces of deleted tenants, in so many batches at the most.
-pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Turned> {
+pub(crate) async fn run(scope: &BackgroundScope<'_>, batches: u32) -> Result<Turned> {
     let step = |tenant| async move {
-        let mut batch = courier.batch(Some(tenant));
+        let mut batch = scope.batch(Some(tenant));
         let left = piece(&mut batch, tenant);
-        let left = is_left(courier.run(batch).await, left)?;
+        let left = is_left(scope.run(batch).await, left)?;
         Ok(if left { Step::Some(1) } else { Step::Last(1) })
     };
-    courier.app().turns.removal.round(courier, Some(&LEFT), batches, step).await
+    scope.services().turns.removal.round(scope, Some(&LEFT), batches, step).await
 }
 
-impl Operator {
+impl OperatorScope {
     /// Deletes a tenant, and waits until nothing is left of it.
     pub(super) async fn remove(&self, tenant: TenantId) -> Result<()> {
         let mut batch = self.batch_in(tenant);

@@ -8,18 +8,23 @@ use std::{future::Future, time::Duration};
 
 use uuid::Uuid;
 
-use super::{activity, sessions, users};
 use crate::{
-    dispatch::{Courier, Lobby, Slot},
-    input::input,
-    json,
-    password::NewPassword,
-    problem::{Code, Problem, Result},
-    sql::{record, statements},
-    throttle::Limit,
-    time::Timestamp,
-    token::ResetToken,
-    values::{AccountEmail, Email, ResetId, UserId},
+    access::{
+        batch::Slot,
+        scopes::{anonymous::AnonymousScope, background::BackgroundScope},
+    },
+    auth::token::opaque::ResetToken,
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        decode::input,
+        json,
+        password::NewPassword,
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{Email, ResetId, UserId, email::AccountEmail},
+    },
+    ports::limit::Limit,
+    repository::{activity, sessions, users},
 };
 
 /// To an address that was asked for since less than this, nothing more is sent, whatever account has it by now: nobody can fill a
@@ -108,14 +113,14 @@ pub(crate) trait Resets {
     fn reset(&self, reset: PasswordReset) -> impl Future<Output = Result<()>> + Send;
 }
 
-impl Resets for Lobby {
+impl Resets for AnonymousScope {
     async fn ask(&self, PasswordResetRequest { email }: PasswordResetRequest) -> Result<()> {
-        let app = self.app();
+        let services = self.services();
         let AccountEmail { address, typed, other } = email;
-        app.count(Limit::Account, &address).await?;
-        let (id, now) = (ResetId(app.new_id()?), app.now());
-        let digest = app.tokens.reset(id).digest();
-        let (expires_at, before) = (now.plus(app.config.password_reset_ttl), now.minus(PAUSE));
+        services.count(Limit::Account, &address).await?;
+        let (id, now) = (ResetId(services.new_id()?), services.now());
+        let digest = services.tokens.reset(id).digest();
+        let (expires_at, before) = (now.plus(services.config.password_reset_ttl), now.minus(PAUSE));
         let mut batch = self.batch();
         let arguments = [
             address.into(),
@@ -124,7 +129,7 @@ impl Resets for Lobby {
             expires_at.into(),
             now.into(),
             before.into(),
-            app.config.registration.as_str().into(),
+            services.config.registration.as_str().into(),
             typed.into(),
             other.into(),
         ];
@@ -134,16 +139,16 @@ impl Resets for Lobby {
     }
 
     async fn reset(&self, PasswordReset { token, new_password }: PasswordReset) -> Result<()> {
-        let (app, id) = (self.app(), token.id);
+        let (services, id) = (self.services(), token.id);
         let refused = || Problem::new(Code::InvalidResetToken);
-        app.count(Limit::Account, &id.to_string()).await?;
+        services.count(Limit::Account, &id.to_string()).await?;
         // First, so that what is made up costs no hashing.
         let mut batch = self.batch();
-        let arguments = [id.into(), token.digest().into(), app.now().into()];
+        let arguments = [id.into(), token.digest().into(), services.now().into()];
         let user = batch.add_global::<UserId, _>(&FIND, arguments);
         let user = self.run(batch).await?.optional(user)?.ok_or_else(refused)?;
-        let hash = users::hash(app, self.client(), new_password).await?;
-        let now = app.now();
+        let hash = users::hash(services, self.client(), new_password).await?;
+        let now = services.now();
         let mut batch = self.batch();
         let _: Slot<()> =
             batch.require_global(&USE, [id.into(), token.digest().into(), now.into()], refused());
@@ -156,25 +161,29 @@ impl Resets for Lobby {
 }
 
 /// Claims mails that are due, for so long: so many at the most, with those that are under way already.
-pub(crate) async fn claim(courier: &Courier<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
-    let app = courier.app();
-    let now = app.now();
-    let mut peek = courier.batch(None);
+pub(crate) async fn claim(scope: &BackgroundScope<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
+    let services = scope.services();
+    let now = services.now();
+    let mut peek = scope.batch(None);
     let due = peek.add_global::<i64, _>(&DUE, [now.into()]);
-    if courier.run(peek).await?.optional(due)?.is_none() {
+    if scope.run(peek).await?.optional(due)?.is_none() {
         return Ok(Vec::new());
     }
-    let claim = app.new_id()?;
-    let mut batch = courier.batch(None);
+    let claim = services.new_id()?;
+    let mut batch = scope.batch(None);
     let arguments = [now.into(), claim.into(), now.plus(lease).into(), i64::from(most).into()];
     let _: Slot<()> = batch.add_global(&CLAIM, arguments);
     let claimed = batch.add_global::<Claimed, _>(&CLAIMED, [claim.into(), now.into()]);
-    courier.run(batch).await?.all(claimed)
+    scope.run(batch).await?.all(claimed)
 }
 
 /// Notes what came of an attempt: when the next one is due, if there is to be one.
-pub(crate) async fn settle(courier: &Courier<'_>, mail: &Claimed, due: Option<Timestamp>) -> Result<()> {
-    let mut batch = courier.batch(None);
+pub(crate) async fn settle(
+    scope: &BackgroundScope<'_>,
+    mail: &Claimed,
+    due: Option<Timestamp>,
+) -> Result<()> {
+    let mut batch = scope.batch(None);
     let _: Slot<()> = batch.add_global(&SETTLE, [mail.id.into(), mail.claim.into(), due.into()]);
-    courier.run(batch).await.map(drop)
+    scope.run(batch).await.map(drop)
 }

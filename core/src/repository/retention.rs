@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use crate::{
-    dispatch::{Courier, Turned},
-    limits,
-    problem::Result,
-    repository::{idempotency, resets, transfer},
-    sql::{GlobalSql, statements},
+    access::{scopes::background::BackgroundScope, turns::Turned},
+    http::problem::Result,
+    kernel::{
+        limits,
+        sql::{GlobalSql, statements},
+    },
+    repository::{resets, stored_answers, transfer},
 };
 
 /// Rows that are dropped in one transaction: a few years of them at once would keep others waiting.
@@ -30,17 +32,17 @@ statements! { "retention";
 }
 
 /// Drops what was done with long enough ago: some of it. What fails keeps nothing else from being dropped.
-pub(crate) async fn prune(courier: &Courier<'_>) -> Turned {
-    let config = &courier.app().config;
+pub(crate) async fn prune(scope: &BackgroundScope<'_>) -> Turned {
+    let config = &scope.services().config;
     let answers = Duration::from_hours(limits::IDEMPOTENCY_HOURS);
     let imports = Duration::from_hours(limits::IMPORT_HOURS);
     let all = [
-        (&transfer::FORGET, imports, AT_ONCE),
-        (&transfer::ROWS, imports, AT_ONCE),
+        (&transfer::giving_up::FORGET, imports, AT_ONCE),
+        (&transfer::giving_up::ROWS, imports, AT_ONCE),
         // Of imports a few may be many rows: there may be more as long as there were any.
-        (&transfer::IMPORTS, imports, 1),
-        (&idempotency::PRUNE, answers, AT_ONCE),
-        (&idempotency::PRUNE_OF_ACCOUNTS, answers, AT_ONCE),
+        (&transfer::giving_up::IMPORTS, imports, 1),
+        (&stored_answers::PRUNE, answers, AT_ONCE),
+        (&stored_answers::PRUNE_OF_ACCOUNTS, answers, AT_ONCE),
         (&resets::PRUNE, Duration::ZERO, AT_ONCE),
         (&DELIVERIES, config.outbox_retention, AT_ONCE),
         (&NOTIFICATIONS, config.notification_retention, AT_ONCE),
@@ -48,7 +50,7 @@ pub(crate) async fn prune(courier: &Courier<'_>) -> Turned {
     ];
     let mut turned = Turned::default();
     for (sql, kept, many) in all {
-        match drop_some(courier, sql, kept).await {
+        match drop_some(scope, sql, kept).await {
             Ok(dropped) => {
                 turned.rows += dropped;
                 turned.more |= dropped >= many;
@@ -59,10 +61,10 @@ pub(crate) async fn prune(courier: &Courier<'_>) -> Turned {
     turned
 }
 
-async fn drop_some(courier: &Courier<'_>, sql: &GlobalSql, kept: Duration) -> Result<u32> {
-    let before = courier.app().now().minus(kept);
-    let mut batch = courier.batch(None);
+async fn drop_some(scope: &BackgroundScope<'_>, sql: &GlobalSql, kept: Duration) -> Result<u32> {
+    let before = scope.services().now().minus(kept);
+    let mut batch = scope.batch(None);
     let dropped = batch.add_global::<i64, _>(sql, [before.into(), i64::from(AT_ONCE).into()]);
-    let dropped = courier.run(batch).await?.all(dropped)?.len();
+    let dropped = scope.run(batch).await?.all(dropped)?.len();
     Ok(u32::try_from(dropped).unwrap_or(u32::MAX))
 }

@@ -7,11 +7,17 @@
 use uuid::Uuid;
 
 use crate::{
-    dispatch::{Courier, Slot, Step, Turned},
-    problem::Result,
-    search::{index, index_name},
-    sql::{TenantSql, record, statements},
-    values::TenantId,
+    access::{
+        batch::Slot,
+        scopes::background::BackgroundScope,
+        turns::{Step, Turned},
+    },
+    http::problem::Result,
+    kernel::{
+        sql::{TenantSql, rows::record, statements},
+        values::TenantId,
+        words::{index, index_name},
+    },
 };
 
 /// The condition that a project has the words of a parameter, whose name stands between the two parts. To FTS5 each
@@ -80,14 +86,14 @@ record! {
 }
 
 /// Gives what waits its words, in so many batches at the most, of which tasks have as many as projects leave, at least a half.
-pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Turned> {
-    let turns = &courier.app().turns;
-    let step = |tenant| some(courier, tenant, &PROJECTS_WITHOUT, &INDEX_PROJECT);
+pub(crate) async fn run(scope: &BackgroundScope<'_>, batches: u32) -> Result<Turned> {
+    let turns = &scope.services().turns;
+    let step = |tenant| some(scope, tenant, &PROJECTS_WITHOUT, &INDEX_PROJECT);
     let half = batches.div_ceil(2);
-    let projects = turns.project_words.round(courier, Some(&WAITING_PROJECTS), half, step).await?;
-    let step = |tenant| some(courier, tenant, &TASKS_WITHOUT, &INDEX_TASK);
+    let projects = turns.project_words.round(scope, Some(&WAITING_PROJECTS), half, step).await?;
+    let step = |tenant| some(scope, tenant, &TASKS_WITHOUT, &INDEX_TASK);
     let rest = if projects.rows > 0 { batches - half } else { batches };
-    let tasks = turns.task_words.round(courier, Some(&WAITING_TASKS), rest, step).await?;
+    let tasks = turns.task_words.round(scope, Some(&WAITING_TASKS), rest, step).await?;
     Ok(Turned {
         rows: projects.rows + tasks.rows,
         more: projects.more || tasks.more,
@@ -96,18 +102,23 @@ pub(crate) async fn run(courier: &Courier<'_>, batches: u32) -> Result<Turned> {
 }
 
 /// Gives some rows of a tenant their words, and returns how many.
-async fn some(courier: &Courier<'_>, tenant: TenantId, without: &TenantSql, set: &TenantSql) -> Result<Step> {
-    let mut batch = courier.batch(Some(tenant));
+async fn some(
+    scope: &BackgroundScope<'_>,
+    tenant: TenantId,
+    without: &TenantSql,
+    set: &TenantSql,
+) -> Result<Step> {
+    let mut batch = scope.batch(Some(tenant));
     let rows = batch.add::<Waiting, _>(without, [i64::from(AT_ONCE).into()]);
-    let rows = courier.run(batch).await?.all(rows)?;
-    let mut batch = courier.batch(Some(tenant));
+    let rows = scope.run(batch).await?.all(rows)?;
+    let mut batch = scope.batch(Some(tenant));
     let mut count = 0;
     for Waiting { id, version, name, description } in rows {
         let _: Slot<()> = batch.add(set, [id.into(), version.into(), index_name(&name), index(&description)]);
         count += 1;
     }
     if count > 0 {
-        courier.run(batch).await?;
+        scope.run(batch).await?;
     }
     Ok(if count < AT_ONCE { Step::Last(count) } else { Step::Some(count) })
 }

@@ -1,9 +1,9 @@
 //! The state of the database itself.
 
 use crate::{
-    dispatch::Lobby,
-    problem::{Code, Problem, Result},
-    sql::statements,
+    access::scopes::anonymous::AnonymousScope,
+    http::problem::{Code, Problem, Result},
+    kernel::sql::statements,
 };
 
 statements! { "service";
@@ -14,16 +14,16 @@ statements! { "service";
 pub const NEEDED_SCHEMA_VERSION: i64 = 25;
 
 /// Whether the database can be reached and has all migrations.
-pub(crate) async fn ready(lobby: &Lobby) -> Result<()> {
-    if lobby.app().is_draining() {
+pub(crate) async fn ready(anonymous: &AnonymousScope) -> Result<()> {
+    if anonymous.services().is_draining() {
         return Err(Problem::with(
             Code::Unavailable,
             "The service is about to stop here: ask another instance.",
         ));
     }
-    let mut batch = lobby.batch();
+    let mut batch = anonymous.batch();
     let version = batch.add_global::<i64, _>(&SCHEMA_VERSION, []);
-    match lobby.run(batch).await?.optional(version)? {
+    match anonymous.run(batch).await?.optional(version)? {
         Some(version) if version >= NEEDED_SCHEMA_VERSION => Ok(()),
         version => Err(Problem::with(Code::Unavailable, "The database's migrations are not complete.")
             .because(format!("schema version {version:?}, needed {NEEDED_SCHEMA_VERSION}"))),

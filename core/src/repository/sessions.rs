@@ -6,31 +6,35 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{
-    activity,
-    users::{self, Verified},
-};
 use crate::{
-    cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::{Account, Batch, Lobby, Slot},
-    input::{Fault, FaultCode, input},
-    json,
-    password::{HashJob, HashOutcome, NewPassword, Password},
-    problem::{Code, Problem, Result},
-    sql::{record, statements},
-    throttle::Limit,
-    time::Timestamp,
-    token::RefreshToken,
-    values::{SessionId, UserId},
+    access::{
+        batch::{Batch, Slot},
+        paging::Paging,
+        scopes::{account::AccountScope, anonymous::AnonymousScope},
+    },
+    auth::token::opaque::RefreshToken,
+    http::{
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Fault, FaultCode, input},
+        json,
+        password::{HashJob, HashOutcome, NewPassword, Password},
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{SessionId, UserId},
+    },
+    ports::limit::Limit,
+    repository::{
+        activity,
+        users::{self, Verified},
+    },
 };
 
 const COLUMNS: &str = "id, created_at, refreshed_at, expires_at";
 
 statements! { "sessions";
-    /// A row if the session is good and its account may be used. It stands in front of every batch about an account.
-    global CHECK = "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id \
-         WHERE s.id = ?1 AND s.user_id = ?2 AND s.revoked_at IS NULL AND u.disabled_at IS NULL";
-
     /// Of an account that may be used, and that has the password still that was verified, if one was.
     global INSERT = "INSERT INTO sessions (id, user_id, refresh_hash, created_at, refreshed_at, expires_at) \
          SELECT ?1, u.id, ?3, ?4, ?4, ?5 FROM users u \
@@ -128,13 +132,13 @@ pub(super) fn add(
     verified: Option<String>,
     otherwise: Box<Problem>,
 ) -> Result<Tokens> {
-    let app = batch.app();
-    let (session, now) = (SessionId(app.new_id()?), app.now());
+    let services = batch.services();
+    let (session, now) = (SessionId(services.new_id()?), services.now());
     let mut nonce = [0; 16];
-    app.ports.entropy.fill(&mut nonce)?;
-    let refresh = app.tokens.refresh(session, nonce);
+    services.ports.entropy.fill(&mut nonce)?;
+    let refresh = services.tokens.refresh(session, nonce);
     let _: Slot<()> = batch.add_global(&DELETE_EXPIRED, [user.into(), now.into()]);
-    let expires_at = now.plus(app.config.refresh_ttl);
+    let expires_at = now.plus(services.config.refresh_ttl);
     let arguments = [
         session.into(),
         user.into(),
@@ -157,7 +161,7 @@ pub(crate) trait SignIn {
     fn refresh(&self, refresh: Refresh) -> impl Future<Output = Result<Tokens>> + Send;
 }
 
-impl SignIn for Lobby {
+impl SignIn for AnonymousScope {
     async fn begin(&self, Verified { user, password_hash }: Verified) -> Result<Tokens> {
         let mut batch = self.batch();
         let refused = Problem::new(Code::InvalidCredentials);
@@ -167,14 +171,14 @@ impl SignIn for Lobby {
     }
 
     async fn refresh(&self, Refresh { refresh_token: old }: Refresh) -> Result<Tokens> {
-        let (app, session) = (self.app(), old.session);
+        let (services, session) = (self.services(), old.session);
         let refused = || Problem::new(Code::InvalidRefreshToken);
         // Who makes one up ends nobody's session.
-        let new = app.tokens.successor(&old).ok_or_else(refused)?;
-        app.count(Limit::Account, &session.to_string()).await?;
-        let (now, grace) = (app.now(), app.config.refresh_grace.0);
+        let new = services.tokens.successor(&old).ok_or_else(refused)?;
+        services.count(Limit::Account, &session.to_string()).await?;
+        let (now, grace) = (services.now(), services.config.refresh_grace.0);
         let mut batch = self.batch();
-        let expires_at = now.plus(app.config.refresh_ttl);
+        let expires_at = now.plus(services.config.refresh_ttl);
         let rotated = batch.add_global::<UserId, _>(
             &ROTATE,
             [session.into(), old.digest().into(), new.digest().into(), now.into(), expires_at.into()],
@@ -187,7 +191,7 @@ impl SignIn for Lobby {
             return Ok(Tokens { user, session, refresh: new });
         }
         if let Some(Renewed { user_id: user, refresh_hash, disabled_at }) = outcome.optional(renewed)?
-            && let Some(refresh) = app.tokens.successor_again(&old, &refresh_hash)
+            && let Some(refresh) = services.tokens.successor_again(&old, &refresh_hash)
         {
             return if disabled_at.is_none() {
                 Ok(Tokens { user, session, refresh })
@@ -227,11 +231,11 @@ pub(crate) trait Sessions {
     fn change_password(&self, change: PasswordChange) -> impl Future<Output = Result<()>> + Send;
 }
 
-impl Sessions for Account {
+impl Sessions for AccountScope {
     async fn sessions(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Session>> {
-        let paging = Paging::new(self.app(), "sessions", self.user().0, &[], size, cursor)?;
+        let paging = Paging::new(self.services(), "sessions", self.user().0, &[], size, cursor)?;
         let mut batch = self.batch();
-        let arguments = [self.user().into(), self.app().now().into(), paging.before(), paging.fetch()];
+        let arguments = [self.user().into(), self.services().now().into(), paging.before(), paging.fetch()];
         let rows = batch.add_global::<Row, _>(&LIST, arguments);
         let session = |Row { id, created_at, refreshed_at, expires_at }| Session {
             current: self.session() == Some(id),
@@ -246,7 +250,7 @@ impl Sessions for Account {
 
     async fn revoke(&self, session: SessionId) -> Result<()> {
         let mut batch = self.batch();
-        let arguments = [self.user().into(), session.into(), self.app().now().into()];
+        let arguments = [self.user().into(), session.into(), self.services().now().into()];
         let revoked = batch.add_global::<SessionId, _>(&REVOKE, arguments);
         let revoked = self.commit(batch).await?.optional(revoked)?;
         revoked.map(drop).ok_or_else(|| Problem::new(Code::NotFound))
@@ -259,22 +263,22 @@ impl Sessions for Account {
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<()> {
-        let app = self.app();
-        app.count(Limit::Account, &self.user().to_string()).await?;
+        let services = self.services();
+        services.count(Limit::Account, &self.user().to_string()).await?;
         let mut batch = self.batch();
         let hash = batch.add_global::<String, _>(&users::PASSWORD_HASH, [self.user().into()]);
         let hash = self.run(batch).await?.one(hash)?;
         if hash == users::NO_PASSWORD {
             return Err(Problem::new(Code::NoPassword));
         }
-        let cost = app.config.bcrypt_cost.0;
+        let cost = services.config.bcrypt_cost.0;
         let job = HashJob::Verify { password: change.current_password, hash: Some(hash.clone()), cost };
-        if !matches!(app.ports.hasher.run(self.client(), job).await?, HashOutcome::Verified(true)) {
+        if !matches!(services.ports.hasher.run(self.client(), job).await?, HashOutcome::Verified(true)) {
             let fault = Fault::new(FaultCode::NotAllowed, "This is not the present password.");
             return Err(Problem::faults(Code::ValidationFailed, vec![fault.within("current_password")]));
         }
-        let new_hash = users::hash(app, self.client(), change.new_password).await?;
-        let (now, user) = (app.now(), self.user());
+        let new_hash = users::hash(services, self.client(), change.new_password).await?;
+        let (now, user) = (services.now(), self.user());
         let mut batch = self.batch();
         let arguments = [user.into(), new_hash.into(), now.into(), hash.into()];
         let _: Slot<()> =
@@ -287,6 +291,6 @@ impl Sessions for Account {
 }
 
 pub(super) fn revoke_all(batch: &mut Batch<'_>, user: UserId, but: Option<SessionId>) {
-    let now = batch.app().now();
+    let now = batch.services().now();
     let _: Slot<()> = batch.add_global(&REVOKE_ALL, [user.into(), now.into(), but.into()]);
 }

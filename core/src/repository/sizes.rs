@@ -5,17 +5,23 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{
-    chain,
-    quotas::{Quota, most},
-};
 use crate::{
-    dispatch::{Batch, Courier, Slot, Step, Turned},
-    limits,
-    problem::{Code, Problem, Result},
-    sql::{TenantSql, record, statements},
-    time::Timestamp,
-    values::TenantId,
+    access::{
+        batch::{Batch, Slot},
+        scopes::background::BackgroundScope,
+        turns::{Step, Turned},
+    },
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        limits,
+        sql::{TenantSql, rows::record, statements},
+        time::Timestamp,
+        values::TenantId,
+    },
+    repository::{
+        chain,
+        quotas::{Quota, most},
+    },
 };
 
 /// Rows of each table that a step counts at the most.
@@ -153,7 +159,7 @@ impl Known {
 
 /// Asks what is known of a tenant.
 pub(super) fn ask(batch: &mut Batch<'_>) -> Slot<Known> {
-    let most = batch.app().limit(Quota::StoredBytes);
+    let most = batch.services().limit(Quota::StoredBytes);
     batch.add(&KNOWN, [most.into()])
 }
 
@@ -189,17 +195,17 @@ pub(super) fn is_due(known: Option<&Known>, seq: i64, now: Timestamp) -> bool {
 
 /// Measures those whose turn it is, in so many steps at the most; with a look into the database, which knows whom others began
 /// to measure.
-pub(crate) async fn measure(courier: &Courier<'_>, look: bool, steps: u32) -> Result<Turned> {
+pub(crate) async fn measure(scope: &BackgroundScope<'_>, look: bool, steps: u32) -> Result<Turned> {
     let waiting = look.then_some(&UNDER_WAY);
-    courier.app().turns.sizes.round(courier, waiting, steps, |tenant| step(courier, tenant)).await
+    scope.services().turns.sizes.round(scope, waiting, steps, |tenant| step(scope, tenant)).await
 }
 
 /// Makes a step of a tenant's measurement.
-async fn step(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
-    let now = courier.app().now();
-    let mut batch = courier.batch(Some(tenant));
+async fn step(scope: &BackgroundScope<'_>, tenant: TenantId) -> Result<Step> {
+    let now = scope.services().now();
+    let mut batch = scope.batch(Some(tenant));
     let (known, head) = (ask(&mut batch), chain::ask_head(&mut batch));
-    let mut outcome = courier.run(batch).await?;
+    let mut outcome = scope.run(batch).await?;
     let (known, head) = (outcome.optional(known)?, outcome.optional(head)?);
     let seq = head.map_or(0, |head| head.seq);
     let due = due(known.as_ref(), seq, now);
@@ -211,16 +217,16 @@ async fn step(courier: &Courier<'_>, tenant: TenantId) -> Result<Step> {
         known.begin(seq);
     }
     if due == Due::Now {
-        let counted = count(courier, tenant, &known).await?;
+        let counted = count(scope, tenant, &known).await?;
         known.go_on(counted, now);
     }
     let full = known.waits();
-    put(courier, tenant, known, full).await
+    put(scope, tenant, known, full).await
 }
 
 /// Counts a piece of the table that is being counted, and of those behind it.
-async fn count(courier: &Courier<'_>, tenant: TenantId, known: &Known) -> Result<Vec<Counted>> {
-    let mut batch = courier.batch(Some(tenant));
+async fn count(scope: &BackgroundScope<'_>, tenant: TenantId, known: &Known) -> Result<Vec<Counted>> {
+    let mut batch = scope.batch(Some(tenant));
     let first = known.part.and_then(|part| usize::try_from(part).ok()).unwrap_or_default();
     let mut behind = known.behind;
     let counted: Vec<Slot<Counted>> = PARTS
@@ -228,16 +234,16 @@ async fn count(courier: &Courier<'_>, tenant: TenantId, known: &Known) -> Result
         .skip(first)
         .map(|part| batch.add(part, [std::mem::take(&mut behind).into(), PIECE.into()]))
         .collect();
-    let mut outcome = courier.run(batch).await?;
+    let mut outcome = scope.run(batch).await?;
     counted.into_iter().map(|slot| outcome.one(slot)).collect()
 }
 
 /// Puts down how far a measurement is.
-async fn put(courier: &Courier<'_>, tenant: TenantId, known: Known, waits: bool) -> Result<Step> {
+async fn put(scope: &BackgroundScope<'_>, tenant: TenantId, known: Known, waits: bool) -> Result<Step> {
     let Known {
         step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq, ..
     } = known;
-    let mut batch = courier.batch(Some(tenant));
+    let mut batch = scope.batch(Some(tenant));
     let arguments = [
         (step + 1).into(),
         bytes.into(),
@@ -251,7 +257,7 @@ async fn put(courier: &Courier<'_>, tenant: TenantId, known: Known, waits: bool)
         part_seq.into(),
     ];
     let _: Slot<()> = batch.require(&PUT, arguments, Problem::new(Code::Conflict));
-    match courier.run(batch).await {
+    match scope.run(batch).await {
         Ok(_) if part.is_some() && !waits => Ok(Step::Some(1)),
         Ok(_) => Ok(Step::Last(1)),
         Err(problem) if problem.code == Code::Conflict => Ok(Step::Busy),

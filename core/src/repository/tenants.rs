@@ -4,26 +4,31 @@ use std::{future::Future, time::Duration};
 
 use serde::Serialize;
 
-use super::{
-    Repository,
-    activity::{self, Event},
-    memberships, quotas, removal,
-};
 use crate::{
-    conditional::{Placed, Resource, Version},
-    cursor::{Cursor, Page, PageSize, Paging},
-    dispatch::{Account, Batch, Lobby, Slot},
-    input::{Fault, FaultCode, Patch, input},
-    json, limits,
-    problem::{Code, Problem, Result},
-    reply::Answer,
-    sql::{record, statements},
-    time::Timestamp,
-    values::{MembershipId, Name, Role, Slug, TenantId, UserId},
+    access::{
+        batch::{Batch, Slot},
+        paging::Paging,
+        scopes::account::AccountScope,
+    },
+    http::{
+        answer::Answer,
+        conditional::{Placed, Resource, Version},
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Fault, FaultCode, Patch, input},
+        json, limits,
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{MembershipId, Name, Slug, TenantId, UserId, enumerations::Role},
+    },
+    repository::{
+        Repository,
+        activity::{self, Event},
+        memberships, quotas, removal,
+    },
 };
-
-/// The tenant that a request means when it names none.
-pub const DEFAULT_SLUG: &str = "default";
 
 const COLUMNS: &str = "id, slug, name, suspended_at, created_at, updated_at, version";
 
@@ -33,8 +38,6 @@ const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND c
      AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
 
 statements! { "tenants";
-    spanning ID_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1 AND deleted_at IS NULL";
-
     spanning INSERT = "INSERT INTO tenants (id, slug, name, created_by, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
 
@@ -49,8 +52,6 @@ statements! { "tenants";
          WHERE m.user_id = ?1 AND m.status = 'active' AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
 
     /// Whether the tenant is there, for those who may be anybody.
-    tenant PRESENCE = "SELECT slug, suspended_at FROM tenants WHERE id = ?1 AND deleted_at IS NULL";
-
     tenant NAME = "SELECT name FROM tenants WHERE id = ?1";
 
     tenant CONFIG = "SELECT config FROM tenants WHERE id = ?1";
@@ -130,14 +131,6 @@ impl Placed for Tenant {
 }
 
 record! {
-    /// What anybody may know of a tenant.
-    pub(crate) struct Presence {
-        pub(crate) slug: Slug,
-        pub(crate) suspended_at: Option<Timestamp>,
-    }
-}
-
-record! {
     pub(super) struct Bare {
         id: TenantId,
         slug: Slug,
@@ -178,13 +171,6 @@ input! {
     }
 }
 
-/// Finds the tenant of a slug. It says nothing about whether the caller may see it.
-pub(crate) async fn find(lobby: &Lobby, slug: &str) -> Result<Option<TenantId>> {
-    let mut batch = lobby.batch();
-    let id = batch.add_global::<TenantId, _>(&ID_BY_SLUG, [slug.into()]);
-    lobby.run(batch).await?.optional(id)
-}
-
 /// Adds to a batch that a tenant comes to be. It has no members yet.
 pub(super) fn insert(
     batch: &mut Batch<'_>,
@@ -201,7 +187,7 @@ pub(super) fn insert(
 
 /// Adds to a batch that a user may have a slug: what another one has given up stays theirs for a time.
 pub(super) fn require_free(batch: &mut Batch<'_>, slug: &Slug, user: UserId) {
-    let since = batch.app().now().minus(Duration::from_hours(24 * limits::SLUG_DAYS));
+    let since = batch.services().now().minus(Duration::from_hours(24 * limits::SLUG_DAYS));
     let arguments = [slug.clone().into(), user.into(), since.into()];
     let _: Slot<i64> = batch.require_global(&SLUG_IS_FREE, arguments, Problem::new(Code::SlugTaken));
 }
@@ -219,11 +205,11 @@ pub trait Tenancies {
     ) -> impl Future<Output = Result<Page<Tenant>>> + Send;
 }
 
-impl Tenancies for Account {
+impl Tenancies for AccountScope {
     async fn create(&self, new: NewTenant) -> Result<Tenant> {
-        let app = self.app();
-        let (id, now) = (TenantId(app.new_id()?), app.now());
-        let membership = MembershipId(app.new_id()?);
+        let services = self.services();
+        let (id, now) = (TenantId(services.new_id()?), services.now());
+        let membership = MembershipId(services.new_id()?);
         let mut batch = self.batch_in(Some(id));
         require_free(&mut batch, &new.slug, self.user());
         insert(&mut batch, id, &new.slug, &new.name, Some(self.user()), now);
@@ -234,7 +220,7 @@ impl Tenancies for Account {
         quotas::require_tenants(&mut batch, self.user());
         let detail = json::object(vec![("slug", new.slug.clone().into()), ("name", new.name.clone().into())]);
         let event = Event::new("tenant.created", "tenant", id.0, detail);
-        activity::record(&mut batch, app, self.user(), event)?;
+        activity::record(&mut batch, services, self.user(), event)?;
         let tenant = Tenant {
             id,
             slug: new.slug,
@@ -245,13 +231,13 @@ impl Tenancies for Account {
             updated_at: now,
             version: 1,
         };
-        self.keep(&mut batch, || Answer::created(&tenant))?;
+        self.store_answer(&mut batch, || Answer::created(&tenant))?;
         self.commit(batch).await?;
         Ok(tenant)
     }
 
     async fn list(&self, size: Option<PageSize>, cursor: Option<Cursor>) -> Result<Page<Tenant>> {
-        let paging = Paging::new(self.app(), "tenants", self.user().0, &[], size, cursor)?;
+        let paging = Paging::new(self.services(), "tenants", self.user().0, &[], size, cursor)?;
         let mut batch = self.batch();
         let rows =
             batch.add_global::<Tenant, _>(&OF_USER, [self.user().into(), paging.before(), paging.fetch()]);
@@ -284,7 +270,7 @@ impl Settings for Repository<'_> {
         let Some(name) = patch.name.0 else {
             return self.scope.matched(self.get().await?);
         };
-        let app = self.scope.app();
+        let services = self.scope.services();
         let mut batch = self.scope.batch();
         self.scope.require_match(&mut batch, &UNCHANGED, self.scope.tenant().0);
         let event = Event::new(
@@ -295,7 +281,7 @@ impl Settings for Repository<'_> {
         );
         let tenant = batch.require::<Bare, _>(
             &UPDATE,
-            [name.clone().into(), app.now().into()],
+            [name.clone().into(), services.now().into()],
             Problem::new(Code::Conflict),
         );
         self.record(&mut batch, event)?;

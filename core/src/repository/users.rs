@@ -4,20 +4,32 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{activity, invitations, memberships, quotas::Quota, tenants};
 use crate::{
-    conditional::{Placed, Resource, Version},
+    access::{
+        batch::{Batch, Slot},
+        named::NamedTenant,
+        scopes::{account::AccountScope, anonymous::AnonymousScope},
+        services::Services,
+    },
+    auth::token::opaque::InvitationToken,
     config,
-    dispatch::{Account, App, Batch, Lobby, NamedTenant, Slot},
-    input::{Patch, input},
-    json,
-    password::{HashJob, HashOutcome, NewPassword, Password},
-    problem::{Code, Problem, Result},
-    sql::{record, statements},
-    throttle::{ClientAddress, Limit},
-    time::Timestamp,
-    token::InvitationToken,
-    values::{AccountEmail, Email, Name, Slug, TenantId, UserId, other_spelling},
+    http::{
+        conditional::{Placed, Resource, Version},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Patch, input},
+        json,
+        password::{HashJob, HashOutcome, NewPassword, Password},
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{
+            Email, Name, Slug, TenantId, UserId,
+            email::{AccountEmail, other_spelling},
+        },
+    },
+    ports::limit::{ClientAddress, Limit},
+    repository::{activity, invitations, memberships, quotas::Quota, tenants},
 };
 
 statements! { "users";
@@ -134,14 +146,14 @@ pub(super) const NO_PASSWORD: &str = "";
 
 /// What is kept of a password.
 pub(super) async fn hash(
-    app: &App,
+    services: &Services,
     client: Option<ClientAddress>,
     NewPassword(password): NewPassword,
 ) -> Result<String> {
     let mut salt = [0; 16];
-    app.ports.entropy.fill(&mut salt)?;
-    let job = HashJob::Hash { password, cost: app.config.bcrypt_cost.0, salt };
-    match app.ports.hasher.run(client, job).await? {
+    services.ports.entropy.fill(&mut salt)?;
+    let job = HashJob::Hash { password, cost: services.config.bcrypt_cost.0, salt };
+    match services.ports.hasher.run(client, job).await? {
         HashOutcome::Hash(hash) => Ok(hash),
         HashOutcome::Verified(_) => Err(Problem::internal("the hasher did not hash")),
     }
@@ -157,21 +169,21 @@ pub(super) fn enrol(
     password_hash: String,
     taken: Code,
 ) -> Result<User> {
-    let (app, now) = (batch.app(), batch.app().now());
+    let (services, now) = (batch.services(), batch.services().now());
     if let Some(other) = other_spelling(&email) {
         let _: Slot<()> = batch.require_global(&NO_OTHER_SPELLING, [other.into()], Problem::new(taken));
     }
     batch.on_duplicate("users_email_key", Problem::new(taken));
     let arguments = [id.into(), email.clone().into(), name.clone().into(), password_hash.into(), now.into()];
     let _: Slot<()> = batch.add_global(&INSERT, arguments);
-    if app.config.claim_default_tenant {
+    if services.config.claim_default_tenant {
         let detail = json::object(vec![("email", email.clone().into())]);
         let _: Slot<()> = batch.add_global(&tenants::CLAIM_DEFAULT, [id.into(), now.into()]);
-        let _: Slot<()> =
-            batch.add_global(&memberships::INSERT_FOR_CLAIM, [id.into(), app.new_id()?.into(), now.into()]);
+        let _: Slot<()> = batch
+            .add_global(&memberships::INSERT_FOR_CLAIM, [id.into(), services.new_id()?.into(), now.into()]);
         let _: Slot<()> = batch.add_global(
             &activity::INSERT_FOR_CLAIM,
-            [id.into(), app.new_id()?.into(), detail.into(), now.into()],
+            [id.into(), services.new_id()?.into(), detail.into(), now.into()],
         );
     }
     Ok(User { id, email, name, created_at: now, updated_at: now, version: 1 })
@@ -184,8 +196,8 @@ pub(super) fn join_open(
     tenant: Option<TenantId>,
     slug: Option<Slug>,
 ) -> Result<()> {
-    let (app, now) = (batch.app(), batch.app().now());
-    let membership = app.new_id()?;
+    let (services, now) = (batch.services(), batch.services().now());
+    let membership = services.new_id()?;
     let _: Slot<()> = batch.add_global(
         &memberships::INSERT_WHERE_OPEN,
         [
@@ -194,12 +206,12 @@ pub(super) fn join_open(
             now.into(),
             tenant.into(),
             slug.into(),
-            app.limit(Quota::Members).into(),
+            services.limit(Quota::Members).into(),
         ],
     );
     let _: Slot<()> = batch.add_global(
         &activity::INSERT_FOR_JOINED,
-        [id.into(), app.new_id()?.into(), now.into(), membership.into()],
+        [id.into(), services.new_id()?.into(), now.into(), membership.into()],
     );
     Ok(())
 }
@@ -218,11 +230,11 @@ pub(crate) trait Accounts {
     fn authenticate(&self, login: Login) -> impl Future<Output = Result<Verified>> + Send;
 }
 
-impl Accounts for Lobby {
+impl Accounts for AnonymousScope {
     async fn register(&self, named: NamedTenant, registration: Registration) -> Result<User> {
-        let app = self.app();
+        let services = self.services();
         let Registration { email, name, password, invitation_token: token } = registration;
-        let refusal = match (app.config.registration, &token) {
+        let refusal = match (services.config.registration, &token) {
             (config::Registration::Open, _) | (config::Registration::Invited, Some(_)) => None,
             (config::Registration::Invited, None) => Some("Registration here requires an invitation."),
             (config::Registration::Closed, _) => {
@@ -232,9 +244,9 @@ impl Accounts for Lobby {
         if let Some(detail) = refusal {
             return Err(Problem::with(Code::RegistrationClosed, detail));
         }
-        app.count(Limit::Account, email.as_str()).await?;
-        let password_hash = hash(app, self.client(), password).await?;
-        let id = UserId(app.new_id()?);
+        services.count(Limit::Account, email.as_str()).await?;
+        let password_hash = hash(services, self.client(), password).await?;
+        let id = UserId(services.new_id()?);
         let slug = named.slug.map(|named| named.slug);
         let mut batch = self.batch_in(token.as_ref().map_or(named.id, |token| Some(token.tenant)));
         if let (None, Some(_), Some(slug)) = (&token, named.id, &slug) {
@@ -243,14 +255,14 @@ impl Accounts for Lobby {
         }
         let user = enrol(&mut batch, id, email, name, password_hash, Code::EmailTaken)?;
         if let Some(token) = &token {
-            invitations::accept(&mut batch, app, token, id)?;
+            invitations::accept(&mut batch, services, token, id)?;
         } else {
             join_open(&mut batch, id, named.id, slug)?;
         }
         match (self.run(batch).await, &token) {
             (Err(problem), Some(token)) if problem.code == Code::InvitationUnusable => {
                 let mut batch = self.batch_in(Some(token.tenant));
-                let refusal = invitations::Refusal::ask(&mut batch, app, token);
+                let refusal = invitations::Refusal::ask(&mut batch, services, token);
                 let mut outcome = self.run(batch).await?;
                 return Err(refusal.take(&mut outcome)?);
             }
@@ -260,16 +272,16 @@ impl Accounts for Lobby {
     }
 
     async fn authenticate(&self, login: Login) -> Result<Verified> {
-        let app = self.app();
+        let services = self.services();
         let AccountEmail { address, typed, other } = login.email;
-        app.count(Limit::Account, &address).await?;
+        services.count(Limit::Account, &address).await?;
         let mut batch = self.batch();
         let found =
             batch.add_global::<Credentials, _>(&BY_EMAIL, [address.into(), typed.into(), other.into()]);
         let found = self.run(batch).await?.optional(found)?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
-        let job = HashJob::Verify { password: login.password, hash, cost: app.config.bcrypt_cost.0 };
-        match (app.ports.hasher.run(self.client(), job).await?, found) {
+        let job = HashJob::Verify { password: login.password, hash, cost: services.config.bcrypt_cost.0 };
+        match (services.ports.hasher.run(self.client(), job).await?, found) {
             (HashOutcome::Verified(true), Some(Credentials { id: user, password_hash })) => {
                 Ok(Verified { user, password_hash })
             }
@@ -287,7 +299,7 @@ pub trait Profile {
     fn update(&self, patch: ProfilePatch) -> impl Future<Output = Result<User>> + Send;
 }
 
-impl Profile for Account {
+impl Profile for AccountScope {
     async fn get(&self) -> Result<User> {
         let mut batch = self.batch();
         let user = batch.add_global::<User, _>(&BY_ID, [self.user().into()]);
@@ -298,7 +310,7 @@ impl Profile for Account {
         let Some(name) = patch.name.0 else {
             return self.matched(self.get().await?);
         };
-        let (user, now) = (self.user(), self.app().now());
+        let (user, now) = (self.user(), self.services().now());
         let mut batch = self.batch();
         self.require_match(&mut batch, &UNCHANGED, user.0);
         activity::record_rename(&mut batch, user, &name)?;

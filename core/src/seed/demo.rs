@@ -1,17 +1,22 @@
 //! A believable data set: three tenants, forty people, sixty projects in every state of the workflow, and what happened in them
-//! within ninety days. Accounts and memberships are the operator's; all else is done by those people, through the same doors as
+//! within ninety days. Accounts and memberships are the operator's; all else is done by those people, through the same scopes as
 //! any client's requests, at a time that the story says.
 
 use std::sync::Arc;
 
-use super::story::{self, Past, Person};
 use crate::{
-    dispatch::{App, Operator},
-    input::Leaf,
-    inside::Inside,
-    password::NewPassword,
-    problem::{Code, Problem},
-    values::{AccountEmail, Email, Name, Role, Slug},
+    access::scopes::operator::OperatorScope,
+    dispatch::App,
+    http::problem::{Code, Problem},
+    kernel::{
+        decode::Scalar,
+        password::NewPassword,
+        values::{Email, Name, Slug, email::AccountEmail, enumerations::Role},
+    },
+    seed::{
+        client::Inside,
+        story::{self, Past, Person},
+    },
 };
 
 /// The password of everybody.
@@ -91,7 +96,7 @@ const TENANTS: &[Plan] = &[
             "Hand hygiene campaign",
             "Kitchen supplier",
             "Fire drill",
-            "Visitor wayfinding",
+            "PublicTenantScope wayfinding",
             "Blood bank audit",
             "Paediatric play corner",
             "Emergency generator test",
@@ -201,7 +206,7 @@ pub struct Added {
 /// A sentence about what failed. If any of the tenants is there already, nothing is added.
 pub async fn run(app: &Arc<App>, mut done: impl FnMut()) -> Result<Added, String> {
     let (past, app) = Past::of(app)?;
-    let (app, operator) = (&app, Operator::new(&app));
+    let (app, operator) = (&app, app.operator());
     let there = operator.tenants().await.map_err(|problem| problem.sentence())?;
     if let Some(found) = there.iter().find(|tenant| TENANTS.iter().any(|plan| plan.0 == tenant.slug.as_str()))
     {
@@ -231,7 +236,7 @@ pub async fn run(app: &Arc<App>, mut done: impl FnMut()) -> Result<Added, String
 /// Makes an account and a member of it; the first one makes the tenant.
 async fn enrol(
     app: &Arc<App>,
-    operator: &Operator,
+    operator: &OperatorScope,
     number: usize,
     hash: &str,
     (slug, tenant): (&str, &str),

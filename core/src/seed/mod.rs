@@ -1,20 +1,21 @@
 //! A small believable content for the tenant `default`, to try things with: a person of each role, projects on
-//! their way through the workflow, tasks and a comment. All of it goes through the same doors as any client's.
+//! their way through the workflow, tasks and a comment. All of it goes through the same scopes as any client's.
+
+pub mod client;
+pub mod demo;
+pub(crate) mod story;
 
 use std::sync::Arc;
 
 use http::Method;
 use serde_json::{Value, json};
 
-pub mod demo;
-mod story;
-
 use crate::{
-    dispatch::{App, Operator},
-    inside::Inside,
-    problem::Problem,
-    repository::{memberships, tenants},
-    values::{Email, Role, UserId},
+    dispatch::App,
+    http::problem::Problem,
+    kernel::values::{self, Email, UserId, enumerations::Role},
+    repository::memberships,
+    seed::client::Inside,
 };
 
 /// The password of everybody who is seeded.
@@ -65,7 +66,7 @@ const COMMENT: &str = "@mia, ten questions are enough; nobody answers twenty.";
 pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
     let mut people = Vec::new();
     let mut mia = Value::Null;
-    let anybody = Inside::new(app, "", tenants::DEFAULT_SLUG);
+    let anybody = Inside::new(app, "", values::DEFAULT_SLUG);
     for (name, local, role) in PEOPLE {
         let email = format!("{local}@example.com");
         let account = json!({ "email": email, "name": name, "password": PASSWORD });
@@ -76,16 +77,16 @@ pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
         };
         let told = |problem: Box<Problem>| format!("{email}: {}", problem.sentence());
         let address = Email::parse(&email).map_err(|fault| fault.detail)?;
-        let operator = Operator::new(app);
+        let operator = app.operator();
         if let Some(id) = user["id"].as_str().and_then(UserId::parse) {
-            let tenant = operator.tenant(tenants::DEFAULT_SLUG).await.map_err(told)?;
+            let tenant = operator.tenant(values::DEFAULT_SLUG).await.map_err(told)?;
             memberships::admit(&operator, tenant, id, *role).await.map_err(told)?;
         }
         if *role == Role::Member {
             mia = user["id"].clone();
         }
         let token = operator.sign_in(&(&address).into()).await.map_err(told)?.access_token;
-        people.push((*role, Inside::new(app, token, tenants::DEFAULT_SLUG)));
+        people.push((*role, Inside::new(app, token, values::DEFAULT_SLUG)));
     }
     let make = async |role: Role, path: &str, body: Value| -> Result<Value, String> {
         let Some((_, person)) = people.iter().find(|(of, _)| *of == role) else { return Ok(Value::Null) };

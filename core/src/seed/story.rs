@@ -11,13 +11,14 @@ use std::{
 use http::Method;
 use serde_json::{Value, json};
 
-use super::demo::VIEWERS;
 use crate::{
     dispatch::App,
-    inside::Inside,
-    ports::{Clock, Ports},
-    time::Timestamp,
-    values::{Email, Role},
+    kernel::{
+        time::Timestamp,
+        values::{Email, enumerations::Role},
+    },
+    ports::Clock,
+    seed::{client::Inside, demo::VIEWERS},
 };
 
 const fn days(count: usize) -> Duration {
@@ -51,10 +52,10 @@ impl Past {
     /// A clock, and the product by it. Its sessions last as long as the story, and hardly longer.
     pub(super) fn of(app: &Arc<App>) -> Result<(Self, Arc<App>), String> {
         let past = Self { behind: Arc::default() };
-        let clock = Arc::new(Behind(past.clone(), app.ports.clock.clone()));
-        let mut config = app.config.clone();
+        let clock = Arc::new(Behind(past.clone(), app.services.ports.clock.clone()));
+        let mut config = app.services.config.clone();
         (config.token_ttl, config.refresh_ttl) = (BEGINS + days(1), BEGINS + days(1));
-        let app = App::new(config, Ports { clock, ..app.ports.clone() });
+        let app = app.services.by_clock(config, clock).and_then(App::on);
         Ok((past, app.map_err(|sentences| sentences.join(" "))?))
     }
 
@@ -229,7 +230,7 @@ async fn act<'a>(
             let assignee = |nth: usize| &people[(index + nth * 3) % (people.len() - VIEWERS)];
             let new = |nth: usize| {
                 let (title, priority, _) = TASKS[(index + nth) % TASKS.len()];
-                let due = app.now().plus(days(4 + nth * 9)).date();
+                let due = app.services.now().plus(days(4 + nth * 9)).date();
                 json!({
                     "op": "create", "title": title, "priority": priority, "assignee_id": assignee(nth).id, "due_on": due,
                 })

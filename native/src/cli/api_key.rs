@@ -1,10 +1,10 @@
-//! `bailiwick api-key`: keys for machines, made in the name of a member, through the same doors as that member's own
+//! `bailiwick api-key`: keys for machines, made in the name of a member, through the same scopes as that member's own
 //! requests.
 
 use std::sync::Arc;
 
 use bailiwick_core::{
-    App, Operator,
+    App,
     inside::Inside,
     values::{AccountEmail, Slug},
 };
@@ -101,7 +101,7 @@ struct Session {
 
 impl Session {
     async fn begin(app: &Arc<App>, member: &AccountEmail, tenant: &Slug) -> Result<Self, Failed> {
-        let issued = Operator::new(app).sign_in(member).await?;
+        let issued = app.operator().sign_in(member).await?;
         Ok(Self {
             id: issued.session_id.to_string(),
             inside: Inside::new(app, issued.access_token, tenant.as_str()),

@@ -1,7 +1,7 @@
 //! `bailiwick audit`: whether what happened still stands as it was written.
 
 use bailiwick_core::{
-    BreachKind, Head, Operator, Verification,
+    BreachKind, Head, Verification,
     values::{Slug, TenantId},
 };
 use clap::{Arg, Command};
@@ -50,7 +50,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         return Err(faults.into());
     }
     let app = call.app().await?;
-    let operator = Operator::new(&app);
+    let operator = app.operator();
     let mut tenants: Vec<(Slug, TenantId)> = Vec::new();
     for tenant in operator.tenants().await? {
         if slug.as_ref().is_none_or(|slug| *slug == tenant.slug) {

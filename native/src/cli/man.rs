@@ -6,7 +6,7 @@ use clap::{Arg, Command};
 
 use super::{
     call::Call,
-    report::{Ending, Failed, Outcome, Output},
+    report::{ExitStatus, Failed, Outcome, Output},
 };
 
 pub(super) fn command() -> Command {
@@ -28,6 +28,6 @@ pub(super) fn run(call: Call<'_>, described: fn(bool) -> Command) -> Outcome {
     std::fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(described(false), directory))
         .and_then(|()| clap_mangen::Man::new(described(true)).generate_to(directory))
-        .map_err(|error| Failed::new(Ending::Refused, format!("{}: {error}.", directory.display())))?;
+        .map_err(|error| Failed::new(ExitStatus::Refused, format!("{}: {error}.", directory.display())))?;
     Ok(Output::Nothing)
 }

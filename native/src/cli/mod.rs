@@ -27,7 +27,7 @@ use clap_complete::Shell;
 
 use self::{
     call::Call,
-    report::{Outcome, Output, Voice},
+    report::{Outcome, Output, OutputFormat},
 };
 
 /// All there is to be called; its help says the settings as well, if `all` is wanted.
@@ -52,7 +52,7 @@ fn command(all: bool) -> Command {
                 .global(true)
                 .help("Print help, with the settings of the server"),
         )
-        .arg(Voice::argument())
+        .arg(OutputFormat::argument())
         .subcommand(serve::command())
         .subcommand(migrate::command())
         .subcommand(seed::command())
@@ -140,7 +140,7 @@ pub(crate) async fn run() -> ExitCode {
         innermost = inner;
     }
     // Options may stand before or after the commands.
-    Voice::read(innermost).tell(call(&matches).await)
+    OutputFormat::read(innermost).tell(call(&matches).await)
 }
 
 fn completions(call: Call<'_>) -> Output {

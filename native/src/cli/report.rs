@@ -21,7 +21,7 @@ pub(super) type Outcome = Result<Output, Failed>;
 
 /// How a command ends; the number is its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum ExitStatus {
     /// It is done.
     Done = 0,
     /// It looked, and found something that is not as it should be.
@@ -39,7 +39,7 @@ pub(super) const ENDINGS: &str = "Exit status: 0 success; 1 the command has foun
      settings are wrong; 3 the command cannot be done as things are; 4 the database or the deployment is not available \
      now.";
 
-impl Ending {
+impl ExitStatus {
     fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -51,8 +51,8 @@ impl Ending {
     }
 }
 
-impl From<Ending> for ExitCode {
-    fn from(ending: Ending) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(ending: ExitStatus) -> Self {
         Self::from(ending as u8)
     }
 }
@@ -60,42 +60,42 @@ impl From<Ending> for ExitCode {
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
 pub(super) struct Failed {
-    ending: Ending,
+    ending: ExitStatus,
     sentences: Sentences,
 }
 
 impl Failed {
-    pub(super) fn new(ending: Ending, sentence: impl Into<String>) -> Self {
+    pub(super) fn new(ending: ExitStatus, sentence: impl Into<String>) -> Self {
         Self::all(ending, vec![sentence.into()])
     }
 
-    pub(super) fn all(ending: Ending, sentences: Sentences) -> Self {
+    pub(super) fn all(ending: ExitStatus, sentences: Sentences) -> Self {
         Self { ending, sentences }
     }
 
     /// The database or the deployment cannot be used.
     pub(super) fn unavailable(sentence: impl Into<String>) -> Self {
-        Self::new(Ending::Unavailable, sentence)
+        Self::new(ExitStatus::Unavailable, sentence)
     }
 
     /// It cannot be done as things are.
     pub(super) fn refused(sentence: impl Into<String>) -> Self {
-        Self::new(Ending::Refused, sentence)
+        Self::new(ExitStatus::Refused, sentence)
     }
 }
 
 /// Sentences by themselves are about the command line or the settings.
 impl From<Sentences> for Failed {
     fn from(sentences: Sentences) -> Self {
-        Self { ending: Ending::Usage, sentences }
+        Self { ending: ExitStatus::Usage, sentences }
     }
 }
 
 impl From<Box<Problem>> for Failed {
     fn from(problem: Box<Problem>) -> Self {
         let ending = match problem.code {
-            Code::Unavailable | Code::InternalError | Code::Overloaded => Ending::Unavailable,
-            _ => Ending::Refused,
+            Code::Unavailable | Code::InternalError | Code::Overloaded => ExitStatus::Unavailable,
+            _ => ExitStatus::Refused,
         };
         Self::new(ending, problem.sentence())
     }
@@ -115,7 +115,7 @@ pub(super) enum Output {
 pub(super) struct Report {
     value: Value,
     lines: Vec<String>,
-    ending: Ending,
+    ending: ExitStatus,
 }
 
 impl Report {
@@ -123,12 +123,12 @@ impl Report {
     pub(super) fn done(value: impl Serialize, lines: impl IntoIterator<Item = String>) -> Self {
         // What is reported are maps with texts as keys, which can always be JSON.
         let value = serde_json::to_value(value).unwrap_or_default();
-        Self { value, lines: lines.into_iter().collect(), ending: Ending::Done }
+        Self { value, lines: lines.into_iter().collect(), ending: ExitStatus::Done }
     }
 
     /// The same, and it ends as what was found is.
     pub(super) fn found(well: bool, value: impl Serialize, lines: impl IntoIterator<Item = String>) -> Self {
-        let ending = if well { Ending::Done } else { Ending::Unwell };
+        let ending = if well { ExitStatus::Done } else { ExitStatus::Unwell };
         Self { ending, ..Self::done(value, lines) }
     }
 }
@@ -141,11 +141,11 @@ impl From<Report> for Output {
 
 /// Where and how a command speaks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Voice {
+pub(super) struct OutputFormat {
     json: bool,
 }
 
-impl Voice {
+impl OutputFormat {
     /// The option that every command has.
     pub(super) fn argument() -> Arg {
         Arg::new("output")

@@ -2,7 +2,7 @@
 
 use bailiwick::{
     admin::Admin,
-    background::{self, Bell},
+    background::{self, WorkSignal},
     client_address::TrustedProxies,
     server,
     shutdown::{self, Signals},
@@ -53,7 +53,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         say(&format!("  Its description is   http://{address}/openapi.json"));
         say(&format!("  Its health is        http://{address}/readyz\n"));
     }
-    let bell = Bell::default();
+    let bell = WorkSignal::default();
     let router = server::router(&app, &config, &bell, &telemetry);
     tokio::join!(
         server::serve(listener, router, proxies, &config, stopped.clone()),

@@ -1,9 +1,8 @@
 //! `bailiwick tenant`: what the operator does with tenants.
 
 use bailiwick_core::{
-    Operator,
     config::Most,
-    input::Leaf,
+    input::Scalar,
     repository::{
         operator::TenantSummary,
         quotas::{LimitSummary, Quota},
@@ -100,13 +99,13 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         "create" => create(call).await,
         "suspend" => {
             let slug = call.only("slug", Slug::parse)?;
-            Operator::new(&call.app().await?).suspend_tenant(&slug).await?;
+            call.app().await?.operator().suspend_tenant(&slug).await?;
             let line = format!("Suspended {}: nothing of it can be read or changed.", slug.as_str());
             Ok(Report::done(json!({ "suspended": slug }), [line]).into())
         }
         "resume" => {
             let slug = call.only("slug", Slug::parse)?;
-            Operator::new(&call.app().await?).resume_tenant(&slug).await?;
+            call.app().await?.operator().resume_tenant(&slug).await?;
             let line = format!("Resumed {}.", slug.as_str());
             Ok(Report::done(json!({ "resumed": slug }), [line]).into())
         }
@@ -115,12 +114,12 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         "delete" => {
             let slug = call.only("slug", Slug::parse)?;
             confirm(call.matches, &format!("All that is in {} will be gone.", slug.as_str()))?;
-            Operator::new(&call.app().await?).delete_tenant(&slug).await?;
+            call.app().await?.operator().delete_tenant(&slug).await?;
             Ok(Report::done(json!({ "deleted": slug }), [format!("Deleted {}.", slug.as_str())]).into())
         }
         // clap lets no other pass.
         _ => {
-            let tenants = Operator::new(&call.app().await?).tenants().await?;
+            let tenants = call.app().await?.operator().tenants().await?;
             let lines = list(&tenants);
             Ok(Report::done(json!({ "tenants": tenants }), lines).into())
         }
@@ -133,7 +132,7 @@ async fn create(call: Call<'_>) -> Outcome {
     let name = call.value("name", Name::parse, &mut faults);
     let owner = call.value("owner", AccountEmail::parse, &mut faults);
     let Some(((slug, name), owner)) = slug.zip(name).zip(owner) else { return Err(faults.into()) };
-    let id = Operator::new(&call.app().await?).create_tenant(slug.clone(), name, &owner).await?;
+    let id = call.app().await?.operator().create_tenant(slug.clone(), name, &owner).await?;
     let line = format!("Created {} ({id}); {} owns it.", slug.as_str(), owner.as_str());
     Ok(Report::done(json!({ "id": id, "slug": slug, "owner": owner.as_str() }), [line]).into())
 }
@@ -144,7 +143,7 @@ async fn admit(call: Call<'_>) -> Outcome {
     let email = call.value("email", AccountEmail::parse, &mut faults);
     let role = call.value("role", |text| Role::from_value(text.into()), &mut faults);
     let Some(((slug, email), role)) = slug.zip(email).zip(role) else { return Err(faults.into()) };
-    Operator::new(&call.app().await?).admit(&slug, &email, role).await?;
+    call.app().await?.operator().admit(&slug, &email, role).await?;
     let line = format!("{} is {} of {} now.", email.as_str(), role.as_str(), slug.as_str());
     Ok(Report::done(json!({ "tenant": slug, "email": email.as_str(), "role": role }), [line]).into())
 }
@@ -160,7 +159,7 @@ async fn limits(call: Call<'_>) -> Outcome {
         }
     }
     let Some(slug) = slug.filter(|_| faults.is_empty()) else { return Err(faults.into()) };
-    let operator = Operator::new(&call.app().await?);
+    let operator = call.app().await?.operator();
     let limits = match said.as_slice() {
         [] => operator.limits(&slug).await?,
         said => operator.limit(&slug, said).await?,

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use bailiwick_core::{Operator, values::AccountEmail};
+use bailiwick_core::values::AccountEmail;
 use clap::{Arg, Command};
 use serde_json::json;
 
@@ -44,7 +44,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     match name {
         "issue" => {
             let email = call.only("email", AccountEmail::parse)?;
-            let issued = Operator::new(&call.app().await?).sign_in(&email).await?;
+            let issued = call.app().await?.operator().sign_in(&email).await?;
             let lines = [issued.access_token.clone()];
             Ok(Report::done(issued, lines).into())
         }
@@ -63,7 +63,7 @@ async fn inspect(call: Call<'_>) -> Outcome {
         read.map_err(|error| vec![format!("The token cannot be read: {error}.")])?;
         line.trim().to_owned()
     };
-    let found = Operator::new(&call.app().await?).inspect(&token).await?;
+    let found = call.app().await?.operator().inspect(&token).await?;
     let user = found.user_id.map_or_else(|| "nobody".to_owned(), |id| id.to_string());
     let who = found.email.as_ref().map_or(user, |email| email.as_str().to_owned());
     let state = found.why_not.unwrap_or("It is good.");

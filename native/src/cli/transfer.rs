@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{
     call::{Call, must_exist, start},
-    report::{Ending, Failed, Outcome, Output, Report, progress},
+    report::{ExitStatus, Failed, Outcome, Output, Report, progress},
 };
 
 /// Where the token of a deployment is. On the command line everybody on the machine could read it.
@@ -89,10 +89,10 @@ pub(super) fn import_command() -> Command {
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         let ending = match failure.code.as_str() {
-            "" | "unavailable" | "internal_error" | "timeout" => Ending::Unavailable,
-            _ => Ending::Refused,
+            "" | "unavailable" | "internal_error" | "timeout" => ExitStatus::Unavailable,
+            _ => ExitStatus::Refused,
         };
-        Self::new(if failure.faults.is_empty() { ending } else { Ending::Refused }, failure.sentence)
+        Self::new(if failure.faults.is_empty() { ending } else { ExitStatus::Refused }, failure.sentence)
     }
 }
 

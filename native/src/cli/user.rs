@@ -3,8 +3,7 @@
 use std::io::{BufRead, IsTerminal};
 
 use bailiwick_core::{
-    Operator,
-    input::Leaf,
+    input::Scalar,
     password::NewPassword,
     repository::operator::users::AccountSummary,
     values::{AccountEmail, Email, Name},
@@ -103,7 +102,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     let (name, call) = call.inner();
     if name == "list" {
         let app = call.app().await?;
-        let users = Operator::new(&app).users(call.text("containing").unwrap_or_default()).await?;
+        let users = app.operator().users(call.text("containing").unwrap_or_default()).await?;
         let lines = list(&users);
         return Ok(Report::done(json!({ "users": users }), lines).into());
     }
@@ -117,23 +116,23 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         "password" => {
             let password = if call.flag("remove") { None } else { Some(password()?) };
             let removed = password.is_none();
-            Operator::new(&call.app().await?).set_password(&email, password).await?;
+            call.app().await?.operator().set_password(&email, password).await?;
             let has = if removed { "has no password" } else { "has another password" };
             let line = format!("{address} {has} now; its sessions have ended.");
             Ok(Report::done(json!({ "email": address, "has_password": !removed }), [line]).into())
         }
         "disable" => {
             confirm(call.matches, &format!("Nobody will get in as {address}."))?;
-            Operator::new(&call.app().await?).disable_user(&email).await?;
+            call.app().await?.operator().disable_user(&email).await?;
             Ok(Report::done(json!({ "disabled": address }), [format!("Disabled {address}.")]).into())
         }
         "enable" => {
-            Operator::new(&call.app().await?).enable_user(&email).await?;
+            call.app().await?.operator().enable_user(&email).await?;
             Ok(Report::done(json!({ "enabled": address }), [format!("Enabled {address}.")]).into())
         }
         // clap lets no other pass.
         _ => {
-            Operator::new(&call.app().await?).end_sessions(&email).await?;
+            call.app().await?.operator().end_sessions(&email).await?;
             let line = format!("The sessions of {address} have ended.");
             Ok(Report::done(json!({ "logged_out": address }), [line]).into())
         }
@@ -142,7 +141,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
 
 async fn show(call: Call<'_>, email: &AccountEmail) -> Outcome {
     let app = call.app().await?;
-    let operator = Operator::new(&app);
+    let operator = app.operator();
     let user = operator.user(email).await?;
     let places = operator.places(user.id).await?;
     let mut lines = list(std::slice::from_ref(&user));
@@ -159,7 +158,7 @@ async fn show(call: Call<'_>, email: &AccountEmail) -> Outcome {
 async fn create(call: Call<'_>, email: &Email) -> Outcome {
     let name = call.only("name", Name::parse)?;
     let password = if call.flag("no-password") { None } else { Some(password()?) };
-    let id = Operator::new(&call.new_app().await?).create_user(email, &name, password).await?;
+    let id = call.new_app().await?.operator().create_user(email, &name, password).await?;
     let line = format!("Created {} ({id}).", email.as_str());
     Ok(Report::done(json!({ "id": id, "email": email }), [line]).into())
 }

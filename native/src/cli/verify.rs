@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::{
     call::Call,
-    report::{Ending, Failed, Outcome, Report, uneven_progress},
+    report::{ExitStatus, Failed, Outcome, Report, uneven_progress},
 };
 
 pub(super) fn command() -> Command {
@@ -59,7 +59,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     let report =
         isolation::verify(call.text("url").unwrap_or_default(), neighbours, Box::new(listener), stop).await;
     bar.finish_and_clear();
-    let report = report.map_err(|sentences| Failed::all(Ending::Unavailable, sentences))?;
+    let report = report.map_err(|sentences| Failed::all(ExitStatus::Unavailable, sentences))?;
     Ok(Report::found(report.violations.is_empty(), report.json(), report.lines()).into())
 }
 

@@ -2,8 +2,8 @@
 
 mod deadline;
 mod examine;
-mod held;
 mod postgres;
+mod rls_context;
 mod roles;
 mod sqlite;
 mod visited;

@@ -32,7 +32,7 @@ use sqlx::{
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::{check, held::Held, visited};
+use super::{check, rls_context::RlsContext, visited};
 
 /// For how long a batch is tried again that only serialisation keeps from being committed. Postgres takes transactions for
 /// dependent that only touch the same page of an index. In a young database, where every row is on the same few pages, those are
@@ -222,7 +222,7 @@ async fn transact(
     prepared: bool,
 ) -> Result<Vec<Rows>, Failure> {
     let reads = statements.iter().all(|statement| statement.sql.reads);
-    let first = statements.iter().find_map(Held::needed);
+    let first = statements.iter().find_map(RlsContext::needed);
     // Between preparing and running one, only a transaction keeps what is behind the connection.
     let counting = visited::is_wanted();
     if let ([statement], true, None, true, false) = (statements, reads, first, prepared, counting) {
@@ -235,13 +235,13 @@ async fn transact(
     } else {
         "BEGIN ISOLATION LEVEL READ COMMITTED"
     };
-    let mut held = first.unwrap_or(Held::Nothing);
-    let set = if held == Held::Nothing { String::new() } else { Held::Nothing.turned_into(held) };
+    let mut held = first.unwrap_or(RlsContext::Nothing);
+    let set = if held == RlsContext::Nothing { String::new() } else { RlsContext::Nothing.turned_into(held) };
     connection.execute(raw_sql(AssertSqlSafe(format!("{begin}; {set}")))).await?;
     let before = if counting { visited_by(connection).await? } else { 0 };
     let mut all = Vec::with_capacity(statements.len());
     for (index, statement) in statements.iter().enumerate() {
-        if let Some(needed) = Held::needed(statement).filter(|needed| *needed != held) {
+        if let Some(needed) = RlsContext::needed(statement).filter(|needed| *needed != held) {
             connection.execute(raw_sql(AssertSqlSafe(held.turned_into(needed)))).await?;
             held = needed;
         }

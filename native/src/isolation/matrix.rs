@@ -3,10 +3,7 @@
 
 use std::{fmt, sync::LazyLock};
 
-use bailiwick_core::{
-    routes::{Access, Route},
-    values::Role,
-};
+use bailiwick_core::{Access, routes::Route, values::Role};
 use serde_json::{Map, Value, json};
 
 use super::samples::Sample;

@@ -1,6 +1,6 @@
 //! The matrices of isolation, run against any deployment from the outside: every route asked by everybody, and every
 //! place of an id tried with another tenant's. The suite runs the same matrices ([`matrix`], [`samples`]) with a back
-//! door to the database beside them.
+//! scope to the database beside them.
 
 pub mod matrix;
 pub mod plan;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bailiwick_core::{
+    Access,
     ports::Clock,
-    routes::{Access, ROUTES, Route},
+    routes::{ROUTES, Route},
 };
 use http::Method;
 use serde_json::{Value, json};

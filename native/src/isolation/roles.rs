@@ -2,8 +2,9 @@
 //! with an API key of each role.
 
 use bailiwick_core::{
+    Access,
     problem::Code,
-    routes::{Access, ROUTES, Route},
+    routes::{ROUTES, Route},
 };
 use http::Method;
 

@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use bailiwick_core::{
-    repository::NEEDED_SCHEMA_VERSION,
-    routes::{Access, Route},
+    Access, NEEDED_SCHEMA_VERSION,
+    routes::Route,
     transfer::{Digest, FORM, canonical},
 };
 use serde_json::{Value, json};

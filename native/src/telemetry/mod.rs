@@ -5,7 +5,7 @@ mod otlp;
 use std::{sync::Arc, time::Duration};
 
 use bailiwick_core::{
-    Attempt, Round, Served,
+    Attempt, RequestOutcome, Round,
     problem::{Code, Problem},
     values::DeliveryState,
 };
@@ -97,12 +97,21 @@ impl Telemetry {
 
 impl Watch<'_> {
     /// It was answered.
-    pub(crate) fn end(self, served: &Served, status: u16) {
+    pub(crate) fn end(self, served: &RequestOutcome, status: u16) {
         let Self { telemetry, flight, method, began } = self;
         let took = began.elapsed();
         flight.answered(&method, served.route, status, served.problem, took);
-        let Served {
-            request_id, trace, route, tenant, principal, problem, internal, batches, database, ..
+        let RequestOutcome {
+            request_id,
+            trace,
+            route,
+            tenant,
+            principal,
+            problem,
+            internal,
+            batches,
+            database,
+            ..
         } = served;
         let (duration_ms, database_ms) = (milliseconds(took), milliseconds(*database));
         let (route, code) = (route.unwrap_or("-"), problem.map(Code::as_str));

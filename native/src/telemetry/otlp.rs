@@ -10,7 +10,7 @@ use std::{
 };
 
 use bailiwick_core::{
-    Attempt, Config, Served,
+    Attempt, Config, RequestOutcome,
     trace::{Step, Trace, Work},
     values::DeliveryState,
 };
@@ -103,7 +103,7 @@ impl Traces {
     }
 
     /// A request was answered.
-    pub(super) fn request(&self, method: &Method, served: &Served, status: u16, took: Duration) {
+    pub(super) fn request(&self, method: &Method, served: &RequestOutcome, status: u16, took: Duration) {
         let Some(trace) = served.trace.filter(|trace| trace.sampled) else { return };
         let mut attributes = vec![
             KeyValue::new("http.request.method", method.to_string()),

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bailiwick_core::{
-    App, Operator,
+    App,
     input::Fault,
     problem::Problem,
     repository::transfer::import::Importing,
@@ -147,7 +147,7 @@ impl Side {
     pub(super) async fn part(&self, slug: &str, from: Option<&str>, secrets: bool) -> Result<Value, Failure> {
         match self {
             Self::Direct(app) => {
-                let operator = Operator::new(app);
+                let operator = app.operator();
                 let slug = Slug::parse(slug).map_err(|fault| Failure::new(fault.detail))?;
                 let tenant = operator.find(&slug).await?;
                 Ok(json!(operator.export(tenant, from, secrets).await?))
@@ -173,7 +173,7 @@ impl Side {
         match self {
             Self::Direct(app) => {
                 let new = decode(body).map_err(refused)?;
-                Ok(json!(Operator::new(app).begin_import(new).await?))
+                Ok(json!(app.operator().begin_import(new).await?))
             }
             Self::Remote { client, token } => {
                 Self::ask(client, token, Method::POST, "/v1/imports", None, Some(&body)).await
@@ -185,7 +185,7 @@ impl Side {
         match self {
             Self::Direct(app) => {
                 let rows = decode(body).map_err(refused)?;
-                Ok(json!(Operator::new(app).add_rows(id(tenant)?, rows).await?))
+                Ok(json!(app.operator().add_rows(id(tenant)?, rows).await?))
             }
             Self::Remote { client, token } => {
                 let path = format!("/v1/imports/{tenant}/rows");
@@ -198,7 +198,7 @@ impl Side {
         match self {
             Self::Direct(app) => {
                 let totals = decode(body).map_err(refused)?;
-                Operator::new(app).finish_import(id(tenant)?, totals).await?;
+                app.operator().finish_import(id(tenant)?, totals).await?;
                 // What is behind a request on a server.
                 while app.seal_activity(BATCHES).await?.more {}
                 while app.index(BATCHES).await?.more {}
@@ -223,7 +223,7 @@ impl Side {
 
     pub(super) async fn abort(&self, tenant: &str) -> Result<(), Failure> {
         match self {
-            Self::Direct(app) => Ok(Operator::new(app).abort_import(id(tenant)?).await?),
+            Self::Direct(app) => Ok(app.operator().abort_import(id(tenant)?).await?),
             Self::Remote { client, token } => {
                 let path = format!("/v1/imports/{tenant}");
                 Self::ask(client, token, Method::DELETE, &path, None, None).await.map(drop)

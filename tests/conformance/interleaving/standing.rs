@@ -1,7 +1,8 @@
 //! For every route that writes in a second batch: whoever asks loses what lets them, between the first and the second.
 
 use bailiwick_core::{
-    routes::{Access, ROUTES, Route},
+    Access,
+    routes::{ROUTES, Route},
     values::Role,
 };
 use bailiwick_tests::{

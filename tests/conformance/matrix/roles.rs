@@ -3,7 +3,8 @@
 
 use bailiwick::isolation::matrix::Standing;
 use bailiwick_core::{
-    routes::{Access, ROUTES, Route},
+    Access,
+    routes::{ROUTES, Route},
     values::Role,
 };
 use bailiwick_tests::{

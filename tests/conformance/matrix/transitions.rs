@@ -93,7 +93,7 @@ async fn one_move(
         // What a move may need is given, or not.
         revision: comment,
     };
-    let bailiwick_core::routes::Access::Member(least) = route("projects::transition").access else {
+    let bailiwick_core::Access::Member(least) = route("projects::transition").access else {
         panic!("moving a project is for members")
     };
     let expected = match workflow::transition(to, &facts) {

@@ -14,7 +14,7 @@ use bailiwick::isolation::{
     matrix::{description, names_a_tenant, operation},
     samples::Sample,
 };
-use bailiwick_core::routes::{Access, Route};
+use bailiwick_core::{Access, routes::Route};
 use bailiwick_tests::{
     actors::{Actor, Tenant},
     client::{Answer, Ask},

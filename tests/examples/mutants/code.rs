@@ -13,17 +13,16 @@ use serde_json::{Value, json};
 use super::suite::{Coverage, Ending, Place, Programs};
 
 /// What is changed: the rules, the scopes, the answers that are kept, the outbox, the drivers.
-const FILES: [&str; 11] = [
-    "core/src/workflow.rs",
-    "core/src/idempotency.rs",
-    "core/src/notify/outbox.rs",
-    "core/src/dispatch/doors.rs",
-    "core/src/dispatch/batch.rs",
+const FILES: [&str; 10] = [
+    "core/src/domain/workflow.rs",
+    "core/src/http/idempotency.rs",
+    "core/src/delivery/outbox.rs",
+    "core/src/access/**/*.rs",
     "core/src/repository/**/*.rs",
     "native/src/database/mod.rs",
     "native/src/database/sqlite.rs",
     "native/src/database/postgres.rs",
-    "native/src/database/held.rs",
+    "native/src/database/rls_context.rs",
     "native/src/database/roles.rs",
 ];
 

@@ -10,7 +10,7 @@ use std::{
 
 use bailiwick::{
     assets::Embedded,
-    background::{self, Bell},
+    background::{self, WorkSignal},
     client_address::TrustedProxies,
     database::AnyDatabase,
     hasher::HashPool,
@@ -99,7 +99,7 @@ pub(crate) async fn serve(told: &Path) {
     let signals = Signals::listen().expect("signals");
     let stopped = shutdown::on_signal(signals, app.clone(), config.shutdown_delay);
     tracing::info!("listening on http://{address}");
-    let bell = Bell::default();
+    let bell = WorkSignal::default();
     let router = server::router(&app, &config, &bell, &telemetry);
     tokio::join!(
         server::serve(listener, router, proxies, &config, stopped.clone()),

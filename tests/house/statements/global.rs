@@ -140,7 +140,7 @@ pub(super) const GLOBAL: &[Global] = &[
         ],
     },
     Global {
-        name: "idempotency::PRUNE",
+        name: "stored_answers::PRUNE",
         why: "Answers of all tenants are dropped after a day by one task, which no request reaches; it learns nothing of them.",
         by: &[("idempotency_keys", "(tenant_id, key_hash) IN (SELECT .."), ("k", "k.created_at <= ?1")],
     },
@@ -222,7 +222,7 @@ pub(super) const GLOBAL: &[Global] = &[
         by: &[("a", "a.indexed < 2"), ("b", "b.indexed < 2")],
     },
     Global {
-        name: "tenants::ID_BY_SLUG",
+        name: "checks::TENANT_BY_SLUG",
         why: "Finding the tenant that a request names comes before there is one; it returns the id and grants nothing.",
         by: &[("tenants", "slug = ?1")],
     },

@@ -5,16 +5,18 @@ pub mod users;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{
-    activity::{self, Event},
-    memberships, placeholders, tenants,
-};
 use crate::{
-    dispatch::{Operator, Slot},
-    problem::{Code, Problem, Result},
-    sql::{record, statements},
-    time::Timestamp,
-    values::{AccountEmail, MembershipId, Name, Role, Slug, TenantId},
+    access::{batch::Slot, scopes::operator::OperatorScope},
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        sql::{rows::record, statements},
+        time::Timestamp,
+        values::{MembershipId, Name, Slug, TenantId, email::AccountEmail, enumerations::Role},
+    },
+    repository::{
+        activity::{self, Event},
+        memberships, placeholders, tenants,
+    },
 };
 
 statements! { "operator";
@@ -53,7 +55,7 @@ record! {
     }
 }
 
-impl Operator {
+impl OperatorScope {
     /// All tenants, by slug.
     pub async fn tenants(&self) -> Result<Vec<TenantSummary>> {
         let mut batch = self.batch();
@@ -63,34 +65,39 @@ impl Operator {
 
     /// Creates a tenant that a registered user owns.
     pub async fn create_tenant(&self, slug: Slug, name: Name, owner: &AccountEmail) -> Result<TenantId> {
-        let app = self.app();
+        let services = self.services();
         let user = self.user(owner).await?;
-        let (id, now) = (TenantId(app.new_id()?), app.now());
+        let (id, now) = (TenantId(services.new_id()?), services.now());
         let mut batch = self.batch_in(id);
         tenants::insert(&mut batch, id, &slug, &name, None, now);
         let nobody = format!("Nobody has registered {}.", owner.as_str());
-        let membership = MembershipId(app.new_id()?);
+        let membership = MembershipId(services.new_id()?);
         let _: Slot<()> = batch.require(
             &INSERT_OWNER,
             [membership.into(), user.id.into(), now.into()],
             Problem::with(Code::NotFound, nobody),
         );
         let detail = json!({ "slug": slug, "owner": user.email });
-        activity::record(&mut batch, app, None, Event::new("tenant.created", "tenant", id.0, detail))?;
+        activity::record(&mut batch, services, None, Event::new("tenant.created", "tenant", id.0, detail))?;
         self.run(batch).await?;
         Ok(id)
     }
 
     /// Makes somebody who has registered an active member of a tenant, with this role, whatever they were in it before.
     pub async fn admit(&self, slug: &Slug, email: &AccountEmail, role: Role) -> Result<()> {
-        let app = self.app();
+        let services = self.services();
         let (id, user) = (self.tenant(slug.as_str()).await?, self.user(email).await?.id);
-        let (membership, now) = (MembershipId(app.new_id()?), app.now());
+        let (membership, now) = (MembershipId(services.new_id()?), services.now());
         let mut batch = self.batch_in(id);
         memberships::put(&mut batch, membership, user, role, now);
         placeholders::adopt(&mut batch, id, user);
         let detail = json!({ "role": role });
-        activity::record(&mut batch, app, None, Event::new("member.admitted", "member", user.0, detail))?;
+        activity::record(
+            &mut batch,
+            services,
+            None,
+            Event::new("member.admitted", "member", user.0, detail),
+        )?;
         self.run(batch).await.map(drop)
     }
 
@@ -102,23 +109,33 @@ impl Operator {
 
     /// Closes a tenant: every request that names it is answered 403 `tenant_suspended` until it is resumed.
     pub async fn suspend_tenant(&self, slug: &Slug) -> Result<()> {
-        let app = self.app();
+        let services = self.services();
         let id = self.tenant(slug.as_str()).await?;
         let mut batch = self.batch_in(id);
         let already = Problem::with(Code::Conflict, "The tenant is suspended already.");
-        let _: Slot<()> = batch.require(&SUSPEND, [app.now().into()], already);
-        activity::record(&mut batch, app, None, Event::new("tenant.suspended", "tenant", id.0, json!({})))?;
+        let _: Slot<()> = batch.require(&SUSPEND, [services.now().into()], already);
+        activity::record(
+            &mut batch,
+            services,
+            None,
+            Event::new("tenant.suspended", "tenant", id.0, json!({})),
+        )?;
         self.run(batch).await.map(drop)
     }
 
     /// Opens a suspended tenant again.
     pub async fn resume_tenant(&self, slug: &Slug) -> Result<()> {
-        let app = self.app();
+        let services = self.services();
         let id = self.tenant(slug.as_str()).await?;
         let mut batch = self.batch_in(id);
         let not = Problem::with(Code::Conflict, "The tenant is not suspended.");
-        let _: Slot<()> = batch.require(&RESUME, [app.now().into()], not);
-        activity::record(&mut batch, app, None, Event::new("tenant.resumed", "tenant", id.0, json!({})))?;
+        let _: Slot<()> = batch.require(&RESUME, [services.now().into()], not);
+        activity::record(
+            &mut batch,
+            services,
+            None,
+            Event::new("tenant.resumed", "tenant", id.0, json!({})),
+        )?;
         self.run(batch).await.map(drop)
     }
 }

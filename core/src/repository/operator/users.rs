@@ -4,15 +4,17 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    dispatch::{Operator, Slot},
-    password::NewPassword,
-    problem::{Code, Problem, Result},
+    access::{batch::Slot, scopes::operator::OperatorScope},
+    auth::token::{Bearer, Credential},
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        password::NewPassword,
+        sql::{rows::record, statements},
+        time::Timestamp,
+        unicode::composed,
+        values::{Email, Name, SessionId, Slug, UserId, email::AccountEmail, enumerations::Role},
+    },
     repository::{activity, sessions, users},
-    sql::{record, statements},
-    time::Timestamp,
-    token::{Bearer, Credential},
-    unicode::composed,
-    values::{AccountEmail, Email, Name, Role, SessionId, Slug, UserId},
 };
 
 const COLUMNS: &str = "u.id, u.email, u.name, CASE u.password_hash WHEN '' THEN 0 ELSE 1 END AS has_password, \
@@ -105,7 +107,7 @@ pub struct Inspected {
     pub good: bool,
     /// `access_token` or `api_key`; `None` if it is neither, or was not made with a key of this service, or is too old.
     pub kind: Option<&'static str>,
-    /// Whom it stands for.
+    /// Audience it stands for.
     pub user_id: Option<UserId>,
     /// Their address, if it is known.
     pub email: Option<Email>,
@@ -116,14 +118,14 @@ pub struct Inspected {
 /// How many accounts are read at a time.
 const PAGE: i64 = 500;
 
-impl Operator {
+impl OperatorScope {
     /// Accounts whose address contains a text, by address.
     pub async fn users(&self, containing: &str) -> Result<Vec<AccountSummary>> {
         let escaped: String = containing
             .chars()
             .flat_map(|letter| matches!(letter, '%' | '_' | '!').then_some('!').into_iter().chain([letter]))
             .collect();
-        let (pattern, now) = (format!("%{}%", composed(&escaped.to_lowercase())), self.app().now());
+        let (pattern, now) = (format!("%{}%", composed(&escaped.to_lowercase())), self.services().now());
         let mut found: Vec<AccountSummary> = Vec::new();
         loop {
             let after = found.last().map_or_else(String::new, |user| user.email.as_str().to_owned());
@@ -143,7 +145,7 @@ impl Operator {
     pub async fn user(&self, email: &AccountEmail) -> Result<AccountSummary> {
         let mut batch = self.batch();
         let AccountEmail { address, typed, other } = email.clone();
-        let arguments = [address.into(), self.app().now().into(), typed.into(), other.into()];
+        let arguments = [address.into(), self.services().now().into(), typed.into(), other.into()];
         let found = batch.add_global(&BY_EMAIL, arguments);
         let found = self.run(batch).await?.optional(found)?;
         found.ok_or_else(|| {
@@ -172,7 +174,7 @@ impl Operator {
 
     /// The same with what is kept of a password.
     pub(crate) async fn enrol(&self, email: &Email, name: &Name, hash: String) -> Result<UserId> {
-        let id = UserId(self.app().new_id()?);
+        let id = UserId(self.services().new_id()?);
         let mut batch = self.batch();
         users::enrol(&mut batch, id, email.clone(), name.clone(), hash, Code::EmailTaken)?;
         self.run(batch).await?;
@@ -184,7 +186,7 @@ impl Operator {
         let user = self.user(email).await?.id;
         let hash = self.hash(password).await?;
         let mut batch = self.batch();
-        let arguments = [user.into(), hash.into(), self.app().now().into()];
+        let arguments = [user.into(), hash.into(), self.services().now().into()];
         let _: Slot<()> = batch.add_global(&users::REPLACE_PASSWORD_HASH, arguments);
         sessions::revoke_all(&mut batch, user, None);
         activity::record_of_user(&mut batch, user, None, "user.password_changed", json!({}))?;
@@ -196,7 +198,8 @@ impl Operator {
         let user = self.user(email).await?.id;
         let mut batch = self.batch();
         let already = Problem::with(Code::Conflict, "The account is disabled already.");
-        let _: Slot<()> = batch.require_global(&DISABLE, [user.into(), self.app().now().into()], already);
+        let _: Slot<()> =
+            batch.require_global(&DISABLE, [user.into(), self.services().now().into()], already);
         sessions::revoke_all(&mut batch, user, None);
         activity::record_of_user(&mut batch, user, None, "user.disabled", json!({}))?;
         self.run(batch).await.map(drop)
@@ -207,7 +210,7 @@ impl Operator {
         let user = self.user(email).await?.id;
         let mut batch = self.batch();
         let not = Problem::with(Code::Conflict, "The account is not disabled.");
-        let _: Slot<()> = batch.require_global(&ENABLE, [user.into(), self.app().now().into()], not);
+        let _: Slot<()> = batch.require_global(&ENABLE, [user.into(), self.services().now().into()], not);
         activity::record_of_user(&mut batch, user, None, "user.enabled", json!({}))?;
         self.run(batch).await.map(drop)
     }
@@ -223,17 +226,18 @@ impl Operator {
 
     /// Begins a session for somebody, without their password. The tenants that they are in have it in their activity.
     pub async fn sign_in(&self, email: &AccountEmail) -> Result<Issued> {
-        let (app, found) = (self.app(), self.user(email).await?);
+        let (services, found) = (self.services(), self.user(email).await?);
         let mut batch = self.batch();
         let disabled = Problem::with(Code::Conflict, "The account is disabled.");
         let tokens = sessions::add(&mut batch, found.id, None, disabled)?;
         let detail = json!({ "session_id": tokens.session });
         activity::record_of_user(&mut batch, found.id, None, "user.token_issued", detail)?;
         self.run(batch).await?;
-        let access_token = app.tokens.issue(found.id, tokens.session, app.new_id()?, app.now());
+        let access_token =
+            services.tokens.issue(found.id, tokens.session, services.new_id()?, services.now());
         Ok(Issued {
             access_token: access_token.map_err(|error| Problem::internal(error.to_string()))?,
-            expires_in: app.tokens.ttl_seconds(),
+            expires_in: services.tokens.ttl_seconds(),
             refresh_token: tokens.refresh.expose().to_owned(),
             session_id: tokens.session,
         })
@@ -242,8 +246,8 @@ impl Operator {
     /// What a token is, and whether its session is good. Of API keys only the form is looked at: whether one is good is a
     /// matter of its tenant.
     pub async fn inspect(&self, token: &str) -> Result<Inspected> {
-        let app = self.app();
-        let bearer = Bearer::read(token, &app.tokens, app.now());
+        let services = self.services();
+        let bearer = Bearer::read(token, &services.tokens, services.now());
         let mut found = Inspected { good: false, kind: None, user_id: None, email: None, why_not: None };
         let Some(Bearer { user, credential }) = bearer else {
             found.why_not = Some("It was not made with a key of this service, or has expired.");
@@ -273,7 +277,7 @@ impl Operator {
     /// What is kept of a password, or of there being none.
     pub(crate) async fn hash(&self, password: Option<NewPassword>) -> Result<String> {
         match password {
-            Some(password) => users::hash(self.app(), None, password).await,
+            Some(password) => users::hash(self.services(), None, password).await,
             None => Ok(users::NO_PASSWORD.to_owned()),
         }
     }

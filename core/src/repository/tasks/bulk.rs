@@ -4,27 +4,34 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{
-    COLUMNS, NewTask, OPEN, OPEN_TO, PROJECT, Task, TaskPatch, changes, created, event, not_assignable,
-};
 use crate::{
-    dispatch::Slot,
-    input::{Fault, FaultCode, Input, Items, Object, input},
-    json, limits,
-    notify::Notice,
-    problem::{Code, Problem, Result},
-    reply::Answer,
+    access::batch::Slot,
+    domain::{notice::Notice, workflow},
+    http::{
+        answer::Answer,
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Fault, FaultCode, Input, Items, Object, input},
+        json, limits,
+        sql::{items, statements},
+        time::Timestamp,
+        values::{
+            ProjectId, TaskId, UserId,
+            enumerations::{ProjectStatus, TaskStatus, wire_enum},
+        },
+        words::words,
+    },
     repository::{
         Repository,
         activity::Event,
-        audience::{Audience, Told, Whom},
+        audience::{Audience, AudienceQuery, Recipients},
         members, quotas,
+        tasks::{
+            COLUMNS, OPEN, OPEN_TO, PROJECT, changes, created, event, not_assignable,
+            task::{NewTask, Task, TaskPatch},
+        },
     },
-    search::words,
-    sql::{items, statements},
-    time::Timestamp,
-    values::{ProjectId, ProjectStatus, TaskId, TaskStatus, UserId, wire_enum},
-    workflow,
 };
 
 items!(TASKS, OWN_TASKS: "?2", id uuid);
@@ -59,15 +66,15 @@ const PATCHED: &str = " WHERE tasks.tenant_id = ?1 AND tasks.project_id = COALES
 
 statements! { "bulk";
     tenant BY_IDS = SELECT, COLUMNS, OF_PROJECT, " IN (SELECT i.id FROM ", TASKS, ")"
-        => SELECT, COLUMNS, OF_PROJECT, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::sql::AMONG_POSTGRES[1];
+        => SELECT, COLUMNS, OF_PROJECT, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::kernel::sql::AMONG_POSTGRES[1];
 
     tenant INSERT_EACH = INSERT, NEW, INTO_OPEN => INSERT, OWN_NEW, INTO_OPEN;
 
     tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, " IN (SELECT i.task FROM ", CHANGED, ")", OPEN_TO[0], "i.new_status", OPEN_TO[1]
-        => UPDATE, OWN_PATCHES, PATCHED, crate::sql::AMONG_POSTGRES[0], "task FROM ", OWN_CHANGED, crate::sql::AMONG_POSTGRES[1], OPEN_TO[0], "i.new_status", OPEN_TO[1];
+        => UPDATE, OWN_PATCHES, PATCHED, crate::kernel::sql::AMONG_POSTGRES[0], "task FROM ", OWN_CHANGED, crate::kernel::sql::AMONG_POSTGRES[1], OPEN_TO[0], "i.new_status", OPEN_TO[1];
 
     tenant DELETE_EACH = "DELETE", OF_PROJECT, " IN (SELECT i.id FROM ", TASKS, ")", OPEN
-        => "DELETE", OF_PROJECT, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::sql::AMONG_POSTGRES[1], OPEN;
+        => "DELETE", OF_PROJECT, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::kernel::sql::AMONG_POSTGRES[1], OPEN;
 }
 
 wire_enum! {
@@ -146,7 +153,7 @@ impl Input for TaskOperation {
 
     #[cfg(feature = "openapi")]
     fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schema::operation(generator)
+        super::bulk_schema::operation(generator)
     }
 }
 
@@ -192,7 +199,7 @@ pub struct TaskOutcomes {
 struct Facts {
     tasks: Vec<Task>,
     assignable: Vec<UserId>,
-    told: Told,
+    recipients: Recipients,
     actor: String,
 }
 
@@ -209,7 +216,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn tell(&mut self, facts: &Facts, assignee: UserId, id: TaskId, title: &str, description: &str) {
+    fn notify(&mut self, facts: &Facts, assignee: UserId, id: TaskId, title: &str, description: &str) {
         self.notices.push((Notice::assigned(&facts.actor, id, title, description), assignee));
     }
 
@@ -224,7 +231,7 @@ impl Plan {
         if let Some(assignee) = tells {
             let title = patch.title.0.as_ref().unwrap_or(&before.title);
             let description = patch.description.0.as_ref().unwrap_or(&before.description);
-            self.tell(facts, assignee, before.id, title.as_str(), description.as_str());
+            self.notify(facts, assignee, before.id, title.as_str(), description.as_str());
         }
         self.patches.push(json::object(vec![
             ("task", before.id.into()),
@@ -263,7 +270,7 @@ impl Repository<'_> {
     ) -> Result<TaskOutcomes> {
         let facts = self.ask(project, operations).await?;
         // One time for all of it: what is answered is what is written.
-        let now = self.scope.app().now();
+        let now = self.scope.services().now();
         let (plan, outcomes) = self.plan(project, operations, &facts, now)?;
         if plan.events.is_empty() {
             return Ok(outcomes);
@@ -280,7 +287,7 @@ impl Repository<'_> {
         let status = batch.add::<ProjectStatus, _>(&PROJECT, [project.into()]);
         let tasks = batch.add::<Task, _>(&BY_IDS, [ids.into(), project.into()]);
         let active = batch.add::<UserId, _>(&members::ARE_ACTIVE, [members::as_items(&assignees).into()]);
-        let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Members(&assignees));
+        let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &Audience::Members(&assignees));
         let (standing, mut outcome) = self.scope.read(batch).await?;
         let status = outcome.optional(status)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let tasks: Vec<Task> = outcome.all(tasks)?;
@@ -288,7 +295,7 @@ impl Repository<'_> {
         Ok(Facts {
             tasks,
             assignable: outcome.all(active)?,
-            told: audience.take(&mut outcome)?,
+            recipients: audience.take(&mut outcome)?,
             actor: standing.name.as_str().to_owned(),
         })
     }
@@ -301,8 +308,8 @@ impl Repository<'_> {
         facts: &Facts,
         now: Timestamp,
     ) -> Result<(Plan, TaskOutcomes)> {
-        let (app, user) = (self.scope.app(), self.scope.user());
-        let mut ids = app.new_ids(operations.len())?.into_iter();
+        let (services, user) = (self.scope.services(), self.scope.user());
+        let mut ids = services.new_ids(operations.len())?.into_iter();
         let (mut plan, mut outcomes, mut faults) = (Plan::default(), Vec::new(), Vec::new());
         for (index, operation) in operations.iter().enumerate() {
             let mut refuse =
@@ -323,7 +330,7 @@ impl Repository<'_> {
                     let task = new.clone().into_task(TaskId(id), project, user, now);
                     plan.events.push(created(&task));
                     if let Some(assignee) = task.assignee_id {
-                        plan.tell(facts, assignee, task.id, task.title.as_str(), task.description.as_str());
+                        plan.notify(facts, assignee, task.id, task.title.as_str(), task.description.as_str());
                     }
                     plan.new.push(new_item(&task));
                     plan.writes = true;
@@ -385,9 +392,10 @@ impl Repository<'_> {
             quotas::require_room(&mut batch);
         }
         self.record_each(&mut batch, plan.events)?;
-        let notices = plan.notices.iter().map(|(notice, assignee)| (notice, facts.told.only(*assignee)));
-        self.tell_each(&mut batch, &facts.told, notices)?;
-        self.scope.keep(&mut batch, || Answer::done(outcomes))?;
+        let notices =
+            plan.notices.iter().map(|(notice, assignee)| (notice, facts.recipients.only(*assignee)));
+        self.notify_each(&mut batch, &facts.recipients, notices)?;
+        self.scope.store_answer(&mut batch, || Answer::done(outcomes))?;
         self.scope.commit(batch, None).await.map(drop)
     }
 }
@@ -421,77 +429,4 @@ fn new_item(task: &Task) -> Json {
 /// A task as an item of a statement.
 fn task_item(id: TaskId) -> Json {
     json::object(vec![("id", id.into())])
-}
-
-#[cfg(feature = "openapi")]
-mod schema {
-    //! How the operations are described: one schema for each kind, told apart by `op`.
-
-    use std::borrow::Cow;
-
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-    use super::{NewTask, TaskId, TaskOperationKind, TaskPatch};
-
-    pub(super) fn operation(generator: &mut SchemaGenerator) -> Schema {
-        let schemas = [
-            generator.subschema_for::<CreateTask>(),
-            generator.subschema_for::<UpdateTask>(),
-            generator.subschema_for::<DeleteTask>(),
-        ];
-        let mapping: serde_json::Map<_, _> = TaskOperationKind::ALL
-            .iter()
-            .zip(&schemas)
-            .map(|(kind, schema)| (kind.as_str().to_owned(), schema.as_value()["$ref"].clone()))
-            .collect();
-        json_schema!({ "oneOf": schemas, "discriminator": { "propertyName": "op", "mapping": mapping } })
-    }
-
-    /// An object with the members of another, and those by which an operation is known.
-    fn with_op(of: Schema, kind: TaskOperationKind, id: Option<Schema>) -> Schema {
-        let mut schema = of.to_value();
-        schema["properties"]["op"] = serde_json::json!({
-            "type": "string", "const": kind.as_str(), "description": "What is done with the task.",
-        });
-        let mut required = vec!["op".into()];
-        if let Some(id) = id {
-            schema["properties"]["id"] = id.to_value();
-            required.push("id".into());
-        }
-        required.extend(schema["required"].as_array().cloned().unwrap_or_default());
-        schema["required"] = required.into();
-        Schema::try_from(schema).unwrap_or_default()
-    }
-
-    macro_rules! described {
-        ($name:ident, $kind:ident, $text:literal, $id:literal, $members:expr) => {
-            struct $name;
-
-            impl JsonSchema for $name {
-                fn schema_name() -> Cow<'static, str> {
-                    stringify!($name).into()
-                }
-
-                fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                    let members: fn(&mut SchemaGenerator) -> Schema = $members;
-                    let id = $id.then(|| generator.subschema_for::<TaskId>());
-                    let mut schema = with_op(members(generator), TaskOperationKind::$kind, id);
-                    schema.insert("description".to_owned(), $text.into());
-                    schema
-                }
-            }
-        };
-    }
-
-    described!(CreateTask, Create, "Creates a task.", false, NewTask::json_schema);
-    described!(
-        UpdateTask,
-        Update,
-        "Changes a task; what is absent stays as it is.",
-        true,
-        TaskPatch::json_schema
-    );
-    described!(DeleteTask, Delete, "Deletes a task.", true, |_| {
-        json_schema!({ "type": "object", "properties": {}, "additionalProperties": false })
-    });
 }

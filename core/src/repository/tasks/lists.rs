@@ -2,20 +2,31 @@
 
 use uuid::Uuid;
 
-use super::{COLUMNS, PROJECT, Task, TaskQuery};
 use crate::{
-    cursor::{CountedPage, Looked, Paging},
-    dispatch::Slot,
-    problem::{Code, Problem, Result},
+    access::{batch::Slot, paging::Paging},
+    http::{
+        page::{CountedPage, Looked},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        sql::{self, COUNT, TenantSql, Value, looked_through, statements},
+        time::Date,
+        values::{
+            ProjectId, UserId,
+            enumerations::{Assignee, AssigneeFilter, Priority, ProjectStatus, TaskOrder},
+            several::Several,
+        },
+        words::Search,
+    },
     repository::{
         Repository,
         included::{TaskNames, With, included_in_tasks},
         search,
+        tasks::{
+            COLUMNS, PROJECT,
+            task::{Task, TaskQuery},
+        },
     },
-    search::Search,
-    sql::{self, COUNT, TenantSql, Value, looked_through, statements},
-    time::Date,
-    values::{Assignee, AssigneeFilter, Priority, ProjectId, ProjectStatus, Several, TaskOrder, UserId},
 };
 
 /// By whom they are to be done, if that is asked for.
@@ -329,7 +340,7 @@ impl Repository<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::TaskStatus;
+    use crate::kernel::values::enumerations::TaskStatus;
 
     #[test]
     fn each_value_has_the_bit_that_it_is_asked_for_by() {

@@ -1,36 +1,45 @@
 //! Tasks: what is to be done in a project.
 
 pub mod bulk;
+#[cfg(feature = "openapi")]
+mod bulk_schema;
 pub(crate) mod lists;
-mod task;
+pub(crate) mod task;
 
 use std::future::Future;
 
 use serde_json::{Map, Value as Json, json};
 
-use self::bulk::{TaskOperation, TaskOutcomes};
-pub use self::task::{NewTask, Task, TaskPatch, TaskQuery, TaskReading};
-use super::{
-    Repository,
-    activity::Event,
-    audience::{Audience, Whom},
-    comments,
-    included::{TaskNames, With, included_in_tasks},
-    members, quotas, repeat,
-};
+pub use crate::repository::tasks::task::{NewTask, Task, TaskPatch, TaskQuery, TaskReading};
 use crate::{
-    cursor::CountedPage,
-    dispatch::{Batch, Slot},
-    input::{Clearable, Fault, FaultCode, Patch},
-    json,
-    notify::Notice,
-    problem::{Code, Problem, Result},
-    reply::Answer,
-    search::index,
-    sql::{Value, statements},
-    time::Timestamp,
-    values::{Priority, ProjectId, Several, TaskId, TaskInclude, TaskStatus, UserId},
-    workflow,
+    access::batch::{Batch, Slot},
+    domain::{notice::Notice, workflow},
+    http::{
+        answer::Answer,
+        page::CountedPage,
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::{Clearable, Fault, FaultCode, Patch},
+        json,
+        sql::{Value, statements},
+        time::Timestamp,
+        values::{
+            ProjectId, TaskId, UserId,
+            enumerations::{Priority, TaskInclude, TaskStatus},
+            several::Several,
+        },
+        words::index,
+    },
+    repository::{
+        Repository,
+        activity::Event,
+        audience::{Audience, AudienceQuery},
+        comments,
+        included::{TaskNames, With, included_in_tasks},
+        members, quotas, repeat,
+        tasks::bulk::{TaskOperation, TaskOutcomes},
+    },
 };
 
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
@@ -228,20 +237,20 @@ impl Repository<'_> {
         } = patch.clone();
         let new_assignee = assignee.0.flatten();
         // Who it was given to already is not told again.
-        let told = match new_assignee {
+        let recipients = match new_assignee {
             None => None,
             Some(new) => {
                 let mut batch = self.scope.batch();
                 let task = batch.add::<Task, _>(&BY_ID, [id.into()]);
-                let audience = Audience::ask(&mut batch, self.scope.user(), &Whom::Member(new));
+                let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &Audience::Member(new));
                 let (standing, mut outcome) = self.scope.read(batch).await?;
                 let task = outcome.optional(task)?.ok_or_else(|| Problem::new(Code::NotFound))?;
-                let told = audience.take(&mut outcome)?;
-                (task.assignee_id != Some(new)).then_some((told, standing.name, task))
+                let recipients = audience.take(&mut outcome)?;
+                (task.assignee_id != Some(new)).then_some((recipients, standing.name, task))
             }
         };
-        let decided_on = told.as_ref().map(|(_, _, before)| before.version);
-        let now = self.scope.app().now();
+        let decided_on = recipients.as_ref().map(|(_, _, before)| before.version);
+        let now = self.scope.services().now();
         let [assigns, assignee] = assignee.arguments();
         let [dates, due_on] = due_on.arguments();
         let mut batch = self.scope.batch();
@@ -267,11 +276,11 @@ impl Repository<'_> {
             quotas::require_room(&mut batch);
         }
         self.record(&mut batch, event("task.updated", id, detail))?;
-        if let Some((told, actor, before)) = &told {
+        if let Some((recipients, actor, before)) = &recipients {
             let title = title.as_ref().unwrap_or(&before.title);
             let description = description.as_ref().unwrap_or(&before.description);
             let notice = Notice::assigned(actor.as_str(), id, title.as_str(), description.as_str());
-            self.tell(&mut batch, told, &notice)?;
+            self.notify(&mut batch, recipients, &notice)?;
         }
         match self.scope.commit(batch, None).await {
             Ok(mut outcome) => outcome.one(changed),
@@ -296,17 +305,17 @@ impl Tasks for Repository<'_> {
     }
 
     async fn create(&self, project: ProjectId, new: NewTask) -> Result<Task> {
-        let (app, user) = (self.scope.app(), self.scope.user());
-        let told = match new.assignee_id {
+        let (services, user) = (self.scope.services(), self.scope.user());
+        let recipients = match new.assignee_id {
             None => None,
             Some(assignee) => {
                 let mut batch = self.scope.batch();
-                let audience = Audience::ask(&mut batch, user, &Whom::Member(assignee));
+                let audience = AudienceQuery::ask(&mut batch, user, &Audience::Member(assignee));
                 let (standing, mut outcome) = self.scope.read(batch).await?;
                 Some((audience.take(&mut outcome)?, standing.name))
             }
         };
-        let task = new.into_task(TaskId(app.new_id()?), project, user, app.now());
+        let task = new.into_task(TaskId(services.new_id()?), project, user, services.now());
         let mut batch = self.scope.batch();
         let arguments = [
             project.into(),
@@ -326,11 +335,15 @@ impl Tasks for Repository<'_> {
         let _: Slot<()> = batch.require(&INSERT, arguments, Problem::new(Code::ProjectArchived));
         quotas::require_room(&mut batch);
         self.record(&mut batch, created(&task))?;
-        if let Some((told, actor)) = &told {
+        if let Some((recipients, actor)) = &recipients {
             let (title, description) = (task.title.as_str(), task.description.as_str());
-            self.tell(&mut batch, told, &Notice::assigned(actor.as_str(), task.id, title, description))?;
+            self.notify(
+                &mut batch,
+                recipients,
+                &Notice::assigned(actor.as_str(), task.id, title, description),
+            )?;
         }
-        self.scope.keep(&mut batch, || Answer::created(&task))?;
+        self.scope.store_answer(&mut batch, || Answer::created(&task))?;
         match self.scope.commit(batch, None).await {
             Ok(_) => Ok(task),
             Err(problem) if problem.code == Code::ProjectArchived => {

@@ -3,17 +3,22 @@
 use serde::Serialize;
 
 use crate::{
-    conditional::{Placed, Resource, Version},
-    cursor::{Cursor, PageSize},
-    input::{Clearable, Patch, input},
-    repository::included::{NamedPerson, NamedProject, TaskIncluded, TaskNames, With},
-    search::Search,
-    sql::{DecodeError, FromRow, Row, take},
-    time::{Date, Timestamp},
-    values::{
-        Assignee, AssigneeFilter, Description, Name, Priority, ProjectId, Several, TaskId, TaskInclude,
-        TaskOrder, TaskStatus, TaskTitle, UserId,
+    http::{
+        conditional::{Placed, Resource, Version},
+        page::{Cursor, PageSize},
     },
+    kernel::{
+        decode::{Clearable, Patch, input},
+        sql::rows::{DecodeError, FromRow, Row, take},
+        time::{Date, Timestamp},
+        values::{
+            Description, Name, ProjectId, TaskId, TaskTitle, UserId,
+            enumerations::{Assignee, AssigneeFilter, Priority, TaskInclude, TaskOrder, TaskStatus},
+            several::Several,
+        },
+        words::Search,
+    },
+    repository::included::{NamedPerson, NamedProject, TaskIncluded, TaskNames, With},
 };
 
 /// A task.

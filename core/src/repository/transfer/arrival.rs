@@ -7,16 +7,20 @@ use serde_json::{Map, Value as Json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::tables::{Kind, TABLES, Table};
 use crate::{
-    chain::{Entry, Head},
-    input::{Fault, FaultCode},
-    json,
+    domain::chain::{Entry, Head},
+    http::problem::{Problem, Result},
+    kernel::{
+        decode::{Fault, FaultCode},
+        json,
+        time::Timestamp,
+        values::{Slug, TenantId, string, uuid},
+    },
     ports::{Entropy, EntropyError},
-    problem::{Problem, Result},
-    repository::users,
-    time::Timestamp,
-    values::{Slug, TenantId, string, uuid},
+    repository::{
+        transfer::tables::{Kind, TABLES, Table},
+        users,
+    },
 };
 
 /// What is known of an import: what was asked for, and what its next rows need to know of those before.
@@ -294,7 +298,10 @@ impl Arrival {
 
     /// The line of the file that it was.
     pub(super) fn line(&self) -> String {
-        crate::transfer::canonical(&crate::transfer::record(self.table().name, self.row.clone().into()))
+        crate::repository::transfer::file::canonical(&crate::repository::transfer::file::record(
+            self.table().name,
+            self.row.clone().into(),
+        ))
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -4,14 +4,19 @@
 use serde_json::Value as Json;
 
 use crate::{
-    chain::canonical,
-    input::{Fault, FaultCode, Leaf},
-    json::EXACT,
-    limits,
-    problem::{Code, Problem},
-    tenant_config::TenantConfig,
-    time::{Date, Timestamp},
-    values::{Enumeration, NotificationKind, prose, string},
+    domain::tenant_config::TenantConfig,
+    http::problem::{Code, Problem},
+    kernel::{
+        canonical::canonical,
+        decode::{Fault, FaultCode, Scalar},
+        json::EXACT,
+        limits,
+        time::{Date, Timestamp},
+        values::{
+            enumerations::{Enumeration, NotificationKind},
+            prose, string,
+        },
+    },
 };
 
 /// More changes of one thing than there will ever be.
@@ -23,12 +28,12 @@ pub(super) fn of_row(fault: Fault, index: usize) -> Fault {
 }
 
 /// What is wrong with a body, if anything is.
-pub(super) fn refuse(faults: Vec<Fault>) -> crate::problem::Result<()> {
+pub(super) fn refuse(faults: Vec<Fault>) -> crate::http::problem::Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::ValidationFailed, faults)) }
 }
 
 /// A value of a type that requests have.
-pub(super) fn leaf<T: Leaf>(value: Json) -> Result<Json, Fault>
+pub(super) fn leaf<T: Scalar>(value: Json) -> Result<Json, Fault>
 where
     Json: From<T>,
 {
@@ -113,7 +118,7 @@ pub(super) fn config(value: Json) -> Result<Json, Fault> {
 
 /// The kinds of notifications that a member does not want.
 pub(super) fn muted(value: Json) -> Result<Json, Fault> {
-    let kinds: Vec<NotificationKind> = Leaf::from_value(value)?;
+    let kinds: Vec<NotificationKind> = Scalar::from_value(value)?;
     Ok(NotificationKind::set(&kinds).into_iter().map(|kind| Json::from(kind.as_str())).collect())
 }
 

@@ -6,17 +6,32 @@ use std::future::Future;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::tables::{Column, Kind, TABLES, Table};
 use crate::{
-    dispatch::{Batch, Operator, Outcome, Slot},
-    input::{Fault, FaultCode, Leaf},
-    limits,
-    problem::{Code, Problem, Result},
-    repository::{NEEDED_SCHEMA_VERSION, Repository, activity, tenants},
-    sql::{Cell, DecodeError, FromRow, Row, Value, record},
-    token::sha256_hex,
-    transfer::{Count, Export, ExportQuery, FORM, Head, Place, Record},
-    values::{Slug, TenantId, string, uuid},
+    access::{
+        batch::{Batch, Outcome, Slot},
+        checks,
+        scopes::operator::OperatorScope,
+        services::Services,
+    },
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        decode::{Fault, FaultCode, Scalar},
+        digest::sha256_hex,
+        limits,
+        sql::{
+            Value,
+            rows::{Cell, DecodeError, FromRow, Row, record},
+        },
+        values::{Slug, TenantId, string, uuid},
+    },
+    repository::{
+        Repository, activity,
+        service::NEEDED_SCHEMA_VERSION,
+        transfer::{
+            file::{Count, Export, ExportQuery, FORM, Head, Place, Record},
+            tables::{Column, Kind, TABLES, Table},
+        },
+    },
 };
 
 /// Who exports, and what goes along.
@@ -39,7 +54,7 @@ impl Reach {
     }
 }
 
-impl Leaf for Place {
+impl Scalar for Place {
     fn from_value(value: Json) -> Result<Self, Fault> {
         let text = string(value)?;
         let (table, after) = match text.split_once(':') {
@@ -102,7 +117,7 @@ record! {
 
 /// A part that is asked for.
 pub(super) enum Asked {
-    First(Slot<tenants::Presence>, Vec<Slot<Changes>>),
+    First(Slot<checks::Presence>, Vec<Slot<Changes>>),
     Rows(Place, Slot<Raw>),
 }
 
@@ -110,7 +125,7 @@ pub(super) enum Asked {
 pub(super) fn ask(batch: &mut Batch<'_>, from: Option<Place>) -> Asked {
     match from {
         None => {
-            let presence = batch.add(&tenants::PRESENCE, []);
+            let presence = batch.add(&checks::TENANT, []);
             Asked::First(presence, TABLES.iter().map(|table| batch.add(&table.changes, [])).collect())
         }
         Some(place) => {
@@ -133,7 +148,7 @@ impl Asked {
         outcome: &mut Outcome,
         tenant: TenantId,
         reach: Reach,
-        app: &crate::App,
+        services: &Services,
     ) -> Result<Export> {
         match self {
             Self::First(presence, changes) => {
@@ -151,7 +166,7 @@ impl Asked {
                     schema_version: Count(NEEDED_SCHEMA_VERSION),
                     tenant_id: tenant,
                     slug: presence.slug,
-                    exported_at: app.now(),
+                    exported_at: services.now(),
                     secrets: reach.secrets,
                 };
                 let next = reach.from(0).map(|table| Place { table, after: None }.to_string());
@@ -246,11 +261,11 @@ impl Exporting for Repository<'_> {
         } else {
             self.scope.read(batch).await?.1
         };
-        asked.take(&mut outcome, self.scope.tenant(), reach, self.scope.app())
+        asked.take(&mut outcome, self.scope.tenant(), reach, self.scope.services())
     }
 }
 
-impl Operator {
+impl OperatorScope {
     /// The tenant of a slug.
     pub async fn find(&self, slug: &Slug) -> Result<TenantId> {
         self.tenant(slug.as_str()).await
@@ -265,6 +280,6 @@ impl Operator {
         let mut batch = self.batch_in(tenant);
         let asked = ask(&mut batch, from);
         let mut outcome = self.run(batch).await?;
-        asked.take(&mut outcome, tenant, Reach { operator: true, secrets }, self.app())
+        asked.take(&mut outcome, tenant, Reach { operator: true, secrets }, self.services())
     }
 }

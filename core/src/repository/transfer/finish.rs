@@ -2,23 +2,25 @@
 //! batch shows it, it is to everybody a tenant that was deleted; and if the import ends without that, it really is one, and
 //! goes as they do ([`crate::repository::removal`]). Whoever was interrupted asks again, and it goes on.
 
-use super::{
-    arrival::State,
-    import::{By, STATE, Stored, going_on},
-    tables::{self, TABLES},
-};
 use crate::{
-    dispatch::{Batch, Slot},
-    json,
-    problem::{Code, Problem, Result},
+    access::batch::{Batch, Slot},
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        json,
+        sql::statements,
+        values::{DEFAULT_SLUG, MembershipId, TenantId, enumerations::Role},
+    },
     repository::{
         activity::{self, Event},
         members, memberships, quotas, removal,
-        tenants::{self, DEFAULT_SLUG, Tenant},
+        tenants::{self, Tenant},
+        transfer::{
+            arrival::State,
+            file::{Digest, Totals},
+            import::{By, STATE, Stored, going_on},
+            tables::{self, TABLES},
+        },
     },
-    sql::statements,
-    transfer::{Digest, Totals},
-    values::{MembershipId, Role, TenantId},
 };
 
 /// Lines of which one batch makes rows: a fraction of a second's work.
@@ -92,7 +94,7 @@ impl By<'_> {
 
     /// Adds to a batch that the tenant's own row is made, which nobody sees.
     fn hide(self, batch: &mut Batch<'_>, state: &State, next: i64, digest: &Digest) -> Result<()> {
-        let now = self.app().now();
+        let now = self.services().now();
         let arguments =
             [self.user().into(), self.operator().into(), next.into(), digest.as_str().into(), now.into()];
         let _: Slot<()> = batch.require(&BEGIN, arguments, Problem::new(Code::Conflict));
@@ -122,7 +124,7 @@ impl By<'_> {
 
     /// Adds to a batch that lines which have arrived become rows. A row refers to none behind it, so pieces may end anywhere.
     fn place(self, batch: &mut Batch<'_>, from: i64, to: i64) {
-        let now = self.app().now();
+        let now = self.services().now();
         let arguments = [self.user().into(), self.operator().into(), from.into(), to.into(), now.into()];
         let _: Slot<()> = batch.require(&PLACE, arguments, Problem::new(Code::Conflict));
         let lines = || [self.user().into(), from.into(), to.into()];
@@ -147,7 +149,7 @@ impl By<'_> {
         next: i64,
         digest: &Digest,
     ) -> Result<Slot<tenants::Bare>> {
-        let (app, now) = (self.app(), self.app().now());
+        let (services, now) = (self.services(), self.services().now());
         let arguments = [self.user().into(), self.operator().into()];
         let _: Slot<()> = batch.require(&COMPLETE, arguments, Problem::new(Code::Conflict));
         let removed = || {
@@ -156,7 +158,7 @@ impl By<'_> {
         let _: Slot<()> = batch.require(&UNMARK, [WHOLE.into()], removed());
         let _: Slot<()> = batch.require(&SHOW, [], removed());
         if let Self::Account(account) = self {
-            let membership = MembershipId(app.new_id()?);
+            let membership = MembershipId(services.new_id()?);
             let arguments = [membership.into(), account.user().into(), Role::Owner.into(), now.into()];
             let _: Slot<()> = batch.add(&memberships::INSERT_MISSING, arguments);
             quotas::require_imported(batch, account.user());
@@ -174,7 +176,7 @@ impl By<'_> {
             Self::Operator(_) => None,
             Self::Account(account) => Some(account.user()),
         };
-        activity::record(batch, app, actor, Event::new("tenant.imported", "tenant", tenant.0, detail))?;
+        activity::record(batch, services, actor, Event::new("tenant.imported", "tenant", tenant.0, detail))?;
         Ok(made)
     }
 }

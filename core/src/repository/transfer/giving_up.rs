@@ -2,13 +2,11 @@
 //! an import may have, so it goes piece by piece, and others write in between. Until the last of it is gone nothing can be
 //! added to it, and it cannot be finished.
 
-use super::import::By;
 use crate::{
-    dispatch::{Batch, Slot},
-    problem::{Code, Problem, Result},
-    sql::statements,
-    time::Timestamp,
-    values::TenantId,
+    access::batch::{Batch, Slot},
+    http::problem::{Code, Problem, Result},
+    kernel::{sql::statements, time::Timestamp, values::TenantId},
+    repository::transfer::import::By,
 };
 
 /// Lines of which one batch removes what has arrived.

@@ -1,5 +1,5 @@
 //! Tenants on their way in. Rows arrive in parts, each checked and written down beside those before; nothing of it is a
-//! tenant's, and nobody sees it, until all of it is made one ([`super::finish`]).
+//! tenant's, and nobody sees it, until all of it is made one ([`crate::repository::transfer::finish`]).
 //!
 //! A part that comes again changes nothing, so whoever lost an answer, or was interrupted, begins again with the same head
 //! and goes on at the row that comes next.
@@ -12,24 +12,31 @@ use std::{
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{
-    arrival::{Accounts, Arrival, State, made_here, new_tenant, repeated},
-    checks::{of_row, refuse},
-};
 use crate::{
-    App,
-    dispatch::{Account, Batch, Operator, Outcome, Slot},
-    input::{Fault, FaultCode},
-    json, limits,
-    notify::SLACK_HOSTS,
-    problem::{Code, Problem, Result},
-    repository::{
-        NEEDED_SCHEMA_VERSION, quotas,
-        tenants::{self, Tenant},
+    access::{
+        batch::{Batch, Outcome, Slot},
+        checks,
+        scopes::{account::AccountScope, operator::OperatorScope},
+        services::Services,
     },
-    sql::{arrays, items, record, statements},
-    transfer::{Count, Digest, FORM, Import, NewImport, Rows, Totals},
-    values::{InvitationId, TenantId, uuid},
+    http::problem::{Code, Problem, Result},
+    kernel::{
+        decode::{Fault, FaultCode},
+        json, limits,
+        outbound::SLACK_HOSTS,
+        sql::{arrays, items, rows::record, statements},
+        values::{InvitationId, TenantId, uuid},
+    },
+    repository::{
+        quotas,
+        service::NEEDED_SCHEMA_VERSION,
+        tenants::{self, Tenant},
+        transfer::{
+            arrival::{Accounts, Arrival, State, made_here, new_tenant, repeated},
+            checks::{of_row, refuse},
+            file::{Count, Digest, FORM, Import, NewImport, Rows, Totals},
+        },
+    },
 };
 
 items!(ROWS, OWN_ROWS: "?3", line bigint, kind text, name text, also text, content jsonb);
@@ -55,13 +62,13 @@ statements! { "import";
 
     /// Those of several names that have arrived: two queries, for no engine goes by both indexes in one.
     tenant ARRIVED = ARRIVALS, "r.name IN (SELECT i.name FROM ", NAMES, ") UNION ALL ", ARRIVALS, "r.also IN (SELECT i.name FROM ", NAMES, ")"
-        => ARRIVALS, "r.name", crate::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::sql::AMONG_POSTGRES[1], " UNION ALL ",
-        ARRIVALS, "r.also", crate::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::sql::AMONG_POSTGRES[1];
+        => ARRIVALS, "r.name", crate::kernel::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::kernel::sql::AMONG_POSTGRES[1], " UNION ALL ",
+        ARRIVALS, "r.also", crate::kernel::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::kernel::sql::AMONG_POSTGRES[1];
 
     /// The accounts that have one of these ids or addresses.
     global ACCOUNTS = WITH_ID, " IN (SELECT i.id FROM ", PEOPLE, ")", OR_EMAIL, " IN (SELECT i.email FROM ", PEOPLE, ")"
-        => WITH_ID, crate::sql::AMONG_POSTGRES[0], "id FROM ", OWN_PEOPLE, crate::sql::AMONG_POSTGRES[1],
-        OR_EMAIL, crate::sql::AMONG_POSTGRES[0], "email FROM ", OWN_PEOPLE, crate::sql::AMONG_POSTGRES[1];
+        => WITH_ID, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", OWN_PEOPLE, crate::kernel::sql::AMONG_POSTGRES[1],
+        OR_EMAIL, crate::kernel::sql::AMONG_POSTGRES[0], "email FROM ", OWN_PEOPLE, crate::kernel::sql::AMONG_POSTGRES[1];
 }
 
 record! {
@@ -93,16 +100,16 @@ record! {
 #[derive(Clone, Copy)]
 pub(super) enum By<'a> {
     /// The operator, at the database.
-    Operator(&'a Operator),
+    Operator(&'a OperatorScope),
     /// Somebody who is logged in, by HTTP.
-    Account(&'a Account),
+    Account(&'a AccountScope),
 }
 
 impl<'a> By<'a> {
-    pub(super) fn app(self) -> &'a App {
+    pub(super) fn services(self) -> &'a Services {
         match self {
-            Self::Operator(operator) => operator.app(),
-            Self::Account(account) => account.app(),
+            Self::Operator(operator) => operator.services(),
+            Self::Account(account) => account.services(),
         }
     }
 
@@ -172,9 +179,9 @@ impl<'a> By<'a> {
             if new_ids { new_tenant(source, self.user(), slug.as_str(), digest.as_str()) } else { source };
         let mut batch = self.batch(target);
         let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
-        let there = batch.add::<tenants::Presence, _>(&tenants::PRESENCE, []);
+        let there = batch.add::<checks::Presence, _>(&checks::TENANT, []);
         let unclaimed = batch.add::<TenantId, _>(&tenants::UNCLAIMED, []);
-        let taken = batch.add_global::<TenantId, _>(&tenants::ID_BY_SLUG, [slug.clone().into()]);
+        let taken = batch.add_global::<TenantId, _>(&checks::TENANT_BY_SLUG, [slug.clone().into()]);
         let alone = batch.add_global::<i64, _>(&tenants::ENDS_LIKE_NONE, [target.into()]);
         let mut outcome = self.read(batch).await?;
         let gives_way = outcome.optional(unclaimed)?.is_some() && matches!(self, Self::Operator(_));
@@ -205,7 +212,7 @@ impl<'a> By<'a> {
             self.operator().into(),
             state.store().into(),
             digest.as_str().into(),
-            self.app().now().into(),
+            self.services().now().into(),
         ];
         let _: Slot<()> = batch.add(&INSERT, arguments);
         if let Self::Account(account) = self {
@@ -249,7 +256,7 @@ impl<'a> By<'a> {
         }
         let accounts: Vec<_> =
             outcome.all(accounts)?.into_iter().map(|found| (found.id.to_string(), found.email)).collect();
-        let accounts = Accounts::new(accounts, &*self.app().ports.entropy)?;
+        let accounts = Accounts::new(accounts, &*self.services().ports.entropy)?;
         let arrived = outcome.all(arrived)?;
         self.check(&arrivals, &arrived)?;
         for Arrived { name, id, .. } in arrived {
@@ -258,7 +265,7 @@ impl<'a> By<'a> {
             }
         }
         let (mut faults, mut items, importer) = (Vec::new(), Vec::new(), self.importer());
-        let now = self.app().now();
+        let now = self.services().now();
         for (index, arrival) in arrivals {
             let (kind, name) = (arrival.table().name, arrival.name.clone());
             let also = arrival.also().map(|(_, also)| also);
@@ -271,7 +278,7 @@ impl<'a> By<'a> {
                     if let ("invitations", Some(id)) =
                         (kind, content.get("id").and_then(Json::as_str).and_then(uuid))
                     {
-                        let token = self.app().tokens.invitation(tenant, InvitationId(id));
+                        let token = self.services().tokens.invitation(tenant, InvitationId(id));
                         content.insert("token_hash".to_owned(), token.digest().into());
                     }
                     items.push(json::object(vec![
@@ -327,7 +334,7 @@ impl<'a> By<'a> {
                 }
             }
             if let Some(url) = arrival.webhook()
-                && let Err(refusal) = self.app().config.outbound_allow.permit(url, Some(SLACK_HOSTS))
+                && let Err(refusal) = self.services().config.outbound_allow.permit(url, Some(SLACK_HOSTS))
             {
                 let fault = Fault::new(FaultCode::NotAllowed, format!("This URL is not taken: {refusal}."));
                 faults.push(of_row(fault.within("slack_webhook_url").within("config").within("row"), *index));
@@ -389,7 +396,7 @@ pub trait Importing {
     fn abort_import(&self, tenant: TenantId) -> impl Future<Output = Result<()>> + Send;
 }
 
-impl Importing for Account {
+impl Importing for AccountScope {
     async fn begin_import(&self, new: NewImport) -> Result<Import> {
         By::Account(self).begin(new).await
     }
@@ -407,7 +414,7 @@ impl Importing for Account {
     }
 }
 
-impl Importing for Operator {
+impl Importing for OperatorScope {
     async fn begin_import(&self, new: NewImport) -> Result<Import> {
         By::Operator(self).begin(new).await
     }

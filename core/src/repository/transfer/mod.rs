@@ -1,19 +1,18 @@
 //! Tenants that are moved from one database to another: on their way out ([`export`]) and in ([`import`]). What one
 //! consists of is said in one table ([`tables`]).
 
-mod arrival;
-mod checks;
+pub(crate) mod arrival;
+pub(crate) mod checks;
 pub mod export;
-mod finish;
-mod giving_up;
+pub mod file;
+pub(crate) mod finish;
+pub(crate) mod giving_up;
 pub mod import;
-mod tables;
+pub(crate) mod tables;
 
-use crate::sql::Sql;
-
-pub(super) use self::giving_up::{FORGET, IMPORTS, ROWS};
+use crate::kernel::sql::Sql;
 #[cfg(feature = "openapi")]
-pub use self::tables::{LEFT, moved, tables};
+pub use crate::repository::transfer::tables::{LEFT, moved, tables};
 
 /// The statements of each table.
 pub(super) const ALL: [&[&Sql]; 13] = [

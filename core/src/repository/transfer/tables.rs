@@ -3,19 +3,24 @@
 
 use serde_json::Value as Json;
 
-use super::checks::{
-    config, date, detail, digest, hash_of_password, leaf, line, lines, muted, prefix, seq, time, version,
-};
 use crate::{
-    sql::{TenantSql, statements},
-    values::{
-        CommentBody, Description, Email, InvitedRole, MembershipStatus, Name, NotificationKind, Priority,
-        ProjectName, ProjectStatus, Role, Slug, TaskStatus, TaskTitle, Term, Visibility,
+    kernel::{
+        sql::{TenantSql, statements},
+        values::{
+            ActionName, CommentBody, Description, Email, Name, ProjectName, Slug, TaskTitle,
+            enumerations::{
+                InvitedRole, MembershipStatus, NotificationKind, Priority, ProjectStatus, Role, TaskStatus,
+                Visibility,
+            },
+        },
+    },
+    repository::transfer::checks::{
+        config, date, detail, digest, hash_of_password, leaf, line, lines, muted, prefix, seq, time, version,
     },
 };
 
 /// Reads and checks a value, and returns it in the form in which it is kept.
-pub(super) type Check = fn(Json) -> Result<Json, crate::input::Fault>;
+pub(super) type Check = fn(Json) -> Result<Json, crate::kernel::decode::Fault>;
 
 /// What a column is.
 #[derive(Clone, Copy)]
@@ -321,7 +326,7 @@ moved! {
 }
 
 moved! {
-    /// Without the digests of their tokens, which hang on the key of the place that made them. See [`super::import`].
+    /// Without the digests of their tokens, which hang on the key of the place that made them. See [`crate::repository::transfer::import`].
     invitations "moved_invitations" by id, unique ["invitations_tenant_id_email_key"], secret false,
         changes "count(accepted_at) + count(revoked_at)";
     email text = Value(leaf::<Email>);
@@ -341,7 +346,7 @@ moved! {
     kind text = Value(leaf::<NotificationKind>);
     title text = Value(line);
     body text = Value(lines);
-    subject_type text = Value(leaf::<Term>);
+    subject_type text = Value(leaf::<ActionName>);
     subject_id uuid = Any;
     read_at timestamptz = Value(time), null;
     created_at timestamptz = Value(time);
@@ -353,8 +358,8 @@ moved! {
     seq bigint = Value(seq);
     hash text = Value(digest);
     actor_id uuid = Any, null;
-    action text = Value(leaf::<Term>);
-    entity_type text = Value(leaf::<Term>);
+    action text = Value(leaf::<ActionName>);
+    entity_type text = Value(leaf::<ActionName>);
     entity_id uuid = Any;
     detail jsonb = Document(detail);
     created_at timestamptz = Value(time);

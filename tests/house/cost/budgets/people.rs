@@ -13,7 +13,7 @@ pub(super) const ALL: &[Case] = &[
     rows("api_keys::BY_ID", "@user, @key", 3),
     rows("api_keys::INSERT", "@new, @user, 'K', 'viewer', 'p', 'x', @future, @now", 3),
     rows("api_keys::DELETE", "@user, @key", 4),
-    rows("api_keys::NOTE_USE", "@key, @now", 2),
+    rows("checks::TOUCH_API_KEY", "@key, @now", 2),
     rows(
         "deliveries::INSERT_EACH",
         "'[{\"id\":\"@new\",\"channel\":\"email\",\"kind\":\"x\",\"title\":\"T\",\"body\":\"\",\"subject_type\":\"task\",\
@@ -41,9 +41,9 @@ pub(super) const ALL: &[Case] = &[
     rows("invitations::SUSPENDED", "", 1),
     rows("invitations::BY_TOKEN", "@now, @invitation, 'x'", 1),
     rows("invitations::OFFERED", "@invitation, 'x'", 2),
-    rows("memberships::CHECK", "@user, 1, NULL, @session", 4),
-    rows("memberships::CHECK_IDENTITY", "@user, 1, NULL, @identity", 4),
-    rows("memberships::CHECK_KEY", "@other, 1, NULL, @key, 'x', @now", 4),
+    rows("checks::MEMBER_BY_SESSION", "@user, 1, NULL, @session", 4),
+    rows("checks::MEMBER_BY_IDENTITY", "@user, 1, NULL, @identity", 4),
+    rows("checks::MEMBER_BY_API_KEY", "@other, 1, NULL, @key, 'x', @now", 4),
     rows("memberships::INSERT", "@new, '0c000001-0000-7000-8101-000000000001', 'member', @now", 4),
     rows("memberships::INSERT_MISSING", "@new, @user, 'member', @now", 4),
     rows("memberships::PUT", "@new, @user, 'owner', @now", 4),

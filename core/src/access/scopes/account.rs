@@ -1,0 +1,142 @@
+//! Access to a user's own data.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::{
+    access::{
+        batch::{Batch, Outcome, Slot},
+        checks,
+        context::Context,
+        scopes::session_ended,
+        services::Services,
+        stored_answers::{self, Owned},
+    },
+    http::{
+        answer::Answer,
+        conditional::{self, Resource},
+        idempotency::IdempotencyKey,
+        problem::Result,
+    },
+    kernel::{
+        sql::GlobalSql,
+        values::{IdentityId, SessionId, TenantId, UserId},
+    },
+    ports::{limit::ClientAddress, meter::Meter},
+};
+
+/// What a person has logged in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// Our own session.
+    Session(SessionId),
+    /// The identity provider.
+    Identity(IdentityId),
+}
+
+/// Access to a user's own data, whatever tenants they are in. The session must be good, or the identity linked to them,
+/// and the account active.
+#[derive(Clone)]
+pub struct AccountScope {
+    context: Arc<Context>,
+    user: UserId,
+    login: Login,
+}
+
+impl AccountScope {
+    pub(super) fn open(context: Arc<Context>, user: UserId, login: Login) -> Self {
+        Self { context, user, login }
+    }
+
+    pub(crate) fn services(&self) -> &Services {
+        &self.context.services
+    }
+
+    /// Whose account it is.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// Where the request comes from.
+    pub(crate) fn client(&self) -> Option<ClientAddress> {
+        self.context.client
+    }
+
+    /// What it is a part of.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.context.meter
+    }
+
+    /// The session that asks, if it is one.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        match self.login {
+            Login::Session(id) => Some(id),
+            Login::Identity(_) => None,
+        }
+    }
+
+    /// A batch about this user.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        self.batch_in(None)
+    }
+
+    /// A batch about this user that creates a tenant, or joins one by an invitation.
+    pub(crate) fn batch_in(&self, tenant: Option<TenantId>) -> Batch<'_> {
+        let mut batch = self.context.batch(tenant.map(|tenant| tenant.0));
+        let user = self.user.into();
+        let check = match self.login {
+            Login::Session(id) => checks::ACCOUNT_BY_SESSION.bind([id.into(), user]),
+            Login::Identity(id) => checks::ACCOUNT_BY_IDENTITY.bind([id.into(), user]),
+        };
+        let _: Slot<()> = batch.push(check.expecting(1));
+        batch
+    }
+
+    /// Adds to a batch that it fails unless what it changes is in a state that `If-Match` names: as
+    /// [`TenantScope::require_match`] does.
+    pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &GlobalSql, id: Uuid) {
+        if let Some(arguments) = self.context.admitted(batch, id) {
+            let _: Slot<i64> = batch.require_global(sql, arguments, conditional::failed());
+        }
+    }
+
+    /// What was read and is left as it is, if it is in a state that `If-Match` names.
+    pub(crate) fn matched<R: Resource>(&self, resource: R) -> Result<R> {
+        self.context.matched(resource.version()).map(|()| resource)
+    }
+
+    /// Says what is answered to a batch, for when it is to be kept.
+    pub(crate) fn store_answer(
+        &self,
+        batch: &mut Batch<'_>,
+        answer: impl FnOnce() -> Result<Answer>,
+    ) -> Result<()> {
+        self.context.store_answer(batch, answer)
+    }
+
+    /// The answer that was kept for the same user under the same key, if there is one.
+    pub(crate) async fn stored_answer(&self) -> Result<Option<Answer>> {
+        match &self.context.key {
+            Some(key) => stored_answers::stored_answer_of_account(self, &self.own(key)).await,
+            None => Ok(None),
+        }
+    }
+
+    fn own<'a>(&'a self, key: &'a IdempotencyKey) -> Owned<'a> {
+        Owned::new(key, vec![self.user.0.as_bytes()])
+    }
+
+    /// Runs a batch that writes, provided that the session or the identity is good at that moment.
+    pub(crate) async fn commit(&self, mut batch: Batch<'_>) -> Result<Outcome> {
+        if let Some((key, answer)) = self.context.settle(&mut batch)? {
+            stored_answers::store_answer_of_account(&mut batch, self, &self.own(key), &answer)?;
+        }
+        self.run(batch).await
+    }
+
+    /// Runs a batch that only reads, provided that the session or the identity is good at that moment.
+    pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
+        batch.run().await.map_err(|problem| problem.unwrap_or_else(session_ended))
+    }
+}

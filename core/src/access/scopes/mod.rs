@@ -1,0 +1,86 @@
+//! The scopes: the only ways to the database. A handler gets the one that its route's access rule opens ([`open`]), and
+//! repositories exist only behind them: [`TenantScope`](tenant::TenantScope) to a tenant's data,
+//! [`PublicTenantScope`](public_tenant::PublicTenantScope) to what a tenant shows in public, [`AccountScope`](account::AccountScope) to one's own,
+//! [`AnonymousScope`](anonymous::AnonymousScope) to signing in. No request comes through [`OperatorScope`](operator::OperatorScope) and
+//! [`BackgroundScope`](background::BackgroundScope).
+//!
+//! Each scope puts its check in front of the batch that goes through it, so that access is decided in the same transaction that
+//! reads or writes the data.
+
+pub(crate) mod account;
+pub(crate) mod anonymous;
+pub(crate) mod background;
+pub(crate) mod operator;
+pub(crate) mod public_tenant;
+pub(crate) mod tenant;
+
+use std::sync::Arc;
+
+use crate::{
+    access::{
+        batch::Outcome,
+        context::Context,
+        named::NamedSlug,
+        rule::Access,
+        scopes::{
+            account::{AccountScope, Login},
+            anonymous::AnonymousScope,
+            public_tenant::PublicTenantScope,
+            tenant::TenantScope,
+        },
+    },
+    auth::token::{Bearer, Credential},
+    http::problem::{Code, Problem, Result},
+    kernel::values::TenantId,
+};
+
+pub(super) fn not_a_member() -> Box<Problem> {
+    Problem::new(Code::NotAMember)
+}
+
+pub(super) fn session_ended() -> Box<Problem> {
+    Problem::new(Code::InvalidToken)
+}
+
+/// A batch without a check in front has said itself what each miss means.
+pub(super) fn unguarded(done: Result<Outcome, Option<Box<Problem>>>) -> Result<Outcome> {
+    done.map_err(|problem| {
+        problem.unwrap_or_else(|| Problem::internal("nobody said what a miss of the first statement means"))
+    })
+}
+
+/// What a route's access rule opens.
+#[derive(Clone)]
+pub(crate) enum Scope {
+    Anonymous(AnonymousScope),
+    Account(AccountScope),
+    PublicTenant(PublicTenantScope),
+    Tenant(TenantScope),
+}
+
+/// Opens the scope of a rule, for who has shown who they are, and for the tenant of a request that is about one.
+pub(crate) fn open(
+    rule: Access,
+    bearer: Option<&Bearer>,
+    tenant: Option<(TenantId, Option<NamedSlug>)>,
+    context: &Arc<Context>,
+) -> Scope {
+    let context = context.clone();
+    match (rule, bearer, tenant) {
+        (Access::SignedIn, Some(Bearer { user, credential: Credential::Session(id) }), _) => {
+            Scope::Account(AccountScope::open(context, *user, Login::Session(*id)))
+        }
+        (Access::SignedIn, Some(Bearer { user, credential: Credential::Identity(id) }), _) => {
+            Scope::Account(AccountScope::open(context, *user, Login::Identity(*id)))
+        }
+        (Access::AnyoneInTenant, _, Some((tenant, slug))) => {
+            Scope::PublicTenant(PublicTenantScope::open(context, tenant, slug))
+        }
+        (Access::Member(least) | Access::InPerson(least), Some(bearer), Some((tenant, slug))) => {
+            let least = rule.least(Some(bearer)).unwrap_or(least);
+            Scope::Tenant(TenantScope::open(context, tenant, slug, bearer.clone(), least))
+        }
+        // What is open to anybody is all that there is to open.
+        _ => Scope::Anonymous(AnonymousScope::open(context)),
+    }
+}

@@ -1,0 +1,9 @@
+//! What handlers take and reply, and the handlers.
+
+pub(crate) mod endpoint;
+#[cfg(feature = "openapi")]
+pub(crate) mod facts;
+pub(crate) mod handlers;
+pub(crate) mod negotiation;
+pub(crate) mod reply;
+pub mod site;

@@ -1,0 +1,4 @@
+//! Credentials: who somebody is.
+
+pub mod identity;
+pub(crate) mod token;

@@ -1,0 +1,194 @@
+//! The ways out: an incoming webhook of Slack, emails by an HTTP API, emails in the platform's own ways.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use uuid::Uuid;
+
+use crate::{
+    access::services::Services,
+    config::values::EmailProvider,
+    domain::tenant_config::TenantConfig,
+    kernel::{
+        json,
+        outbound::{Permit, SLACK_HOSTS},
+        values::{email::sendable, enumerations::Channel},
+    },
+    ports::{BoxFuture, Email, HttpRequest, SendFailure, meter::Meter},
+};
+
+/// A message that is to be sent.
+pub(super) struct Message {
+    /// The same for every attempt.
+    pub(super) id: Uuid,
+    pub(super) tenant_name: String,
+    pub(super) config: TenantConfig,
+    /// The recipient's address, where there is one recipient.
+    pub(super) address: Option<String>,
+    pub(super) title: String,
+    pub(super) body: String,
+}
+
+/// A way to send messages.
+pub(super) trait NotificationProvider: Send + Sync {
+    /// Hands a message to whoever carries it on.
+    fn send<'a>(
+        &'a self,
+        services: &'a Services,
+        meter: &'a Meter,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), SendFailure>>;
+}
+
+/// The provider of a channel; `None` for the one that needs none, because its rows are the notifications.
+pub(super) fn provider(services: &Services, channel: Channel) -> Option<&'static dyn NotificationProvider> {
+    match (channel, services.config.email_provider) {
+        (Channel::InApp, _) => None,
+        (Channel::Slack, _) => Some(&Slack),
+        (Channel::Email, EmailProvider::Http) => Some(&EmailApi),
+        (Channel::Email, EmailProvider::Console | EmailProvider::Smtp) => Some(&PlatformEmail),
+    }
+}
+
+/// An incoming webhook (<https://api.slack.com/messaging/webhooks>).
+struct Slack;
+
+impl NotificationProvider for Slack {
+    fn send<'a>(
+        &'a self,
+        services: &'a Services,
+        meter: &'a Meter,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), SendFailure>> {
+        Box::pin(async move {
+            let Some(url) = &message.config.slack_webhook_url else {
+                return Err(SendFailure::Never("the tenant has no Slack webhook".to_owned()));
+            };
+            let lines = [&message.title, &message.body].map(|text| escape(text));
+            let text = lines.join("\n");
+            let body = json::object(vec![("text", text.trim_end().into())]).to_string();
+            let permit = services.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS));
+            // It was let through when it was configured; what the operator allows may have changed.
+            let permit =
+                permit.map_err(|refusal| SendFailure::Never(format!("the URL was refused: {refusal}")))?;
+            post((services, meter), "slack", url.expose(), Trust::Tenant(permit), Vec::new(), body).await
+        })
+    }
+}
+
+/// The three characters that mean something to Slack.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// An email API that takes JSON.
+struct EmailApi;
+
+impl NotificationProvider for EmailApi {
+    fn send<'a>(
+        &'a self,
+        services: &'a Services,
+        meter: &'a Meter,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), SendFailure>> {
+        Box::pin(async move {
+            let Some(url) = &services.config.email_api_url else {
+                return Err(SendFailure::Later("EMAIL_API_URL is not set".to_owned(), None));
+            };
+            let email = compose(services, message)?;
+            let body = json::object(vec![
+                ("from", format!("{} <{}>", quoted(&email.from_name), email.from).into()),
+                ("to", vec![email.to].into()),
+                ("reply_to", email.reply_to.into()),
+                ("subject", email.subject.into()),
+                ("text", email.text.into()),
+            ]);
+            let mut headers = vec![("idempotency-key", email.id.to_string())];
+            if let Some(key) = &services.config.email_api_key {
+                headers.push(("authorization", format!("Bearer {}", key.expose())));
+            }
+            post((services, meter), "email", url.expose(), Trust::Operator, headers, body.to_string()).await
+        })
+    }
+}
+
+/// A display name as RFC 5322, section 3.2.4, quotes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The console, or SMTP, whichever the platform was told to use.
+struct PlatformEmail;
+
+impl NotificationProvider for PlatformEmail {
+    fn send<'a>(
+        &'a self,
+        services: &'a Services,
+        meter: &'a Meter,
+        message: Message,
+    ) -> BoxFuture<'a, Result<(), SendFailure>> {
+        Box::pin(async move { meter.mail(&services.ports, compose(services, message)?).await })
+    }
+}
+
+fn compose(services: &Services, message: Message) -> Result<Email, SendFailure> {
+    let Message { id, tenant_name, config, address, title, body } = message;
+    let to = address.ok_or_else(|| SendFailure::Never("it has no address".to_owned()))?;
+    let from_name = config.email_sender_name.map_or(tenant_name, |name| name.as_str().to_owned());
+    let sendable = |address: &str| sendable(address).into_owned();
+    Ok(Email {
+        id,
+        from_name,
+        from: sendable(services.config.email_from.as_str()),
+        reply_to: config.email_reply_to.map(|address| sendable(address.as_str())),
+        to: sendable(&to),
+        text: if body.is_empty() { title.clone() } else { body },
+        subject: title,
+    })
+}
+
+/// Who has chosen where to post.
+#[derive(Clone, Copy)]
+enum Trust {
+    /// The operator, who is trusted, and may have made a mistake that they will mend.
+    Operator,
+    /// A tenant, whose choice was let through.
+    Tenant(Permit),
+}
+
+async fn post(
+    (services, meter): (&Services, &Meter),
+    to: &'static str,
+    url: &str,
+    trust: Trust,
+    mut headers: Vec<(&'static str, String)>,
+    body: String,
+) -> Result<(), SendFailure> {
+    headers.push(("content-type", "application/json".to_owned()));
+    let timeout: Duration = services.config.outbound_timeout;
+    let request = HttpRequest {
+        to,
+        method: Method::POST,
+        url: url.to_owned(),
+        headers,
+        body: Bytes::from(body),
+        timeout,
+        trusted: match trust {
+            Trust::Operator => true,
+            Trust::Tenant(permit) => permit.trusted,
+        },
+        read: 0,
+    };
+    let response =
+        meter.send(&services.ports, request).await.map_err(|failure| SendFailure::Later(failure.0, None))?;
+    let answered = format!("it was answered {}", response.status);
+    match (response.status, trust) {
+        (200..=299, _) => Ok(()),
+        // It says itself that it may work later; or it will, once the operator has the right key and address.
+        (408 | 425 | 429 | 500.., _) | (401 | 403 | 404 | 405, Trust::Operator) => {
+            Err(SendFailure::Later(answered, response.retry_after))
+        }
+        _ => Err(SendFailure::Never(answered)),
+    }
+}

@@ -1,0 +1,75 @@
+//! How a handler is reached: through the scope that its route's access rule opens, perhaps more than once.
+
+use std::sync::Arc;
+
+use crate::{
+    access::{
+        context::Context,
+        scopes::{self, Scope},
+    },
+    api::endpoint::Incoming,
+    auth::token::Bearer,
+    http::{
+        answer::Answer,
+        problem::{Code, Result},
+    },
+    kernel::values::TenantId,
+    routes::Route,
+};
+
+/// A request for a route, and who has shown who they are.
+pub(super) struct Entry<'a> {
+    pub(super) route: &'a Route,
+    pub(super) context: &'a Arc<Context>,
+    pub(super) incoming: &'a Incoming,
+    pub(super) bearer: Option<&'a Bearer>,
+}
+
+impl Entry<'_> {
+    fn open(&self, tenant: Option<TenantId>) -> Scope {
+        let tenant = tenant.map(|tenant| (tenant, self.incoming.named.slug.clone()));
+        scopes::open(self.route.access, self.bearer, tenant, self.context)
+    }
+
+    /// Has the handler answer.
+    pub(super) async fn ask(&self, tenant: Option<TenantId>) -> Result<Answer> {
+        let mut incoming = Incoming { scope: Some(self.open(tenant)), ..self.incoming.clone() };
+        self.route.endpoint.call(&mut incoming)?.await
+    }
+
+    /// The answer that was kept under the same `Idempotency-Key`, if there is one.
+    async fn stored_answer(&self, tenant: Option<TenantId>) -> Result<Option<Answer>> {
+        match self.open(tenant) {
+            Scope::Tenant(scope) => scope.stored_answer().await,
+            Scope::Account(account) => account.stored_answer().await,
+            Scope::Anonymous(_) | Scope::PublicTenant(_) => Ok(None),
+        }
+    }
+
+    /// What could not be done may have been done before, under the same `Idempotency-Key`: then the answer is that of then. If
+    /// it was not, and it was the database that failed and answers again, it is tried once more: should it have been done
+    /// after all, the key's row keeps it from being done twice.
+    pub(super) async fn replay_or(
+        &self,
+        mut answer: Result<Answer>,
+        tenant: Option<TenantId>,
+    ) -> Result<Answer> {
+        let mut tried_again = false;
+        loop {
+            let problem = match answer {
+                Err(problem) if self.context.key.is_some() => problem,
+                answer => return answer,
+            };
+            match self.stored_answer(tenant).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Err(reused) if reused.code == Code::IdempotencyKeyReused => return Err(reused),
+                Ok(None) if problem.code == Code::Unavailable && !tried_again => {
+                    tried_again = true;
+                    answer = self.ask(tenant).await;
+                }
+                // What cannot be looked up was refused for the same reason, which the first problem tells.
+                Ok(None) | Err(_) => return Err(problem),
+            }
+        }
+    }
+}

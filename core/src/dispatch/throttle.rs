@@ -1,0 +1,46 @@
+//! Throttling: who asks too often is asked to wait. What counts is the [`RateLimiter`](crate::ports::RateLimiter) port's
+//! business; here is whose requests are counted together, and what the refusal says.
+
+use crate::{
+    access::rule::Access,
+    auth::token::{Bearer, Credential},
+    dispatch::{App, authentication::Caller},
+    http::problem::{Code, Result},
+    ports::limit::{ClientAddress, Limit},
+    routes::Route,
+};
+
+impl App {
+    /// Counts a request by whom it comes from. Who tries to get in is counted by their address, too; their account is
+    /// counted where it is known.
+    pub(crate) async fn throttle(
+        &self,
+        route: &Route,
+        caller: Option<&Caller>,
+        address: Option<ClientAddress>,
+    ) -> Result<()> {
+        // Without an adapter that knows better, all come from the same place.
+        let address = || address.map_or_else(String::new, |address| address.0.to_string());
+        if route.problems.contains(&Code::TooManyAttempts) {
+            self.services.count(Limit::Address, &address()).await?;
+        }
+        match caller {
+            Some(Caller::External(subject)) => {
+                // No user's id looks so.
+                self.services.count(Limit::Requests, &format!("subject {}", subject.subject)).await
+            }
+            // By its digest, so that nobody else can use it up; and by the address, so that keys cannot be tried out.
+            Some(Caller::Ours(Bearer { credential: Credential::Key(key), .. })) => {
+                self.services.count(Limit::Requests, key.digest()).await?;
+                self.services.count(Limit::Requests, &address()).await
+            }
+            Some(Caller::Ours(Bearer { user, .. })) => {
+                self.services.count(Limit::Requests, &user.to_string()).await
+            }
+            None if route.access == Access::AnyoneInTenant => {
+                self.services.count(Limit::Requests, &address()).await
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Rules that decide without asking anybody: nothing asynchronous.
+
+pub(crate) mod chain;
+pub(crate) mod notice;
+pub mod tenant_config;
+pub mod workflow;

@@ -1,0 +1,159 @@
+//! What a handler's reply comes to, before it is a response.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    http::{
+        conditional::{self, Placed, Resource, Version},
+        idempotency::REPLAYED,
+        page::next_link,
+        problem::{Problem, Result},
+    },
+    kernel::values,
+};
+
+/// A file that is too large to pass through here with every request. The adapter sends it in place of the body of the response
+/// that has this among its extensions, compressed if it likes.
+#[derive(Clone, Copy, Debug)]
+pub struct Streamed {
+    /// The name of the file.
+    pub name: &'static str,
+}
+
+/// What a handler's reply comes to: JSON, unless it is empty, and headers that say more about it.
+pub(crate) struct Answer {
+    status: StatusCode,
+    body: Bytes,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Of a resource: which state of it this is.
+    version: Option<Version>,
+    /// Where the next page starts, of a list that has one.
+    next: Option<String>,
+    /// What the adapter sends in place of the body.
+    file: Option<Streamed>,
+}
+
+impl Answer {
+    pub(crate) fn new(status: StatusCode, body: Bytes) -> Self {
+        Self { status, body, headers: Vec::new(), version: None, next: None, file: None }
+    }
+
+    /// 200 with bytes, and headers that say what they are.
+    pub(crate) fn of_bytes(body: Bytes, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { headers, ..Self::new(StatusCode::OK, body) }
+    }
+
+    /// 200 with a file that the adapter sends, and headers that say what it is, its tag among them.
+    pub(crate) fn of_file(file: Streamed, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self { file: Some(file), ..Self::of_bytes(Bytes::new(), headers) }
+    }
+
+    #[inline(never)]
+    fn json(status: StatusCode, value: &impl Serialize) -> Result<Self> {
+        let body = serde_json::to_vec(value).map_err(|error| Problem::internal(error.to_string()))?;
+        Ok(Self::new(status, body.into()))
+    }
+
+    /// 200 with what came of something.
+    pub(crate) fn done(value: &impl Serialize) -> Result<Self> {
+        Self::json(StatusCode::OK, value)
+    }
+
+    /// 201 with something that was created, and the place where it can be read.
+    pub(crate) fn created(made: &(impl Serialize + Placed)) -> Result<Self> {
+        Ok(Self::json(StatusCode::CREATED, made)?.of(made).header(header::LOCATION, &made.location()))
+    }
+
+    /// 200 with something that was moved, and the place where it can be read.
+    pub(crate) fn moved(moved: &(impl Serialize + Placed)) -> Result<Self> {
+        Ok(Self::done(moved)?.of(moved).header(header::CONTENT_LOCATION, &moved.location()))
+    }
+
+    /// The same of a page of a list, and where the next page starts.
+    pub(crate) fn followed_by(self, next: Option<String>) -> Self {
+        Self { next, ..self }
+    }
+
+    /// Adds, of a page that has a next one, how that is asked for (RFC 8288), given what was asked.
+    pub(crate) fn linked(mut self, asked: &Uri) -> Self {
+        let link = self.next.take().and_then(|cursor| next_link(asked, &cursor));
+        self.headers.extend(link.map(|link| (header::LINK, link)));
+        self
+    }
+
+    pub(crate) fn of(mut self, resource: &impl Resource) -> Self {
+        self.version = resource.version();
+        self
+    }
+
+    /// Adds a header.
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
+    /// The same without a member of its body.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        if let Ok(Value::Object(mut body)) = serde_json::from_slice(&self.body)
+            && let Some(member) = body.get_mut(name)
+        {
+            *member = Value::Null;
+            self.body = Value::Object(body).to_string().into();
+        }
+        self
+    }
+
+    /// The response to send. What was read has a tag, and so has what can be read again in the state that it is in now.
+    pub(crate) fn into_response(self, read: bool) -> Response<Bytes> {
+        let etag = (read && self.status == StatusCode::OK && self.file.is_none() || self.version.is_some())
+            .then(|| conditional::etag(self.version, &self.body))
+            .flatten();
+        let json = !self.body.is_empty();
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        self.file.map(|file| response.extensions_mut().insert(file));
+        let headers = response.headers_mut();
+        headers.extend(etag.map(|etag| (header::ETAG, etag)));
+        headers.extend(self.headers);
+        if json {
+            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        }
+        response
+    }
+
+    /// As it is kept: status, body, place, and version.
+    pub(crate) fn keep(&self) -> Vec<u8> {
+        let place = self.headers.first().and_then(|(_, place)| place.to_str().ok());
+        let (id, number) = self.version.map(|version| (version.id.to_string(), version.number)).unzip();
+        let kept: [Value; 5] = [
+            self.status.as_u16().into(),
+            String::from_utf8_lossy(&self.body).into(),
+            place.into(),
+            id.into(),
+            number.into(),
+        ];
+        Value::from_iter(kept).to_string().into_bytes()
+    }
+
+    /// What was kept, and says so.
+    pub(crate) fn recall(kept: &[u8]) -> Option<Self> {
+        let Ok(Value::Array(kept)) = serde_json::from_slice(kept) else { return None };
+        let [status, body, place, id, number] = &kept[..] else { return None };
+        let status = StatusCode::from_u16(u16::try_from(status.as_u64()?).ok()?).ok()?;
+        let mut answer = Self::new(status, body.as_str()?.to_owned().into());
+        if let Some(place) = place.as_str() {
+            let name =
+                if status == StatusCode::CREATED { header::LOCATION } else { header::CONTENT_LOCATION };
+            answer = answer.header(name, place);
+        }
+        answer.version = id
+            .as_str()
+            .and_then(values::uuid)
+            .zip(number.as_i64())
+            .map(|(id, number)| Version { id, number });
+        Some(answer.header(REPLAYED, "true"))
+    }
+}

@@ -1,0 +1,58 @@
+//! What is limited, and whom a client's address stands for.
+
+use std::net::IpAddr;
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Requests of one user or API key; where nobody is known, of one address.
+    Requests,
+    /// Attempts to get in, with one account.
+    Account,
+    /// Attempts to get in, from one address.
+    Address,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Requests, Self::Account, Self::Address];
+
+    /// Its name in the headers of a refusal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Account => "account",
+            Self::Address => "address",
+        }
+    }
+}
+
+/// The address that a request comes from, as its adapter knows it; among the extensions of the request.
+///
+/// Of IPv6 the first 64 bits, which is what one subscriber has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientAddress(pub(crate) IpAddr);
+
+impl ClientAddress {
+    /// Takes an address.
+    pub fn new(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_subscriber_has_is_one_address() {
+        let of = |text: &str| ClientAddress::new(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:2:ffff::1"));
+        assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:1:3::3"));
+        assert_eq!(of("::ffff:203.0.113.7"), of("203.0.113.7"));
+        assert_ne!(of("203.0.113.7"), of("203.0.113.8"));
+    }
+}

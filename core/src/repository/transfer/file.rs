@@ -1,0 +1,324 @@
+//! A tenant as a file: one line of JSON for each of its rows, between a head that says what it is and totals that say how
+//! much there must have been. docs/MOVING.md describes the form.
+//!
+//! What a tenant consists of is said in [`crate::repository::transfer`].
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use crate::kernel::{
+    canonical,
+    decode::{Fault, FaultCode, Input, Object, Scalar, input},
+    digest::sha256_hex,
+    json,
+    time::Timestamp,
+    values::{Slug, TenantId, string},
+};
+
+/// The number of the form of such files.
+pub const FORM: i64 = 1;
+
+/// A whole number, from 0: of rows, of a line, of a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Count(pub i64);
+
+impl Scalar for Count {
+    fn from_value(value: Json) -> Result<Self, Fault> {
+        match value.as_number().and_then(json::whole) {
+            Some(number @ 0..=1_000_000_000_000) => Ok(Self(number)),
+            Some(_) => Err(Fault::new(FaultCode::NotAllowed, "Expected a number from 0 to 1000000000000.")),
+            None => Err(Fault::wrong_type("a whole number", &value)),
+        }
+    }
+}
+
+impl From<Count> for Json {
+    fn from(count: Count) -> Self {
+        count.0.into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for Count {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Count".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "integer", "minimum": 0, "maximum": 1_000_000_000_000_i64, "description": "A whole number, from 0."
+        })
+    }
+}
+
+/// The digest of the lines of an export file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The text: SHA-256, in lower-case hexadecimal.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// That of a file which has nothing but its head yet.
+    pub fn of_head(head: &Json) -> Self {
+        Self(sha256_hex(&canonical(head)))
+    }
+
+    /// With one more line.
+    #[must_use]
+    pub fn and(&self, line: &str) -> Self {
+        Self(sha256_hex(&format!("{}{line}", self.0)))
+    }
+
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl Scalar for Digest {
+    fn from_value(value: Json) -> Result<Self, Fault> {
+        let text = string(value)?;
+        let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let fits = text.len() == 64 && text.bytes().all(hexadecimal);
+        fits.then_some(Self(text))
+            .ok_or_else(|| Fault::new(FaultCode::Format, "Expected 64 hexadecimal digits."))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for Digest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "pattern": "^[0-9a-f]{64}$", "minLength": 64, "maxLength": 64,
+            "description": "The digest of a file, line by line."
+        })
+    }
+}
+
+/// A value in the one form in which lines are written and digested (RFC 8785).
+pub fn canonical(value: &Json) -> String {
+    canonical::canonical(value)
+}
+
+/// A line of a file.
+pub fn record(table: &str, row: Json) -> Json {
+    json::object(vec![("table", table.into()), ("row", row)])
+}
+
+/// The place in an export where a page starts: a table, and the row after which it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub(crate) table: usize,
+    pub(crate) after: Option<String>,
+}
+
+/// Rows as they come: what each is, its table says.
+#[derive(Clone, Debug)]
+pub struct RawRows(pub(crate) Vec<Map<String, Json>>);
+
+impl Scalar for RawRows {
+    fn from_value(value: Json) -> Result<Self, Fault> {
+        let Json::Array(items) = value else { return Err(Fault::wrong_type("an array", &value)) };
+        let most = crate::kernel::limits::MOVED_ROWS as usize;
+        if items.is_empty() {
+            return Err(Fault::new(FaultCode::TooShort, "Expected at least 1 item, got 0."));
+        }
+        if items.len() > most {
+            let detail = format!("Expected at most {most} items, got {}.", items.len());
+            return Err(Fault::new(FaultCode::TooLong, detail));
+        }
+        let mut rows = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            match item {
+                Json::Object(row) => rows.push(row),
+                other => return Err(Fault::wrong_type("an object", &other).within(&index.to_string())),
+            }
+        }
+        Ok(Self(rows))
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl schemars::JsonSchema for RawRows {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RawRows".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let tables = crate::repository::transfer::tables();
+        let item = schemars::json_schema!({
+            "type": "object",
+            "properties": {
+                "table": { "type": "string", "enum": tables, "description": "What it is a row of." },
+                "row": { "type": "object", "description": "Its columns, all of them." },
+            },
+            "required": ["table", "row"],
+            "additionalProperties": false,
+        });
+        schemars::json_schema!({
+            "type": "array", "items": item, "minItems": 1, "maxItems": crate::kernel::limits::MOVED_ROWS
+        })
+    }
+}
+
+/// A row of an exported tenant.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Record {
+    /// The table of the row: `users`, `projects` and so on.
+    pub table: String,
+    /// The columns of the row.
+    #[cfg_attr(feature = "openapi", schemars(with = "Map<String, Json>"))]
+    pub row: Json,
+}
+
+/// The first line of an export file.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Head {
+    /// The version of the file format.
+    pub bailiwick_export: Count,
+    /// The version of the database schema that the rows belong to.
+    pub schema_version: Count,
+    /// The id of the tenant.
+    pub tenant_id: TenantId,
+    /// The tenant's name in URLs and headers.
+    pub slug: Slug,
+    /// The time of the export.
+    pub exported_at: Timestamp,
+    /// Whether the file contains secrets.
+    pub secrets: bool,
+}
+
+/// A part of an exported tenant.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Export {
+    /// The first line of the file; `null` in all parts but the first.
+    pub head: Option<Head>,
+    /// A mark of the tenant's state, in the first part. Read the first part again after the last one: if the mark is the same,
+    /// all parts fit together. Otherwise start the export again.
+    pub mark: Option<String>,
+    /// The number of entries of the activity log that are not sealed yet, in the first part. While there are any, start again.
+    pub pending: Option<Count>,
+    /// The rows of this part.
+    pub rows: Vec<Record>,
+    /// The `from` of the next part; `null` in the last one.
+    pub next: Option<String>,
+}
+
+input! {
+    /// The part of the tenant to export.
+    pub struct ExportQuery {
+        /// The `next` of the previous part; absent for the first.
+        pub from: Option<Place>,
+        /// Whether the export includes secrets: the addresses of webhooks.
+        pub secrets: Option<bool>,
+    }
+
+    /// A new import: the first line of the file, and options.
+    pub struct NewImport {
+        /// The version of the file format.
+        pub bailiwick_export: Count,
+        /// The version of the database schema that the rows belong to.
+        pub schema_version: Count,
+        /// The id of the tenant.
+        pub tenant_id: TenantId,
+        /// The tenant's name in URLs and headers.
+        pub slug: Slug,
+        /// The time of the export.
+        pub exported_at: Timestamp,
+        /// Whether the file contains secrets.
+        pub secrets: bool,
+        /// Another slug for the tenant in this deployment.
+        pub as_slug: Option<Slug>,
+        /// Whether the tenant and everything in it get new ids.
+        pub new_ids: Option<bool>,
+    }
+
+    /// Rows of an export file.
+    pub struct Rows {
+        /// The number of the first of these rows in the file, from 0.
+        pub first: Count,
+        /// The rows, in the order of the file.
+        pub rows: RawRows,
+    }
+
+    /// The totals of the file.
+    pub struct Totals {
+        /// The number of rows in the file.
+        pub rows: Count,
+        /// The SHA-256 of the lines before this one, in hexadecimal.
+        pub sha256: Digest,
+    }
+}
+
+/// Reads what would be the body of a request.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn decode<T: Input>(body: Json) -> Result<T, Vec<Fault>> {
+    match body {
+        Json::Object(members) => T::decode(Object::new(members)),
+        other => Err(vec![Fault::wrong_type("an object", &other)]),
+    }
+}
+
+impl NewImport {
+    /// The head of the file, of which it was made.
+    pub(crate) fn head(&self) -> Json {
+        json::object(vec![
+            ("bailiwick_export", self.bailiwick_export.into()),
+            ("schema_version", self.schema_version.into()),
+            ("tenant_id", self.tenant_id.into()),
+            ("slug", self.slug.clone().into()),
+            ("exported_at", self.exported_at.to_string().into()),
+            ("secrets", self.secrets.into()),
+        ])
+    }
+}
+
+/// How far an import is.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct Import {
+    /// The id that the tenant will have.
+    pub tenant_id: TenantId,
+    /// The tenant's name in URLs and headers.
+    pub slug: Slug,
+    /// The number of the row that comes next.
+    pub next: Count,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_that_is_none() {
+        for (given, read) in
+            [("0", 0), ("417", 417), ("417.0", 417), ("4e2", 400), ("1e12", 1_000_000_000_000)]
+        {
+            let value = json::parse(given.as_bytes()).expect("a number");
+            assert_eq!(Count::from_value(value), Ok(Count(read)), "{given}");
+        }
+        for given in
+            ["-1", "-1.0", "0.5", "417.5", "1e13", "1e300", "9223372036854775808", "\"1\"", "null", "true"]
+        {
+            let value = json::parse(given.as_bytes()).expect("a value");
+            assert!(Count::from_value(value).is_err(), "{given}");
+        }
+    }
+}
