@@ -227,7 +227,7 @@ try {
     assert.deepEqual([...new Set(shown.filter((hash) => /\/[A-Z]+\//.test(hash)))].sort(), operations.sort());
     for (const language of ["Shell", "Node.js", "Python"]) await page.getByRole("tab", { name: language }).or(page.getByText(language, { exact: true })).first().waitFor();
     const move = await operation("projects/POST/v1/projects/{project_id}/transitions");
-    const example = described.components.examples.Move.value;
+    const example = described.components.examples.TransitionRequest.value;
     for (const [name, value] of Object.entries(example)) await move.getByText(new RegExp(`"${name}": ${JSON.stringify(value)}`)).first().waitFor();
   });
 

@@ -45,7 +45,7 @@ project = projects.projects_create(api.NewProject(name="Moon landing"))
 
 
 def move(to, comment=None):
-    return projects.projects_transition(project.id, api.Move(to=to, comment=comment, revision=project.revision))
+    return projects.projects_transition(project.id, api.TransitionRequest(to=to, comment=comment, revision=project.revision))
 
 
 refusal = refused(move, api.ProjectStatus.COMPLETED)

@@ -56,7 +56,7 @@ const project = await done(
 const path = { project_id: project.id };
 function move(to: Schemas["ProjectStatus"], comment?: string) {
   // What is optional is left out, and not sent as `undefined`.
-  const body: Schemas["Move"] = comment === undefined ? { to, revision: project.revision } : { to, comment };
+  const body: Schemas["TransitionRequest"] = comment === undefined ? { to, revision: project.revision } : { to, comment };
   return client.POST("/v1/projects/{project_id}/transitions", { params: { path }, body });
 }
 const refusal = await refused(move("completed"));

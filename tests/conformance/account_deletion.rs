@@ -123,7 +123,7 @@ async fn nothing_of_the_address_stays_in_the_account(target: &'static Target) {
     somebody.reset().await;
     somebody
         .post("/v1/imports")
-        .json(&bailiwick::isolation::samples::import_head(&new_id()))
+        .json(&bailiwick::verify::samples::import_head(&new_id()))
         .send()
         .await
         .expect(200);

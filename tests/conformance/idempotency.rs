@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: what is asked for twice is done once, and answered the same both times; for every route that takes
 //! one.
 
-use bailiwick::isolation::matrix::description;
+use bailiwick::verify::matrix::description;
 use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::{
     actors::{Actor, Tenant, unique},

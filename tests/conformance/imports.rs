@@ -1,6 +1,6 @@
 //! Tenants on their way in: each is its importer's own business, also where two bring in the same one.
 
-use bailiwick::isolation::samples::{import_head, import_rows, import_totals};
+use bailiwick::verify::samples::{import_head, import_rows, import_totals};
 use bailiwick_core::transfer::{Digest, canonical};
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id, unique},

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use bailiwick::isolation::{
+use bailiwick::verify::{
     matrix::{description, names_a_tenant, operation},
     samples::Thing,
 };

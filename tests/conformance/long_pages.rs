@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use bailiwick::isolation::{
+use bailiwick::verify::{
     matrix::{description, operation},
     samples::Thing,
 };

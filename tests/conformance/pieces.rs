@@ -1,7 +1,7 @@
 //! What one tenant has heaped up is worked off in pieces, between which others have their turn; and what is brought in at
 //! once has a bound.
 
-use bailiwick::isolation::samples::{import_head, import_rows};
+use bailiwick::verify::samples::{import_head, import_rows};
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id, unique},
     provided,

@@ -1,6 +1,6 @@
 //! How much a tenant or an account has of something at the most.
 
-use bailiwick::isolation::samples::import_head;
+use bailiwick::verify::samples::import_head;
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id, unique},
     client::Answer,

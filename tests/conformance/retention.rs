@@ -1,7 +1,7 @@
 //! What people were told is kept until they have read it, and for a time after that. A native server drops it when it starts,
 //! and every half an hour; a Worker when its cron trigger is set off.
 
-use bailiwick::isolation::samples::import_head;
+use bailiwick::verify::samples::import_head;
 use bailiwick_tests::{
     actors::{Tenant, new_id, unique},
     backdoor::Backdoor,

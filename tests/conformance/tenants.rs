@@ -1,6 +1,6 @@
 //! Tenants, how a request names one, and who is in.
 
-use bailiwick::isolation::samples::{import_head, import_rows, import_totals};
+use bailiwick::verify::samples::{import_head, import_rows, import_totals};
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id, unique},
     client::Answer,

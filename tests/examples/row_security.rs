@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{
     Config,
     ports::Database,

@@ -10,14 +10,16 @@ use std::{
 };
 
 use bailiwick::{
-    assets::Embedded,
-    database::AnyDatabase,
-    hasher::HashPool,
-    isolation::samples::{import_head, import_rows, import_totals},
-    limiter::Limiter,
-    metrics::Metrics,
-    ports::{SystemClock, SystemEntropy},
-    verifier::Ring,
+    ports::{
+        assets::Embedded,
+        database::AnyDatabase,
+        hasher::HashPool,
+        limiter::Limiter,
+        system::{SystemClock, SystemEntropy},
+        verifier::Ring,
+    },
+    telemetry::metrics::Metrics,
+    verify::samples::{import_head, import_rows, import_totals},
 };
 use bailiwick_core::{
     Access, App, Config, Ports,

@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{Config, repository::CATALOGUE, sql::Sql};
 use bailiwick_tests::targets::Postgres;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bailiwick::assets::Embedded;
+use bailiwick::ports::assets::Embedded;
 use bailiwick_core::{
     config::{self, Config},
     diagram, openapi, site,

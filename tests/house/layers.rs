@@ -90,9 +90,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn tree(&mut self, shown: bool, mut path: Path, tree: &UseTree) {
         match tree {
-            UseTree::Path(tree2) => {
-                path.push(tree2.ident.to_string());
-                self.tree(shown, path, &tree2.tree);
+            UseTree::Path(part) => {
+                path.push(part.ident.to_string());
+                self.tree(shown, path, &part.tree);
             }
             UseTree::Group(group) => {
                 group.items.iter().for_each(|tree| self.tree(shown, path.clone(), tree));
@@ -242,10 +242,10 @@ fn files_import_from_lower_layers_and_from_where_a_name_is_defined() {
     }
     for (number, folders) in LAYERS.iter().enumerate().rev() {
         for folder in *folders {
-            let uses = used.get(folder).into_iter().flatten().copied().collect::<Vec<_>>().join(" ");
+            let below = used.get(folder).into_iter().flatten().copied().collect::<Vec<_>>().join(" ");
             let count = house.sources.values().filter(|source| source.folder() == *folder).count();
             assert!(count > 0, "{folder} is empty");
-            println!("{:>2}  {folder:<10}  {count:>2} files  uses {uses}", number + 1);
+            eprintln!("{:>2}  {folder:<10}  {count:>2} files  uses {below}", number + 1);
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

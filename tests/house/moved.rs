@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{
     Config,
     repository::transfer::{LEFT, moved},

@@ -1,7 +1,7 @@
 //! That searches go by the indexes of words, on both engines and under row-level security, among rows as many as make a
 //! difference; and that the index survives what is done to a file.
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{Config, repository::CATALOGUE, sql::Sql};
 use bailiwick_tests::targets::Postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, raw_sql};

@@ -1,7 +1,7 @@
 //! That dropping what was done with long ago goes by an index, among rows as many as make a difference: it must not read all
 //! that people were told, and all that was sent, to find out that there is nothing to drop.
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{Config, repository::CATALOGUE, sql::Sql};
 use bailiwick_tests::targets::Postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, raw_sql};

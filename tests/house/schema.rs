@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{Config, repository::CATALOGUE};
 use bailiwick_tests::targets::Postgres;
 use sqlx::{AssertSqlSafe, Column, Executor, PgPool, Row, SqlitePool, raw_sql};

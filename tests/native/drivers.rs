@@ -1,6 +1,6 @@
 //! The `Database` port's promises, kept by both native drivers on real engines.
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},

@@ -1,7 +1,7 @@
 //! What a batch that reads sees is one moment, whatever is committed meanwhile; and a statement that takes too long is ended
 //! by the database.
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},

@@ -1,6 +1,6 @@
 //! Row-level security as the driver uses it: whoever logs in, a transaction sees the tenant that its statements name.
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{
     Config,
     ports::{Database, DatabaseError},

@@ -1,7 +1,7 @@
 //! The largest that a route takes: its sample, with as much in each text and in each list as the description and the limits
 //! allow.
 
-use bailiwick::isolation::{
+use bailiwick::verify::{
     matrix::{description, operation},
     samples::{Sample, import_head},
 };

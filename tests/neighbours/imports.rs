@@ -1,7 +1,7 @@
 //! Imports that come to nothing. What has arrived of one goes in pieces, so that others write in between, and whoever is cut off
 //! leaves nothing that could be gone on with.
 
-use bailiwick::isolation::samples::{import_head, import_rows};
+use bailiwick::verify::samples::{import_head, import_rows};
 use bailiwick_tests::{
     actors::{Tenant, new_id, unique},
     backdoor::Backdoor,

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use bailiwick::{
-    assets::Embedded,
-    database::AnyDatabase,
-    hasher::HashPool,
-    http_client::WebClient,
-    limiter::Limiter,
-    mailer::AnyMailer,
-    metrics::Metrics,
-    ports::{SystemClock, SystemEntropy},
-    verifier::Ring,
+    ports::{
+        assets::Embedded,
+        database::AnyDatabase,
+        hasher::HashPool,
+        http_client::WebClient,
+        limiter::Limiter,
+        mailer::AnyMailer,
+        system::{SystemClock, SystemEntropy},
+        verifier::Ring,
+    },
+    telemetry::metrics::Metrics,
 };
 use bailiwick_core::{App, Config, Ports, Turned};
 use bailiwick_tests::{

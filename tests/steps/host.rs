@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, sync::mpsc, thread};
 
-use bailiwick::{database::AnyDatabase, ports::SystemClock};
+use bailiwick::ports::{database::AnyDatabase, system::SystemClock};
 use bailiwick_core::{
     Config,
     ports::{Clock, Database, DatabaseError},

@@ -1,6 +1,6 @@
 //! What a request consists of beside its fields: the document as a whole, headers, the path and the query.
 
-use bailiwick::isolation::matrix::{description, operation, placeholders};
+use bailiwick::verify::matrix::{description, operation, placeholders};
 use bailiwick_core::{REQUEST_HEADERS, routes::ROUTES};
 use bailiwick_tests::actors::{Actor, Tenant};
 use reqwest::Method;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bailiwick::isolation::matrix::{description, operation};
+use bailiwick::verify::matrix::{description, operation};
 use bailiwick_core::routes::ROUTES;
 use bailiwick_tests::{
     actors::{Tenant, new_id},

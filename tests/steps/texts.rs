@@ -1,6 +1,6 @@
 //! Texts, and other values of fields, of every kind that could be dear.
 
-use bailiwick::isolation::matrix::{description, operation};
+use bailiwick::verify::matrix::{description, operation};
 use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::actors::Tenant;
 use serde_json::{Value, json};

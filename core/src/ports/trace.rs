@@ -32,18 +32,18 @@ impl Trace {
     pub(crate) fn of_request(
         entropy: &dyn Entropy,
         headers: &HeaderMap,
-        samples: impl Fn(u64) -> bool,
+        decide: impl Fn(u64) -> bool,
     ) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let value = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
-        Self::following(entropy, value, samples)
+        Self::following(entropy, value, decide)
     }
 
     /// The trace that a `traceparent` names, if it is a valid one; else a new one.
     pub(crate) fn following(
         entropy: &dyn Entropy,
         parent: Option<&str>,
-        samples: impl Fn(u64) -> bool,
+        decide: impl Fn(u64) -> bool,
     ) -> Option<Self> {
         let mut random = [0; 24];
         entropy.fill(&mut random).ok()?;
@@ -53,7 +53,7 @@ impl Trace {
         });
         Some(match parent.and_then(parse) {
             Some((id, parent, sampled)) => Self { id, parent: Some(parent), span, sampled },
-            None => Self { id: [high, low], parent: None, span, sampled: samples(span) },
+            None => Self { id: [high, low], parent: None, span, sampled: decide(span) },
         })
     }
 

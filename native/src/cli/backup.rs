@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bailiwick::database::{AnyDatabase, is_postgres};
+use bailiwick::ports::database::{AnyDatabase, is_postgres};
 use clap::{Arg, ArgAction, Command};
 use serde_json::json;
 

@@ -7,15 +7,17 @@ use std::{
 };
 
 use bailiwick::{
-    assets::Embedded,
-    database::{self, AnyDatabase},
-    hasher::HashPool,
-    http_client::WebClient,
-    limiter::Limiter,
-    mailer::AnyMailer,
-    metrics::{Measured, Metrics},
-    ports::{SystemClock, SystemEntropy},
-    verifier::Ring,
+    ports::{
+        assets::Embedded,
+        database::{self, AnyDatabase},
+        hasher::HashPool,
+        http_client::WebClient,
+        limiter::Limiter,
+        mailer::AnyMailer,
+        system::{SystemClock, SystemEntropy},
+        verifier::Ring,
+    },
+    telemetry::metrics::{Measured, Metrics},
 };
 use bailiwick_core::{
     App, Config, Ports,

@@ -3,9 +3,11 @@
 use std::{net::SocketAddr, os::unix::fs::PermissionsExt, time::Duration};
 
 use bailiwick::{
-    client_address::TrustedProxies,
-    database::{AnyDatabase, is_postgres, lacks},
-    ports::SystemClock,
+    ports::{
+        database::{AnyDatabase, is_postgres, lacks},
+        system::SystemClock,
+    },
+    server::client_address::TrustedProxies,
 };
 use bailiwick_core::{Config, config::EmailProvider, ports::Clock};
 use clap::{Arg, ArgAction, Command};

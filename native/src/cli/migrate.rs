@@ -1,6 +1,6 @@
 //! `bailiwick migrate`: brings the database up to date, or tells what that would take.
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use clap::{Arg, ArgAction, Command};
 use serde_json::json;
 

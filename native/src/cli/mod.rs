@@ -20,7 +20,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use bailiwick::assets::Embedded;
+use bailiwick::ports::assets::Embedded;
 use bailiwick_core::{Config, config::Setting};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use clap_complete::Shell;

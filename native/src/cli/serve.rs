@@ -1,11 +1,13 @@
 //! `bailiwick serve`: answers requests until it is told to stop.
 
 use bailiwick::{
-    admin::Admin,
-    background::{self, WorkSignal},
-    client_address::TrustedProxies,
-    server,
-    shutdown::{self, Signals},
+    server::{
+        self,
+        admin::Admin,
+        background::{self, WorkSignal},
+        client_address::TrustedProxies,
+        shutdown::{self, Signals},
+    },
     telemetry::Telemetry,
 };
 use bailiwick_core::config::LogFormat;

@@ -1,8 +1,9 @@
 //! `bailiwick verify-isolation`: the matrices of isolation, and noisy neighbours, against a deployment that is running somewhere.
 
 use bailiwick::{
-    isolation::{self, Progress, plan::Plan},
-    shutdown::Signals,
+    server::shutdown::Signals,
+    verify as isolation,
+    verify::{Progress, plan::Plan},
 };
 use clap::{Arg, ArgAction, Command};
 

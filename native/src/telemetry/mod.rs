@@ -1,5 +1,6 @@
 //! What is told of requests and of deliveries when they are over: a line of the log, numbers, and spans.
 
+pub mod metrics;
 mod otlp;
 
 use std::{sync::Arc, time::Duration};
@@ -13,7 +14,17 @@ use http::Method;
 use tokio::time::Instant;
 
 use self::otlp::Traces;
-use crate::metrics::{InFlight, Metrics};
+use crate::telemetry::metrics::{InFlight, Metrics};
+
+/// The kinds of work in the background, as the log and the numbers name them.
+pub(crate) const DELIVERING: &str = "sending deliveries";
+pub(crate) const SEALING: &str = "sealing activity";
+pub(crate) const PRUNING: &str = "pruning";
+pub(crate) const INDEXING: &str = "indexing";
+pub(crate) const REMOVING: &str = "removing tenants";
+pub(crate) const MEASURING: &str = "measuring tenants";
+/// All of them.
+pub(crate) const WORK: [&str; 6] = [DELIVERING, SEALING, PRUNING, INDEXING, REMOVING, MEASURING];
 
 /// Where it is told.
 #[derive(Clone, Debug)]

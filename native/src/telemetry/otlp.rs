@@ -28,7 +28,7 @@ use opentelemetry_sdk::{
 };
 use tokio::runtime::Handle;
 
-use crate::{database, http_client};
+use crate::ports::{database, http_client};
 
 /// Spans that may wait to be exported; more are dropped.
 const QUEUE: usize = 8192;

@@ -14,7 +14,7 @@ use bailiwick_core::{
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::isolation::client::{Ask, Client};
+use crate::client::{Ask, Client};
 
 /// How often what got no answer is asked again.
 const ATTEMPTS: u32 = 5;

@@ -1,6 +1,6 @@
 //! Files as somebody may bring them in over HTTP: a tenant, its people, and what these have left in it.
 
-use bailiwick::isolation::samples::import_head;
+use bailiwick::verify::samples::import_head;
 use bailiwick_core::transfer::{Digest, canonical};
 use bailiwick_tests::{
     actors::{Actor, new_id},

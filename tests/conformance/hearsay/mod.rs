@@ -3,7 +3,7 @@
 
 mod file;
 
-use bailiwick::isolation::samples::{import_head, import_rows, import_totals};
+use bailiwick::verify::samples::{import_head, import_rows, import_totals};
 use bailiwick_core::transfer::Digest;
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, new_id, unique},

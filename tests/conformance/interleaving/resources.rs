@@ -1,6 +1,6 @@
 //! What a request is about, changed between its reading and its writing: for each route and each change, what must come.
 
-use bailiwick::isolation::samples::{Sample, import_rows, import_totals};
+use bailiwick::verify::samples::{Sample, import_rows, import_totals};
 use bailiwick_tests::{
     actors::{Actor, Tenant, unique},
     targets::Target,

@@ -1,6 +1,6 @@
 //! The matrices: generated from the route table and the transition table, so that a new line is covered, or fails,
 //! without anybody thinking of it. What is asked and expected is shared with `bailiwick verify-isolation`
-//! ([`bailiwick::isolation`]); here the database is looked at, too.
+//! ([`bailiwick::verify`]); here the database is looked at, too.
 
 mod roles;
 pub(crate) mod samples;

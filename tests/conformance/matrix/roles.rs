@@ -1,7 +1,7 @@
 //! Every route, asked by everybody: nobody, a stranger, each role, a suspended and a removed member; and by machines with
 //! a key of each role.
 
-use bailiwick::isolation::matrix::Standing;
+use bailiwick::verify::matrix::Standing;
 use bailiwick_core::{
     Access,
     routes::{ROUTES, Route},

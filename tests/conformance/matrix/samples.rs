@@ -1,6 +1,6 @@
 //! The things that samples need, put into the database by the back door, so that any of them can be had at any time.
 
-use bailiwick::isolation::{
+use bailiwick::verify::{
     matrix::names_a_tenant,
     samples::{Ground, Sample, Thing, import_head, import_rows},
 };

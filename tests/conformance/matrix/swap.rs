@@ -2,7 +2,7 @@
 //! id of another. The other's rows stay as they are, byte for byte. And the same inside one tenant, between parents
 //! and children.
 
-use bailiwick::isolation::matrix::{Crafted, Names, Slot, description, names_a_tenant, placeholders, slots};
+use bailiwick::verify::matrix::{Crafted, Names, Slot, description, names_a_tenant, placeholders, slots};
 use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id},

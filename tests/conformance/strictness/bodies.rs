@@ -1,6 +1,6 @@
 //! Bodies that are no JSON, are too large or of another media type, and values of the wrong type or form.
 
-use bailiwick::isolation::samples::Sample;
+use bailiwick::verify::samples::Sample;
 use bailiwick_core::{
     limits,
     routes::{ROUTES, Route},

@@ -10,7 +10,7 @@ mod schema;
 mod texts;
 mod values;
 
-use bailiwick::isolation::{
+use bailiwick::verify::{
     matrix::{description, names_a_tenant, operation},
     samples::Sample,
 };

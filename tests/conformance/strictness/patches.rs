@@ -1,7 +1,7 @@
 //! Merge patches (RFC 7396), field by field: absent leaves a value as it is, `null` clears it where that is allowed,
 //! what is given is kept as it was sent; and no change of another field is lost.
 
-use bailiwick::isolation::{matrix::description, samples::Sample};
+use bailiwick::verify::{matrix::description, samples::Sample};
 use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::{client::Answer, targets::Target};
 use futures::future::join_all;

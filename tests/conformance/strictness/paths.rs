@@ -1,6 +1,6 @@
 //! Ids in paths: what is none, or none that is there, is not found.
 
-use bailiwick::isolation::matrix::placeholders;
+use bailiwick::verify::matrix::placeholders;
 use bailiwick_core::routes::{ROUTES, Route};
 use bailiwick_tests::targets::Target;
 use futures::future::join_all;

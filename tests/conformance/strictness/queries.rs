@@ -1,6 +1,6 @@
 //! Queries: unknown, repeated and empty parameters, values of the wrong form, and what is not UTF-8.
 
-use bailiwick::isolation::{
+use bailiwick::verify::{
     matrix::{description, operation},
     samples::Sample,
 };

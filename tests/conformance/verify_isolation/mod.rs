@@ -5,7 +5,7 @@ mod broken;
 
 use std::collections::BTreeSet;
 
-use bailiwick::isolation::matrix::{Standing, description, names_a_tenant, slots};
+use bailiwick::verify::matrix::{Standing, description, names_a_tenant, slots};
 use bailiwick_core::routes::ROUTES;
 use bailiwick_tests::{
     actors::Actor,

@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::Config;
 use bailiwick_tests::targets::root;
 use serde_json::{Value, json};

@@ -9,20 +9,26 @@ use std::{
 };
 
 use bailiwick::{
-    assets::Embedded,
-    background::{self, WorkSignal},
-    client_address::TrustedProxies,
-    database::AnyDatabase,
-    hasher::HashPool,
-    http_client::WebClient,
-    limiter::Limiter,
-    mailer::AnyMailer,
-    metrics::{Measured, Metrics},
-    ports::{SystemClock, SystemEntropy},
-    server,
-    shutdown::{self, Signals},
-    telemetry::Telemetry,
-    verifier::Ring,
+    ports::{
+        assets::Embedded,
+        database::AnyDatabase,
+        hasher::HashPool,
+        http_client::WebClient,
+        limiter::Limiter,
+        mailer::AnyMailer,
+        system::{SystemClock, SystemEntropy},
+        verifier::Ring,
+    },
+    server::{
+        self,
+        background::{self, WorkSignal},
+        client_address::TrustedProxies,
+        shutdown::{self, Signals},
+    },
+    telemetry::{
+        Telemetry,
+        metrics::{Measured, Metrics},
+    },
 };
 use bailiwick_core::{
     App, Config, Ports,

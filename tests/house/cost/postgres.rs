@@ -4,7 +4,7 @@
 
 use std::env;
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{
     Config,
     sql::{Reach, Sql},

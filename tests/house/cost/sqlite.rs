@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::{Config, sql::Sql};
 use sqlx::{
     AssertSqlSafe, Connection, Row, Sqlite, SqliteConnection, query::Query, raw_sql, sqlite::SqliteArguments,

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use bailiwick::database::AnyDatabase;
+use bailiwick::ports::database::AnyDatabase;
 use bailiwick_core::Config;
 use bailiwick_tests::targets::Postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};

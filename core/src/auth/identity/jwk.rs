@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use crate::{auth::identity::jwt::Algorithm, kernel::json, ports::PublicKey};
+use crate::{auth::identity::jwt::Algorithm, kernel::json, ports::public_key::PublicKey};
 
 /// The one algorithm that a key verifies.
 pub(super) fn algorithm(key: &PublicKey) -> Algorithm {

@@ -11,7 +11,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{DELIVERING, INDEXING, MEASURING, PRUNING, REMOVING, SEALING, Telemetry};
 
 /// Deliveries of one round, which are sent at the same time.
 const AT_ONCE: u32 = 20;
@@ -39,15 +39,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often that is dropped which is kept no longer, and counts for nothing since its time has passed.
 const PRUNE: Duration = Duration::from_mins(30);
-
-const DELIVERING: &str = "sending deliveries";
-const SEALING: &str = "sealing activity";
-const PRUNING: &str = "pruning";
-const INDEXING: &str = "indexing";
-const REMOVING: &str = "removing tenants";
-const MEASURING: &str = "measuring tenants";
-/// What is done.
-pub(crate) const ALL: [&str; 6] = [DELIVERING, SEALING, PRUNING, INDEXING, REMOVING, MEASURING];
 
 /// Rung when there is something to do. Rung while a round is under way, it leads to another one.
 #[derive(Clone, Debug, Default)]
@@ -254,7 +245,7 @@ mod tests {
     const SOON: Duration = Duration::from_mins(5);
 
     fn telemetry() -> Telemetry {
-        let metrics = Arc::new(crate::metrics::Metrics::new().unwrap());
+        let metrics = Arc::new(crate::telemetry::metrics::Metrics::new().unwrap());
         Telemetry::start(&Config::read(|_| None).unwrap(), &metrics).unwrap()
     }
 

@@ -7,7 +7,7 @@ use bailiwick_core::{Access, routes::Route, values::Role};
 use serde_json::{Map, Value, json};
 
 use super::samples::Sample;
-use crate::assets::Embedded;
+use crate::ports::assets::Embedded;
 
 /// Status and code of a problem.
 pub type Refusal = (u16, &'static str);

@@ -13,7 +13,7 @@ use prometheus::{
 };
 
 pub use self::{measured::Measured, scrape::render};
-use crate::background;
+use crate::telemetry::WORK;
 
 /// Seconds of requests: a read takes a few milliseconds, and `REQUEST_TIMEOUT` is 30 s.
 const REQUESTS: &[f64] =
@@ -196,7 +196,7 @@ impl Metrics {
                 self.batches.with_label_values(&[kind, outcome]);
             }
         }
-        for what in background::ALL {
+        for what in WORK {
             self.background_failures.with_label_values(&[what]);
         }
     }

@@ -20,7 +20,7 @@ use reqwest::{
     redirect::Policy,
 };
 
-use crate::tls;
+use crate::ports::tls;
 
 /// So much of a body that nobody wants is read, for the sake of the connection, which can be used again after its end.
 const BODY_BYTES: usize = 16 * 1024;

@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 
 use super::{
     Run,
-    client::{Ask, Reply},
     people::Party,
     report::{Matrix, Neighbours, Violation},
     samples::Thing,
 };
-use crate::{isolation::samples::Ground, ports::SystemClock};
+use crate::client::{Ask, Reply};
+use crate::{ports::system::SystemClock, verify::samples::Ground};
 
 /// What the bystander asks, without the neighbour and beside it.
 pub(super) const REQUESTS: usize = 100;

@@ -1,5 +1,12 @@
 //! The HTTP server: axum under ordinary tower-http layers, with the core as its fallback.
 
+pub mod admin;
+pub mod background;
+pub mod client_address;
+mod compression;
+pub mod connections;
+pub mod shutdown;
+
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
@@ -31,12 +38,12 @@ use tower_http::{
 };
 
 use crate::{
-    assets,
-    background::WorkSignal,
-    client_address::TrustedProxies,
-    compression,
-    connections::{ConnectionLimit, HEAD_BYTES, Requests, Shares, begins, impatient},
-    database::counted,
+    ports::{assets, database::counted},
+    server::{
+        background::WorkSignal,
+        client_address::TrustedProxies,
+        connections::{ConnectionLimit, HEAD_BYTES, Requests, Shares, begins, impatient},
+    },
     telemetry::Telemetry,
 };
 

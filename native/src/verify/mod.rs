@@ -7,7 +7,6 @@ pub mod plan;
 pub mod report;
 pub mod samples;
 
-pub(crate) mod client;
 mod neighbours;
 mod people;
 mod roles;
@@ -27,13 +26,13 @@ use http::Method;
 use serde_json::Value;
 
 use self::{
-    client::{Ask, Client, Person, Reply},
     people::Party,
     plan::Plan,
     report::{Matrix, Neighbours, Report, Violation},
     samples::Sample,
 };
-use crate::ports::{SystemClock, SystemEntropy};
+use crate::client::{Ask, Client, Person, Reply};
+use crate::ports::system::{SystemClock, SystemEntropy};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug)]

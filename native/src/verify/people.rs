@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     Run,
-    client::{Ask, Person},
     matrix::{Names, Standing},
 };
+use crate::client::{Ask, Person};
 
 /// A tenant that was made for this.
 #[derive(Debug)]

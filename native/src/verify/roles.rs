@@ -10,13 +10,13 @@ use http::Method;
 
 use super::{
     Run,
-    client::{Ask, Person, Reply},
     matrix::{Standing, names_a_tenant},
     people::Party,
     report::{Matrix, Violation},
     samples::Sample,
     swap::summary,
 };
+use crate::client::{Ask, Person, Reply};
 
 impl Run {
     /// Runs it. It uses the tenant up.

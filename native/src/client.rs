@@ -12,7 +12,7 @@ use http::Method;
 use reqwest::{Client as Http, Url, redirect::Policy};
 use serde_json::{Value, json};
 
-use crate::tls;
+use crate::ports::tls;
 
 /// So long an answer may take.
 const TIMEOUT: Duration = Duration::from_mins(1);

@@ -25,7 +25,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::message;
-use crate::tls;
+use crate::ports::tls;
 
 /// How many connections there are at the same time: servers turn away who opens too many.
 const CONNECTIONS: usize = 8;

@@ -15,8 +15,8 @@ use http::{HeaderValue, StatusCode, header};
 use tokio::net::TcpListener;
 
 use crate::{
-    database::AnyDatabase,
-    metrics::{self, Metrics},
+    ports::database::AnyDatabase,
+    telemetry::metrics::{self, Metrics},
 };
 
 /// The text format of Prometheus.

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::{
     Run,
-    client::Ask,
     matrix::{Standing, names_a_tenant, placeholders, slots},
     neighbours,
 };
-use crate::ports::SystemClock;
+use crate::client::Ask;
+use crate::ports::system::SystemClock;
 
 /// Requests that make the people and things, and remove them, about.
 const MAKING: u32 = 240;

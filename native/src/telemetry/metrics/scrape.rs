@@ -6,7 +6,7 @@ use bailiwick_core::App;
 use prometheus::{Gauge, GaugeVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::Metrics;
-use crate::database::{AnyDatabase, Pool};
+use crate::ports::database::{AnyDatabase, Pool};
 
 /// So long the database may take to say how much waits. A scrape that takes longer fails as a whole.
 const PATIENCE: Duration = Duration::from_secs(2);

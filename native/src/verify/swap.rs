@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{
     Run,
-    client::{Ask, Person, Reply},
     matrix::{Crafted, Slot, names_a_tenant, operation, placeholders, slots},
     new_id,
     people::Party,
@@ -15,6 +14,7 @@ use super::{
     report::{Matrix, Violation},
     samples::{Ground, Sample, Thing},
 };
+use crate::client::{Ask, Person, Reply};
 
 impl Run {
     /// Runs it.

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::{
     Run,
-    client::{Ask, Person},
     matrix::Standing,
     people::Party,
     samples::{Ground, Thing, import_head},
 };
+use crate::client::{Ask, Person};
 
 impl Ground for Run {
     type Tenant = Party;

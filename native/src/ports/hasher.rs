@@ -17,8 +17,8 @@ use core_affinity::CoreId;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
-    metrics::Metrics,
-    turns::{Pushed, Turns},
+    ports::turns::{Pushed, Turns},
+    telemetry::metrics::Metrics,
 };
 
 struct Task {

@@ -7,7 +7,7 @@ use tower_http::compression::{
     predicate::{Predicate, SizeAbove},
 };
 
-use crate::assets::AsItIs;
+use crate::ports::assets::AsItIs;
 
 /// Smaller bodies are not worth compressing: they fit into one packet.
 const FROM_BYTES: u64 = 1024;

@@ -14,7 +14,7 @@ use http::{HeaderValue, header};
 
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
-        static FILES: &[(&str, &[u8])] = &[$(($name, include_bytes!(concat!("../../site/", $name)))),+];
+        static FILES: &[(&str, &[u8])] = &[$(($name, include_bytes!(concat!("../../../site/", $name)))),+];
     };
 }
 
