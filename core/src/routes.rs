@@ -1,13 +1,10 @@
 //! The route table: every route with its access rule and its public documentation. Dispatch, the OpenAPI document and the
 //! access tests are all derived from this table, and a route cannot be written without a rule.
 
-#[cfg(test)]
-mod tests;
-
 use http::Method;
 
-use crate::access::rule::Access;
 use crate::{
+    access::rule::Access,
     api::{
         endpoint::{Endpoint, ErasedEndpoint},
         handlers::{
@@ -475,3 +472,6 @@ routes! {
     /// `/problems/last_owner`. An unknown code is `not_found`.
     GET    "/problems/{code}",                  Public,            0, [],                                pages::problem;
 }
+
+#[cfg(test)]
+mod tests;

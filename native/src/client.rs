@@ -1,4 +1,4 @@
-//! Asking a deployment as its users do.
+//! A client that calls a deployment as its users do.
 
 use std::{
     sync::{
@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 
 use crate::ports::tls;
 
-/// So long an answer may take.
+/// The time that an answer may take.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// Seconds to wait where the deployment asks to wait and does not say how long.
+/// Seconds to wait if the deployment asks to wait and does not say how long.
 const PAUSE: u64 = 1;
-/// Seconds that are waited at once at the most.
+/// The maximum number of seconds of one wait.
 const LONGEST_PAUSE: u64 = 120;
-/// Seconds that are waited in all, before it is given up.
+/// The maximum number of seconds of all waits, before the client gives up.
 const PATIENCE: u64 = 30 * 60;
 
 /// A deployment.
@@ -43,7 +43,7 @@ pub(crate) struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    /// One without a body that names no tenant.
+    /// A request without a body that names no tenant.
     pub(crate) fn new(method: &'a Method, path: &'a str) -> Self {
         Self { method, path, body: None, tenant_id: None, tenant_slug: None }
     }
@@ -61,18 +61,18 @@ impl<'a> Ask<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    /// All of its headers and its body, to be looked through.
+    /// All of its headers and its body, to be searched.
     pub(crate) text: String,
     pub(crate) body: Value,
 }
 
 impl Reply {
-    /// The `code` of the problem that it is.
+    /// The `code` of the problem, if it is one.
     pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
 
-    /// What it is, in short.
+    /// A summary.
     pub(crate) fn summary(&self) -> String {
         format!("{} {}", self.status, self.code()).trim_end().to_owned()
     }
@@ -87,7 +87,7 @@ impl Reply {
     }
 }
 
-/// Somebody with an account.
+/// A person with an account.
 #[derive(Debug)]
 pub(crate) struct Person {
     pub(crate) id: String,
@@ -97,7 +97,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Whether they come by an API key, which opens its tenant and nothing else.
+    /// Whether they use an API key, which is valid for its tenant only.
     pub(crate) fn has_key(&self) -> bool {
         locked(&self.token).starts_with("bwk_")
     }
@@ -114,7 +114,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Client {
-    /// One for the deployment at a URL. Nothing is asked yet.
+    /// A client for the deployment at a URL. Nothing is sent yet.
     ///
     /// # Errors
     /// A sentence.
@@ -138,7 +138,7 @@ impl Client {
         Ok(Self { http, base, waited: AtomicU64::new(0), sent: AtomicU64::new(0) })
     }
 
-    /// Where it is.
+    /// The URL of the deployment.
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
@@ -153,7 +153,7 @@ impl Client {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Sends a request with a token, or with none. Where it is told to come again later it does.
+    /// Sends a request with a token, or with none. If the deployment asks to wait, it is sent again after that.
     ///
     /// # Errors
     /// A sentence if there is no answer.
@@ -165,10 +165,10 @@ impl Client {
         }
     }
 
-    /// Waits as long as an answer asks for it.
+    /// Waits as long as an answer asks for.
     ///
     /// # Errors
-    /// A sentence once that was too often.
+    /// A sentence once the client has waited too long.
     pub(crate) async fn wait(&self, seconds: u64, reply: &Reply) -> Result<(), String> {
         let seconds = seconds.clamp(PAUSE, LONGEST_PAUSE);
         if self.waited.fetch_add(seconds, Ordering::Relaxed) + seconds > PATIENCE {
@@ -182,7 +182,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends a request in somebody's name, once: the answer, and after how many seconds it asks to come again, if it does.
+    /// Sends a request as a person, once: the answer, and the seconds that it asks to wait, if it does.
     ///
     /// # Errors
     /// A sentence if there is no answer.
@@ -224,7 +224,7 @@ impl Client {
         Ok((Reply { status, text, body: serde_json::from_str(&body).unwrap_or_default() }, later))
     }
 
-    /// Registers somebody with this address and password for the tenant of a slug, and logs them in.
+    /// Registers a person with this address and password for the tenant of a slug, and logs them in.
     ///
     /// # Errors
     /// A sentence.
@@ -249,7 +249,7 @@ impl Client {
         Ok(person)
     }
 
-    /// Logs somebody in, and has them go on in that session; returns the answer.
+    /// Logs a person in, and uses that session from then on; returns the answer.
     ///
     /// # Errors
     /// A sentence.
@@ -259,7 +259,7 @@ impl Client {
         Ok(reply)
     }
 
-    /// Logs somebody in once more.
+    /// Logs a person in once more.
     ///
     /// # Errors
     /// A sentence.
@@ -272,7 +272,7 @@ impl Client {
         Err(format!("{} cannot log in, who has just registered ({}).", person.email, reply.summary()))
     }
 
-    /// Sends a request in somebody's name. Whose session has ended logs in again.
+    /// Sends a request as a person. If the session has ended, the person logs in again.
     ///
     /// # Errors
     /// A sentence if there is no answer.
@@ -288,7 +288,7 @@ impl Client {
         self.send(Some(&token), ask).await
     }
 
-    /// The same, for what must succeed.
+    /// The same, for a request that must succeed.
     ///
     /// # Errors
     /// A sentence if it does not.

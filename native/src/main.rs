@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(cli::run());
-    // A name that the system is still looking up would hold up the end.
+    // A name that the system is still looking up would delay the exit.
     runtime.shutdown_background();
     code
 }

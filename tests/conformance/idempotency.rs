@@ -157,6 +157,13 @@ async fn another_body_is_refused(target: &'static Target) {
     let new = json!({ "name": "One", "role": "viewer" });
     let key = tenant.owner.post("/v1/api-keys").tenant(&tenant.id).header("idempotency-key", "one");
     key.json(&new).send().await.problem(422, "idempotency_key_reused");
+    // What cannot be read is refused for that, whatever was asked with the key before: of a tenant, and of an account.
+    let unread = json!({ "name": 7 });
+    let key = tenant.owner.post("/v1/projects").tenant(&tenant.id).header("idempotency-key", "one");
+    key.json(&unread).send().await.problem(422, "validation_failed");
+    let ask = || tenant.owner.post("/v1/tenants").header("idempotency-key", "one");
+    ask().json(&json!({ "slug": unique("keyed"), "name": "Keyed" })).send().await.expect(201);
+    ask().json(&unread).send().await.problem(422, "validation_failed");
     assert_eq!(projects(&tenant).await, 1);
     create(&tenant, &tenant.owner, "two", "One").await.expect(201);
     assert_eq!(projects(&tenant).await, 2);

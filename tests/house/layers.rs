@@ -76,7 +76,10 @@ fn attributes(item: &Item) -> &[Attribute] {
 
 fn is_test(item: &Item) -> bool {
     attributes(item).iter().any(|attribute| {
-        attribute.path().is_ident("cfg") && quote::quote!(#attribute).to_string().contains("(test)")
+        attribute
+            .meta
+            .require_list()
+            .is_ok_and(|list| list.path.is_ident("cfg") && list.tokens.to_string() == "test")
     })
 }
 
@@ -174,7 +177,9 @@ fn words(tokens: TokenStream, source: &mut Source) {
                         }
                     }
                     source.words.extend(path.iter().cloned());
-                    source.uses.insert(path);
+                    if !path.is_empty() {
+                        source.uses.insert(path);
+                    }
                 }
                 source.words.insert(ident.to_string());
             }
@@ -224,7 +229,7 @@ fn files_import_from_lower_layers_and_from_where_a_name_is_defined() {
     let house = House::read();
     let (mut faults, mut used) = (Vec::new(), BTreeMap::<&str, BTreeSet<&str>>::new());
     for source in house.sources.values() {
-        for path in source.uses.iter().filter(|path| !path.is_empty()) {
+        for path in &source.uses {
             let Some((found, defines)) = house.find(path) else { continue };
             let (from, to) = (source.folder(), found.folder());
             let path = path.join("::");

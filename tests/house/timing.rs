@@ -35,7 +35,7 @@ const LIMITS: &[(&str, &str)] = &[
     ("tests/src/lib.rs", "`until` and `ended`, after PATIENCE"),
     ("tests/src/targets.rs", "the client of all, after PATIENCE"),
     ("tests/examples/mutants/suite.rs", "a mutant that does not end was noticed, after PATIENCE"),
-    ("native/src/background.rs", "within the crate, where there is no PATIENCE: five minutes"),
+    ("native/src/server/background.rs", "within the crate, where there is no PATIENCE: five minutes"),
 ];
 
 /// The tests of a kind, and of Rust's also those beside the code, without what is code there.

@@ -42,7 +42,7 @@ impl<T> Slot<T> {
 /// Statements that are run together or not at all.
 pub(crate) struct Batch<'a> {
     services: &'a Services,
-    /// Of the request, if it is for one.
+    /// The meter of the request, if the batch is for one.
     meter: Option<&'a Meter>,
     tenant: Option<Uuid>,
     pub(in crate::access) statements: Vec<Statement>,
@@ -50,11 +50,11 @@ pub(crate) struct Batch<'a> {
     duplicates: Vec<(&'static str, Box<Problem>)>,
     /// Whether it writes deliveries.
     delivers: bool,
-    /// Whether it fails unless what it changes is as `If-Match` wants it.
+    /// Whether it fails unless the resource that it changes is in a state that `If-Match` names.
     pub(in crate::access) matched: bool,
-    /// Whether it is beside what was asked for: no test holds a request for it.
+    /// Whether it is beside the request's own work: no test holds a request for it.
     pub(in crate::access) aside: bool,
-    /// What is answered, if it is to be kept.
+    /// The answer, if it is to be kept.
     pub(in crate::access) answer: Option<Answer>,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Batch<'a> {
         Slot(self.statements.len() - 1, PhantomData)
     }
 
-    /// The product that it is a batch of.
+    /// The services that run it.
     pub(crate) fn services(&self) -> &'a Services {
         self.services
     }
@@ -99,14 +99,14 @@ impl<'a> Batch<'a> {
         self.push(sql.bind(self.tenant.unwrap_or(Uuid::nil()), arguments))
     }
 
-    /// The same of a statement that is chosen among several, whose arguments depend on what is asked.
+    /// The same for a statement that is chosen among several, with arguments that depend on the request.
     pub(crate) fn add_chosen<T: FromRow>(&mut self, sql: &TenantSql, arguments: Vec<Value>) -> Slot<T> {
         self.push(sql.bind_all(self.tenant.unwrap_or(Uuid::nil()), arguments))
     }
 
-    /// Has no more rows of a list handed over than a page has room for, where they can be long. Each text of a row must be one
-    /// of its item: a list that was cut here is taken to end there unless its items are too many bytes for the page. (Twice as
-    /// many, since no two engines need to write all in as many.)
+    /// Has the engine hand over no more rows of a list than a page has room for, where they can be long. Each text of a
+    /// row must be a text of its item: a list that was cut here is taken to end there unless its items have too many
+    /// bytes for the page. (The bound is twice the page, since no two engines need the same number of bytes.)
     pub(crate) fn bound<T>(&mut self, rows: Slot<T>) {
         if let Some(statement) = self.statements.get_mut(rows.0) {
             statement.enough = Some(2 * limits::PAGE_BYTES);
@@ -123,7 +123,7 @@ impl<'a> Batch<'a> {
         self.require_rows(1, sql, arguments, otherwise)
     }
 
-    /// Adds a statement that must touch exactly so many rows; the batch fails with the problem if it does not.
+    /// Adds a statement that must touch exactly `rows` rows; the batch fails with the problem if it does not.
     pub(crate) fn require_rows<T: FromRow, const N: usize>(
         &mut self,
         rows: u32,
@@ -163,7 +163,7 @@ impl<'a> Batch<'a> {
         self.duplicates.push((key, problem));
     }
 
-    /// The trace that it is part of, as what it causes later is to name it.
+    /// The `traceparent` for work that the batch causes later.
     pub(crate) fn traceparent(&self) -> Option<String> {
         let trace = self.meter.and_then(Meter::trace)?;
         Some(trace.to_header(trace.span))
@@ -179,7 +179,7 @@ impl<'a> Batch<'a> {
         let Self { services, meter, tenant, statements, mut misses, mut duplicates, delivers, aside, .. } =
             self;
         if let Some(hold) = meter.filter(|_| !aside).and_then(|meter| meter.hold(&statements))
-            // Boxed, because it is hardly ever there.
+            // Boxed, because a hold is rare.
             && !Box::pin(hold.wait(&services.ports)).await
         {
             return Err(Some(Problem::internal("a request was held, and nobody let it go on")));
@@ -220,7 +220,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The rows that a batch brought.
+/// The rows that a batch returned.
 pub(crate) struct Outcome {
     rows: Vec<Rows>,
 }
@@ -244,7 +244,7 @@ impl Outcome {
         Ok(self.all(slot)?.into_iter().next())
     }
 
-    /// The same of a statement that was not always asked.
+    /// The same for a statement that may not have been added.
     pub(crate) fn optional_if_asked<T: FromRow>(&mut self, slot: Option<Slot<T>>) -> Result<Option<T>> {
         slot.map_or(Ok(None), |slot| self.optional(slot))
     }

@@ -1,4 +1,4 @@
-//! What decides on access: the statements that a scope puts in front of its batch, and the rows that they find.
+//! The access check: the statements that a scope puts in front of its batch, and the rows that they find.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::kernel::{
     values::{Name, Slug, enumerations::Role},
 };
 
-/// How exact the time of a key's last use is: noting it costs a write.
+/// The precision with which a key's last use is noted: each note costs a write.
 pub(crate) const USE_IS_NOTED_EVERY: Duration = Duration::from_mins(1);
 
 /// The account that a credential `c` stands for, and the active membership that it has in the tenant.
@@ -22,31 +22,31 @@ const ENOUGH: &str = "(?3 = 0 OR (t.suspended_at IS NULL AND t.slug = COALESCE(?
      AND CASE m.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 WHEN 'viewer' THEN 1 ELSE 0 END >= ?3";
 
 statements! { "checks";
-    /// Whether a user's session is good, and what they are in the tenant. This or one of its siblings stands in front of
-    /// every batch about a tenant.
+    /// Whether a user's session is valid, and the user's role in the tenant. This or one of its siblings stands in
+    /// front of every batch about a tenant.
     tenant MEMBER_BY_SESSION = "SELECT u.name, m.role, NULL AS key_role, t.slug, t.suspended_at, NULL AS last_used_at FROM sessions c ",
         STANDING, "WHERE c.id = ?5 AND c.user_id = ?2 AND c.revoked_at IS NULL AND ", ENOUGH, "))";
 
-    /// The same of an identity, which must still be linked to the user.
+    /// The same for an identity, which must still be linked to the user.
     tenant MEMBER_BY_IDENTITY = "SELECT u.name, m.role, NULL AS key_role, t.slug, t.suspended_at, NULL AS last_used_at FROM identities c ",
         STANDING, "WHERE c.id = ?5 AND c.user_id = ?2 AND ", ENOUGH, "))";
 
-    /// The same of an API key, whose role must be high enough as well. (Of its user in a form that no index has: Postgres would
-    /// take the one of their keys for as good as the one of ids.)
+    /// The same for an API key, whose role must be high enough as well. (The user is compared in a form that no index
+    /// has: Postgres would take the index of a user's keys for as good as the one of ids.)
     tenant MEMBER_BY_API_KEY = "SELECT u.name, m.role, c.role AS key_role, t.slug, t.suspended_at, c.last_used_at FROM api_keys c ",
         STANDING, "WHERE c.tenant_id = ?1 AND c.id = ?5 AND c.user_id = COALESCE(?2, c.user_id) AND c.token_hash = ?6 AND c.expires_at > ?7 AND ",
         ENOUGH, " AND CASE c.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?3))";
 
-    /// A row if the session is good and its account may be used. It stands in front of every batch about an account.
+    /// A row if the session is valid and its account may be used. It stands in front of every batch about an account.
     global ACCOUNT_BY_SESSION = "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id \
          WHERE s.id = ?1 AND s.user_id = ?2 AND s.revoked_at IS NULL AND u.disabled_at IS NULL";
 
-    /// A row if the identity is linked to the account and that may be used. It stands in front of every batch about an
-    /// account.
+    /// A row if the identity is linked to the account, and the account may be used. It stands in front of every batch
+    /// about an account.
     global ACCOUNT_BY_IDENTITY = "SELECT i.id FROM identities i JOIN users u ON u.id = i.user_id \
          WHERE i.id = ?1 AND i.user_id = ?2 AND u.disabled_at IS NULL";
 
-    /// A tenant that is there, whoever asks.
+    /// The tenant, regardless of the caller.
     tenant TENANT = "SELECT slug, suspended_at FROM tenants WHERE id = ?1 AND deleted_at IS NULL";
 
     spanning TENANT_BY_SLUG = "SELECT id FROM tenants WHERE slug = ?1 AND deleted_at IS NULL";
@@ -55,7 +55,7 @@ statements! { "checks";
 }
 
 record! {
-    /// What the check finds.
+    /// The row that the check finds.
     pub(crate) struct Found {
         name: Name,
         role: Option<Role>,
@@ -66,10 +66,10 @@ record! {
     }
 }
 
-/// What a member is, and where.
+/// A caller's membership in a tenant.
 pub(crate) struct Membership {
     pub(crate) name: Name,
-    /// Theirs, or that of the API key if it is lower.
+    /// The member's role, or the role of the API key if that is lower.
     pub(crate) role: Role,
     pub(crate) slug: Slug,
     pub(crate) suspended_at: Option<Timestamp>,
@@ -78,7 +78,7 @@ pub(crate) struct Membership {
 }
 
 impl Found {
-    /// `None` if the user is no active member.
+    /// `None` if the user is not an active member.
     pub(crate) fn membership(self) -> Option<Membership> {
         let Self { name, role, key_role, slug, suspended_at, last_used_at } = self;
         let role = key_role.map_or(role, |most| role.map(|role| role.min(most)))?;
@@ -87,7 +87,7 @@ impl Found {
 }
 
 record! {
-    /// What anybody may know of a tenant.
+    /// The facts about a tenant that anybody may know.
     pub(crate) struct Presence {
         pub(crate) slug: Slug,
         pub(crate) suspended_at: Option<Timestamp>,

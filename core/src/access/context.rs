@@ -1,4 +1,4 @@
-//! What a request brings besides its route and its caller, and what it has cost so far.
+//! The context of a request: what its headers ask for besides route and caller, and its cost so far.
 
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ use crate::{
     ports::{limit::ClientAddress, meter::Meter},
 };
 
-/// One request, as the scopes that it comes through know it.
+/// One request, as the scopes see it.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) services: Arc<Services>,
     pub(crate) meter: Arc<Meter>,
-    /// Where what is written must be in a state that the client has seen.
+    /// The states in which the client wants the resource to be that the request changes.
     pub(crate) condition: Option<Condition>,
-    /// Where what is done must not be done again.
+    /// The key under which the request must not take effect twice.
     pub(crate) key: Option<IdempotencyKey>,
-    /// Where it comes from, if the adapter knows.
+    /// The client's address, if the adapter knows it.
     pub(crate) client: Option<ClientAddress>,
 }
 
 impl Context {
-    /// Of what is no request.
+    /// The context of work that no request asked for.
     pub(in crate::access) fn of_nobody(services: &Arc<Services>) -> Arc<Self> {
         Arc::new(Self {
             services: services.clone(),
@@ -46,21 +46,21 @@ impl Context {
         Batch::new(&self.services, Some(&self.meter), tenant)
     }
 
-    /// What a statement is asked that lets a batch go on only if a resource is in a state that the client wants, if it
-    /// said which: its id, and what [`Condition::asks`].
+    /// The arguments of a statement that lets a batch go on only if a resource is in a state that the client wants: its
+    /// id, and [`Condition::asks`]. `None` if the client has named no state.
     pub(in crate::access) fn admitted(&self, batch: &mut Batch<'_>, id: Uuid) -> Option<[Value; 5]> {
         let [one, two, three, meant] = self.condition.as_ref()?.asks(id);
         batch.matched = true;
         Some([id.into(), one.into(), two.into(), three.into(), meant.into()])
     }
 
-    /// Whether a state is one that the client wants.
+    /// Fails unless the state is one that the client wants.
     pub(in crate::access) fn matched(&self, version: Option<Version>) -> Result<()> {
         let admitted = self.condition.as_ref().is_none_or(|condition| condition.admits(version));
         admitted.then_some(()).ok_or_else(conditional::failed)
     }
 
-    /// Says what is answered to a batch, for when it is to be kept.
+    /// Gives the batch its answer, in case that is to be kept.
     pub(in crate::access) fn store_answer(
         &self,
         batch: &mut Batch<'_>,
@@ -72,8 +72,8 @@ impl Context {
         Ok(())
     }
 
-    /// Sees that a batch which writes does what the request's headers want, and says what is to be kept of it. What has
-    /// no state is in none that could be named.
+    /// Checks that a batch which writes does what the request's headers ask for, and returns the answer to keep. A
+    /// resource without a version is in no state that a client could name.
     pub(in crate::access) fn settle(
         &self,
         batch: &mut Batch<'_>,

@@ -2,7 +2,7 @@
 //!
 //! Lists go by id, newest first. With chance alone after the millisecond, two tasks that one client made within it, one
 //! after the other, would stand in either order; so what follows the time is a counter (section 6.2, methods 1 and 2).
-//! `uuid` has such a counter, but it draws its own randomness, and here that comes by the port.
+//! `uuid` has such a counter, but it draws its own randomness, and here randomness comes through the port.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,13 +10,13 @@ use uuid::{Builder, Uuid, Variant, Version};
 
 use crate::kernel::time::Timestamp;
 
-/// Bits of chance at the end of an id.
+/// Random bits at the end of an id.
 const CHANCE: u32 = 32;
 /// Bits of the counter before them that share a group with them.
 const LOW: u32 = 30;
 /// Bits of the counter beside the version.
 const HIGH: u32 = 12;
-/// A clock that was set back by less than this is not followed: ids go on from where they were.
+/// A clock that was set back by less than this is not followed: ids continue from their last time.
 const SET_BACK_MILLIS: u128 = 60_000;
 
 /// The last id that this instance made: its time, in milliseconds, and its counter.
@@ -26,7 +26,7 @@ pub(crate) struct Ids(Mutex<(u128, u128)>);
 impl Ids {
     /// The next one: greater than all before it, as long as the clock is not set back by more than a minute.
     ///
-    /// How far the counter goes on is chance as well, so that it does not tell how many ids others were given.
+    /// The counter's increment is random as well, so that an id does not tell how many ids others were given.
     pub(crate) fn next(&self, now: Timestamp, random: [u8; 12]) -> Uuid {
         let now = u128::try_from(now.unix_millis()).unwrap_or_default();
         let random = random.into_iter().fold(0, |random, byte| (random << 8) | u128::from(byte));
@@ -35,7 +35,7 @@ impl Ids {
         *last = match *last {
             (millis, counter) if millis.wrapping_sub(now) < SET_BACK_MILLIS => {
                 let counter = counter + 1 + (random & 0xffff);
-                // Nobody makes so many in a millisecond.
+                // Nobody makes that many ids in a millisecond.
                 (millis + (counter >> (HIGH + LOW)), counter & ((1 << (HIGH + LOW)) - 1))
             }
             // It begins in the lower half, which leaves it room.
@@ -50,8 +50,8 @@ impl Ids {
     }
 }
 
-/// What all ids are greater than that are made from then on, and nearly none that were made before: so an index that has
-/// ids in order finds what is recent.
+/// A lower bound of all ids that are made from then on, and above nearly all that were made before: an index that has
+/// ids in order finds recent rows by it.
 pub(crate) fn least_id(since: Timestamp) -> Uuid {
     Uuid::from_u128(u128::try_from(since.unix_millis()).unwrap_or_default() << 80)
 }

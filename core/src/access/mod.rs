@@ -1,4 +1,4 @@
-//! On whose behalf: the scopes through which all data is reached, their check, and their transaction.
+//! Access: the scopes through which all data is reached, their check, and their transaction.
 
 pub(crate) mod batch;
 pub(crate) mod checks;

@@ -1,4 +1,4 @@
-//! The first tier of tenant resolution: which tenant a request's headers name, whether there is one or not.
+//! The first tier of tenant resolution: which tenant a request's headers name, whether or not that tenant exists.
 
 use http::{HeaderMap, HeaderName};
 
@@ -10,16 +10,16 @@ use crate::{
 pub(crate) const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 pub(crate) const TENANT_SLUG: HeaderName = HeaderName::from_static("x-tenant-slug");
 
-/// What the headers say.
+/// The tenant that the headers name.
 #[derive(Clone, Default)]
 pub(crate) struct NamedTenant {
     pub(crate) id: Option<TenantId>,
     pub(crate) slug: Option<NamedSlug>,
-    /// Whether there is no header, and `default` is meant by that.
+    /// Whether there is no tenant header, so that `default` is meant.
     pub(crate) silent: bool,
 }
 
-/// A slug, and what it means if it turns out to be another tenant's.
+/// A slug, and whether the request named the tenant by its id as well.
 #[derive(Clone)]
 pub(crate) struct NamedSlug {
     pub(crate) slug: Slug,
@@ -28,7 +28,7 @@ pub(crate) struct NamedSlug {
 }
 
 impl NamedTenant {
-    /// Neither header means the tenant `default`.
+    /// Reads the headers. Without either, the tenant is `default`.
     pub(crate) fn read(headers: &HeaderMap) -> Result<Self> {
         let id = single(headers, &TENANT_ID, TenantId::parse)?;
         let given = single(headers, &TENANT_SLUG, |text| Slug::parse(text).ok())?;
@@ -37,7 +37,7 @@ impl NamedTenant {
         Ok(Self { id, slug: slug.map(|slug| NamedSlug { slug, beside_id: id.is_some() }), silent })
     }
 
-    /// The same for an API key, which names its tenant itself; headers may repeat that and no more.
+    /// The same for an API key, which names its tenant itself; headers may only repeat that.
     pub(crate) fn by_key(self, tenant: TenantId) -> Result<Self> {
         if self.id.is_some_and(|id| id != tenant) {
             return Err(Problem::new(Code::NotAMember));

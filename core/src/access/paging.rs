@@ -1,4 +1,4 @@
-//! Pages of lists: what was asked for, and the cursors, which are good for whom they were given to.
+//! Pages of lists: the client's parameters, and the cursors, each of which is valid for one owner only.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::{
     kernel::{limits, sql::Value},
 };
 
-/// What a page was asked for, and what seals its cursors.
+/// The parameters of a page, and what authenticates its cursors.
 pub(crate) struct Paging<'a> {
     services: &'a Services,
     list: &'static str,
@@ -70,13 +70,13 @@ impl<'a> Paging<'a> {
         i64::from(self.size + 1).into()
     }
 
-    /// Makes the page out of the rows that came: those that it has room for.
+    /// Makes the page out of the fetched rows: those that it has room for.
     pub(crate) fn page<T: Serialize>(&self, rows: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
         self.page_within(rows, None, id)
     }
 
-    /// The same where a filter looked through the items, and the last of them is this one, if it could not go through all. A
-    /// page that is short goes on behind it.
+    /// The same where a filter looked through the items, and `looked` is the last one if it could not go through all. A
+    /// page that is short continues behind that one.
     pub(crate) fn page_within<T: Serialize>(
         &self,
         rows: Vec<T>,
@@ -130,12 +130,12 @@ impl<'a> Paging<'a> {
     }
 }
 
-/// How many of the items a page has room for: as many as were asked for, or as have so many bytes; one at the least.
+/// The number of items that a page has room for: up to `most`, and up to [`limits::PAGE_BYTES`]; one at the least.
 fn room(items: &[impl Serialize], most: usize) -> usize {
     let (mut bytes, mut written) = (0, Vec::new());
     for (count, item) in items.iter().take(most).enumerate() {
         written.clear();
-        // What cannot be written will be told when the page is.
+        // An item that cannot be written is reported when the page is written.
         let _ = serde_json::to_writer(&mut written, item);
         bytes += written.len();
         if bytes > limits::PAGE_BYTES && count > 0 {

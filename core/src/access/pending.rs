@@ -1,5 +1,5 @@
-//! What requests have left to be done in the background, as far as this process knows. The database knows all of it: a
-//! memory that is lost costs time, and nothing else.
+//! Background work that requests have left, as far as this process knows. The database knows all of it: losing this
+//! memory costs time, and nothing else.
 
 use std::{
     sync::{
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-/// After so long the database is asked, however much this process knows: others may have left something.
+/// The interval at which the database is asked in any case, because other instances may have left work.
 const LOOK: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Pending {
     removals: AtomicBool,
     /// Whether some of them were written into tenants that only the database knows.
     unknown: AtomicBool,
-    /// When the database was last to be asked whose entries wait, by the clock's time that has elapsed.
+    /// The elapsed time at which the database was last asked for tenants with unsealed entries.
     looked: Mutex<Option<Duration>>,
 }
 
@@ -55,11 +55,11 @@ impl Pending {
         self.entries.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether it is time to ask the database whose entries wait, which knows them all.
+    /// Whether it is time to ask the database, which knows all tenants with unsealed entries.
     pub(crate) fn is_time_to_look(&self, now: Duration, nobody_waits: bool) -> bool {
         let unknown = self.unknown.swap(false, Ordering::Relaxed);
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        // Where the platform's clock went back, nobody knows how long ago it was.
+        // After the platform's clock went back, nobody knows how long ago that was.
         let since = looked.and_then(|looked| now.checked_sub(looked));
         let due = since.is_none_or(|since| since >= LOOK) || unknown || nobody_waits;
         if due {

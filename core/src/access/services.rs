@@ -1,4 +1,4 @@
-//! What every request needs, and all work in the background: settings, the adapter's ports, the time, and new ids.
+//! What every request and all background work needs: settings, the adapter's ports, the time, and new ids.
 
 use std::{
     fmt,
@@ -32,7 +32,7 @@ pub(crate) struct Services {
     pub(crate) tokens: Tokens,
     /// The operator's identity provider, if there is one.
     pub(crate) provider: Option<Provider>,
-    /// Which tenant's turn it is at what is done in the background.
+    /// Which tenant's turn it is at each kind of background work.
     pub(crate) turns: Queues,
     pub(crate) pending: Pending,
     ids: Ids,
@@ -47,12 +47,12 @@ impl Services {
         Self::on(config, database, ports)
     }
 
-    /// The same on the same database, by another clock and other settings.
+    /// The same on the same database, with another clock and other settings.
     ///
     /// # Errors
     /// As those of [`Self::new`].
     pub(crate) fn by_clock(
-        &self,
+        self: &Arc<Self>,
         config: Config,
         clock: Arc<dyn Clock>,
     ) -> std::result::Result<Self, Vec<String>> {
@@ -95,7 +95,7 @@ impl Services {
         Ok(self.ids.next(self.now(), random))
     }
 
-    /// So many new ids, in order.
+    /// `count` new ids, in order.
     pub(crate) fn new_ids(&self, count: usize) -> Result<Vec<Uuid>> {
         (0..count).map(|_| self.new_id()).collect()
     }
@@ -105,12 +105,12 @@ impl Services {
         Trace::of_request(&*self.ports.entropy, headers, |span| self.config.samples(span))
     }
 
-    /// The trace of what goes on where a `traceparent` says; see [`Trace::following`].
+    /// The trace of work that continues a `traceparent`; see [`Trace::following`].
     pub(crate) fn trace_following(&self, parent: Option<&str>) -> Option<Trace> {
         Trace::following(&*self.ports.entropy, parent, |span| self.config.samples(span))
     }
 
-    /// A meter of what begins now.
+    /// A meter that starts now.
     pub(crate) fn meter(&self, trace: Option<Trace>) -> Meter {
         Meter::begin(&self.ports, self.config.otlp_endpoint.is_some(), trace)
     }

@@ -1,5 +1,5 @@
-//! Answers that are kept for a day, for when a request comes again under the same `Idempotency-Key`: those of a tenant's
-//! members, and those about one's own account.
+//! Answers that are kept for a day, for repetitions of a request under the same `Idempotency-Key`: of a tenant's
+//! members, and of a user's own account.
 //!
 //! Two requests under one key at the same time both write its row: one fails, and then finds the answer of the other.
 
@@ -37,7 +37,7 @@ statements! { "stored_answers";
     tenant INSERT = "INSERT INTO idempotency_keys (tenant_id, key_hash, user_id, fingerprint, answer, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
-    /// What is too old to be answered makes room.
+    /// An answer that has expired makes room.
     tenant REPLACE = "DELETE FROM idempotency_keys WHERE tenant_id = ?1 AND key_hash = ?2 AND created_at <= ?3";
 
     global FIND_OF_ACCOUNT = "SELECT fingerprint, answer FROM account_idempotency_keys \
@@ -55,14 +55,14 @@ statements! { "stored_answers";
          FROM account_idempotency_keys k WHERE k.created_at <= ?1 ORDER BY k.created_at LIMIT ?2) RETURNING 1 AS dropped";
 }
 
-/// Whose key it is: nobody else's is the same, whatever its text.
+/// An idempotency key with its owner: keys of different owners differ, whatever their texts.
 pub(super) struct Owned<'a> {
     key: &'a IdempotencyKey,
     owner: Vec<&'a [u8]>,
 }
 
 impl<'a> Owned<'a> {
-    /// The key of an owner: tenant, user and API key, as far as there are such.
+    /// The key of an owner: tenant, user and API key, as far as they apply.
     pub(super) fn new(key: &'a IdempotencyKey, owner: Vec<&'a [u8]>) -> Self {
         Self { key, owner }
     }
@@ -73,12 +73,12 @@ impl<'a> Owned<'a> {
         parts
     }
 
-    /// What it was sent with, as it is kept.
+    /// The fingerprint of the request that had the key, as it is kept.
     pub(super) fn fingerprint(&self) -> &str {
         &self.key.fingerprint
     }
 
-    /// By which it is found.
+    /// The hash by which it is found.
     pub(super) fn hash(&self) -> String {
         idempotency::digest("key", &self.parts())
     }
@@ -113,12 +113,12 @@ record! {
     }
 }
 
-/// The time at which what has been kept long enough was kept.
+/// Answers from before this time have been kept long enough.
 fn before(now: Timestamp) -> Timestamp {
     now.minus(Duration::from_hours(limits::IDEMPOTENCY_HOURS))
 }
 
-/// Adds to a batch about a tenant that its answer is kept.
+/// Adds a batch's answer to a batch about a tenant.
 pub(super) fn store_answer(
     batch: &mut Batch<'_>,
     scope: &TenantScope,

@@ -1,4 +1,4 @@
-//! Counting: who asks too often is asked to wait. What counts is the [`RateLimiter`](crate::ports::RateLimiter) port's business.
+//! Counting: a caller above a limit has to wait. The [`RateLimiter`](crate::ports::RateLimiter) port does the counting.
 
 use http::{HeaderName, header};
 
@@ -12,7 +12,7 @@ use crate::{
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// What is said to who was refused by a limit.
+/// The code of a refusal by this limit.
 const fn code(limit: Limit) -> Code {
     match limit {
         Limit::Requests => Code::TooManyRequests,

@@ -1,6 +1,5 @@
-//! Tenants take turns at what is done for them in the background. Each that waits has one step before any has a second, so that
-//! nobody waits behind more than one step of each other tenant, however much one has heaped up and whatever fails for
-//! it.
+//! Tenants take turns at background work. Each tenant that waits has one step before any has a second, so that none
+//! waits behind more than one step of each other tenant, however much work one has and whatever fails for it.
 
 use std::{
     collections::VecDeque,
@@ -16,13 +15,13 @@ use crate::{
     kernel::{sql::GlobalSql, values::TenantId},
 };
 
-/// Tenants that the database is asked for at once; the next time it is asked for those behind them.
+/// The number of tenants that the database is asked for at once; the next time it is asked for those behind them.
 const FOUND: usize = 100;
 
-/// Tenants that are kept in mind. The database knows the others.
+/// The number of tenants that are remembered. The database knows the others.
 const MOST: usize = 1_000;
 
-/// Whose turn it is, at each kind of work.
+/// The turns at each kind of work.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     pub(crate) sealing: Turns,
@@ -32,7 +31,7 @@ pub(crate) struct Queues {
     pub(crate) sizes: Turns,
 }
 
-/// Whose turn it is, as far as this process knows. A memory that is lost costs a place in the order, and nothing else.
+/// The order of turns, as far as this process knows. Losing this memory costs a place in the order, and nothing else.
 #[derive(Debug, Default)]
 pub(crate) struct Turns(Mutex<Order>);
 
@@ -44,33 +43,33 @@ struct Order {
     asked: bool,
 }
 
-/// What came of one step of a tenant's.
+/// The result of one step of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Nothing of it is left. So many rows were done.
+    /// Nothing is left. This many rows were done.
     Last(u32),
-    /// The tenant is to have another turn. So many rows were done.
+    /// The tenant needs another turn. This many rows were done.
     Some(u32),
-    /// Others are at it, and may leave something.
+    /// Another instance is at it, and may leave something.
     Busy,
 }
 
-/// What came of a round of work at which tenants take turns.
+/// The result of a round of work in which tenants take turns.
 #[derive(Debug, Default)]
 pub struct Turned {
     /// Rows that were done.
     pub rows: u32,
-    /// Whether more may be waiting for which another round is worth while.
+    /// Whether another round is worth while, because more may be waiting.
     pub more: bool,
-    /// What went wrong for one tenant. The others had their turns all the same.
+    /// The first failure of a tenant. The other tenants had their turns all the same.
     pub failed: Option<Box<Problem>>,
 }
 
 impl Turned {
-    /// The same, for whom nothing may have gone wrong.
+    /// The same, if no tenant's step failed.
     ///
     /// # Errors
-    /// Something has.
+    /// The first failure.
     pub fn whole(self) -> Result<Self> {
         match self.failed {
             Some(problem) => Err(problem),
@@ -84,12 +83,12 @@ impl Turns {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nobody is known to wait.
+    /// Whether no tenant is known to wait.
     pub(crate) fn is_empty(&self) -> bool {
         self.order().waiting.is_empty()
     }
 
-    /// Has a tenant wait for its turn, behind those that wait.
+    /// Adds a tenant behind those that wait.
     pub(crate) fn join(&self, tenant: TenantId) {
         let mut order = self.order();
         if order.waiting.len() < MOST && !order.waiting.contains(&tenant) {
@@ -101,7 +100,7 @@ impl Turns {
         self.order().waiting.pop_front()
     }
 
-    /// Asks the database who waits: `waiting` names, in order, so many as `?1` says, behind the one that `?2` names.
+    /// Asks the database which tenants wait: `waiting` names up to `?1` of them, in order, behind `?2`.
     async fn look(&self, scope: &BackgroundScope<'_>, waiting: &GlobalSql) -> Result<()> {
         let (last, asked) = {
             let order = self.order();
@@ -116,7 +115,7 @@ impl Turns {
             let behind = found.last().filter(|_| found.len() == FOUND);
             (order.last, order.asked) = (behind.map_or(Uuid::nil(), |tenant| tenant.0), true);
         }
-        // Where processes do not live for long each begins somewhere else, so that it is not always the first who have a turn.
+        // Where processes are short-lived, each starts at a random place, so that no tenant is always first.
         if !asked && !found.is_empty() {
             let mut random = [0; 2];
             let _ = scope.services().ports.entropy.fill(&mut random);
@@ -129,7 +128,7 @@ impl Turns {
         Ok(())
     }
 
-    /// A round of so many steps at the most. Those who wait are known, or the database is asked for them by a statement.
+    /// A round of at most `steps` steps. The statement `waiting`, if given, first asks which tenants wait.
     ///
     /// # Errors
     /// The database cannot be asked.
@@ -163,7 +162,7 @@ impl Turns {
                 }
             }
         }
-        // Theirs is tried again, but not in the same round.
+        // Failed tenants are tried again, but not in the same round.
         for tenant in failed {
             self.join(tenant);
         }

@@ -1,5 +1,5 @@
-//! Handlers as data: what an endpoint takes and gives is read off its function's types, for dispatch and for the
-//! OpenAPI document alike.
+//! Handlers as data: the parameters and answers of an endpoint follow from its function's types, for dispatch and for
+//! the OpenAPI document alike.
 
 use std::{future::Future, marker::PhantomData};
 
@@ -42,16 +42,16 @@ pub(crate) struct Incoming {
     pub(crate) path: Vec<(String, String)>,
     pub(crate) query: Option<String>,
     pub(crate) content_type: Option<HeaderValue>,
-    /// Whether the body is compressed, or said to be.
+    /// Whether the body has a `Content-Encoding`.
     pub(crate) encoded: bool,
     pub(crate) accept: Vec<HeaderValue>,
-    /// Taken by the argument that reads it.
+    /// The body; the argument that reads it takes it out.
     pub(crate) body: Bytes,
     pub(crate) named: NamedTenant,
     pub(crate) scope: Option<Scope>,
 }
 
-// What the arguments of all handlers have in common is here, and not generic: there are many handlers.
+// The part that the arguments of all handlers share is here, and not generic: there are many handlers.
 impl Incoming {
     /// Takes the body and reads it: JSON, and an object.
     fn body(&mut self) -> Result<Object> {
@@ -77,7 +77,7 @@ impl Incoming {
         query_object(&self.query.take().unwrap_or_default())
     }
 
-    /// Refuses what no argument of the handler took: parameters, and a body.
+    /// Refuses parameters and a body that no argument of the handler took.
     fn refuse_rest(&mut self) -> Result<()> {
         let faults = self.query().into_faults();
         if !faults.is_empty() {
@@ -86,18 +86,18 @@ impl Incoming {
         if self.body.is_empty() { Ok(()) } else { Err(Problem::new(Code::UnexpectedBody)) }
     }
 
-    /// What stands in a place of the path.
+    /// The text of a placeholder of the path.
     pub(crate) fn placeholder(&self, name: &str) -> Option<&str> {
         self.path.iter().find(|(found, _)| found == name).map(|(_, text)| text.as_str())
     }
 
-    /// Reads an id in the path. What is not a UUID names nothing: 404.
+    /// Reads an id in the path. A text that is not a UUID names nothing: 404.
     fn id(&self, name: &str) -> Result<Uuid> {
         self.placeholder(name).and_then(uuid).ok_or_else(|| Problem::new(Code::NotFound))
     }
 }
 
-/// Which scope a handler asks for.
+/// The scope that a handler asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScopeKind {
     /// [`AnonymousScope`].
@@ -110,9 +110,9 @@ pub(crate) enum ScopeKind {
     Tenant,
 }
 
-/// What a handler can take.
+/// A type that a handler can take as an argument.
 pub(crate) trait Extract: Sized + Send {
-    /// The scope that it is, if it is one.
+    /// The scope, if the argument is one.
     const SCOPE: Option<ScopeKind> = None;
 
     fn extract(incoming: &mut Incoming) -> Result<Self>;
@@ -123,10 +123,10 @@ pub(crate) trait Extract: Sized + Send {
     }
 }
 
-/// An answer on its way.
+/// An answer in progress.
 pub(crate) type Answering = BoxFuture<'static, Result<Answer>>;
 
-/// Which request headers a route's answer depends on, by its type.
+/// The request headers on which a route's answer depends, by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traits {
     /// `Idempotency-Key`.
@@ -135,7 +135,7 @@ pub(crate) struct Traits {
     pub(crate) conditional: bool,
 }
 
-/// A function that answers a route: what it takes is extracted, in order, from the request.
+/// A function that answers a route: its arguments are extracted, in order, from the request.
 pub(crate) trait Handler<Arguments>: Copy + Send + Sync + 'static {
     const SCOPE: Option<ScopeKind>;
     const TRAITS: Traits;
@@ -156,7 +156,7 @@ macro_rules! handler {
             $($argument: Extract,)*
         {
             const SCOPE: Option<ScopeKind> = first_scope(&[$($argument::SCOPE),*]);
-            // Whom a request in the anonymous is from is not known, so there is nobody to keep an answer for.
+            // In the anonymous scope the caller is unknown, so there is nobody to keep an answer for.
             const TRAITS: Traits = Traits {
                 kept: R::KEPT && matches!(Self::SCOPE, Some(ScopeKind::Account | ScopeKind::Tenant)),
                 conditional: R::CONDITIONAL,
@@ -264,7 +264,7 @@ scope!(AccountScope, Account);
 scope!(PublicTenantScope, PublicTenant);
 scope!(TenantScope, Tenant);
 
-/// The tenant that the headers name, for a route of which that is not a matter of access.
+/// The tenant that the headers name, for a route whose access does not depend on it.
 impl Extract for NamedTenant {
     fn extract(incoming: &mut Incoming) -> Result<Self> {
         Ok(std::mem::take(&mut incoming.named))
@@ -292,7 +292,7 @@ impl<T: Input> Extract for Body<T> {
     }
 }
 
-/// A JSON body that may be left away.
+/// A JSON body that may be absent.
 impl<T: Input> Extract for Option<Body<T>> {
     fn extract(incoming: &mut Incoming) -> Result<Self> {
         if incoming.body.is_empty() { Ok(None) } else { Body::extract(incoming).map(Some) }

@@ -1,4 +1,4 @@
-//! What handlers take and reply, and the handlers.
+//! The handlers, their arguments and their replies.
 
 pub(crate) mod endpoint;
 #[cfg(feature = "openapi")]

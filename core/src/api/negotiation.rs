@@ -1,4 +1,4 @@
-//! Of the same thing a page for people and JSON for programs: which one a request gets (RFC 9110, section 12.5.1).
+//! Content negotiation: whether a request gets a page for people or JSON for programs (RFC 9110, section 12.5.1).
 
 use http::{HeaderValue, header};
 
@@ -13,7 +13,7 @@ use crate::{
     http::{answer::Answer, problem::Result},
 };
 
-/// Whether the client would rather have HTML than JSON. Who has no preference is taken for a program.
+/// Whether the client prefers HTML to JSON. A client without a preference is taken for a program.
 pub(crate) struct PrefersPage(pub(crate) bool);
 
 impl Extract for PrefersPage {
@@ -22,14 +22,14 @@ impl Extract for PrefersPage {
     }
 }
 
-/// Whether whoever sent this `Accept` would rather have HTML than JSON.
+/// Whether this `Accept` prefers HTML to JSON.
 pub(crate) fn prefers_page<'a>(accept: impl IntoIterator<Item = &'a HeaderValue>) -> bool {
     let accept: Vec<_> = accept.into_iter().filter_map(|value| value.to_str().ok()).collect();
     let accept = accept.join(",");
     quality(&accept, "text/html") > quality(&accept, "application/json")
 }
 
-/// How much a media type is wanted, in thousandths: what the most specific range says that it is in.
+/// The weight of a media type, in thousandths, by the most specific range that it is in.
 fn quality(accept: &str, media_type: &str) -> u16 {
     let (main, _) = media_type.split_once('/').unwrap_or_default();
     let (mut best, mut found) = (0, 0);
@@ -50,7 +50,7 @@ fn quality(accept: &str, media_type: &str) -> u16 {
     found
 }
 
-/// A weight: `0` to `1` with up to three decimals. What is none counts nothing.
+/// A weight: `0` to `1` with up to three decimals. Any other text counts as 0.
 fn thousandths(weight: &str) -> u16 {
     let (whole, decimals) = weight.split_once('.').unwrap_or((weight, ""));
     match whole {
@@ -60,7 +60,7 @@ fn thousandths(weight: &str) -> u16 {
     }
 }
 
-/// 200 with what the client would rather have.
+/// 200 with the form that the client prefers.
 pub(crate) enum Negotiated<T> {
     /// For people.
     Page(Page),

@@ -1,5 +1,5 @@
-//! What handlers reply, as types: each comes to an answer, says how it is described, and which request headers it
-//! depends on.
+//! The replies of handlers, as types: each becomes an answer, describes itself, and says on which request headers it
+//! depends.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -14,11 +14,11 @@ use crate::http::{
     problem::Result,
 };
 
-/// What a handler can return.
+/// A type that a handler can return.
 pub(crate) trait Reply: Send {
-    /// Whether the answer is kept, for when it is asked for again under the same `Idempotency-Key`.
+    /// Whether the answer is kept for repetitions of the request under the same `Idempotency-Key`.
     const KEPT: bool = false;
-    /// Whether it is of something that was changed on the condition of `If-Match`.
+    /// Whether the request changes a resource under the condition of `If-Match`.
     const CONDITIONAL: bool = false;
 
     fn reply(self) -> Result<Answer>;
@@ -39,7 +39,7 @@ pub(crate) struct Versioned<T>(pub(crate) T);
 /// 201 with something that was created.
 pub(crate) struct Created<T>(pub(crate) T);
 
-/// 200 with what came of something that was done.
+/// 200 with the result of an action.
 pub(crate) struct Done<T>(pub(crate) T);
 
 /// 200 with something that was moved to another state.
@@ -59,7 +59,7 @@ pub(crate) trait Output: Serialize + Send {}
 #[cfg(not(feature = "openapi"))]
 impl<T: Serialize + Send> Output for T {}
 
-/// A reply: what it comes to, which headers it may have, and how it is described.
+/// A reply: its answer, the headers that it may have, and its description.
 macro_rules! reply {
     ($name:ident<$type:ident $(: $bound:ident)?>, $status:ident, $headers:expr, kept $kept:literal, conditional $conditional:literal, $answer:expr) => {
         impl<$type: Output $(+ $bound)?> Reply for $name<$type> {

@@ -1,5 +1,5 @@
-//! The files of `site/`, which the port [`Assets`](crate::ports::Assets) gives: what each is sent as, and what browsers are
-//! told to let it do.
+//! The files of `site/`, which the port [`Assets`](crate::ports::Assets) provides: the headers of each, and what it may
+//! do in a browser.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -25,7 +25,7 @@ pub struct File {
     /// Its name.
     pub name: &'static str,
     kind: Kind,
-    /// Of one that the adapter sends by itself: the version that it has.
+    /// The version of a file that the adapter sends by itself.
     version: Option<&'static str>,
 }
 
@@ -42,7 +42,7 @@ const fn file(name: &'static str, kind: Kind) -> File {
     File { name, kind, version: None }
 }
 
-/// How long what is the same for everybody may be kept.
+/// How long a client may keep an answer that is the same for everybody.
 pub(crate) const KEPT: &str = "public, max-age=300";
 
 /// The page at `/`, with a place for the version.
@@ -53,12 +53,12 @@ pub(crate) static START: File = file("start.html", Kind::Page);
 pub(crate) static DOCS: File = file("docs.html", Kind::Page);
 /// The page of all problems, with a place for them.
 pub(crate) static PROBLEMS: File = file("problems.html", Kind::Page);
-/// The page of one problem, with places for what there is to say.
+/// The page of one problem, with places for its texts.
 pub(crate) static PROBLEM: File = file("problem.html", Kind::Page);
 /// The OpenAPI document, without blanks.
 pub(crate) static DESCRIPTION: File = file("openapi.json", Kind::Data);
 
-/// What pages load.
+/// The files that pages load.
 static LOADED: [File; 15] = [
     file("style.css", Kind::Style),
     file("docs.css", Kind::Style),
@@ -77,16 +77,16 @@ static LOADED: [File; 15] = [
     file("workflow.svg", Kind::Image),
 ];
 
-/// What shows the reference: <https://github.com/scalar/scalar>, of the version of the package `scalar_api_reference` from which
-/// the adapters have it. It is not in the checkout.
+/// The script of the reference: <https://github.com/scalar/scalar>, of the version of the package
+/// `scalar_api_reference` from which the adapters have it. It is not in the checkout.
 pub static SCALAR: File = File { name: "scalar.js", kind: Kind::Script, version: Some("0.2.21") };
 
-/// All that are in the checkout.
+/// All files that are in the checkout.
 pub fn files() -> impl Iterator<Item = &'static File> {
     [&HOME, &START, &DOCS, &PROBLEMS, &PROBLEM, &DESCRIPTION].into_iter().chain(&LOADED)
 }
 
-/// What a browser lets a page do.
+/// The policy for pages in a browser.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -101,7 +101,7 @@ impl Kind {
         }
     }
 
-    /// What a browser may do with it beyond what it may do with data.
+    /// The policy for this kind in a browser, if it may do more than data.
     const fn policy(self) -> Option<&'static str> {
         match self {
             Self::Page => Some(PAGE_POLICY),
@@ -125,7 +125,7 @@ impl Kind {
 }
 
 impl File {
-    /// The version that it is of, if it is one that the adapter sends by itself.
+    /// The version, if the adapter sends the file by itself.
     pub fn version(&self) -> Option<&'static str> {
         self.version
     }
@@ -147,7 +147,7 @@ impl File {
     }
 }
 
-/// Plain text as HTML; what stands between backticks is code.
+/// Plain text as HTML; text between backticks is code.
 pub(crate) fn html(text: &str) -> String {
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
     let parts = escaped.split('`').enumerate();
@@ -170,8 +170,8 @@ impl Reply for Page {
     }
 }
 
-/// The page of the reference. What shows it makes style sheets, and the policy names a word of this one answer for them; that
-/// script also sets styles of single elements, which can do no more than look wrong.
+/// The page of the reference. Its script creates style sheets, for which the policy names a nonce of this one answer;
+/// that script also sets styles of single elements, which can do no more than look wrong.
 pub(crate) struct Reference {
     page: Page,
     nonce: String,
@@ -227,12 +227,12 @@ impl Reply for Description {
 pub(crate) enum Loaded {
     /// Its bytes.
     Read(&'static File, Bytes),
-    /// What the adapter sends, and the version that it has.
+    /// A file that the adapter sends, and its version.
     Sent(&'static File, &'static str),
 }
 
 impl Loaded {
-    /// The file, read if it is one that passes through here.
+    /// The file, read if its bytes pass through here.
     pub(crate) async fn of(file: &'static File, services: &Services) -> Result<Self> {
         match file.version {
             Some(version) => Ok(Self::Sent(file, version)),

@@ -1,4 +1,4 @@
-//! Credentials: who somebody is.
+//! Credentials: who the caller is.
 
 pub mod identity;
 pub(crate) mod token;

@@ -18,11 +18,11 @@ use crate::{
     },
 };
 
-/// What `RATE_LIMIT_PERIOD` may be: refusals tell it in whole seconds, and counters hold no more than a hundred years.
+/// The allowed values of `RATE_LIMIT_PERIOD`: refusals have it in whole seconds, counters hold at most 100 years.
 const RATE_LIMIT_PERIODS: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(36_500 * 24);
 
-/// Where a setting means something.
+/// The targets on which a setting has a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// On every target.
@@ -31,16 +31,16 @@ pub enum Scope {
     Native,
 }
 
-/// What is known about a setting besides its value.
+/// The facts about a setting besides its value.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The name of the environment variable, var or secret.
     pub name: &'static str,
-    /// Where it means something.
+    /// The targets on which it has a meaning.
     pub scope: Scope,
     /// The value if none is given.
     pub default: Option<&'static str>,
-    /// What it does.
+    /// Its description.
     pub help: &'static [&'static str],
 }
 
@@ -67,7 +67,7 @@ macro_rules! settings {
             /// Reads the settings through a look-up by name; an empty value is the same as none.
             ///
             /// # Errors
-            /// One sentence for each value that is wrong.
+            /// One sentence for each invalid value.
             pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
                 let mut faults = Vec::new();
                 $(let $field = read::<$type>($name, settings!(@default $($default)?), &lookup, &mut faults);)+

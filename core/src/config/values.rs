@@ -31,7 +31,7 @@ impl Parse for EmailProvider {
 pub enum Registration {
     /// Anybody.
     Open,
-    /// Whoever brings an invitation.
+    /// People with an invitation.
     Invited,
     /// Nobody.
     Closed,
@@ -64,7 +64,7 @@ impl Parse for Registration {
 pub struct PageUrl(String);
 
 impl PageUrl {
-    /// Where the token goes. It needs no escape: tokens are of letters, digits, `-` and `_`.
+    /// The place of the token. It needs no escape: tokens are of letters, digits, `-` and `_`.
     const PLACE: &str = "{token}";
 
     /// The address of the page for this token.
@@ -87,7 +87,7 @@ impl Parse for PageUrl {
     }
 }
 
-/// A time that may be none.
+/// A time that may be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grace(pub(crate) Duration);
 
@@ -102,18 +102,18 @@ impl Parse for Grace {
 pub struct BcryptCost(pub(crate) u32);
 
 impl BcryptCost {
-    /// Whether it is for tests only: what is kept of passwords could be guessed from.
+    /// Whether it is for tests only: passwords could be guessed from the stored hashes.
     pub fn is_low(self) -> bool {
         self.0 < 10
     }
 }
 
-/// How many there may be: at least one.
+/// A maximum: at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Most(pub i64);
 
 impl Most {
-    /// How many that can be.
+    /// The possible values.
     pub const RANGE: RangeInclusive<i64> = 1..=1_000_000_000_000_000;
 }
 
@@ -140,7 +140,7 @@ impl Parse for BcryptCost {
 pub struct Secret(String);
 
 impl Secret {
-    /// The text, for the one who needs it.
+    /// The text, for its user.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -252,7 +252,7 @@ impl Parse for LogFormat {
     }
 }
 
-/// Which header the proxies in front write down for whom they ask.
+/// The header in which the proxies in front name the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For`.

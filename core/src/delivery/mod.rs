@@ -1,4 +1,4 @@
-//! What leaves the service: the outbox, and a provider for each channel.
+//! Outgoing messages: the outbox, and a provider for each channel.
 
 pub(crate) mod outbox;
 pub(crate) mod providers;

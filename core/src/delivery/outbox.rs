@@ -1,8 +1,8 @@
-//! The outbox: deliveries are written in the batch of the change that they tell of, and sent after it, at least once. Mails
-//! about forgotten passwords, which are of no tenant, go the same way.
+//! The outbox: deliveries are written in the batch of the change that they report, and sent after it, at least once.
+//! Mails about forgotten passwords, which belong to no tenant, go the same way.
 //!
-//! Whoever sends claims what is due, which also sets the time when it is due again: should they vanish, another one
-//! goes on then. A claim that has passed to another one settles nothing.
+//! A sender claims due deliveries, which also sets the time when they are due again: if the sender vanishes, another
+//! one continues then. A claim that has passed to another sender settles nothing.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -28,24 +28,24 @@ use crate::{
     },
 };
 
-/// Attempts beyond `OUTBOX_ATTEMPTS` that a delivery gets if they are never settled: each ended with the process that
-/// made it. That may be chance a few times, but not for ever.
+/// Attempts beyond `OUTBOX_ATTEMPTS` that a delivery gets if they are never settled: each ended with its process. That
+/// may be chance a few times, but not for ever.
 const UNSETTLED_AT_MOST: i64 = 20;
 
-/// Who sends mails that are no tenant's.
+/// The sender of mails that belong to no tenant.
 const PRODUCT: &str = "Bailiwick";
 
-/// What came of looking through the outbox once.
+/// The result of one round through the outbox.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
-    /// What was tried.
+    /// The attempts.
     pub attempts: Vec<Attempt>,
     /// Whether there was anything to send: then more may be due.
     pub more: bool,
 }
 
 impl Round {
-    /// How many attempts ended so.
+    /// The number of attempts with this result.
     pub fn count(&self, state: DeliveryState) -> usize {
         self.attempts.iter().filter(|attempt| attempt.state == state).count()
     }
@@ -54,33 +54,33 @@ impl Round {
 /// An attempt to send a delivery, as an adapter may want to log it.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// The delivery, or the reset of a password that it is about.
+    /// The id of the delivery or of the password reset.
     pub id: Uuid,
-    /// The tenant whose it is, if it is one's.
+    /// The tenant of the delivery, if there is one.
     pub tenant: Option<TenantId>,
-    /// By which way; `None` if that could not be read.
+    /// The channel; `None` if it could not be read.
     pub channel: Option<Channel>,
-    /// What became of it: sent, to be tried again, or given up.
+    /// The result: sent, to be tried again, or given up.
     pub state: DeliveryState,
-    /// Why it failed, if it did.
+    /// The reason of a failure.
     pub error: Option<String>,
-    /// The trace of what caused it; one of its own if that is not known.
+    /// The trace of the cause; a trace of its own if that is not known.
     pub trace: Option<Trace>,
     /// How long it took.
     pub took: Duration,
-    /// What it consisted of, where traces are exported.
+    /// The steps, where traces are exported.
     #[cfg(feature = "spans")]
     pub steps: Vec<crate::ports::trace::Step>,
 }
 
-/// What is to be sent.
+/// A message that is to be sent.
 enum Errand {
     Delivery(Ticket, Result<Content, DecodeError>),
     Reset(resets::Claimed),
 }
 
 impl Errand {
-    /// Its id, the tenant whose it is, and which attempt this is.
+    /// Its id, its tenant, and the number of this attempt.
     fn about(&self) -> (Uuid, Option<TenantId>, i64) {
         match self {
             Self::Delivery(ticket, _) => (ticket.id.0, Some(ticket.tenant_id), ticket.attempts),
@@ -88,7 +88,7 @@ impl Errand {
         }
     }
 
-    /// By which way it goes, if that could be read, and the trace of what caused it, if that is known.
+    /// Its channel, if that could be read, and the trace of its cause, if that is known.
     fn way(&self) -> (Option<Channel>, Option<&str>) {
         match self {
             Self::Delivery(_, Ok(content)) => (Some(content.channel), content.trace.as_deref()),
@@ -100,7 +100,7 @@ impl Errand {
     async fn send(&self, services: &Services, meter: &Meter) -> Result<(), SendFailure> {
         match self {
             Self::Delivery(ticket, Ok(content)) => send(services, meter, ticket, content).await,
-            // Another version wrote it; one that can read it may be on its way.
+            // Another version wrote it; an instance that can read it may be about to start.
             Self::Delivery(_, Err(error)) => {
                 Err(SendFailure::Later(format!("it cannot be read here: {}", error.0), None))
             }
@@ -119,7 +119,7 @@ impl Errand {
     }
 }
 
-/// Sends what is due, up to a number, of which tenants' deliveries always have at least a half.
+/// Sends at most `at_once` due messages, of which tenants' deliveries have at least a half.
 pub(crate) async fn round(scope: &BackgroundScope<'_>, at_once: u32) -> Result<Round> {
     let lease = scope.services().config.outbox_lease;
     let mails = resets::claim(scope, lease, at_once / 2).await?;
@@ -128,7 +128,7 @@ pub(crate) async fn round(scope: &BackgroundScope<'_>, at_once: u32) -> Result<R
     let deliveries = claimed.into_iter().map(|Claimed { ticket, content }| Errand::Delivery(ticket, content));
     let errands: Vec<_> = mails.into_iter().map(Errand::Reset).chain(deliveries).collect();
     let mut round = Round { more: !errands.is_empty(), ..Round::default() };
-    // One that panics takes no other one with it, where the platform allows it.
+    // An attempt that panics does not end the others, where the platform allows it.
     let attempts = errands.into_iter().map(|errand| AssertUnwindSafe(attempt(scope, errand)).catch_unwind());
     for attempt in join_all(attempts).await {
         let panicked = |_| Err(Problem::internal("an attempt to send something panicked"));
@@ -137,7 +137,7 @@ pub(crate) async fn round(scope: &BackgroundScope<'_>, at_once: u32) -> Result<R
     Ok(round)
 }
 
-/// Tries to send one, and notes what came of it.
+/// Tries to send one message, and notes the result.
 async fn attempt(scope: &BackgroundScope<'_>, errand: Errand) -> Result<Attempt> {
     let services = scope.services();
     let begun = services.ports.clock.elapsed();
@@ -162,7 +162,7 @@ async fn attempt(scope: &BackgroundScope<'_>, errand: Errand) -> Result<Attempt>
             Settlement { state: DeliveryState::Dead, due: now, error: Some(error), sent_at: None }
         }
     };
-    // What was sent and not settled is sent again, so a database that is away for a moment is asked once more.
+    // A message that was sent and not settled is sent again, so a failed settlement is tried once more.
     if errand.settle(&scope, &settlement).await.is_err() {
         errand.settle(&scope, &settlement).await?;
     }
@@ -185,7 +185,7 @@ async fn send(
     ticket: &Ticket,
     content: &Content,
 ) -> Result<(), SendFailure> {
-    // Who is no longer in the tenant is told nothing more of it.
+    // Former members get no more messages of the tenant.
     if content.recipient_id.is_some() && content.recipient_status.is_none() {
         return Err(SendFailure::Never("the recipient is no longer an active member".to_owned()));
     }
@@ -208,7 +208,7 @@ async fn send(
             None => format!("This is the token of the invitation:\n\n{}", token.expose()),
         };
         body = format!("{body}\n\n{way_in}\n");
-        // It goes to a stranger: who sends it is as plain as what it says.
+        // It goes to a stranger: the sender's name is reduced to plain text like the message.
         let sender = config.email_sender_name.take();
         tenant_name = plain(sender.as_ref().map_or(&tenant_name, |name| name.as_str()));
     }
@@ -223,7 +223,7 @@ async fn send(
     provider.send(services, meter, message).await
 }
 
-/// The mail that brings the token by which a forgotten password is reset.
+/// Sends the mail with the token that resets a forgotten password.
 async fn send_reset(services: &Services, meter: &Meter, mail: &resets::Claimed) -> Result<(), SendFailure> {
     let token = services.tokens.reset_again(mail.id, &mail.token_hash);
     let token = token.ok_or_else(|| SendFailure::Never("the key of its token is gone".to_owned()))?;
@@ -248,17 +248,17 @@ async fn send_reset(services: &Services, meter: &Meter, mail: &resets::Claimed) 
     provider.send(services, meter, message).await
 }
 
-/// How long to wait before the next attempt; not less than the receiver asks for, within a day.
+/// The pause before the next attempt; not less than the receiver asks for, within a day.
 fn pause(services: &Services, attempts: i64, asked: Option<u64>) -> Duration {
     let mut random = [0; 4];
-    // Without randomness nothing is cut off the pause.
+    // Without randomness the pause is not shortened.
     let _ = services.ports.entropy.fill(&mut random);
     let own = backoff(services, attempts, u32::from_be_bytes(random));
     asked.map_or(own, |seconds| own.max(Duration::from_secs(seconds.min(24 * 60 * 60))))
 }
 
-/// The pause after so many attempts: it doubles, up to a limit, and is cut short at random by up to a half, so that
-/// what failed together is not tried again together.
+/// The pause after this many attempts: it doubles, up to a limit, and is shortened at random by up to a half, so that
+/// messages that failed together are not retried together.
 fn backoff(services: &Services, attempts: i64, random: u32) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or_default().min(30);
     let whole =

@@ -1,4 +1,4 @@
-//! The ways out: an incoming webhook of Slack, emails by an HTTP API, emails in the platform's own ways.
+//! The providers: an incoming webhook of Slack, emails by an HTTP API, emails in the platform's own ways.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(super) struct Message {
 
 /// A way to send messages.
 pub(super) trait NotificationProvider: Send + Sync {
-    /// Hands a message to whoever carries it on.
+    /// Hands a message over to be delivered.
     fn send<'a>(
         &'a self,
         services: &'a Services,
@@ -41,7 +41,7 @@ pub(super) trait NotificationProvider: Send + Sync {
     ) -> BoxFuture<'a, Result<(), SendFailure>>;
 }
 
-/// The provider of a channel; `None` for the one that needs none, because its rows are the notifications.
+/// The provider of a channel; `None` for the channel that needs none, because its rows are the notifications.
 pub(super) fn provider(services: &Services, channel: Channel) -> Option<&'static dyn NotificationProvider> {
     match (channel, services.config.email_provider) {
         (Channel::InApp, _) => None,
@@ -69,7 +69,7 @@ impl NotificationProvider for Slack {
             let text = lines.join("\n");
             let body = json::object(vec![("text", text.trim_end().into())]).to_string();
             let permit = services.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS));
-            // It was let through when it was configured; what the operator allows may have changed.
+            // It was permitted when it was configured; the operator may allow other URLs by now.
             let permit =
                 permit.map_err(|refusal| SendFailure::Never(format!("the URL was refused: {refusal}")))?;
             post((services, meter), "slack", url.expose(), Trust::Tenant(permit), Vec::new(), body).await
@@ -77,7 +77,7 @@ impl NotificationProvider for Slack {
     }
 }
 
-/// The three characters that mean something to Slack.
+/// Escapes the three characters that are special to Slack.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -118,7 +118,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The console, or SMTP, whichever the platform was told to use.
+/// The console, or SMTP, as the platform is configured.
 struct PlatformEmail;
 
 impl NotificationProvider for PlatformEmail {
@@ -148,12 +148,12 @@ fn compose(services: &Services, message: Message) -> Result<Email, SendFailure> 
     })
 }
 
-/// Who has chosen where to post.
+/// The origin of the URL.
 #[derive(Clone, Copy)]
 enum Trust {
-    /// The operator, who is trusted, and may have made a mistake that they will mend.
+    /// The operator, who is trusted, and may have made a mistake and correct it.
     Operator,
-    /// A tenant, whose choice was let through.
+    /// A tenant, whose URL was permitted.
     Tenant(Permit),
 }
 
@@ -185,7 +185,7 @@ async fn post(
     let answered = format!("it was answered {}", response.status);
     match (response.status, trust) {
         (200..=299, _) => Ok(()),
-        // It says itself that it may work later; or it will, once the operator has the right key and address.
+        // The status says that it may work later; or it will, once the operator has corrected the key or the address.
         (408 | 425 | 429 | 500.., _) | (401 | 403 | 404 | 405, Trust::Operator) => {
             Err(SendFailure::Later(answered, response.retry_after))
         }

@@ -1,5 +1,5 @@
-//! Members who ask for more than their role gives, where that is about who may do what: the owners see it in the
-//! activity of their tenant. Strangers leave no trace there, or they could fill it.
+//! Refusals of members whose role is too low for a decision about rights: owners see them in the activity of their
+//! tenant. Refusals of other callers leave no trace there, since strangers could fill it.
 
 use std::time::Duration;
 
@@ -11,17 +11,16 @@ use crate::{
     routes::Route,
 };
 
-/// So long another attempt of the same member at the same route is not told again.
+/// The time in which a repetition by the same member at the same route is not recorded.
 const PAUSE: Duration = Duration::from_mins(1);
 
-/// Whether this refusal is one that owners are told of: on what only they may do, and on what decides
-/// who has access.
+/// Whether owners see this refusal: those of routes for owners only, and of routes that decide who has access.
 pub(super) fn is_recorded(route: &Route, problem: &Problem) -> bool {
     problem.code == Code::InsufficientRole
         && matches!(route.access, Access::Member(Role::Owner) | Access::InPerson(_))
 }
 
-/// Writes it down. The role was found too low by the membership check, so whoever asks is a member.
+/// Records the refusal. The membership check has found the caller's role too low, so the caller is a member.
 pub(super) async fn record(
     context: &Context,
     route: &Route,
@@ -30,7 +29,7 @@ pub(super) async fn record(
     path: &[(String, String)],
     problem: Box<Problem>,
 ) -> Box<Problem> {
-    // What the path names was not looked at: it may be anything.
+    // The id in the path was not looked up: it may be anything.
     let entity = path.first().and_then(|(name, id)| Some((name.trim_end_matches("_id"), uuid(id)?)));
     let (kind, id) = match entity {
         Some(("user", id)) => ("member", id),

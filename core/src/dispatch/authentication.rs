@@ -1,5 +1,5 @@
-//! Whom a request stands for: what its `Authorization` header says, by our own tokens, by an API key, or by a token of the
-//! identity provider.
+//! The caller of a request: what its `Authorization` header says, by one of our own tokens, an API key, or a token of
+//! the identity provider.
 
 use std::sync::Arc;
 
@@ -20,16 +20,16 @@ use crate::{
     repository::identities::{self, Known},
 };
 
-/// Whom a request stands for.
+/// The caller of a request.
 pub(crate) enum Caller {
-    /// Somebody whom we know by their token or key.
+    /// A user known by our token or key.
     Ours(Bearer),
-    /// Somebody whom the provider knows.
+    /// A person known to the identity provider.
     External(Subject),
 }
 
 impl Caller {
-    /// By what they have shown who they are.
+    /// The kind of credential, for the log.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Ours(Bearer { credential: Credential::Key(_), .. }) => "api_key",
@@ -40,7 +40,7 @@ impl Caller {
 }
 
 impl App {
-    /// Reads who calls (RFC 6750, section 2.1).
+    /// Reads the caller's credential (RFC 6750, section 2.1).
     pub(super) async fn caller(&self, headers: &HeaderMap, meter: &Meter) -> Result<Caller> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else {
@@ -61,8 +61,8 @@ impl App {
         }
     }
 
-    /// Whose account it is that somebody of the provider's asks for, and whether that came out of memory. Who comes for
-    /// the first time gets one, and joins the tenant that the request names if that is open to all.
+    /// The account of a subject of the identity provider, and whether it came out of the cache. A new subject gets an
+    /// account, and joins the tenant that the request names if that is open to everybody.
     pub(super) async fn account_of(
         &self,
         context: &Arc<Context>,

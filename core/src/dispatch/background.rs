@@ -1,5 +1,4 @@
-//! What is to be done behind the requests, by whoever runs the product: regularly, and soon after a request that asks
-//! for it.
+//! The background work of the product, for the adapter to run: regularly, and soon after a request that needs it.
 
 use crate::{
     access::{scopes::background::BackgroundScope, turns::Turned},
@@ -15,9 +14,8 @@ impl App {
         self.services.pending.deliveries()
     }
 
-    /// Sends what is due of every tenant's outbox, up to so many deliveries, all at the same time. To be called in the
-    /// background: after a request that wrote deliveries ([`Self::deliveries_wait`]), and regularly, for what is to be
-    /// tried again.
+    /// Sends the due deliveries of all tenants, up to `at_once` of them, all at the same time. To be called in the
+    /// background: after a request that wrote deliveries ([`Self::deliveries_wait`]), and regularly, for retries.
     ///
     /// # Errors
     /// The database cannot be asked. What was claimed is due again when the claim ends.
@@ -25,7 +23,7 @@ impl App {
         outbox::round(&BackgroundScope::new(&self.services), at_once).await
     }
 
-    /// How much is in all tenants' outboxes.
+    /// The number of deliveries in all tenants' outboxes.
     ///
     /// # Errors
     /// The database cannot be asked.
@@ -38,8 +36,8 @@ impl App {
         self.services.pending.entries()
     }
 
-    /// Seals activity that waits to be sealed, in so many batches at the most. To be called in the background: after a
-    /// request that wrote some ([`Self::entries_wait`]), and regularly, for what was left behind.
+    /// Seals unsealed activity, in at most `batches` batches. To be called in the background: after a request that
+    /// wrote some ([`Self::entries_wait`]), and regularly, for what was left behind.
     ///
     /// # Errors
     /// The database cannot be asked. What was not sealed is found the next time.
@@ -51,12 +49,12 @@ impl App {
         chain::append(&BackgroundScope::new(&self.services), look, batches).await
     }
 
-    /// Measures how much those tenants have stored of which enough has changed, as sealing their activity shows, in so many
-    /// steps at the most. To be called in the background: after sealing, and regularly, with a look into the database for what
-    /// was left behind.
+    /// Measures the storage of those tenants of which enough has changed, as sealing their activity shows, in at most
+    /// `steps` steps. To be called in the background: after sealing, and regularly, with `look`, which asks the
+    /// database for tenants that were left behind.
     ///
     /// # Errors
-    /// The database cannot be asked. Who was not measured is when more has changed.
+    /// The database cannot be asked. A tenant that was not measured is measured when more has changed.
     pub async fn measure(&self, look: bool, steps: u32) -> Result<Turned> {
         sizes::measure(&BackgroundScope::new(&self.services), look, steps).await
     }
@@ -66,8 +64,8 @@ impl App {
         self.services.pending.removals()
     }
 
-    /// Removes what is left of tenants that were deleted, in so many batches at the most. To be called in the background:
-    /// after a request that deleted one ([`Self::removals_wait`]), and regularly, for what was left behind.
+    /// Removes the rest of deleted tenants, in at most `batches` batches. To be called in the background: after a
+    /// request that deleted one ([`Self::removals_wait`]), and regularly, for what was left behind.
     ///
     /// # Errors
     /// The database cannot be asked. What is left is found the next time.
@@ -75,18 +73,18 @@ impl App {
         removal::run(&BackgroundScope::new(&self.services), batches).await
     }
 
-    /// Drops what is kept for a time that has passed: answers to requests with an `Idempotency-Key`, imports that nobody
-    /// goes on with, resets of passwords that are good no longer, deliveries that were settled, and notifications that were
-    /// read. To be called in the background, now and then. What cannot be dropped is the next time, and keeps nothing else.
+    /// Drops rows that have been kept long enough: answers to requests with an `Idempotency-Key`, abandoned imports,
+    /// expired password resets, settled deliveries, and read notifications. To be called in the background, now and
+    /// then. Rows that cannot be dropped are dropped the next time, and do not keep others from it.
     pub async fn prune(&self) -> Turned {
         retention::prune(&BackgroundScope::new(&self.services)).await
     }
 
-    /// Makes the words by which searches go, of projects and tasks that have none yet, in so many batches at the most. To
-    /// be called in the background, regularly: what requests write has them at once.
+    /// Makes the search words of projects and tasks that have none yet, in at most `batches` batches. To be called in
+    /// the background, regularly: what requests write has its words at once.
     ///
     /// # Errors
-    /// The database cannot be asked. What has no words yet is found the next time.
+    /// The database cannot be asked. A text that has no words yet is found the next time.
     pub async fn index(&self, batches: u32) -> Result<Turned> {
         search::run(&BackgroundScope::new(&self.services), batches).await
     }

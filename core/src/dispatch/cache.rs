@@ -1,13 +1,13 @@
 //! What is remembered of the database, so that a request costs no extra round trip: which tenant a slug names, and
-//! which account an identity leads to. The check in front of each batch compares them each time, so a memory that is out
-//! of date grants nothing.
+//! which account an identity leads to. The check in front of each batch compares them each time, so an entry that is
+//! out of date grants nothing.
 
 use std::{
     collections::HashMap,
     sync::{PoisonError, RwLock},
 };
 
-/// More than this many are not kept; then it starts anew.
+/// The maximum number of entries; a cache that is full starts anew.
 const CAPACITY: usize = 10_000;
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! How a handler is reached: through the scope that its route's access rule opens, perhaps more than once.
+//! How a request reaches its handler: through the scope that the route's access rule opens, perhaps more than once.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
         context::Context,
         scopes::{self, Scope},
     },
-    api::endpoint::Incoming,
+    api::endpoint::{Answering, Incoming},
     auth::token::Bearer,
     http::{
         answer::Answer,
@@ -17,7 +17,7 @@ use crate::{
     routes::Route,
 };
 
-/// A request for a route, and who has shown who they are.
+/// A request for a route, and its verified credential.
 pub(super) struct Entry<'a> {
     pub(super) route: &'a Route,
     pub(super) context: &'a Arc<Context>,
@@ -26,29 +26,34 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn open(&self, tenant: Option<TenantId>) -> Scope {
+    fn open(&self, tenant: Option<TenantId>) -> Result<Scope> {
         let tenant = tenant.map(|tenant| (tenant, self.incoming.named.slug.clone()));
         scopes::open(self.route.access, self.bearer, tenant, self.context)
     }
 
-    /// Has the handler answer.
+    /// Calls the handler. Fails if the request is not what it takes; then nothing was asked yet.
+    pub(super) fn call(&self, tenant: Option<TenantId>) -> Result<Answering> {
+        let mut incoming = Incoming { scope: Some(self.open(tenant)?), ..self.incoming.clone() };
+        self.route.endpoint.call(&mut incoming)
+    }
+
+    /// Calls the handler, and has it answer.
     pub(super) async fn ask(&self, tenant: Option<TenantId>) -> Result<Answer> {
-        let mut incoming = Incoming { scope: Some(self.open(tenant)), ..self.incoming.clone() };
-        self.route.endpoint.call(&mut incoming)?.await
+        self.call(tenant)?.await
     }
 
     /// The answer that was kept under the same `Idempotency-Key`, if there is one.
     async fn stored_answer(&self, tenant: Option<TenantId>) -> Result<Option<Answer>> {
-        match self.open(tenant) {
+        match self.open(tenant)? {
             Scope::Tenant(scope) => scope.stored_answer().await,
             Scope::Account(account) => account.stored_answer().await,
             Scope::Anonymous(_) | Scope::PublicTenant(_) => Ok(None),
         }
     }
 
-    /// What could not be done may have been done before, under the same `Idempotency-Key`: then the answer is that of then. If
-    /// it was not, and it was the database that failed and answers again, it is tried once more: should it have been done
-    /// after all, the key's row keeps it from being done twice.
+    /// A request that has failed may have succeeded before, under the same `Idempotency-Key`: then the stored answer is
+    /// returned. If there is none, and it was the database that failed and answers again, the request is tried once
+    /// more: should it have taken effect after all, the key's row keeps that from happening twice.
     pub(super) async fn replay_or(
         &self,
         mut answer: Result<Answer>,
@@ -67,7 +72,7 @@ impl Entry<'_> {
                     tried_again = true;
                     answer = self.ask(tenant).await;
                 }
-                // What cannot be looked up was refused for the same reason, which the first problem tells.
+                // A lookup that fails was refused for the same reason, which the first problem states.
                 Ok(None) | Err(_) => return Err(problem),
             }
         }

@@ -1,8 +1,8 @@
-//! For tests of the service itself: what `X-Fault` asks for.
+//! Faults that tests of the service itself request by `X-Fault`.
 
 use crate::{config::Config, ports::hold::Hold};
 
-/// What `X-Fault: hold URL` asks for, where faults are injected, if the URL has an origin that the operator allows.
+/// The hold of `X-Fault: hold URL`, where faults are injected, if the URL has an origin that the operator allows.
 pub(super) fn asked_hold(config: &Config, fault: Option<&[u8]>) -> Option<Hold> {
     let fault = fault.filter(|_| config.fault_injection)?;
     let url = str::from_utf8(fault).ok()?.strip_prefix("hold ")?;

@@ -1,4 +1,4 @@
-//! One request: route, token, tenant, access, handler, and back. Everything that every route has in common.
+//! One request: route, token, tenant, access, handler, and response. Everything that all routes have in common.
 
 pub(crate) mod audit_denial;
 pub(crate) mod authentication;
@@ -105,13 +105,13 @@ impl App {
         Ok(Arc::new(Self { services: Arc::new(services), router, slugs, identities }))
     }
 
-    /// Access to every tenant, for whoever runs the process.
+    /// Access to every tenant, for the operator at the command line.
     pub fn operator(&self) -> OperatorScope {
         OperatorScope::new(self.services.clone())
     }
 
-    /// From now on `/readyz` answers 503, so that whoever shares out requests sends no more of them here. All else is
-    /// served as before: until they have noticed, some still come.
+    /// From now on `/readyz` answers 503, so that load balancers send no more requests here. All other requests are
+    /// answered as before: until the balancers have noticed, some still come.
     pub fn drain(&self) {
         self.services.drain();
     }
@@ -159,13 +159,13 @@ impl App {
         response
     }
 
-    /// Answers a request that an adapter does not even pass on.
+    /// Answers a request that an adapter refuses by itself.
     pub fn refuse(&self, headers: &HeaderMap, code: Code) -> Response<Bytes> {
         let asked = self.services.config.cors_origins.ask(&Method::GET, headers);
         self.finish(Err(Problem::new(code)), asked, self.serve(headers))
     }
 
-    /// What is known of a request before it is looked at.
+    /// The facts of a request that are known before it is dispatched.
     fn serve(&self, headers: &HeaderMap) -> RequestOutcome {
         let (request_id, trace) = (self.request_id(headers), self.services.trace(headers));
         RequestOutcome { request_id, trace, principal: "nobody", ..RequestOutcome::default() }
@@ -188,7 +188,7 @@ impl App {
         }
     }
 
-    /// Panics if a request asks for this, where that is allowed: so that it can be shown what comes of it.
+    /// Panics if a request asks for it, where that is allowed: to show the consequences of a panic.
     fn fail_if_asked(&self, fault: Option<&[u8]>, at: &str) {
         assert!(
             !self.services.config.fault_injection || fault != Some(at.as_bytes()),
@@ -251,7 +251,7 @@ impl App {
                 .iter()
                 .any(|coding| coding != "identity"),
             accept: parts.headers.get_all(header::ACCEPT).iter().cloned().collect(),
-            // What comes with a request that reads has no meaning (RFC 9110, section 9.3.1), and not every platform hands it on.
+            // The body of a GET has no meaning (RFC 9110, section 9.3.1), and not every platform passes it on.
             body: if route.method == Method::GET { Bytes::new() } else { body },
             named,
             scope: None,
@@ -281,7 +281,7 @@ impl App {
         }
     }
 
-    /// What the request's headers want of the route, as far as they matter to it.
+    /// The headers of the request that matter to the route.
     fn context(
         self: &Arc<Self>,
         route: &Route,
@@ -303,7 +303,7 @@ impl App {
         Ok(Context { services: self.services.clone(), meter: meter.clone(), condition, key, client })
     }
 
-    /// Opens the scope that the route's access rule names, and has the handler answer.
+    /// Opens the scope of the route's access rule, and calls the handler.
     async fn enter(
         &self,
         route: &Route,
@@ -315,19 +315,19 @@ impl App {
         let unknown = match route.access {
             Access::Member(_) | Access::InPerson(_) => Code::NotAMember,
             Access::AnyoneInTenant => Code::TenantNotFound,
-            Access::SignedIn | Access::Public => return entry.replay_or(entry.ask(None).await, None).await,
+            Access::SignedIn | Access::Public => return entry.replay_or(entry.call(None)?.await, None).await,
         };
         let (mut tenant, cached) = self.resolve(context, named, unknown).await?;
-        let answer = match entry.ask(Some(tenant)).await {
+        let answer = match entry.call(Some(tenant))?.await {
             // The slug may have gone to another tenant since it was looked up. Nothing was read or written.
             Err(problem) if cached && problem.code == unknown => {
                 let before =
                     std::mem::replace(&mut tenant, self.look_up(context, named.slug(), unknown).await?);
-                if before == tenant { Err(problem) } else { entry.ask(Some(tenant)).await }
+                if before == tenant { Err(problem) } else { entry.call(Some(tenant))?.await }
             }
             answer => answer,
         };
-        // A request is about one.
+        // The request is about one tenant.
         context.meter.about(tenant);
         let answer = entry.replay_or(answer, Some(tenant)).await;
         let who = bearer.as_ref().map(|bearer| (bearer.user, bearer.key()));
@@ -339,8 +339,8 @@ impl App {
         }
     }
 
-    /// The id of the tenant that a request names, and whether it came out of memory; with the code `unknown` if there
-    /// is none.
+    /// The id of the tenant that a request names, and whether it came out of the cache. Fails with `unknown` if there
+    /// is no such tenant.
     async fn resolve(
         &self,
         context: &Arc<Context>,

@@ -1,4 +1,4 @@
-//! The way out: what all answers say, beside what their routes do.
+//! Responses: what they all say, besides the answers of their routes.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -20,8 +20,8 @@ use crate::{
     routes::Route,
 };
 
-/// What every answer that says nothing else says to browsers, in which it may end up: that it is data, not a page, and
-/// nobody else's. (The last one counts only where the answer came by TLS: RFC 6797, section 8.1.)
+/// The headers for browsers of every answer that has no others: that it is data, not a page, and for this origin only.
+/// (The last one counts only where the answer came by TLS: RFC 6797, section 8.1.)
 static TO_BROWSERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
@@ -30,7 +30,7 @@ static TO_BROWSERS: [(HeaderName, HeaderValue); 5] = [
     (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
 ];
 
-/// What an adapter may want to log of a request; it is among the extensions of every response.
+/// What an adapter may want to log about a request; it is among the extensions of every response.
 #[derive(Clone, Debug, Default)]
 pub struct RequestOutcome {
     /// The id under which the client can ask about it.
@@ -41,23 +41,23 @@ pub struct RequestOutcome {
     pub route: Option<&'static str>,
     /// The tenant that it named, if there is one of that slug or it gave an id.
     pub tenant: Option<TenantId>,
-    /// By what whoever asks has shown who they are: `session`, `api_key`, `identity`. `nobody` where nobody asked.
+    /// The kind of the caller's credential: `session`, `api_key` or `identity`; `nobody` without a caller.
     pub principal: &'static str,
-    /// The problem that it was answered with, if it was one.
+    /// The problem that it was answered with, if any.
     pub problem: Option<Code>,
-    /// What went wrong inside. It never leaves.
+    /// The internal error. It is never sent to the client.
     pub internal: Option<String>,
-    /// Batches that the database was asked for.
+    /// The number of batches that the database ran.
     pub batches: u32,
-    /// How long it took for them.
+    /// The time that they took.
     pub database: Duration,
-    /// What it consisted of, where traces are exported.
+    /// Its steps, where traces are exported.
     #[cfg(feature = "spans")]
     pub steps: Vec<crate::ports::trace::Step>,
 }
 
 impl RequestOutcome {
-    /// What a request cost, for developers: <https://www.w3.org/TR/server-timing/>.
+    /// The cost of the request, for developers: <https://www.w3.org/TR/server-timing/>.
     pub(super) fn timing(&self, total: Duration) -> Option<HeaderValue> {
         // Without floating point numbers, whose formatting nothing else here needs.
         let milliseconds =
@@ -69,7 +69,7 @@ impl RequestOutcome {
 }
 
 impl App {
-    /// Shows a problem to somebody who looks at it in a browser.
+    /// Shows a problem as a page to people with a browser.
     pub(super) async fn show(&self, response: &mut Response<Bytes>) {
         let problem = response.extensions().get::<RequestOutcome>().and_then(|served| served.problem);
         let Some(code) = problem else { return };
@@ -86,7 +86,7 @@ impl App {
         }
     }
 
-    /// Makes a response of what came of a request.
+    /// Makes the response from the result of a request.
     pub(super) fn finish(
         &self,
         result: Result<Response<Bytes>>,
@@ -112,7 +112,7 @@ impl App {
     }
 }
 
-/// A path in which nothing is encoded that need not be, as clients may write it either way (RFC 3986, section 6.2.2.2).
+/// A path without needless percent-encoding, as clients may write it either way (RFC 3986, section 6.2.2.2).
 pub(super) fn normal(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return path.into();
@@ -135,7 +135,7 @@ pub(super) fn normal(path: &str) -> Cow<'_, str> {
     normal.into()
 }
 
-/// Members that some have looked for where they are not, and where what they stand for is done.
+/// Members that clients send to the wrong route, and the route that does what they mean.
 const ELSEWHERE: [(&str, &str, &str); 4] = [
     (
         "projects::create",
@@ -151,7 +151,7 @@ const ELSEWHERE: [(&str, &str, &str); 4] = [
     ("me::update", "/password", "`POST /v1/me/password` changes the password."),
 ];
 
-/// A problem of a request for a route, with what is likely to be behind it.
+/// A problem of a request for a route, with advice about its likely cause.
 pub(super) fn advised(route: &Route, named: &NamedTenant, mut problem: Box<Problem>) -> Box<Problem> {
     match problem.code {
         // RFC 5789, section 2.2; RFC 9110, section 15.5.16.
@@ -178,8 +178,8 @@ pub(super) fn advised(route: &Route, named: &NamedTenant, mut problem: Box<Probl
     }
 }
 
-/// What was read, if it is in the state that the client wants, or 304 if the client has it already. It may be kept, but is to be asked for again each time: what is
-/// kept is only right for who asked, and for the tenant that they named.
+/// The response, if the resource is in the state that the client wants, or 304 if the client has it already. A client
+/// may keep it, but must revalidate it each time: it is only right for this caller, and for the tenant that they named.
 pub(super) fn conditioned(mut response: Response<Bytes>, headers: &HeaderMap) -> Result<Response<Bytes>> {
     let Some(etag) = response.headers().get(header::ETAG) else { return Ok(response) };
     match conditional::judge(headers, etag)? {
@@ -197,12 +197,12 @@ pub(super) fn conditioned(mut response: Response<Bytes>, headers: &HeaderMap) ->
         }
     }
     let headers = response.headers_mut();
-    // What says itself how long it may be kept is the same for everybody.
+    // An answer that says itself how long it may be kept is the same for everybody.
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         headers.append(header::VARY, HeaderValue::from_static("authorization, x-tenant-id, x-tenant-slug"));
     }
-    // Whoever passes it on may compress it.
+    // A proxy may compress it.
     headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
     Ok(response)
 }

@@ -1,5 +1,5 @@
-//! Throttling: who asks too often is asked to wait. What counts is the [`RateLimiter`](crate::ports::RateLimiter) port's
-//! business; here is whose requests are counted together, and what the refusal says.
+//! Throttling: a caller above a limit has to wait. The [`RateLimiter`](crate::ports::RateLimiter) port does the
+//! counting; this module decides which requests are counted together.
 
 use crate::{
     access::rule::Access,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl App {
-    /// Counts a request by whom it comes from. Who tries to get in is counted by their address, too; their account is
+    /// Counts a request by its caller. Attempts to log in are counted by the client's address, too; their account is
     /// counted where it is known.
     pub(crate) async fn throttle(
         &self,
@@ -19,14 +19,14 @@ impl App {
         caller: Option<&Caller>,
         address: Option<ClientAddress>,
     ) -> Result<()> {
-        // Without an adapter that knows better, all come from the same place.
+        // Without an adapter that knows addresses, all requests come from the same place.
         let address = || address.map_or_else(String::new, |address| address.0.to_string());
         if route.problems.contains(&Code::TooManyAttempts) {
             self.services.count(Limit::Address, &address()).await?;
         }
         match caller {
             Some(Caller::External(subject)) => {
-                // No user's id looks so.
+                // No user's id has this form.
                 self.services.count(Limit::Requests, &format!("subject {}", subject.subject)).await
             }
             // By its digest, so that nobody else can use it up; and by the address, so that keys cannot be tried out.

@@ -42,7 +42,7 @@ impl Head {
     /// Reads its text: number, colon, hash.
     ///
     /// # Errors
-    /// The text is no such thing.
+    /// The text does not have this form.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         let read = |(seq, hash): (&str, &str)| {
@@ -132,20 +132,20 @@ impl Entry {
         sha256_hex(&text)
     }
 
-    /// An entry as it is in a file, or has become on its way in.
+    /// An entry as it is in a file, or as the import has changed it.
     pub(crate) fn of_members(row: &Map<String, Value>) -> Self {
         let take = |name: &str| (name.to_owned(), row.get(name).cloned().unwrap_or_default());
         Self(COLUMNS.split(", ").map(take).collect())
     }
 
-    /// Its id, if that is one as it is written here.
+    /// Its id, if the text is an id in the form that is written here.
     pub(crate) fn id(&self) -> Option<ActivityId> {
         let text = self.0.get("id").and_then(Value::as_str)?;
         ActivityId::parse(text).filter(|id| id.to_string() == text)
     }
 }
 
-/// Reads [`COLUMNS`]. Every row can be read, whatever somebody has made of it: then its hash is another.
+/// Reads [`COLUMNS`]. Every row can be read, even after tampering: then its hash differs.
 impl FromRow for Entry {
     fn from_row(row: Row) -> Result<Self, DecodeError> {
         let mut members = Map::new();
@@ -153,7 +153,7 @@ impl FromRow for Entry {
             let value = match cell {
                 Cell::Null => Value::Null,
                 Cell::Int(number) => number.into(),
-                // A name that stands twice would be read by one program so and by another so.
+                // Programs would read a name that occurs twice in different ways.
                 Cell::Text(text) if name == "detail" => {
                     json::parse(text.as_bytes()).unwrap_or(Value::String(text))
                 }
@@ -186,8 +186,8 @@ impl FromRow for Link {
     }
 }
 
-/// Checks what follows a place that is known to be good, up to so many entries; further ones are looked at only to tell
-/// what is wrong. Returns the last place that is good, and what is wrong after it.
+/// Checks at most `most` entries after a place that is known to be correct; further ones are looked at only to identify
+/// the fault. Returns the last correct place, and the fault after it.
 pub(crate) fn walk(tenant: &str, from: Head, links: &mut [Link], most: usize) -> (Head, Option<Breach>) {
     let mut head = from;
     for index in 0..links.len().min(most) {
@@ -211,8 +211,8 @@ pub(crate) fn walk(tenant: &str, from: Head, links: &mut [Link], most: usize) ->
     (head, None)
 }
 
-/// Whether one of the other entries is what had this place: with it there, the hash is the one that stands here, or
-/// that it has taken along.
+/// Whether another entry originally had this place: with it there, the hash is the one that is stored here, or the one
+/// that is stored with it.
 fn belongs_to_another(tenant: &str, head: &Head, links: &mut [Link], index: usize) -> bool {
     let here = links[index].hash.clone();
     links.iter_mut().enumerate().any(|(other, link)| {
@@ -300,7 +300,7 @@ mod tests {
             )
         );
         assert_eq!(hash, sha256_hex(&text));
-        // Chains that are there depend on it.
+        // Existing chains depend on it.
         assert_eq!(previous, "ed0ea3f81de6d5894cb4fdcaec3d2fe4edf879106b276e9755a94010edcd0a85");
         assert_eq!(hash, "5ee3835de05f564187ff63cfd0af6c8595e9d5ce0e0bab24bcb7b4ef652bc71b");
     }
@@ -363,7 +363,7 @@ mod tests {
             let seq = i64::try_from(gone).unwrap() + 1;
             assert_eq!(walked(&mut links), (seq - 1, Some((BreachKind::Missing, seq, None))));
         }
-        // Of the tail only who has noted the head knows.
+        // Only the noted head reveals that the tail is missing.
         let mut links = chain(4);
         let (noted, _) = walk(TENANT, Head::start(TENANT), &mut links, 4);
         assert_eq!(find(&noted, &links[3..]), None);
@@ -378,12 +378,12 @@ mod tests {
         for (one, other) in [(1, 2), (0, 4), (1, 3)] {
             let seq = i64::try_from(one).unwrap() + 1;
             let expected = |id: usize| (seq - 1, Some((BreachKind::Reordered, seq, Some(id as u128 + 1))));
-            // The entries, under the numbers and hashes that stay.
+            // The entries are swapped; the numbers and hashes stay.
             let mut links = chain(5);
             let (left, right) = links.split_at_mut(other);
             std::mem::swap(&mut left[one].entry, &mut right[0].entry);
             assert_eq!(walked(&mut links), expected(other));
-            // The numbers, each entry with its hash.
+            // The numbers are swapped; each entry keeps its hash.
             let mut links = chain(5);
             links.swap(one, other);
             links.iter_mut().zip(1..).for_each(|(link, seq)| link.seq = seq);

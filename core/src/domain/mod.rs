@@ -1,4 +1,4 @@
-//! Rules that decide without asking anybody: nothing asynchronous.
+//! Rules that need no port: nothing asynchronous.
 
 pub(crate) mod chain;
 pub(crate) mod notice;

@@ -1,7 +1,7 @@
-//! Telling people what happened: what is said, and by which ways it goes out.
+//! Notices: the texts of notifications about events.
 //!
-//! What goes to the list of notifications in the product is a row of the batch that makes the change. What goes to the
-//! outside is a row of the [outbox], written in that batch too and sent after it by a [provider](providers).
+//! In the product's list of notifications a notice is a row of the batch that makes the change. On the other channels
+//! it is a row of the [outbox], written in that batch too and sent after it by a [provider](providers).
 
 use uuid::Uuid;
 
@@ -13,20 +13,20 @@ use crate::kernel::{
     },
 };
 
-/// What people are told of.
+/// The notice of an event.
 #[derive(Clone, Debug)]
 pub(crate) struct Notice {
     pub(crate) kind: NotificationKind,
     /// One line.
     pub(crate) title: String,
-    /// More, if there is more to say: of what somebody wrote, how it begins. The whole text stands where it was written.
+    /// The rest of the message, if there is one: of long texts only the beginning. The whole text is at its source.
     pub(crate) body: String,
     /// The type and id of what it is about.
     pub(crate) subject: (&'static str, Uuid),
 }
 
 impl Notice {
-    /// That a project was moved; `None` for the moves that nobody is told of.
+    /// A project was moved; `None` for transitions without notifications.
     pub(crate) fn moved(
         actor: &str,
         id: ProjectId,
@@ -53,8 +53,7 @@ impl Notice {
         })
     }
 
-    /// That what a project says was changed after it was approved. Those who are told of an approval are told of this, too,
-    /// in the same ways.
+    /// The contents of a project were changed after its approval. The recipients and channels are those of an approval.
     pub(crate) fn changed(actor: &str, id: ProjectId, name: &str) -> Self {
         Self {
             kind: NotificationKind::Approved,
@@ -64,7 +63,7 @@ impl Notice {
         }
     }
 
-    /// That somebody's role was changed, or that they are in again.
+    /// A member's role was changed, or the member was reinstated.
     pub(crate) fn role_changed(actor: &str, user: UserId, role: Role, reinstated: bool) -> Self {
         let verb = if reinstated { "reinstated you as" } else { "changed your role to" };
         let title = format!("{actor} {verb} {}", role.as_str());
@@ -72,8 +71,8 @@ impl Notice {
         Self { kind, title, body: String::new(), subject: ("member", user.0) }
     }
 
-    /// That somebody is invited. The token is added when it is sent. It goes to a stranger, who may be no friend of who
-    /// invites: of the names that those have chosen it has only what is [plain].
+    /// A person is invited. The token is added when it is sent. The recipient is a stranger, whom the inviter may want
+    /// to deceive: names that the inviter has chosen are reduced to what is [plain].
     pub(crate) fn invited(actor: &str, id: InvitationId, tenant: &str, role: InvitedRole) -> Self {
         let (actor, tenant) = (plain(actor), plain(tenant));
         Self {
@@ -84,7 +83,7 @@ impl Notice {
         }
     }
 
-    /// That a task was given to somebody.
+    /// A task was assigned to a member.
     pub(crate) fn assigned(actor: &str, id: TaskId, title: &str, description: &str) -> Self {
         Self {
             kind: NotificationKind::TaskAssigned,
@@ -94,7 +93,7 @@ impl Notice {
         }
     }
 
-    /// That somebody was mentioned in a comment.
+    /// A member was mentioned in a comment.
     pub(crate) fn mentioned(actor: &str, task: TaskId, title: &str, body: &str) -> Self {
         Self {
             kind: NotificationKind::Mentioned,
@@ -105,9 +104,9 @@ impl Notice {
     }
 }
 
-/// A name as a stranger may be shown it: one line of at most [`limits::INVITATION_NAME`] characters, of which no reader
-/// makes a link or an address, and which says nothing in another direction than it is written in. What would be part of a
-/// link becomes a space: `/ \\ : @ < >`, and the full stops that a letter or digit follows.
+/// A name as a stranger may be shown it: one line of at most [`limits::INVITATION_NAME`] characters, which no mail
+/// reader turns into a link or an address, and without changes of the direction of writing. Parts of links become
+/// spaces: `/ \\ : @ < >`, and full stops before a letter or digit.
 pub(crate) fn plain(name: &str) -> String {
     let mut plain = String::new();
     let mut characters = name.chars().peekable();
@@ -132,8 +131,8 @@ fn turns(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// How a text begins: all of it if it is short, or else as many whole words as there is room for, and an ellipsis. A word
-/// that leaves little of the room to others is cut.
+/// The beginning of a text: all of it if it is short, or else as many whole words as there is room for, and an
+/// ellipsis. A word that would leave little room to others is cut.
 fn excerpt(text: &str) -> String {
     if text.char_indices().nth(limits::EXCERPT).is_none() {
         return text.to_owned();

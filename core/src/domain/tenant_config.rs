@@ -25,15 +25,15 @@ wire_enum! {
     }
 }
 
-/// What stands for the secret part of a URL.
+/// The text that stands for the secret part of a URL.
 const MASK: &str = "/***";
 
-/// The address of a webhook. Whoever knows it can use it, so it is shown masked.
+/// The address of a webhook. Anyone who knows it can use it, so it is shown masked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl(String);
 
 impl WebhookUrl {
-    /// The whole of it, for the one who calls it.
+    /// The whole address, for requests to it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -64,7 +64,7 @@ impl Scalar for WebhookUrl {
             let detail = format!("Expected at most {} characters.", limits::WEBHOOK_URL);
             return Err(Fault::new(FaultCode::TooLong, detail));
         }
-        // Who sends back what they read would lose what it stands for.
+        // A client that sends back a masked address would lose the real one.
         if text.ends_with(MASK) {
             let detail =
                 "This is how a webhook is shown, not a webhook; leave it out to keep the present one.";
@@ -90,7 +90,7 @@ impl schemars::JsonSchema for WebhookUrl {
     }
 }
 
-/// The kinds whose channels a tenant chooses. Invitations go by email: who gets one is no member yet.
+/// The kinds whose channels a tenant chooses. Invitations go by email: their recipients are no members yet.
 pub(crate) fn configurable() -> impl Iterator<Item = NotificationKind> {
     NotificationKind::ALL.iter().copied().filter(|kind| *kind != NotificationKind::Invitation)
 }
@@ -98,8 +98,8 @@ pub(crate) fn configurable() -> impl Iterator<Item = NotificationKind> {
 /// The channels of each kind of notification.
 pub(crate) type Channels = BTreeMap<NotificationKind, Vec<Channel>>;
 
-/// What of the channels is to be changed: a list replaces, `null` restores the default; `null` in place of all of it
-/// restores all defaults.
+/// The changes of the channels: a list replaces, `null` restores the default; `null` in place of all of it restores all
+/// defaults.
 #[derive(Clone, Debug, Default)]
 pub struct ChannelsPatch(Vec<(NotificationKind, Option<Vec<Channel>>)>);
 
@@ -222,7 +222,7 @@ impl schemars::JsonSchema for AllChannels {
 }
 
 impl TenantConfig {
-    /// Reads what [`Self::store`] made. What this version does not understand is as if it were absent.
+    /// Reads the document of [`Self::store`]. Values that this version does not know are treated as absent.
     pub(crate) fn read(stored: Json) -> Self {
         fn take<T: Scalar>(stored: &mut Map<String, Json>, name: &str) -> Option<T> {
             stored.remove(name).and_then(|value| T::from_value(value).ok())
@@ -245,7 +245,7 @@ impl TenantConfig {
         }
     }
 
-    /// What the database keeps: the choices without the defaults, secrets in full.
+    /// The document that the database keeps: the choices without the defaults, secrets in full.
     pub(crate) fn store(&self) -> Json {
         let chosen =
             |(kind, channels): (&NotificationKind, &Vec<Channel>)| (kind.as_str(), channels.clone().into());
@@ -277,7 +277,7 @@ impl TenantConfig {
         set(&mut self.open_registration, patch.open_registration);
     }
 
-    /// Whether a kind goes by Slack although there is no webhook: then nobody would be told.
+    /// Whether a kind goes by Slack although there is no webhook: its notifications would reach nobody.
     pub(crate) fn lacks_webhook(&self) -> bool {
         self.slack_webhook_url.is_none()
             && self.channels.values().flatten().any(|channel| *channel == Channel::Slack)

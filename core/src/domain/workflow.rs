@@ -1,5 +1,5 @@
-//! The approval workflow of projects: one table that says who may move a project where, and the function that
-//! consults it and nothing else.
+//! The approval workflow of projects: one table of the transitions and their conditions, and the function that consults
+//! it and nothing else.
 
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ const fn step(
     Transition { from, to, required_role, guards }
 }
 
-/// Who may move a project where. What is not here cannot be done.
+/// The transitions and their conditions. No others are possible.
 pub const TRANSITIONS: &[Transition] = &[
     //   from        to          at least  and
     step(Draft, Submitted, Member, &[]),
@@ -70,24 +70,24 @@ pub const TRANSITIONS: &[Transition] = &[
     step(Rejected, Archived, Owner, &[]),
 ];
 
-/// All that a decision depends on.
+/// The facts that a decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// The status that the project has.
     pub status: ProjectStatus,
-    /// Who submitted it last.
+    /// The user who submitted it last.
     pub submitted_by: Option<UserId>,
     /// Tasks of the project that are not done.
     pub open_tasks: i64,
     /// Active members of the tenant who are managers or owners.
     pub managers: i64,
-    /// Who asks.
+    /// The acting user.
     pub user: UserId,
-    /// The role of whoever asks.
+    /// The role of that user.
     pub role: Role,
     /// Whether a comment was given.
     pub comment: bool,
-    /// Whether the revision that is meant was named.
+    /// Whether the revision was named.
     pub revision: bool,
 }
 
@@ -119,8 +119,8 @@ pub fn transition(to: ProjectStatus, facts: &Facts) -> Result<&'static Transitio
     }
 }
 
-/// Whether something in a project of this status can be written: nothing once it is archived; and while it is completed, nothing
-/// that opens a task.
+/// Whether the contents of a project in this status can be changed: nothing once it is archived, and nothing that opens
+/// a task while it is completed.
 ///
 /// # Errors
 /// `project_archived`, `project_completed`.

@@ -1,4 +1,4 @@
-//! What a handler's reply comes to, before it is a response.
+//! The result of a handler's reply, before it is a response.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
@@ -15,7 +15,7 @@ use crate::{
     kernel::values,
 };
 
-/// A file that is too large to pass through here with every request. The adapter sends it in place of the body of the response
+/// A file that is too large to pass through here with every request. The adapter sends it as the body of a response
 /// that has this among its extensions, compressed if it likes.
 #[derive(Clone, Copy, Debug)]
 pub struct Streamed {
@@ -23,16 +23,16 @@ pub struct Streamed {
     pub name: &'static str,
 }
 
-/// What a handler's reply comes to: JSON, unless it is empty, and headers that say more about it.
+/// The result of a handler's reply: JSON, unless it is empty, and headers that say more about it.
 pub(crate) struct Answer {
     status: StatusCode,
     body: Bytes,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// Of a resource: which state of it this is.
+    /// The version, if it is a resource.
     version: Option<Version>,
-    /// Where the next page starts, of a list that has one.
+    /// The cursor of the next page, if it is a page that has one.
     next: Option<String>,
-    /// What the adapter sends in place of the body.
+    /// The file that the adapter sends as the body.
     file: Option<Streamed>,
 }
 
@@ -57,7 +57,7 @@ impl Answer {
         Ok(Self::new(status, body.into()))
     }
 
-    /// 200 with what came of something.
+    /// 200 with the result of an action.
     pub(crate) fn done(value: &impl Serialize) -> Result<Self> {
         Self::json(StatusCode::OK, value)
     }
@@ -72,12 +72,12 @@ impl Answer {
         Ok(Self::done(moved)?.of(moved).header(header::CONTENT_LOCATION, &moved.location()))
     }
 
-    /// The same of a page of a list, and where the next page starts.
+    /// The same for a page of a list, with the cursor of the next page.
     pub(crate) fn followed_by(self, next: Option<String>) -> Self {
         Self { next, ..self }
     }
 
-    /// Adds, of a page that has a next one, how that is asked for (RFC 8288), given what was asked.
+    /// Adds the link to the next page (RFC 8288), if there is one, given the request's own target.
     pub(crate) fn linked(mut self, asked: &Uri) -> Self {
         let link = self.next.take().and_then(|cursor| next_link(asked, &cursor));
         self.headers.extend(link.map(|link| (header::LINK, link)));
@@ -95,7 +95,7 @@ impl Answer {
         self
     }
 
-    /// The same without a member of its body.
+    /// The same with a member of its body set to `null`.
     pub(crate) fn without(mut self, name: &str) -> Self {
         if let Ok(Value::Object(mut body)) = serde_json::from_slice(&self.body)
             && let Some(member) = body.get_mut(name)
@@ -106,7 +106,7 @@ impl Answer {
         self
     }
 
-    /// The response to send. What was read has a tag, and so has what can be read again in the state that it is in now.
+    /// The response to send. An answer to a read has a tag, and so has a resource in the version that it has now.
     pub(crate) fn into_response(self, read: bool) -> Response<Bytes> {
         let etag = (read && self.status == StatusCode::OK && self.file.is_none() || self.version.is_some())
             .then(|| conditional::etag(self.version, &self.body))
@@ -124,7 +124,7 @@ impl Answer {
         response
     }
 
-    /// As it is kept: status, body, place, and version.
+    /// The form in which it is kept: status, body, place, and version.
     pub(crate) fn keep(&self) -> Vec<u8> {
         let place = self.headers.first().and_then(|(_, place)| place.to_str().ok());
         let (id, number) = self.version.map(|version| (version.id.to_string(), version.number)).unzip();
@@ -138,7 +138,7 @@ impl Answer {
         Value::from_iter(kept).to_string().into_bytes()
     }
 
-    /// What was kept, and says so.
+    /// Reads a kept answer, and marks it as such.
     pub(crate) fn recall(kept: &[u8]) -> Option<Self> {
         let Ok(Value::Array(kept)) = serde_json::from_slice(kept) else { return None };
         let [status, body, place, id, number] = &kept[..] else { return None };

@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110, section 13). Every representation that can be read has a strong `ETag`; one of a
-//! resource with a version begins with that, so that `If-Match` becomes a condition of the batch that writes.
+//! Conditional requests (RFC 9110, section 13). Every representation that can be read has a strong `ETag`; that of a
+//! resource with a version begins with the version, so that `If-Match` becomes a condition of the batch that writes.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use crate::http::problem::{Code, Problem, Result};
 
-/// Tags of one resource that one request may name; a client that has more of them has to choose.
+/// The number of tags of one resource that one request may name; a client that has more of them has to choose.
 const TAGS: usize = 3;
 
-/// Which state of which resource something is.
+/// A version of a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(crate) id: Uuid,
@@ -20,22 +20,22 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    /// How its tags begin. The id is in them so that the tag of one resource is never that of another; its end is random.
+    /// The beginning of its tags. It has the id's end, which is random, so that no two resources have the same tag.
     fn prefix(self) -> String {
         let id = self.id.simple().to_string();
         format!("{}-{}-", self.number, &id[24..])
     }
 }
 
-/// What can be read by itself, and changed.
+/// A resource that can be read by itself, and changed.
 pub(crate) trait Resource {
-    /// Which state of it this is; `None` of what has no representation that can be read by itself.
+    /// Its version; `None` if it has no representation that can be read by itself.
     fn version(&self) -> Option<Version>;
 }
 
-/// What is created or moved, and can be read at a place of its own.
+/// A resource that is created or moved, and can be read at a place of its own.
 pub(crate) trait Placed: Resource {
-    /// Where.
+    /// The place.
     fn location(&self) -> String;
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn etag(version: Option<Version>, body: &[u8]) -> Option<HeaderValue>
     HeaderValue::try_from(format!("\"{}\"", tag(version, body))).ok()
 }
 
-/// What a header lists: tags without their quotes, or `*`, which is all that there are. (A tag may be an asterisk, in quotes.)
+/// A header's list: tags without their quotes, or `*`, which stands for all. (A tag may be an asterisk, in quotes.)
 #[derive(Clone, Debug, Default)]
 struct List {
     all: bool,
@@ -86,12 +86,12 @@ struct Tag {
     text: String,
 }
 
-/// What servers on the way add to the tag of what they compress.
+/// The suffixes that servers on the way add to the tag of an answer that they compress.
 const ADDED: [&str; 4] = ["-gzip", "-br", "-zstd", "-deflate"];
 
 impl Tag {
-    /// Whether it is that of a representation. Weak ones are as good: all of ours are strong, and what compresses an answer on
-    /// its way marks them so, or adds to them.
+    /// Whether it is the tag of a representation. Weak tags match, too: all of ours are strong, and a server that
+    /// compresses an answer on its way marks its tag as weak, or adds a suffix.
     fn is(&self, etag: &str) -> bool {
         self.text == etag || ADDED.iter().any(|added| self.text.strip_suffix(added) == Some(etag))
     }
@@ -141,18 +141,18 @@ impl List {
     }
 }
 
-/// What a request's conditions make of what it would read.
+/// The outcome of a request's conditions on a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// It is answered.
+    /// The resource is sent.
     Due,
     /// The client has it already; perhaps under a weak tag, because it was compressed.
     Known { weak: bool },
-    /// It is in another state than the client wants it to be.
+    /// The resource is in another state than the client wants.
     Failed,
 }
 
-/// Judges by the `ETag` of what would be answered. An `If-None-Match` that is malformed says nothing.
+/// Judges by the `ETag` of the answer. A malformed `If-None-Match` has no effect.
 pub(crate) fn judge(headers: &HeaderMap, etag: &HeaderValue) -> Result<Reading> {
     let etag = etag.to_str().unwrap_or_default().trim_matches('"');
     if let Some(list) = List::read(headers, &header::IF_MATCH)?
@@ -169,18 +169,18 @@ pub(crate) fn judge(headers: &HeaderMap, etag: &HeaderValue) -> Result<Reading> 
     })
 }
 
-/// How the versions that a request names are meant.
+/// The meaning of the versions that a request names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meant {
     /// The resource must be in none of them.
     NoneOf,
     /// It must be in one of them.
     OneOf,
-    /// It must not be there.
+    /// The resource must not exist.
     Absent,
 }
 
-/// In which states a client wants a resource to be when it is changed: by `If-Match` and `If-None-Match`.
+/// The states in which a client wants a resource to be when it is changed: by `If-Match` and `If-None-Match`.
 #[derive(Clone, Debug)]
 pub(crate) struct Condition {
     meant: Meant,
@@ -189,7 +189,7 @@ pub(crate) struct Condition {
 }
 
 impl Condition {
-    /// Reads the headers. `None` without them, and for `If-Match: *`: what is to be changed must be there in any case.
+    /// Reads the headers. `None` without them, and for `If-Match: *`: a resource to be changed must exist in any case.
     pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Self>> {
         let wanted = List::read(headers, &header::IF_MATCH)?.filter(|list| !list.all);
         let unwanted = List::read(headers, &header::IF_NONE_MATCH)?;
@@ -205,8 +205,8 @@ impl Condition {
         })
     }
 
-    /// What a statement is asked that finds out: three versions of a resource (what no row has stands for none), and whether
-    /// it must be in none of them (0), in one of them (1) or not be there (2).
+    /// The arguments of a statement that checks it: three versions of a resource (unused ones are -1, which no row
+    /// has), and whether the resource must be in none of them (0), in one of them (1) or not exist (2).
     pub(crate) fn asks(&self, id: Uuid) -> [i64; TAGS + 1] {
         let number = |tag: &Tag| {
             let number = tag.text.split('-').next()?.parse().ok()?;
@@ -225,7 +225,7 @@ impl Condition {
             *place = *number;
         }
         asks[TAGS] = match self.meant {
-            // Nothing is done that might have had to be left undone.
+            // Too many to check: nothing is done that might have to be left undone.
             Meant::NoneOf if named.len() > TAGS => 2,
             Meant::NoneOf => 0,
             Meant::OneOf => 1,
@@ -234,7 +234,7 @@ impl Condition {
         asks
     }
 
-    /// Whether it admits this state of what is there. What has no state is in none that could be named.
+    /// Whether it admits this version. A resource without a version is in no state that a client could name.
     pub(crate) fn admits(&self, version: Option<Version>) -> bool {
         let Some(version) = version else { return self.meant == Meant::NoneOf };
         let asks = self.asks(version.id);
@@ -247,7 +247,7 @@ impl Condition {
     }
 }
 
-/// The resource is in another state than the client wants it to be.
+/// The resource is in another state than the client wants.
 pub(crate) fn failed() -> Box<Problem> {
     Problem::new(Code::PreconditionFailed)
 }

@@ -1,5 +1,5 @@
-//! Which other origins' pages may read answers in a browser (the Fetch standard, section 3.3). None, unless it is configured.
-//! There are no cookies here: a page needs a token in any case.
+//! The other origins whose pages may read answers in a browser (the Fetch standard, section 3.3): none, unless it is
+//! configured. There are no cookies here: a page needs a token in any case.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -14,18 +14,18 @@ const READ: HeaderValue = HeaderValue::from_static(
 /// Seconds for which a browser remembers the answer.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 
-/// The origins that are let in.
+/// The allowed origins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
     any: bool,
     origins: Vec<String>,
 }
 
-/// What a request asks of another origin.
+/// What a request from another origin asks for.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     origin: Option<HeaderValue>,
-    /// Whether it is a preflight, which asks what may be sent.
+    /// Whether it is a preflight, which asks what a page may send.
     preflight: bool,
 }
 
@@ -33,7 +33,7 @@ impl Cors {
     /// Reads a list of origins that is separated by commas, or `*`.
     ///
     /// # Errors
-    /// A sentence about what is no origin.
+    /// A sentence about the text that is not an origin.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut this = Self::default();
         for origin in text.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
@@ -54,7 +54,7 @@ impl Cors {
         Ok(this)
     }
 
-    /// Reads what a request asks.
+    /// Reads the request's headers.
     pub(crate) fn ask(&self, method: &Method, headers: &HeaderMap) -> Asked {
         if !self.any && self.origins.is_empty() {
             return Asked::default();
@@ -70,10 +70,10 @@ impl Cors {
         Asked { origin, preflight }
     }
 
-    /// Says in a response what was asked; the methods are those that its `Allow` lists.
+    /// Writes the response's headers; the methods are those that its `Allow` lists.
     pub(crate) fn answer(&self, Asked { origin, preflight }: Asked, headers: &mut HeaderMap) {
         if !self.any && !self.origins.is_empty() {
-            // A cache must not give to one origin what was said to another.
+            // A cache must not give one origin the answer to another.
             headers.append(header::VARY, HeaderValue::from_static("origin"));
         }
         let Some(origin) = origin else { return };

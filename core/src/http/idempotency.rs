@@ -1,9 +1,9 @@
-//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): what a client asks for twice under one key is done
-//! once, and answered the same both times.
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): two requests under one key take effect once, and get
+//! the same answer.
 //!
-//! The answer is kept in the batch of the change itself, so there is no moment at which the one is there and the other
-//! is not. It is kept for nobody but who asked: encrypted, by a key of which the client's is a part, for it may hold
-//! what is shown only once.
+//! The answer is kept in the batch of the change itself, so there is no moment at which only one of the two exists.
+//! Only the caller can get it again: it is encrypted, by a key of which the client's is a part, since it may hold a
+//! secret that is shown only once.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName};
@@ -16,14 +16,14 @@ use crate::{
 
 /// The header of requests.
 pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The header that tells an answer that was kept from one that was just made.
+/// The header that distinguishes a kept answer from a new one.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// A client's key, and what it was sent with.
+/// A client's key, and the fingerprint of the request that has it.
 #[derive(Clone, Debug)]
 pub(crate) struct IdempotencyKey {
     pub(crate) text: String,
-    /// Of method, target and body.
+    /// The digest of method, target and body.
     pub(crate) fingerprint: String,
 }
 
@@ -32,7 +32,7 @@ impl IdempotencyKey {
     pub(crate) fn read(headers: &HeaderMap, request: &[&[u8]]) -> Result<Option<Self>> {
         let mut values = headers.get_all(&KEY).iter();
         let Some(value) = values.next() else { return Ok(None) };
-        // A comma would be how a header that stands there twice may arrive.
+        // A header that was sent twice may arrive with a comma.
         let plain = |text: &&str| {
             (1..=limits::IDEMPOTENCY_KEY).contains(&text.len())
                 && text.bytes().all(|b| b.is_ascii_graphic() && b != b',')

@@ -1,5 +1,5 @@
-//! Pages of lists: by keyset on the id, newest or oldest first, or on another key and then the id; with an opaque cursor that
-//! fits one list of one owner with one set of filters.
+//! Pages of lists: by keyset on the id, newest or oldest first, or on another key and then the id; with an opaque
+//! cursor that is valid for one list of one owner with one set of filters.
 
 use http::{HeaderValue, Uri};
 use serde::Serialize;
@@ -97,7 +97,7 @@ pub struct Total {
 }
 
 record! {
-    /// What a statement that counts has looked through, and how many of that are counted.
+    /// The number of items that a counting statement has looked through, and how many of them are counted.
     pub(crate) struct Looked {
         looked: i64,
         fitting: i64,
@@ -127,12 +127,12 @@ pub struct CountedPage<T> {
 }
 
 impl<T> Page<T> {
-    /// The same of what the items are made into.
+    /// The same with other items made from these.
     pub(crate) fn map<U>(self, make: impl Fn(T) -> U) -> Page<U> {
         Page { data: self.data.into_iter().map(make).collect(), next_cursor: self.next_cursor }
     }
 
-    /// The same beside a total, if it was asked for.
+    /// The same with a total, if there is one.
     pub(crate) fn counted(self, total: Option<Looked>) -> CountedPage<T> {
         CountedPage { data: self.data, next_cursor: self.next_cursor, total: total.map(Total::from) }
     }
@@ -146,7 +146,7 @@ impl<T> Listing for CountedPage<T> {
 
 /// A body that is a page of a list.
 pub(crate) trait Listing {
-    /// Where the next page starts.
+    /// The cursor of the next page.
     fn next_cursor(&self) -> Option<&str>;
 }
 
@@ -156,13 +156,13 @@ impl<T> Listing for Page<T> {
     }
 }
 
-/// The value of a `Link` header (RFC 8288) that leads to the next page: what was asked for this one, with the new cursor.
+/// The value of a `Link` header (RFC 8288) to the next page: the target of this request, with the new cursor.
 pub(crate) fn next_link(asked: &Uri, cursor: &str) -> Option<HeaderValue> {
     let mut link = format!("<{}?", asked.path());
-    // What was counted with the first page is known.
+    // The first page has counted already.
     let left_out = |name: &str| ["cursor", "count"].contains(&name);
     for (name, value) in query_pairs(asked.query().unwrap_or_default()).filter(|(name, _)| !left_out(name)) {
-        // Written anew: what stood there may have characters that end the reference in a header.
+        // Encoded anew: the original may have characters that end the reference in a header.
         let [name, value] = [name, value].map(|text| query_text(&text));
         link += &[&name, "=", &value, "&"].concat();
     }

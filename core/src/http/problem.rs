@@ -16,9 +16,9 @@ use crate::{
     ports::{DatabaseError, EntropyError, Overloaded},
 };
 
-/// What is said where the database is full.
+/// The detail where the database is full.
 const NO_ROOM: &str = "The database has no room left: nothing can be written until the operator frees space. Reading still works.";
-/// After so many seconds it is worth looking whether there is room again.
+/// The seconds after which there may be room again.
 const NO_ROOM_RETRY_SECONDS: &str = "30";
 
 macro_rules! codes {
@@ -215,9 +215,9 @@ impl Code {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
-    /// All that there is to say about it, as `/problems/{code}` says it.
+    /// Everything there is to say about it, as `/problems/{code}` shows it.
     pub(crate) fn explained(self) -> Explanation {
-        // What it means is its first sentence, and what to do the rest; a test holds all of them to that.
+        // The first sentence is the meaning, and the rest the advice; a test checks this for all of them.
         let (meaning, advice) = self.meaning().trim().split_once(". ").unwrap_or_default();
         Explanation {
             r#type: self.uri(),
@@ -229,12 +229,12 @@ impl Code {
         }
     }
 
-    /// The `type` of a problem (RFC 9457, section 3.1.1): where it is explained.
+    /// The `type` of a problem (RFC 9457, section 3.1.1): the address of its explanation.
     fn uri(self) -> String {
         format!("/problems/{}", self.as_str())
     }
 
-    /// The code for a status that something in front of the core decided on.
+    /// The code for a status that was decided in front of the core.
     pub fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
             404 => Self::RouteNotFound,
@@ -298,7 +298,7 @@ impl Problem {
         })
     }
 
-    /// An error of ours. The text is for the log and never leaves.
+    /// An internal error. The text is for the log and is never sent.
     pub fn internal(text: impl Into<String>) -> Box<Self> {
         Self::new(Code::InternalError).because(text)
     }
@@ -314,7 +314,7 @@ impl Problem {
         self
     }
 
-    /// Of a request with these faults, of which it tells the first [`limits::FAULTS`].
+    /// The problem of a request with these faults; it lists the first [`limits::FAULTS`].
     pub(crate) fn faults(code: Code, faults: Vec<Fault>) -> Box<Self> {
         let errors: Vec<_> = faults
             .into_iter()
@@ -330,7 +330,7 @@ impl Problem {
         Self::new(code).member("errors", errors)
     }
 
-    /// Says where to go on with a member that is unknown, if it is one of the faults.
+    /// Explains where an unknown member belongs, if it is one of the faults.
     pub(crate) fn explain(&mut self, pointer: &str, detail: &str) {
         let errors = self.members.get_mut("errors").and_then(Value::as_array_mut);
         for error in errors.into_iter().flatten() {
@@ -340,7 +340,7 @@ impl Problem {
         }
     }
 
-    /// With a detail of its own.
+    /// The same with another detail.
     pub(crate) fn detailed(mut self: Box<Self>, detail: String) -> Box<Self> {
         self.detail = detail.into();
         self
@@ -356,7 +356,7 @@ impl Problem {
         self
     }
 
-    /// What is wrong, in a sentence, for the operator of the service at the command line.
+    /// The problem in a sentence, for the operator at the command line.
     pub fn sentence(&self) -> String {
         match &self.internal {
             Some(internal) => format!("{}: {internal}.", self.code.title()),
@@ -364,7 +364,7 @@ impl Problem {
         }
     }
 
-    /// What happened, for the log only.
+    /// The internal text, for the log only.
     pub fn internal_text(&self) -> Option<&str> {
         self.internal.as_deref()
     }
@@ -414,7 +414,7 @@ impl From<DatabaseError> for Box<Problem> {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Unavailable(text) => Problem::new(Code::Unavailable).because(text),
-            // It is for the operator to mend, so it is of no use to come again at once.
+            // Only the operator can mend it, so an early retry is of no use.
             DatabaseError::Full(text) => Problem::with(Code::Unavailable, NO_ROOM)
                 .header(header::RETRY_AFTER, NO_ROOM_RETRY_SECONDS.to_owned())
                 .because(text),

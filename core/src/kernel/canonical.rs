@@ -1,4 +1,4 @@
-//! JSON in one form only (RFC 8785), so that the same value always has the same digest.
+//! JSON in one form only (RFC 8785), so that equal values always have the same digest.
 
 use serde_json::{Map, Value};
 
@@ -11,8 +11,8 @@ pub(crate) fn canonical(value: &Value) -> String {
     text
 }
 
-/// JSON in one form only, as RFC 8785 has it, for what stands in entries: names are sorted, whole numbers have no
-/// fraction. It does not go by the order that a `Map` has, which another crate could change by a feature.
+/// JSON in one form only, as RFC 8785 defines it, for the contents of entries: names are sorted, whole numbers have no
+/// fraction. It does not rely on the order of a `Map`, which another crate could change by a feature.
 fn write(value: &Value, into: &mut String) {
     match value {
         Value::Object(members) => write_object(members, into),
@@ -36,7 +36,7 @@ fn write(value: &Value, into: &mut String) {
 
 /// The same of an object.
 pub(crate) fn write_object(members: &Map<String, Value>, into: &mut String) {
-    // A `Map` has them in this order already, unless a feature of its crate says otherwise; then this takes one step each.
+    // A `Map` has this order already, unless a feature of its crate says otherwise; then sorting takes one step each.
     let mut members: Vec<_> = members.iter().collect();
     members.sort_unstable_by_key(|(name, _)| *name);
     into.push('{');

@@ -1,5 +1,5 @@
-//! What clients send, decoded strictly: every fault of a body or a query is found and pointed at, nothing unknown
-//! is ignored.
+//! Requests of clients, decoded strictly: every fault of a body or a query is found and pointed at, nothing unknown is
+//! ignored.
 
 use std::{borrow::Cow, str::Utf8Error};
 
@@ -21,7 +21,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of the value at hand; whoever holds the value adds where that is.
+    /// A fault of the value at hand; the holder of the value adds where it is.
     pub(crate) fn new(code: FaultCode, detail: impl Into<String>) -> Self {
         Self { pointer: String::new(), code, detail: detail.into() }
     }
@@ -74,13 +74,13 @@ pub trait Scalar: Sized {
     /// Reads and checks the value.
     ///
     /// # Errors
-    /// What is wrong with it; if it has parts, with the first that has a fault.
+    /// The fault; of a value with parts, the first one.
     fn from_value(value: Value) -> Result<Self, Fault>;
 
     /// The same, with the faults of all its parts.
     ///
     /// # Errors
-    /// All that is wrong with it.
+    /// All faults.
     fn with_all_faults(value: Value) -> Result<Self, Vec<Fault>> {
         Self::from_value(value).map_err(|fault| vec![fault])
     }
@@ -97,7 +97,7 @@ impl<T: Scalar> Scalar for Vec<T> {
     }
 }
 
-/// Reads a list: of so many items, each in this way.
+/// Reads a list of `least` to `most` items with `read`.
 fn list<T>(
     value: Value,
     (least, most): (usize, usize),
@@ -123,7 +123,7 @@ fn list<T>(
     if faults.is_empty() { Ok(all) } else { Err(faults) }
 }
 
-/// In a body a boolean, in a query the words for it.
+/// A boolean in a body, a word in a query.
 impl Scalar for bool {
     fn from_value(value: Value) -> Result<Self, Fault> {
         match value {
@@ -135,12 +135,12 @@ impl Scalar for bool {
     }
 }
 
-/// A member of an object: how it reads when it is absent is part of its type.
+/// A member of an object: its type decides how it reads when it is absent.
 pub trait Member: Sized {
     /// Reads the member; `None` if it is absent.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The faults of the value.
     fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>>;
 }
 
@@ -183,7 +183,7 @@ impl<T: Scalar> Member for Patch<T> {
 pub struct Clearable<T>(pub Option<Option<T>>);
 
 impl<T> Clearable<T> {
-    /// For `CASE WHEN ?1 = 1 THEN ?2 ELSE column END`: whether it is given, and what.
+    /// For `CASE WHEN ?1 = 1 THEN ?2 ELSE column END`: whether it is given, and its value.
     pub(crate) fn arguments(self) -> [sql::Value; 2]
     where
         sql::Value: From<Option<T>>,
@@ -213,7 +213,7 @@ macro_rules! optional_schema {
 
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 let mut schema = generator.subschema_for::<$inner>();
-                // The generator of the OpenAPI document takes it out again, and the member out of the required ones.
+                // The generator of the OpenAPI document removes it again, and makes the member optional.
                 schema.insert("x-optional".to_owned(), true.into());
                 schema
             }
@@ -226,7 +226,7 @@ optional_schema!(Patch, T);
 #[cfg(feature = "openapi")]
 optional_schema!(Clearable, Option<T>);
 
-/// An object whose members are taken out one by one, faults being collected on the way.
+/// An object whose members are taken out one by one, while faults are collected.
 #[derive(Debug)]
 pub struct Object {
     members: Map<String, Value>,
@@ -258,7 +258,7 @@ impl Object {
         self.faults
     }
 
-    /// All faults, among them a fault for every member that nobody took.
+    /// All faults, with one for every member that was not taken.
     pub(crate) fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults;
         faults.extend(
@@ -347,7 +347,7 @@ pub(crate) use input;
 pub(crate) fn query_object(query: &str) -> Object {
     let mut object = Object::new(Map::new());
     for (name, value) in raw_pairs(query) {
-        // What is not UTF-8 must not become something else that is.
+        // Bytes that are not UTF-8 must not become other text that is.
         let (Ok(name), Ok(value)) = (decoded(name), decoded(value)) else {
             let fault = Fault::new(FaultCode::Characters, "Expected percent-encoded UTF-8.");
             object.faults.push(fault.within(&percent_decode_str(name).decode_utf8_lossy()));
@@ -368,18 +368,18 @@ pub(crate) fn query_object(query: &str) -> Object {
     object
 }
 
-/// The pairs of a query, as they are written.
+/// The pairs of a query, as they are encoded.
 fn raw_pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-/// The pairs of a query that is valid.
+/// The pairs of a valid query, decoded.
 pub(crate) fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     raw_pairs(query).filter_map(|(name, value)| Some((decoded(name).ok()?, decoded(value).ok()?)))
 }
 
-/// A name or value as it is written in a query.
+/// A name or value, encoded for a query.
 pub(crate) fn query_text(text: &str) -> String {
     const ENCODED: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b' ').remove(b'-').remove(b'.').remove(b'_').remove(b'*');

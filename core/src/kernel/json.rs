@@ -1,4 +1,4 @@
-//! JSON as it comes from clients: parsed strictly. A name that stands twice in an object is an error, because two
+//! JSON as it comes from clients: parsed strictly. A name that occurs twice in an object is an error, because two
 //! programs would read two different values.
 
 use std::fmt;
@@ -36,11 +36,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     whole.map_err(|error| format!("{error}."))
 }
 
-/// The largest whole number that a float, and so every engine, has with all those below it.
+/// The largest whole number up to which a float, and so every engine, has all whole numbers.
 pub(crate) const EXACT: i64 = (1 << 53) - 1;
 
-/// A number without a fraction, as an integer is for JSON Schema (2020-12, section 6.1.1): also one that is written as
-/// `100.0` or `1e2`, if it is exact.
+/// A number without a fraction, as an integer is for JSON Schema (2020-12, section 6.1.1): also one written as `100.0`
+/// or `1e2`, if it is exact.
 #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
 #[expect(clippy::cast_precision_loss, reason = "this limit has an exact value")]
 pub(crate) fn whole(number: &Number) -> Option<i64> {
@@ -49,7 +49,7 @@ pub(crate) fn whole(number: &Number) -> Option<i64> {
     number.as_i64().or_else(exact)
 }
 
-/// Makes an object. Unlike `json!`, it leaves little code behind at each place where one is made.
+/// Makes an object. Unlike `json!`, it adds little code at each place of use.
 pub(crate) fn object(members: Vec<(&str, Value)>) -> Value {
     let mut object = Map::new();
     for (name, value) in members {
@@ -58,14 +58,14 @@ pub(crate) fn object(members: Vec<(&str, Value)>) -> Value {
     Value::Object(object)
 }
 
-/// Reads a value, in which so many more may stand within each other.
+/// Reads a value in which this many more may be nested.
 #[derive(Clone, Copy)]
 struct Strict {
     left: usize,
 }
 
 impl Strict {
-    /// For what stands in an object or an array.
+    /// The reader of the values in an object or an array.
     fn within<E: de::Error>(self) -> Result<Self, E> {
         let too_deep = || E::custom(format!("it is nested more than {} levels deep", limits::JSON_DEPTH));
         self.left.checked_sub(1).map(|left| Self { left }).ok_or_else(too_deep)

@@ -6,11 +6,11 @@ pub const BODY_BYTES: usize = 256 * 1024;
 pub const TARGET_BYTES: usize = 8 * 1024;
 /// A bearer token: bytes. Tokens made here have about 400.
 pub const TOKEN_BYTES: usize = 4 * 1024;
-/// Seconds by which the clock of whoever made a token may be ahead of ours (RFC 7519, section 4.1.5).
+/// Seconds by which the clock of a token's issuer may be ahead of ours (RFC 7519, section 4.1.5).
 pub const TOKEN_LEEWAY_SECONDS: i64 = 60;
 /// A token of an identity provider: bytes. Some list all groups that somebody is in.
 pub const EXTERNAL_TOKEN_BYTES: usize = 16 * 1024;
-/// An identity provider's name for somebody: bytes (OpenID Connect Core 1.0, section 2).
+/// An identity provider's name for a person: bytes (OpenID Connect Core 1.0, section 2).
 pub const SUBJECT_BYTES: usize = 255;
 /// An identity provider's set of keys: bytes.
 pub const JWKS_BYTES: usize = 256 * 1024;
@@ -18,12 +18,12 @@ pub const JWKS_BYTES: usize = 256 * 1024;
 pub const EMAIL: usize = 254;
 /// A person's or a tenant's name: characters.
 pub const NAME: usize = 100;
-/// Invitations of one address that a tenant makes within [`INVITATION_HOURS`] at the most: each is a mail to somebody who
-/// has not asked for it.
+/// Invitations of one address that a tenant makes within [`INVITATION_HOURS`] at the most: each is a mail to a person
+/// who has not asked for it.
 pub const INVITATIONS_OF_ADDRESS: i64 = 5;
 /// The hours in which these are counted.
 pub const INVITATION_HOURS: u64 = 24;
-/// What an invitation's mail shows of a name that its sender has chosen: characters.
+/// The part of a name that an invitation's mail shows: characters.
 pub const INVITATION_NAME: usize = 40;
 /// A project's name: characters.
 pub const PROJECT_NAME: usize = 200;
@@ -39,10 +39,10 @@ pub const MENTIONS: usize = 20;
 pub const NAMESAKES: i64 = 10;
 /// Recipients whose names a message to all of them lists.
 pub const NAMES_LISTED: usize = 5;
-/// Of a text, what those are shown who are told of it: characters, the ellipsis among them. It is written once for each of
-/// them and each way that it goes, so it must not grow with the text.
+/// The part of a text that its recipients are shown: characters, the ellipsis among them. It is written once for each
+/// recipient and channel, so it must not grow with the text.
 pub const EXCERPT: usize = 280;
-/// People who are told of one event at the most.
+/// Recipients of one event at the most.
 pub const RECIPIENTS: i64 = 100;
 /// The comment of a transition: characters.
 pub const COMMENT: usize = 2_000;
@@ -80,44 +80,44 @@ pub const PAGE_DEFAULT: u32 = 20;
 pub const PAGE_MAX: u32 = 100;
 /// Bytes of the items of a page together, as JSON, unless it has but one.
 pub const PAGE_BYTES: usize = 1024 * 1024;
-/// A cursor: characters. The longest has a seal, an id and the beginning of a name.
+/// A cursor: characters. The longest has a MAC, an id and the beginning of a name.
 pub const CURSOR: usize = 400;
-/// Items that one request for a page looks through at the most. Where few of them are what is asked for the page is short,
-/// and the next one goes on behind them.
+/// Items that one request for a page looks through at the most. Where few of them match, the page is short, and the
+/// next one continues behind them.
 pub const LOOKED_THROUGH: u32 = 1_000;
 /// Items that one request looks through at the most to count a list.
 pub const TOTAL: i64 = 10_000;
-/// Faults of a request that are told, the first ones: there may be one for every few bytes of it.
+/// Faults of a request that are listed, the first ones: there may be one for every few bytes of it.
 pub const FAULTS: usize = 100;
-/// What is counted no further: what of the activity waits for its seal, what a member has not read.
+/// The number at which counting stops: of unsealed activity, of unread notifications.
 pub const COUNTED: u32 = 1_000;
-/// What is looked for in texts: characters.
+/// The text of a search: characters.
 pub const SEARCH: usize = 100;
-/// Words that are looked for at once.
+/// Words of one search.
 pub const SEARCH_WORDS: usize = 10;
-/// Characters of a word that a search goes by; of longer ones the rest makes no difference.
+/// Characters of a word that a search compares; the rest of longer words makes no difference.
 pub const SEARCH_WORD: usize = 64;
-/// What an entry of the activity says of itself, of a tenant that is moved: bytes in the form that is hashed. The longest
-/// that the service writes has a comment of a transition with every character escaped.
+/// The detail of an entry of the activity, of an imported tenant: bytes in the form that is hashed. The longest that
+/// the service writes has a comment of a transition with every character escaped.
 pub const DETAIL_BYTES: usize = 16 * 1024;
-/// What a description was that was changed after it was approved, in the activity: characters.
+/// The former description, of a description that was changed after its approval, in the activity: characters.
 pub const DETAIL_TEXT: usize = 2_000;
-/// Names and items of lists in that, also within each other: in memory each takes many times its bytes.
+/// Names and items of lists in a detail, at any depth: in memory each takes many times its bytes.
 pub const DETAIL_MEMBERS: usize = 200;
 /// Entries of the activity log that one request verifies at the most.
 pub const VERIFIED_ENTRIES: u32 = 500;
-/// Rows of a tenant that is moved, in one answer or body.
+/// Rows of an exported or imported tenant, in one answer or body.
 pub const MOVED_ROWS: u32 = 200;
-/// Bytes after which a part of an export has no further row, and a part of the activity that is verified no further entry.
+/// Bytes after which a part of an export, or a part of the activity that is verified, has no further row.
 pub const PART_BYTES: i64 = 1024 * 1024;
-/// A line of text that the service wrote, of a tenant that is moved: characters.
+/// A line of text that the service wrote, in an imported tenant: characters.
 pub const MOVED_LINE: usize = 1_000;
-/// Text that the service wrote, of a tenant that is moved: characters.
+/// Text that the service wrote, in an imported tenant: characters.
 pub const MOVED_TEXT: usize = 30_000;
-/// Rows of a tenant that is brought in over HTTP. All of them become a tenant in one transaction, which others wait for; more
-/// can be brought in at the database.
+/// Rows of a tenant that is imported over HTTP. All of them become a tenant in one transaction, which others wait for;
+/// larger tenants can be imported at the database.
 pub const IMPORT_ROWS: i64 = 20_000;
 /// The same in bytes, of rows in the form in which they are digested.
 pub const IMPORT_BYTES: i64 = 32 * 1024 * 1024;
-/// Hours after which an import is dropped to which nothing was added.
+/// Hours after which an import without additions is dropped.
 pub const IMPORT_HOURS: u64 = 24;

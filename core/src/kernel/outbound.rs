@@ -1,11 +1,11 @@
-//! What leaves the service by HTTP, and the guard in front of it: a URL that a tenant gave must not reach what only
-//! the server can reach.
+//! Outgoing HTTP requests, and the guard in front of them: a URL that a tenant gave must not reach hosts that only the
+//! server can reach.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
-/// Origins (`https://host:port`) that the operator allows tenants to name besides what the guard lets through.
+/// Origins (`https://host:port`) that the operator allows tenants to use in addition to those that the guard permits.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(Vec<Origin>);
 
@@ -16,20 +16,20 @@ struct Origin {
     port: u16,
 }
 
-/// A URL that may be asked.
+/// The permission to request a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
     /// Whether the operator named its origin: then its host may have a private address.
     pub trusted: bool,
 }
 
-/// Whether a URL that the operator configured is one of a plain form. It is trusted: no tenant has a say in it.
+/// Whether a URL that the operator configured has a plain form. It is trusted: no tenant can change it.
 pub(crate) fn is_plain(url: &str) -> bool {
     Origin::of(url).is_some()
 }
 
-/// Whether nobody on the way can change what comes from a URL that the operator configured: by https, or from this
-/// machine itself.
+/// Whether nobody on the way can change the answers of a URL that the operator configured: by https, or on this machine
+/// itself.
 pub(crate) fn is_private_way(url: &str) -> bool {
     Origin::of(url).is_some_and(|origin| {
         origin.secure || origin.is_local() || origin.address().is_some_and(|address| address.is_loopback())
@@ -47,11 +47,11 @@ impl Origins {
         given.map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a URL may be asked: https, one of these hosts if a list is given, and no private address; or an origin
-    /// that the operator allows.
+    /// Whether a URL may be requested: https, one of these hosts if a list is given, and no private address; or an
+    /// origin that the operator allows.
     ///
     /// # Errors
-    /// Why not, without the URL.
+    /// The reason why not, without the URL.
     pub fn permit(&self, url: &str, hosts: Option<&[&str]>) -> Result<Permit, &'static str> {
         let origin = Origin::of(url).ok_or("it is no URL of a plain form")?;
         if self.0.contains(&origin) {
@@ -85,7 +85,7 @@ impl Origin {
         let authority = uri.authority()?;
         let host = uri.host()?.to_ascii_lowercase();
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        // What is left of the authority is a port or nothing: no user, no password, no port that is none.
+        // The rest of the authority is a port or nothing: no user, no password, no invalid port.
         let rest = authority.as_str().get(host.len()..)?;
         let plain_port = rest.is_empty()
             || rest.strip_prefix(':').is_some_and(|port| {
@@ -96,8 +96,8 @@ impl Origin {
             .then_some(origin)
     }
 
-    /// A name of plain labels, or an address in its usual form. Whatever else ends in a number (`127.1`, `0x7f000001`)
-    /// would be an address to some.
+    /// A name of plain labels, or an address in its usual form. Other texts that end in a number (`127.1`,
+    /// `0x7f000001`) would be an address to some programs.
     fn is_plain(&self) -> bool {
         if self.address().is_some() {
             return true;
@@ -144,20 +144,20 @@ pub fn is_public(address: IpAddr) -> bool {
                 is_public(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
             };
             match v6.segments() {
-                // IPv4-mapped, NAT64, 6to4: an IPv4 address in other clothes.
+                // IPv4-mapped, NAT64, 6to4: an IPv4 address in another form.
                 [0, 0, 0, 0, 0, 0xffff, high, low]
                 | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
                 | [0x2002, high, low, ..] => embedded(high, low),
                 // Documentation, Teredo.
                 [0x2001, 0xdb8 | 0, ..] => false,
-                // Of all of IPv6 only 2000::/3 is given out.
+                // Only 2000::/3 of IPv6 is assigned.
                 [first, ..] => (0x2000..0x4000).contains(&first),
             }
         }
     }
 }
 
-/// Where Slack takes incoming webhooks.
+/// The hosts of Slack's incoming webhooks.
 pub(crate) const SLACK_HOSTS: &[&str] = &["hooks.slack.com", "hooks.slack-gov.com"];
 
 #[cfg(test)]

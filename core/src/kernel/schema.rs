@@ -1,4 +1,4 @@
-//! What the types say of themselves in the description of the API.
+//! Schemas of types for the description of the API.
 
 use schemars::{Schema, json_schema};
 
@@ -8,7 +8,7 @@ pub(crate) fn described(mut schema: Schema, docs: &str) -> Schema {
     schema
 }
 
-/// The schema of an enumeration, whose description tells of each variant: JSON Schema has no place for that.
+/// The schema of an enumeration, whose description explains each variant: JSON Schema has no place for that.
 pub(crate) fn enumeration(docs: &str, variants: &[(&str, &str)]) -> Schema {
     let names: Vec<_> = variants.iter().map(|(name, _)| *name).collect();
     let lines: String =

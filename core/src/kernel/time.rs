@@ -37,13 +37,13 @@ impl Timestamp {
         OffsetDateTime::from_unix_timestamp(self.unix_seconds()).map_or(Date::FIRST, |time| Date(time.date()))
     }
 
-    /// So much later.
+    /// The time this much later.
     #[must_use]
     pub fn plus(self, pause: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// So much earlier.
+    /// The time this much earlier.
     #[must_use]
     pub fn minus(self, pause: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
@@ -52,7 +52,7 @@ impl Timestamp {
     /// The end of year 9999, the last that RFC 3339 can write.
     pub const LAST: Self = Self(253_402_300_799_999);
 
-    /// Reads any RFC 3339 text; what is below a millisecond is cut off.
+    /// Reads any RFC 3339 text; digits below a millisecond are cut off.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         Some(Self(parsed.unix_timestamp() * 1000 + i64::from(parsed.millisecond())))
@@ -121,7 +121,7 @@ impl Date {
         date.ok().map(Self).filter(|date| *date >= Self::FIRST)
     }
 
-    /// So many days earlier, but not before the first day.
+    /// The day that is this many days earlier, but not before the first day.
     #[must_use]
     pub fn minus_days(self, days: i64) -> Self {
         self.0.checked_sub(time::Duration::days(days)).map_or(Self::FIRST, |day| Self(day).max(Self::FIRST))

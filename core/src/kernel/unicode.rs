@@ -1,5 +1,5 @@
-//! What Unicode says of characters, as far as names, addresses, mentions and searches need it: what a reader sees, and which
-//! texts are the same to them. Every engine gets what comes out of here, so all of them find the same.
+//! Unicode, as far as names, addresses, mentions and searches need it: what a reader sees, and which texts look the
+//! same to them. Every engine gets the results of this module, so all of them find the same.
 
 use std::iter;
 
@@ -19,17 +19,17 @@ const IGNORABLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<Def
 const CATEGORY: CodePointMapDataBorrowed<'static, GeneralCategory> = CodePointMapData::new();
 const PICTOGRAPH: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<ExtendedPictographic>();
 
-/// A text in the one spelling of all that look the same (NFC, Unicode Standard Annex 15).
+/// A text in one spelling for all that look the same (NFC, Unicode Standard Annex 15).
 pub(crate) fn composed(text: &str) -> String {
     NFC.normalize(text).into_owned()
 }
 
-/// Likewise, without what is a matter of typography alone (NFKC): full-width letters, ligatures, superscripts.
+/// The same without differences of typography (NFKC): full-width letters, ligatures, superscripts.
 pub(crate) fn plain(text: &str) -> String {
     NFKC.normalize(text).into_owned()
 }
 
-/// Whether nothing is shown of a character even where the font has it: zero-width spaces and joiners, the soft hyphen, fillers,
+/// Whether a character is invisible even if the font has it: zero-width spaces and joiners, the soft hyphen, fillers,
 /// marks of direction (`Default_Ignorable_Code_Point`).
 pub(crate) fn is_ignorable(c: char) -> bool {
     IGNORABLE.contains(c)
@@ -37,26 +37,26 @@ pub(crate) fn is_ignorable(c: char) -> bool {
 
 /// Whether a reader sees the character.
 pub(crate) fn is_visible(c: char) -> bool {
-    // To Unicode these two are symbols that happen to be blank: a pattern of Braille without dots, a note without a head.
+    // Unicode calls these two symbols, but they are blank: a pattern of Braille without dots, a note without a head.
     const BLANK: [char; 2] = ['\u{2800}', '\u{1d159}'];
     !c.is_whitespace() && !c.is_control() && !is_ignorable(c) && !BLANK.contains(&c)
 }
 
-/// Whether a character is of a word or goes on with one: letters, digits, and the marks of scripts whose letters need them.
+/// Whether a character is part of a word: letters, digits, and the marks of scripts whose letters need them.
 pub(crate) fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || GeneralCategoryGroup::Mark.contains(CATEGORY.get(c))
 }
 
-/// How a script puts words.
+/// How a script separates words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// With blanks between them.
     Word,
-    /// Without, or with particles that stand at a word without a blank; and pictographs, each of which is a word.
+    /// By nothing, or with particles that follow a word without a blank; and pictographs, each of which is a word.
     Run,
 }
 
-/// Which of them a character of a word has; nothing for one that separates words.
+/// The kind of a character of a word; `None` for one that separates words.
 pub(crate) fn kind(c: char) -> Option<Kind> {
     let is_pictograph = || PICTOGRAPH.contains(c) || ('\u{1f1e6}'..='\u{1f1ff}').contains(&c);
     if !c.is_alphanumeric() && !SONANT.contains(&c) {
@@ -65,7 +65,7 @@ pub(crate) fn kind(c: char) -> Option<Kind> {
     let run = matches!(c,
         // Thai, Lao, Burmese, Khmer.
         '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
-        // Hangul: letters that are not put together, and syllables.
+        // Hangul: single letters, and syllables.
         | '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' | '\u{a960}'..='\u{a97f}' | '\u{ac00}'..='\u{d7ff}'
         // Kana and Chinese characters.
         | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30ff}' | '\u{31f0}'..='\u{31ff}'
@@ -73,10 +73,10 @@ pub(crate) fn kind(c: char) -> Option<Kind> {
     Some(if run { Kind::Run } else { Kind::Word })
 }
 
-/// A text as searches compare it: without regard to typography (NFKC), case, and marks on letters, and with the Latin letters
-/// that Unicode does not take apart, such as ł and ø, as the ones that they are written with where a keyboard lacks them.
+/// A text as searches compare it: without regard to typography (NFKC), case, and marks on letters. Latin letters that
+/// Unicode does not decompose, such as ł and ø, become the ones that people type where a keyboard lacks them.
 ///
-/// What it leaves apart: ä and ae, digits of different scripts, Chinese characters in their simplified and traditional forms,
+/// It keeps apart: ä and ae, digits of different scripts, Chinese characters in their simplified and traditional forms,
 /// hiragana and katakana.
 pub(crate) fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
     let letters =
@@ -85,10 +85,10 @@ pub(crate) fn folded(text: &str) -> impl Iterator<Item = char> + '_ {
     NFC.normalize_iter(letters)
 }
 
-/// The sonant marks of kana, which make another letter of one.
+/// The sonant marks of kana, which turn one letter into another.
 const SONANT: [char; 2] = ['\u{3099}', '\u{309a}'];
 
-/// Marks on letters, what is not seen, and what gives a pictograph its colour.
+/// Marks on letters, invisible characters, and the modifiers that colour a pictograph.
 fn is_left_out(c: char) -> bool {
     const CLASSES: CanonicalCombiningClassMapBorrowed<'static> = CanonicalCombiningClassMapBorrowed::new();
     is_ignorable(c)
@@ -96,7 +96,7 @@ fn is_left_out(c: char) -> bool {
         || (CLASSES.get_u8(c) != 0 && !SONANT.contains(&c))
 }
 
-/// In lower case, and what that leaves apart put together: of σ there are two forms.
+/// The lower case, with the two forms of σ as one.
 fn lower(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().map(|c| if c == 'ς' { 'σ' } else { c })
 }

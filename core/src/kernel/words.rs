@@ -1,9 +1,9 @@
-//! Text search: what a word is, and when a text has it. All of that is decided here and not by a database, so that
-//! every engine finds the same; what the engines have is an index of the words that come out of this module.
+//! Text search: what a word is, and when a text matches. All of that is decided here and not by a database, so that
+//! every engine finds the same; the engines index the words that this module makes.
 //!
-//! A text is taken apart into words, runs of letters and digits, after [`unicode::folded`] took out of it what readers do not
-//! tell apart. A text matches if each word that is looked for is the beginning of one of its words. Scripts that put no blanks
-//! between words are looked through by pairs of characters instead, wherever they stand; so are pictographs.
+//! A text is split into words, runs of letters and digits, after [`unicode::folded`] has removed the differences that
+//! readers ignore. A text matches if each word of the search is the beginning of one of its words. Scripts without
+//! blanks between words are searched by pairs of characters instead, at any place; so are pictographs.
 
 use std::collections::HashSet;
 
@@ -17,13 +17,13 @@ use crate::kernel::{
     values::string,
 };
 
-/// What somebody looks for: one word at least.
+/// A search: at least one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search(Vec<String>);
 
 impl Search {
-    /// The words, each to be found as the beginning of one, with blanks between. They stand for all texts that come to
-    /// them.
+    /// The words, each to be found as the beginning of a word, with blanks between. Texts with the same words are the
+    /// same search.
     pub(crate) fn words(&self) -> String {
         self.0.join(" ")
     }
@@ -72,7 +72,7 @@ pub(crate) fn index(text: &str) -> Value {
     words(text).into()
 }
 
-/// The words of a name as they go into the index: in their order, and as often as they stand there, because lists go by them, too.
+/// The words of a name for the index: in their order and with repetitions, because lists are sorted by them, too.
 pub(crate) fn index_name(text: &str) -> Value {
     all_terms(&pieces(text), true).collect::<Vec<_>>().join(" ").into()
 }
@@ -82,7 +82,7 @@ pub(crate) fn words(text: &str) -> String {
     terms(&pieces(text), true).join(" ")
 }
 
-/// What pieces come to in the index, or in what is looked for there: each once.
+/// The terms of pieces in the index, or in a search: each once.
 fn terms(pieces: &[Piece], indexed: bool) -> Vec<String> {
     let mut known = HashSet::new();
     all_terms(pieces, indexed).filter(|term| known.insert(term.clone())).collect()
@@ -98,7 +98,7 @@ struct Piece {
 }
 
 impl Piece {
-    /// What of it is in the index, or is looked for there. A run is there from each of its characters on.
+    /// Its terms in the index, or in a search. A run can be found from each of its characters on.
     fn terms(&self, indexed: bool) -> Vec<String> {
         match self.kind {
             Kind::Word => vec![self.text.iter().take(limits::SEARCH_WORD).collect()],

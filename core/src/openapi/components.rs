@@ -107,7 +107,7 @@ fn each_response(operation: &mut Value) -> Vec<&mut Value> {
     operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut).collect()
 }
 
-/// After the problems that a response tells of, or the schema that it has.
+/// The name is that of the response's problems, or of its schema.
 fn response_name(response: &Value) -> String {
     let content = &response["content"];
     if let Some(codes) = content["application/problem+json"]["examples"].as_object() {
@@ -121,8 +121,8 @@ fn response_name(response: &Value) -> String {
     if response["headers"]["Location"].is_object() { format!("{name}Created") } else { name }
 }
 
-/// Replaces, in all operations, each of these parts that there is more than once by a reference to a component. Of
-/// different ones with the same name the most frequent gets it, and the others stay where they are.
+/// Replaces, in all operations, each of these parts that occurs more than once by a reference to a component. The most
+/// frequent one of several with the same name gets that name, and the others stay where they are.
 fn share_parts(
     document: &mut Value,
     kind: &str,

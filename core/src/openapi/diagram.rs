@@ -1,8 +1,8 @@
-//! The approval workflow as a drawing, made from the table of transitions: `site/workflow.svg` is checked in, and a test
-//! holds it to this generator.
+//! The approval workflow as a drawing, made from the table of transitions: `site/workflow.svg` is checked in, and a
+//! test compares it with this generator.
 //!
-//! Statuses have their places here by hand. An arrow that nobody drew by hand is straight, so a new line of the table is in
-//! the drawing at once.
+//! The statuses are placed here by hand. An arrow that was not drawn by hand is straight, so a new line of the table is
+//! in the drawing at once.
 
 use crate::{
     domain::workflow::{Guard, TRANSITIONS, Transition},
@@ -44,7 +44,7 @@ const fn place(status: ProjectStatus) -> (i32, i32) {
     }
 }
 
-/// Where an arrow goes, and where its label stands: its anchor, and its first line's place.
+/// The ends of an arrow, and its label's anchor and place.
 struct Drawn {
     path: String,
     anchor: &'static str,
@@ -142,7 +142,7 @@ fn status(status: ProjectStatus) -> String {
     )
 }
 
-/// A line of the table, for who cannot see the drawing.
+/// A line of the table as text, for people who cannot see the drawing.
 fn told(transition: &Transition) -> String {
     let Transition { from, to, required_role, guards } = transition;
     let guards: String = guards.iter().map(|guard| format!(", {}", in_words(*guard))).collect();

@@ -1,5 +1,5 @@
-//! Examples: one small story, told by a table of what each type and member is in it. All else is put together out of
-//! that: Ada, who owns the tenant `acme`, plans the moon landing.
+//! Examples: one small story, told by a table of the values of types and members. All other examples are composed of
+//! these: Ada, who owns the tenant `acme`, plans the moon landing.
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,7 @@ const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f0
 const MADE_AT: &str = "2026-11-24T09:30:00.000Z";
 const LATER: &str = "2027-02-22T09:30:00.000Z";
 
-/// What a type is in the story; `None` if it is put together out of its members, or is the first of its variants.
+/// The value of a type in the story; `None` if it is composed of its members, or is the first of its variants.
 fn of_type(name: &str) -> Option<Value> {
     let id = |last: u8| json!(format!("019ab3f2-6c00-7a10-8e4d-3b5c9d7e21{last:02x}"));
     Some(match name {
@@ -68,12 +68,12 @@ fn of_type(name: &str) -> Option<Value> {
     })
 }
 
-/// A row of a tenant that is moved.
+/// A row of an exported tenant.
 fn of_type_record() -> Value {
     json!({ "table": "comments", "row": of_member("Record", "row") })
 }
 
-/// What a member is in the story, where its type does not say it.
+/// The value of a member in the story, where its type has none.
 #[expect(clippy::match_same_arms, reason = "a table, in the order of what it tells")]
 fn of_member(of: &str, member: &str) -> Option<Value> {
     Some(match (of, member) {
@@ -86,7 +86,7 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("Tenant" | "OwnedTenant" | "NewTenant" | "TenantPatch", "name") => json!("Acme"),
         ("TenantConfig" | "TenantConfigPatch", "email_sender_name") => json!("Acme"),
         ("ApiKey" | "MadeApiKey" | "NewApiKey", "name") => json!("Nightly import"),
-        // A day of the story would be over some time, and is not taken then.
+        // A day of the story would be in the past some time, and is refused then.
         ("NewApiKey", "expires_at") => Value::Null,
         ("Invitation" | "MadeInvitation" | "NewInvitation", "email") => json!("grace@example.com"),
         ("Invitation" | "MadeInvitation", "accepted_by") => Value::Null,
@@ -162,8 +162,8 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
     })
 }
 
-/// Adds an example to every required parameter and every body, and those of the problems. Optional parameters have none: importers
-/// and forms send each parameter that has one, and nobody's list has a page with the cursor of an example.
+/// Adds an example to every required parameter and every body, and to the problems. Optional parameters have none:
+/// importers and forms send each parameter that has one, and nobody's list has a page with the cursor of an example.
 pub(super) fn add(document: &mut Value) {
     let schemas = document["components"]["schemas"].take();
     let story = Story(&schemas);
@@ -210,7 +210,7 @@ fn of_content(content: &mut Value, story: &Story<'_>, examples: &mut Map<String,
     }
 }
 
-/// The schemas, by which examples are put together.
+/// The schemas, of which examples are composed.
 struct Story<'a>(&'a Value);
 
 impl Story<'_> {
@@ -235,14 +235,14 @@ impl Story<'_> {
         }
         if let Some(properties) = schema["properties"].as_object() {
             let example = |(name, schema): (&String, &Value)| (name.clone(), self.of(schema, of, name));
-            // What is there if it is asked for is no part of most answers.
+            // Members that are included on request are no part of most answers.
             let told = properties.iter().filter(|(name, _)| *name != "included");
             return told.map(example).collect::<Map<_, _>>().into();
         }
         match schema["type"].as_str().or_else(|| schema["type"][0].as_str()) {
             Some("integer") => json!(1),
             Some("boolean") => json!(true),
-            // What is found here is missing in the table: a test says so.
+            // A missing line of the table ends here: a test reports it.
             _ => Value::Null,
         }
     }

@@ -1,4 +1,4 @@
-//! Links: where one can go from what was created, or from the first item of a list, so that tools can follow.
+//! Links: from a created resource, or from the first item of a list, to further operations, so that tools can follow.
 
 use serde_json::{Map, Value, json};
 
@@ -11,8 +11,8 @@ struct Target {
     security: Value,
 }
 
-/// Adds links to every answer that says what another operation's path needs. None leads to a body: generators of clients refuse
-/// a link whose `requestBody` is an object.
+/// Adds links to every answer that contains the ids of another operation's path. No link leads to a body: generators of
+/// clients refuse a link whose `requestBody` is an object.
 pub(super) fn add(document: &mut Value) {
     let targets = targets(document);
     let schemas = document["components"]["schemas"].take();
@@ -27,7 +27,7 @@ pub(super) fn add(document: &mut Value) {
             };
             let source = Source::new(&schemas, name);
             let found: Vec<_> = if status == "201" || source.is_page {
-                // Who sees what a tenant shows in public is led to nothing else, and its members not there.
+                // Links stay within one kind of access: public data never links to members' operations, or back.
                 let same = |target: &&Target| target.security == security;
                 targets.iter().filter(same).filter_map(|target| source.lead_to(target)).collect()
             } else {
@@ -64,7 +64,7 @@ fn targets(document: &Value) -> Vec<Target> {
     operations.collect()
 }
 
-/// What an answer knows: the members of what it shows, or of the first item of the page that it is.
+/// The ids in an answer: of its own members, or of the first item of its page.
 struct Source<'a> {
     is_page: bool,
     at: &'static str,
@@ -81,7 +81,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Where the id stands that a placeholder of a path means.
+    /// The place of the id for a placeholder of a path.
     fn place(&self, placeholder: &str) -> Option<String> {
         let id = pascal(placeholder);
         let is_it = |member: &str| reference_name(&self.members[member]) == Some(&id);
@@ -92,7 +92,7 @@ impl<'a> Source<'a> {
     fn lead_to(&self, Target { operation, placeholders, .. }: &Target) -> Option<(String, Value)> {
         let place = |placeholder: &String| Some((placeholder.clone(), self.place(placeholder)?));
         let places = placeholders.iter().map(place).collect::<Option<Vec<_>>>()?;
-        // It leads to what is about its own id, and not back to the parent that it names.
+        // It leads to operations on its own id, and not back to the parent that it names.
         let own = places.last().is_some_and(|(name, _)| {
             reference_name(&self.members["id"]) == Some(&pascal(name))
                 || name == "user_id" && self.is_member()
@@ -101,7 +101,7 @@ impl<'a> Source<'a> {
         own.then(|| (operation.clone(), json!({ "operationId": operation, "parameters": parameters })))
     }
 
-    /// Members are known by the user's id.
+    /// Members are identified by the user's id.
     fn is_member(&self) -> bool {
         reference_name(&self.members["id"]) == Some("MembershipId")
     }

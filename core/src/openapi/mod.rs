@@ -1,6 +1,5 @@
-//! The OpenAPI 3.1 document, generated from the route table and the handlers' types. Its product,
-//! `core/openapi.json`, is checked in, and without its blanks as `site/openapi.json`, which is served. A test holds both
-//! to this generator.
+//! The OpenAPI 3.1 document, generated from the route table and the handlers' types. The result, `core/openapi.json`,
+//! is checked in, and without blanks as `site/openapi.json`, which is served. A test compares both with this generator.
 
 pub(crate) mod components;
 pub mod diagram;
@@ -37,7 +36,7 @@ const TAGS: &[(&str, &str)] = &[
     ("service", "The service itself: its health, its workflow and its OpenAPI description."),
 ];
 
-/// What describes the types: they may read differently as they are sent and as they are answered.
+/// The generators of schemas: a type may look different in requests and in answers.
 struct Generators {
     inputs: SchemaGenerator,
     outputs: SchemaGenerator,
@@ -52,7 +51,7 @@ impl Generators {
         Self { inputs, outputs: settings.for_serialize().into_generator() }
     }
 
-    /// What both have described, by name.
+    /// The definitions of both, by name.
     fn definitions(mut self) -> Map<String, Value> {
         let mut all = self.inputs.take_definitions(true);
         schemas::limit_lists(&mut all);
@@ -100,7 +99,7 @@ pub fn document() -> Value {
     document
 }
 
-/// What the document says first.
+/// The description of the whole document.
 fn about() -> String {
     include_str!("about.md").replace("{idempotency_hours}", &limits::IDEMPOTENCY_HOURS.to_string())
 }

@@ -1,4 +1,4 @@
-//! An operation: what its handler's types take and give, and what its access rule adds to that.
+//! An operation: the inputs and outputs of its handler's types, and what its access rule adds to them.
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -60,7 +60,7 @@ impl Operation<'_> {
     fn query(&mut self, schema: SchemaOf) {
         let generator = &mut self.generators.inputs;
         let schema = schema(generator);
-        // The parameters are listed one by one; the type itself is nobody's schema.
+        // The parameters are listed one by one; the schema of the type itself is not used.
         let name = reference_name(schema.as_value()).unwrap_or_default();
         let schema = generator.definitions_mut().remove(name).unwrap_or_default();
         let required: Vec<_> = schema["required"].as_array().cloned().unwrap_or_default();
@@ -114,7 +114,7 @@ impl Operation<'_> {
             json!({ "schema": { "type": "string" }, "example": example });
     }
 
-    /// A place of the path that does not hold an id, but one of some texts.
+    /// A placeholder of the path that holds one of a few texts and not an id.
     fn named_in_path(&mut self, name: &str, description: &str, texts: &[&str]) {
         self.parameters.push(json!({
             "name": name, "in": "path", "required": true, "description": description,
@@ -155,7 +155,7 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
         operation.learn(fact);
     }
     let Operation { mut parameters, body, mut responses, mut problems, names_a_tenant, .. } = operation;
-    // No route without a database, but for the few that say so, is spared its absence.
+    // Every route can meet a missing database, except the few that use none.
     if route.batches > 0 {
         problems.extend([Code::Unavailable, Code::Timeout]);
     }
@@ -222,7 +222,7 @@ fn of_access(access: Access) -> Vec<Code> {
     let mut problems = match access {
         Access::Public => return Vec::new(),
         Access::AnyoneInTenant => vec![Code::TenantNotFound],
-        // What the identity provider's tokens can meet is said once, of all routes (`components::security_schemes`).
+        // Problems of the identity provider's tokens are described once (`components::security_schemes`).
         Access::SignedIn => vec![Code::AuthenticationRequired, Code::InvalidToken, Code::SessionRequired],
         Access::Member(_) | Access::InPerson(_) => {
             vec![Code::AuthenticationRequired, Code::InvalidToken, Code::NotAMember, Code::InsufficientRole]
@@ -235,8 +235,8 @@ fn of_access(access: Access) -> Vec<Code> {
     problems
 }
 
-/// The documentation of a route from the table, with a sentence about who can call it, and the headers that it understands.
-/// Those are no parameters, because importers send every parameter that has an example: a constant `Idempotency-Key`, for one.
+/// The documentation of a route from the table, with a sentence about who can call it, and its headers. These are no
+/// parameters, because importers send every parameter that has an example: a constant `Idempotency-Key`, for one.
 fn description(route: &Route) -> String {
     let details = route.details.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let conditional = route.is_conditional().then_some(" `If-Match` makes it conditional.");
@@ -271,7 +271,7 @@ fn access(access: Access) -> Value {
     }
 }
 
-/// What can be sent to be let in. What comes first is what tools take: they need no tenant to begin with.
+/// The credentials that are accepted. Tools take the first one, which needs no tenant to begin with.
 fn security(access: Access, names_a_tenant: bool) -> Value {
     match access {
         Access::Public | Access::AnyoneInTenant if names_a_tenant => json!([{}, { "tenant": [] }]),

@@ -1,10 +1,10 @@
-//! Schemas: what the types' own descriptions need beside what schemars makes of them.
+//! Schemas: corrections of those that schemars derives from the types.
 
 use serde_json::{Map, Value};
 
 use crate::kernel::{limits, schema::enumeration};
 
-/// Of a list within a body only so many items are taken.
+/// Lists within a body have a maximum number of items.
 pub(super) fn limit_lists(inputs: &mut Map<String, Value>) {
     for schema in inputs.values_mut() {
         walk(schema, &mut |schema| {
@@ -15,7 +15,7 @@ pub(super) fn limit_lists(inputs: &mut Map<String, Value>) {
     }
 }
 
-/// Makes of what schemars says what is meant.
+/// Corrects schemars' schemas to the intended ones.
 pub(super) fn tidy(schemas: &mut Map<String, Value>) {
     for schema in schemas.values_mut() {
         walk(schema, &mut |schema| {
@@ -66,7 +66,7 @@ fn one_of_constants(schema: &mut Map<String, Value>) {
     *schema = enumeration(&docs, &variants).as_object().cloned().unwrap_or_default();
 }
 
-/// A default is that of the values, beside which there is `null`. Where it stands beside them, generators of clients take
+/// A default belongs to the values beside which there is `null`. If it stands beside them, generators of clients take
 /// the member for one that is always there.
 fn default_of_what_may_be_null(schema: &mut Map<String, Value>) {
     if schema.contains_key("anyOf")

@@ -1,5 +1,5 @@
-//! For tests of the service itself: a request that is held between what it has read and what it writes, so that a test can
-//! change in between what was decided on.
+//! For tests of the service itself: a request that is held between its reads and its writes, so that a test can change
+//! in between what the request has decided on.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -11,11 +11,11 @@ use http::Method;
 
 use crate::ports::{HttpRequest, HttpResponse, Platform};
 
-/// How long a test may take for what it does in between.
+/// How long a test may take for its changes in between.
 const PATIENCE: Duration = Duration::from_mins(30);
 
-/// Where a request asks, once, before its first batch that writes, unless that is the first of all. It goes on when it is
-/// answered with 200.
+/// The URL that a request asks, once, before its first batch that writes, unless that is its first batch. The request
+/// goes on when the answer is 200.
 #[derive(Debug)]
 pub(crate) struct Hold {
     url: String,
@@ -29,7 +29,7 @@ impl Hold {
         Self { url, trusted, met: AtomicBool::new(false) }
     }
 
-    /// Returns when the request may go on, or `false` if nobody says that it may.
+    /// Returns when the request may go on, or `false` if nobody lets it.
     pub(crate) async fn wait(&self, ports: &Platform) -> bool {
         if self.met.swap(true, Ordering::Relaxed) {
             return true;

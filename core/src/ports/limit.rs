@@ -1,15 +1,15 @@
-//! What is limited, and whom a client's address stands for.
+//! The limits of requests, and the clients' addresses.
 
 use std::net::IpAddr;
 
-/// What is limited.
+/// A limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// Requests of one user or API key; where nobody is known, of one address.
+    /// Requests of one user or API key; without a user, of one address.
     Requests,
-    /// Attempts to get in, with one account.
+    /// Attempts to log in, with one account.
     Account,
-    /// Attempts to get in, from one address.
+    /// Attempts to log in, from one address.
     Address,
 }
 
@@ -29,7 +29,7 @@ impl Limit {
 
 /// The address that a request comes from, as its adapter knows it; among the extensions of the request.
 ///
-/// Of IPv6 the first 64 bits, which is what one subscriber has.
+/// Of IPv6 only the first 64 bits count, which is what one subscriber has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub(crate) IpAddr);
 

@@ -1,4 +1,4 @@
-//! What is used of the ports, counted: the batches of a request, the time that they took, and the steps of its trace.
+//! The use of the ports, counted: the batches of a request, the time that they took, and the steps of its trace.
 
 use std::{
     sync::{
@@ -17,31 +17,31 @@ use crate::{
     },
 };
 
-/// What a request has cost, or an attempt to deliver something: in which trace, and for which tenant.
+/// The cost of a request or of an attempt to deliver something, with its trace and its tenant.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     batches: AtomicU32,
     microseconds: AtomicU64,
     trace: Option<Trace>,
-    /// The tenant that it is about, as soon as it is known.
+    /// The tenant, as soon as it is known.
     tenant: Mutex<Option<TenantId>>,
-    /// What it consisted of, if that is to be told.
+    /// The steps, if they are exported.
     steps: Option<Steps>,
-    /// Where a test holds it, if one does.
+    /// The hold of a test, if there is one.
     hold: Option<Hold>,
 }
 
 #[derive(Debug)]
 struct Steps {
-    /// When the first could begin, as the clock has it.
+    /// The time of the clock when the meter started.
     began: Duration,
-    /// How many have an id.
+    /// The number of steps that have an id.
     numbered: AtomicU64,
     done: Mutex<Vec<Step>>,
 }
 
 impl Meter {
-    /// Begins now. Steps are noted where they are exported, and the trace is one that is recorded.
+    /// Starts now. Steps are noted if they are exported and the trace is sampled.
     pub(crate) fn begin(ports: &Platform, exported: bool, trace: Option<Trace>) -> Self {
         let told = cfg!(feature = "spans") && exported && trace.is_some_and(|trace| trace.sampled);
         let steps = told.then(|| Steps {
@@ -52,12 +52,12 @@ impl Meter {
         Self { trace, steps, ..Self::default() }
     }
 
-    /// The same, of a request that a test holds.
+    /// The same, for a request that a test holds.
     pub(crate) fn with_hold(self, hold: Option<Hold>) -> Self {
         Self { hold, ..self }
     }
 
-    /// Where it is held before it runs these statements: if they write, and others were run before.
+    /// The hold before these statements: if they write, and others ran before.
     pub(crate) fn hold(&self, statements: &[Statement]) -> Option<&Hold> {
         let writes = || statements.iter().any(|statement| !statement.sql.reads);
         self.hold.as_ref().filter(|_| self.batches() > 0 && writes())
@@ -80,7 +80,7 @@ impl Meter {
         }
     }
 
-    /// Where steps are noted, if they are. Without the feature that is nowhere, which the compiler is to know.
+    /// The steps, if they are noted. Without the feature there are none, which the compiler is to know.
     fn noted(&self) -> Option<&Steps> {
         self.steps.as_ref().filter(|_| cfg!(feature = "spans"))
     }
@@ -92,8 +92,8 @@ impl Meter {
         done.push(Step { span, work, begun, took, failed });
     }
 
-    /// An id for the next step. It follows on that of what it is a step of, which is random. Without steps, what it is
-    /// a step of stands for all of them.
+    /// An id for the next step: it follows the id of the request's own span, which is random. Without steps, that span
+    /// stands for all of them.
     fn next_span(&self) -> u64 {
         let span = self.trace.map_or(1, |trace| trace.span);
         match self.noted() {
@@ -147,12 +147,12 @@ impl Meter {
         })
     }
 
-    /// Notes the tenant that it is about.
+    /// Notes the tenant of the request.
     pub(crate) fn about(&self, tenant: TenantId) {
         *self.tenant.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant);
     }
 
-    /// The tenant that it is about, if it has been found.
+    /// The tenant, if it has been found.
     pub(crate) fn tenant(&self) -> Option<TenantId> {
         *self.tenant.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,12 +169,12 @@ impl Meter {
         done.map(|mut done| std::mem::take(&mut *done)).unwrap_or_default()
     }
 
-    /// Batches.
+    /// The number of batches.
     pub(crate) fn batches(&self) -> u32 {
         self.batches.load(Ordering::Relaxed)
     }
 
-    /// How long the database took for them.
+    /// The time that the database took for them.
     pub(crate) fn time(&self) -> Duration {
         Duration::from_micros(self.microseconds.load(Ordering::Relaxed))
     }

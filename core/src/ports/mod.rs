@@ -1,5 +1,5 @@
-//! What an adapter implements so that the product can run somewhere: a database, a clock, randomness, hashing, the
-//! verification of signatures, a way out to other services, the files that are served.
+//! The ports that an adapter implements so that the product can run somewhere: a database, a clock, randomness,
+//! hashing, the verification of signatures, requests to other services, the served files.
 //!
 //! The traits are plain (`-> impl Future + Send`); the core keeps them behind erased twins, so that it is compiled
 //! once and not once for every adapter.
@@ -33,8 +33,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Database: Send + Sync + 'static {
     /// Runs the statements in order, in one serialisable transaction, and returns the rows of each.
     ///
-    /// Either everything is committed or nothing. A driver retries by itself what the engine aborted only for the
-    /// sake of serialisation, and a batch that surely did not reach the engine.
+    /// Either everything is committed or nothing. A driver retries by itself a batch that the engine aborted only
+    /// because of serialisation, and a batch that surely did not reach the engine.
     ///
     /// # Errors
     /// See [`DatabaseError`]. After [`DatabaseError::Unavailable`] a write may or may not have been committed.
@@ -58,7 +58,7 @@ pub enum DatabaseError {
     Contention,
     /// The engine cannot be reached, has no free connection, or did not answer in time.
     Unavailable(String),
-    /// There is no room left to write in. Nothing was written; reading may well go on.
+    /// There is no room left to write in. Nothing was written; reading may well work.
     Full(String),
     /// Anything else: a bug, or a schema that does not fit.
     Internal(String),
@@ -96,7 +96,7 @@ pub trait Clock: Send + Sync + 'static {
     /// Now, in whole milliseconds.
     fn now(&self) -> Timestamp;
 
-    /// The time since some moment in the past, always the same one while this runs, as exactly as the platform has it.
+    /// The time since a moment that stays fixed while the process runs, as exactly as the platform has it.
     fn elapsed(&self) -> Duration;
 }
 
@@ -105,7 +105,7 @@ pub trait Entropy: Send + Sync + 'static {
     /// Fills the buffer.
     ///
     /// # Errors
-    /// The source has none; the request fails with 503.
+    /// The source has no randomness; the request fails with 503.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError>;
 }
 
@@ -113,13 +113,13 @@ pub trait Entropy: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct EntropyError;
 
-/// Where password hashing, which takes a processor for a quarter of a second, is done.
+/// Runs password hashing, which takes a processor for a quarter of a second.
 pub trait Hasher: Send + Sync + 'static {
-    /// Runs the job without holding up other requests, as far as the platform can. Where jobs wait, addresses take turns, so
-    /// that nobody waits behind all that somebody else has asked for.
+    /// Runs the job without delaying other requests, as far as the platform can. Where jobs wait, addresses take turns,
+    /// so that no client waits behind all the jobs of another.
     ///
     /// # Errors
-    /// [`Overloaded`] if too much of it is waiting already.
+    /// [`Overloaded`] if too many jobs are waiting already.
     fn run(
         &self,
         client: Option<ClientAddress>,
@@ -127,11 +127,11 @@ pub trait Hasher: Send + Sync + 'static {
     ) -> impl Future<Output = Result<HashOutcome, Overloaded>> + Send;
 }
 
-/// Verifies signatures of an identity provider. (What the product signs itself, it verifies itself.)
+/// Verifies signatures of an identity provider. (The service verifies its own signatures itself.)
 pub trait Verifier: Send + Sync + 'static {
-    /// Whether it is the key's signature of the message, by the key's algorithm, in the form of RFC 7518: RSASSA-PKCS1-v1_5
-    /// with SHA-256, ECDSA on P-256 with SHA-256 (both numbers, 64 bytes), or Ed25519. A key that is none has signed
-    /// nothing.
+    /// Whether it is the key's signature of the message, by the key's algorithm, in the form of RFC 7518:
+    /// RSASSA-PKCS1-v1_5 with SHA-256, ECDSA on P-256 with SHA-256 (both numbers, 64 bytes), or Ed25519. An invalid key
+    /// has signed nothing.
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &[u8]) -> impl Future<Output = bool> + Send;
 }
 
@@ -142,21 +142,21 @@ pub struct Overloaded;
 /// A request to another service. Neither its URL nor its headers print: they may hold secrets.
 #[derive(Clone)]
 pub struct HttpRequest {
-    /// Whom it is for, in a word that may be logged.
+    /// The receiver, in a word that may be logged.
     pub to: &'static str,
     /// The method.
     pub method: Method,
-    /// Where to. It has passed the guard of [`crate::kernel::outbound`].
+    /// The URL. It has passed the guard of [`crate::kernel::outbound`].
     pub url: String,
     /// Names and values.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
-    /// How long all of it may take.
+    /// The timeout of the whole exchange.
     pub timeout: Duration,
     /// Whether its host may have a private address.
     pub trusted: bool,
-    /// So many bytes of the answer's body are of interest, and an answer with more is none; 0 if no body is.
+    /// The maximum number of bytes of the answer's body; a longer answer is a failure. 0 if the body is not read.
     pub read: usize,
 }
 
@@ -166,18 +166,18 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// What another service answered.
+/// The answer of another service.
 #[derive(Clone, Debug)]
 pub struct HttpResponse {
     /// The status.
     pub status: u16,
-    /// Seconds that `Retry-After` asks to wait, if it says so.
+    /// Seconds that `Retry-After` asks to wait, if it is there.
     pub retry_after: Option<u64>,
-    /// The body; empty if nobody wanted it.
+    /// The body; empty if it is not read.
     pub body: Bytes,
 }
 
-/// Another service gave no answer: why, in words that hold no secret.
+/// The reason why another service gave no answer, in words that hold no secret.
 #[derive(Clone, Debug)]
 pub struct HttpFailure(pub String);
 
@@ -191,16 +191,16 @@ pub trait HttpClient: Send + Sync + 'static {
     fn send(&self, request: HttpRequest) -> impl Future<Output = Result<HttpResponse, HttpFailure>> + Send;
 }
 
-/// An email, ready to be sent. Of its text nothing prints: it may hold the token of an invitation.
+/// An email, ready to be sent. None of its text prints: it may hold the token of an invitation.
 #[derive(Clone)]
 pub struct Email {
-    /// The same for every attempt, so that a receiver can see that it has it already.
+    /// The same for every attempt, so that a receiver recognises an email that it has already.
     pub id: Uuid,
     /// The name of the sender.
     pub from_name: String,
     /// The address of the sender.
     pub from: String,
-    /// Where answers go, if not to the sender.
+    /// The address for replies, if not the sender's.
     pub reply_to: Option<String>,
     /// The address of the recipient.
     pub to: String,
@@ -216,47 +216,47 @@ impl fmt::Debug for Email {
     }
 }
 
-/// Why something was not sent.
+/// The reason why something was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendFailure {
-    /// It may work later, but not before this many seconds if a number is given. Why, in words that hold no secret.
+    /// It may work later, but not before this many seconds if a number is given. The reason holds no secret.
     Later(String, Option<u64>),
-    /// It will never work. Why, in words that hold no secret.
+    /// It will never work. The reason holds no secret.
     Never(String),
 }
 
 /// Sends emails in the platform's own ways: to the console, or by SMTP. (By an HTTP API the core does it itself.)
 pub trait Mailer: Send + Sync + 'static {
-    /// Hands an email to whoever carries it on.
+    /// Hands an email over to be delivered.
     ///
     /// # Errors
-    /// It was not taken.
+    /// The email was not accepted.
     fn send(&self, email: Email) -> impl Future<Output = Result<(), SendFailure>> + Send;
 }
 
 /// Counts requests, for each limit and key apart.
 ///
-/// Each limit admits as many in a `RATE_LIMIT_PERIOD` as it is configured to. How exactly
-/// is the platform's business: a window that begins anew, or one that slides.
+/// Each limit admits as many in a `RATE_LIMIT_PERIOD` as it is configured to. The method is up to the platform: a
+/// window that begins anew, or one that slides.
 pub trait RateLimiter: Send + Sync + 'static {
-    /// Counts one more.
+    /// Counts one more request.
     ///
     /// # Errors
-    /// There were too many. It was not counted.
+    /// There were too many requests. This one was not counted.
     fn take(&self, limit: Limit, key: &str) -> impl Future<Output = Result<(), Wait>> + Send;
 }
 
 /// The files of `site/`, as they are in the checkout: pages for people, what those load, and the description of the API.
 pub trait Assets: Send + Sync + 'static {
-    /// The bytes of a file, by its name. Only names of [`crate::api::site::files`] are asked for: those of what is
-    /// [streamed](crate::api::site::Streamed) are not.
+    /// The bytes of a file, by its name. Only names of [`crate::api::site::files`] are asked for:
+    /// [streamed](crate::api::site::Streamed) files are not.
     ///
     /// # Errors
-    /// It is not to be had: why, for the log.
+    /// The file cannot be read.
     fn read(&self, name: &'static str) -> impl Future<Output = Result<Bytes, AssetFailure>> + Send;
 }
 
-/// A file of `site/` is not to be had: why, for the log.
+/// The reason why a file of `site/` cannot be read, for the log.
 #[derive(Clone, Debug)]
 pub struct AssetFailure(pub String);
 
@@ -271,7 +271,7 @@ pub struct Ports {
     platform: Platform,
 }
 
-/// What an adapter implements, without the database: only scopes get to that.
+/// The ports of an adapter without the database, which only scopes reach.
 #[derive(Clone)]
 pub(crate) struct Platform {
     pub(crate) http: Arc<dyn ErasedHttpClient>,

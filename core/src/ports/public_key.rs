@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::kernel::json;
 
-/// A public key, and with it the one algorithm that it verifies.
+/// A public key, which implies the one algorithm that it verifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKey {
     /// RS256: modulus (2048 to 8192 bits) and exponent, big-endian, without zeros in front.
@@ -15,7 +15,7 @@ pub enum PublicKey {
         /// The exponent.
         e: Vec<u8>,
     },
-    /// ES256: a point of P-256. Whether it is one, the verifier finds out.
+    /// ES256: a point of P-256. The verifier finds out whether it is on the curve.
     P256 {
         /// Its first coordinate.
         x: [u8; 32],
@@ -30,7 +30,7 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
-    /// The key as a JWK without anything that is not needed.
+    /// The key as a JWK with only the required members.
     pub fn jwk(&self) -> String {
         let text = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
         let members = match self {

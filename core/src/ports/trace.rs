@@ -1,7 +1,7 @@
 //! Traces: where a request belongs among those of other services, by the header `traceparent` (W3C Trace Context,
-//! <https://www.w3.org/TR/trace-context/>), and the steps that it consisted of, for whoever exports them.
+//! <https://www.w3.org/TR/trace-context/>), and its steps, for the export of traces.
 //!
-//! `tracestate` is not passed on: it is other systems' own, and what leaves here goes to third parties.
+//! `tracestate` is not passed on: it belongs to other systems, and requests that leave here go to third parties.
 
 use std::{fmt, time::Duration};
 
@@ -9,26 +9,27 @@ use http::{HeaderMap, HeaderName};
 
 use crate::ports::Entropy;
 
-/// The header, in requests that come and in those that leave.
+/// The header, in incoming and outgoing requests.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static(NAME);
 pub(crate) const NAME: &str = "traceparent";
 
-/// The trace that something is done in, and its own place there.
+/// The trace of a piece of work, and its own span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// What all of the trace have in common: 16 bytes, not all 0. (As two numbers: those of 128 bits take the edge more
+    /// The id of the trace: 16 bytes, not all 0. (It is two numbers: code for those of 128 bits takes the edge more
     /// bytes than all else here.)
     pub id: [u64; 2],
-    /// Who caused it, if it does not begin here.
+    /// The span that caused it, if the trace does not begin here.
     pub parent: Option<u64>,
-    /// What it is itself. Not 0.
+    /// Its own span. Not 0.
     pub span: u64,
-    /// Whether what is done in it is recorded: who began the trace has decided that.
+    /// Whether the trace is recorded: the service that began the trace has decided that.
     pub sampled: bool,
 }
 
 impl Trace {
-    /// The trace that a request's headers name; else a new one, which is recorded if `samples` says so of it. `None` if there is no randomness to begin one with.
+    /// The trace that a request's headers name; else a new one, which is recorded if `samples` says so. `None` if there
+    /// is no randomness to begin one with.
     pub(crate) fn of_request(
         entropy: &dyn Entropy,
         headers: &HeaderMap,
@@ -57,21 +58,21 @@ impl Trace {
         })
     }
 
-    /// The `traceparent` of what one of its spans causes.
+    /// The `traceparent` for work that one of its spans causes.
     pub(crate) fn to_header(self, span: u64) -> String {
         format!("00-{self}-{span:016x}-0{}", u8::from(self.sampled))
     }
 }
 
-/// As logs tell it: the id, in hexadecimal.
+/// The form for logs: the id, in hexadecimal.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}{:016x}", self.id[0], self.id[1])
     }
 }
 
-/// Reads a `traceparent` (section 3.2): the trace, who caused it, whether it is recorded. A version that is not known
-/// yet begins as the one that is, and may go on behind a hyphen.
+/// Reads a `traceparent` (section 3.2): the trace, the parent, whether it is recorded. An unknown newer version begins
+/// like the known one, and may go on behind a hyphen.
 fn parse(text: &str) -> Option<([u64; 2], u64, bool)> {
     let text = text.as_bytes();
     let hyphens = [2, 35, 52, 55].iter().all(|at| text.get(*at).is_none_or(|b| *b == b'-'));
@@ -94,14 +95,14 @@ fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// A step of what was done in a trace.
+/// A step of the work in a trace.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What it is in the trace; its parent is the span that it is a step of.
+    /// Its span; its parent is the span of the work.
     pub span: u64,
-    /// What was done.
+    /// The kind of work.
     pub work: Work,
-    /// When it began, counted from the beginning of what it is a step of.
+    /// Its start, counted from the start of the work.
     pub begun: Duration,
     /// How long it took.
     pub took: Duration,
@@ -109,16 +110,16 @@ pub struct Step {
     pub failed: Option<String>,
 }
 
-/// What a step can be.
+/// The kind of a step.
 #[derive(Clone, Debug)]
 pub enum Work {
     /// A batch of the database: the names of its statements.
     Batch(Vec<&'static str>),
     /// A request to another service.
     Call {
-        /// Whom it is for: `slack`, `email`, `jwks`.
+        /// The receiver: `slack`, `email`, `jwks`.
         to: &'static str,
-        /// The status that it was answered with, if it was.
+        /// The status of the answer, if there was one.
         status: Option<u16>,
     },
 }
@@ -136,7 +137,7 @@ mod tests {
         assert_eq!(trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(trace.to_header(parent), GOOD);
         assert_eq!(trace.to_header(7), "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000007-01");
-        // Of the flags only one means something here.
+        // Only one of the flags means something here.
         assert_eq!(parse(&GOOD.replace("-01", "-02")), Some((id, parent, false)));
         assert_eq!(parse(&GOOD.replace("-01", "-ff")), Some((id, parent, true)));
     }

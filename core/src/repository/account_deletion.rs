@@ -1,6 +1,6 @@
-//! Deleting one's own account: its memberships end as if it had left each tenant, and nothing leads to it any more. The row of
-//! the account stays, for what was written names it, like that of a placeholder of no tenant: with a name, and without address
-//! and password.
+//! Deletion of the caller's account: its memberships end as if it had left each tenant, and nothing leads to it any
+//! more. The row of the account stays, because other rows name it, like that of a placeholder without a tenant: with a
+//! name, and without address and password.
 
 use std::future::Future;
 
@@ -11,16 +11,16 @@ use crate::{
     repository::{activity, memberships, users},
 };
 
-/// How many tenants a refusal names.
+/// The number of tenants that a refusal names.
 const NAMED: usize = 20;
 
-/// The tenants of which the user `?1` is the only owner who can act. One that is deleted needs none.
+/// The tenants of which the user `?1` is the only owner who can act. A deleted tenant needs none.
 const ONLY_OWNED: &str = "FROM memberships o JOIN tenants t ON t.id = o.tenant_id AND t.deleted_at IS NULL \
      WHERE o.user_id = ?1 AND o.role = 'owner' AND o.status = 'active' \
      AND NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
      WHERE m.tenant_id = o.tenant_id AND m.role = 'owner' AND m.user_id <> ?1 AND";
 
-/// The tenants that the user `?1` is in. What a deleted one has goes with it; and one that is being brought in looks like it.
+/// The tenants of the user `?1`. The rows of a deleted tenant go with it; one that is being imported looks like it.
 const THEIRS: &str = "(SELECT m.tenant_id FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL \
      WHERE m.user_id = ?1)";
 
@@ -28,7 +28,7 @@ statements! { "account_deletion";
     /// A row if each tenant that the user owns keeps an owner who can act.
     spanning OWNERS_STAY = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 ", ONLY_OWNED, memberships::CAN_ACT, "))";
 
-    /// Those that do not.
+    /// The slugs of the others.
     spanning LAST_OWNED = "SELECT t.slug ", ONLY_OWNED, memberships::CAN_ACT, ") ORDER BY t.slug LIMIT ?2";
 
     spanning UNASSIGN = "UPDATE tasks SET assignee_id = NULL, updated_at = ?2, version = version + 1 \
@@ -41,7 +41,7 @@ statements! { "account_deletion";
          WHERE email = (SELECT u.email FROM users u WHERE u.id = ?1) AND accepted_at IS NULL AND revoked_at IS NULL \
          AND tenant_id IN ", THEIRS;
 
-    /// With them go API keys, notifications and stored answers.
+    /// API keys, notifications and stored answers go with them.
     spanning MEMBERSHIPS = "DELETE FROM memberships WHERE user_id = ?1 \
          AND EXISTS (SELECT 1 FROM tenants t WHERE t.id = memberships.tenant_id AND t.deleted_at IS NULL)";
 
@@ -54,12 +54,12 @@ statements! { "account_deletion";
 
     global ANSWERS = "DELETE FROM account_idempotency_keys WHERE user_id = ?1";
 
-    /// Leaves the name.
+    /// Keeps the name.
     global ACCOUNT = "UPDATE users SET email = ?2, password_hash = '', disabled_at = ?3, updated_at = ?3, \
          imported_into = '00000000-0000-0000-0000-000000000000', version = version + 1 WHERE id = ?1";
 }
 
-/// Deleting one's own account.
+/// Deletion of the caller's account.
 pub(crate) trait Deletion {
     /// Deletes it, unless a tenant would be left without an owner.
     fn delete(&self) -> impl Future<Output = Result<()>> + Send;
@@ -87,14 +87,14 @@ impl Deletion for AccountScope {
     }
 }
 
-/// The refusal, which names the tenants.
+/// The refusal, with the tenants' slugs.
 async fn last_owner(account: &AccountScope) -> Result<Box<Problem>> {
     let mut batch = account.batch();
     let most = i64::try_from(NAMED + 1).unwrap_or_default();
     let owned = batch.add_global::<Slug, _>(&LAST_OWNED, [account.user().into(), most.into()]);
     let owned = account.run(batch).await?.all(owned)?;
     let slugs: Vec<_> = owned.iter().take(NAMED).map(Slug::as_str).collect();
-    // Another owner may have come meanwhile.
+    // Another owner may have been added meanwhile.
     if slugs.is_empty() {
         return Ok(Problem::new(Code::LastOwner));
     }

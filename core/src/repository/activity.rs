@@ -1,4 +1,4 @@
-//! The activity log: what happened in a tenant, written in the batch of the change that it tells of.
+//! The activity log of a tenant: entries about changes, written in the batch of the change.
 
 use std::time::Duration;
 
@@ -29,43 +29,43 @@ statements! { "activity";
     tenant INSERT = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-    /// Many at once.
+    /// Many entries at once.
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
 
-    /// That somebody was refused: once a minute for each route, so that nobody can fill the log.
+    /// A refusal: once a minute for each route, so that nobody can fill the log.
     tenant INSERT_DENIED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT t.id, ?2, ?3, 'access.denied', ?4, ?5, ?6, ?7 FROM tenants t WHERE t.id = ?1 AND NOT EXISTS \
          (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.action = 'access.denied' AND a.id > ?10 \
          AND a.created_at > ?8 AND a.actor_id = ?3 AND a.detail ->> 'route' = ?9)";
 
-    /// That somebody took the tenant's secrets out: once in an hour, so that the parts of an export are one entry, and the
-    /// entry does not keep the export from ending, which begins again whenever something was written.
+    /// An export of the tenant's secrets: once an hour, so that the parts of an export are one entry, and the entry
+    /// does not keep the export from ending, which begins again after every write.
     tenant INSERT_EXPORT = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT t.id, ?2, ?3, 'tenant.exported', 'tenant', t.id, ?4, ?5 FROM tenants t WHERE t.id = ?1 AND NOT EXISTS \
          (SELECT 1 FROM activity a WHERE a.tenant_id = ?1 AND a.action = 'tenant.exported' AND a.id > ?7 \
          AND a.created_at > ?6 AND a.actor_id = ?3)";
 
-    /// In every tenant that the user is in: its members see the change too.
+    /// An entry in every tenant that the user is in: its members see the change too.
     spanning INSERT_FOR_USER = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT m.tenant_id, ?2, ?6, ?3, 'user', ?1, ?4, ?5 FROM memberships m \
          WHERE m.user_id = ?1 AND m.status = 'active'";
 
-    /// The same of somebody who is about to get another name. It stands in front of the statement that gives it.
+    /// The same for a user who is about to be renamed. It stands in front of the statement that renames.
     spanning INSERT_FOR_RENAMED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT m.tenant_id, ?2, ?1, 'user.updated', 'user', ?1, ?3, ?4 FROM memberships m JOIN users u ON u.id = m.user_id \
          WHERE m.user_id = ?1 AND m.status = 'active' AND u.name <> ?5";
 
-    /// In the tenant that a user has just joined by this membership, if they have.
+    /// An entry in the tenant that a user has just joined by this membership, if they have.
     spanning INSERT_FOR_JOINED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT m.tenant_id, ?2, ?1, 'member.joined', 'member', ?1, '{}', ?3 FROM memberships m \
          WHERE m.user_id = ?1 AND m.id = ?4";
 
-    /// In each tenant that a user is in, whether active or suspended: they leave it with their account.
+    /// An entry in each tenant that a user is in, whether active or suspended: they leave it with their account.
     spanning INSERT_FOR_DELETED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT m.tenant_id, ?2, ?1, 'member.left', 'member', ?1, '{}', ?3 FROM memberships m \
          JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL WHERE m.user_id = ?1";
 
-    /// In the tenant `default`, if this user has just become its owner.
+    /// An entry in the tenant `default`, if this user has just become its owner.
     spanning INSERT_FOR_CLAIM = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
          SELECT t.id, ?2, ?1, 'tenant.claimed', 'tenant', t.id, ?3, ?4 FROM tenants t \
          WHERE t.slug = 'default' AND t.created_by = ?1";
@@ -74,7 +74,7 @@ statements! { "activity";
 /// Parts of an export that follow each other within this time are one entry.
 const EXPORT_IS_NOTED_EVERY: Duration = Duration::from_hours(1);
 
-/// What happened.
+/// An event.
 pub(super) struct Event {
     /// `entity.verb`, in the past tense.
     pub(crate) action: &'static str,
@@ -94,7 +94,7 @@ impl Event {
     }
 }
 
-/// Adds the entry to the batch. The operator's have no actor.
+/// Adds the entry to the batch. Entries of the operator have no actor.
 pub(super) fn record(
     batch: &mut Batch<'_>,
     services: &Services,
@@ -116,8 +116,8 @@ pub(super) fn record(
     Ok(())
 }
 
-/// Adds to the batch, for each tenant that a user is in, the entry that their account was changed. The operator's have no
-/// actor.
+/// Adds to the batch an entry in each tenant that a user is in, about a change of their account. Entries of the
+/// operator have no actor.
 pub(super) fn record_of_user(
     batch: &mut Batch<'_>,
     user: UserId,
@@ -138,7 +138,7 @@ pub(super) fn record_of_user(
     Ok(())
 }
 
-/// The same where a user gets this name, if they have another one.
+/// The same for a user who gets this name, if they have another one.
 pub(super) fn record_rename(batch: &mut Batch<'_>, user: UserId, name: &Name) -> Result<()> {
     let services = batch.services();
     let detail = json::object(vec![("name", name.clone().into())]);
@@ -148,7 +148,7 @@ pub(super) fn record_rename(batch: &mut Batch<'_>, user: UserId, name: &Name) ->
     Ok(())
 }
 
-/// Adds the entries that a user leaves, with their account, each tenant that they are in.
+/// Adds an entry in each tenant that a user leaves with their account.
 pub(super) fn record_departure(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
     let services = batch.services();
     let arguments = [user.into(), services.new_id()?.into(), services.now().into()];
@@ -156,7 +156,7 @@ pub(super) fn record_departure(batch: &mut Batch<'_>, user: UserId) -> Result<()
     Ok(())
 }
 
-/// Adds several entries to the batch, which happened in this order.
+/// Adds several entries to the batch, of events in this order.
 pub(super) fn record_each(
     batch: &mut Batch<'_>,
     services: &Services,
@@ -179,7 +179,7 @@ pub(super) fn record_each(
     Ok(())
 }
 
-/// Adds the entry that somebody took the tenant's secrets out.
+/// Adds an entry about an export of the tenant's secrets.
 pub(super) fn record_export(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
     let (services, detail) = (batch.services(), json::object(vec![("secrets", true.into())]));
     let now = services.now();
@@ -196,7 +196,7 @@ pub(super) fn record_export(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Adds the entry that somebody was refused, unless there is one of the same route since so long.
+/// Adds an entry about a refusal, unless there is a recent one of the same route.
 pub(crate) fn record_denied(
     batch: &mut Batch<'_>,
     (user, key): (UserId, Option<ApiKeyId>),

@@ -1,4 +1,4 @@
-//! What owners see of a tenant as a whole: its numbers and its activity.
+//! The owners' view of a tenant as a whole: its numbers and its activity.
 
 use std::{future::Future, marker::PhantomData};
 
@@ -24,7 +24,7 @@ use crate::{
     repository::Repository,
 };
 
-/// Days that the statistics of activity go back, today among them.
+/// The number of days that the statistics of activity go back, today among them.
 const DAYS: i64 = 30;
 
 const ENTRIES: &str = "SELECT id, actor_id, action, entity_type, entity_id, detail, created_at, seq, hash FROM activity \
@@ -52,12 +52,12 @@ statements! { "admin";
 
     tenant ACTIVITY = ENTRIES, " AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
-    /// Where that is all that is asked for, by an index.
+    /// For this filter alone, by an index.
     tenant ACTIVITY_OF_ENTITY = ENTRIES, " AND entity_type = ?2 AND entity_id = ?3 AND id < ?4 ORDER BY id DESC LIMIT ?5";
     tenant ACTIVITY_OF_ACTOR = ENTRIES, " AND actor_id = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
     tenant ACTIVITY_OF_ACTION = ENTRIES, " AND action = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
-    /// Whatever is asked for, as far as one page looks.
+    /// For any filters, as far as one page looks.
     tenant ACTIVITY_FILTERED = ENTRIES, FILTERS, END, NEWEST;
 
     tenant LAST_FILTERED = LAST;
@@ -78,11 +78,11 @@ record! {
     }
 }
 
-/// How many there are of each variant of an enumeration, those that are missing among them.
+/// The number of rows with each variant of an enumeration, with zeros.
 #[derive(Debug)]
 pub struct Tally<T>(Vec<Count>, PhantomData<T>);
 
-/// The count of a key. There are few, so that no map is needed.
+/// The count of a key. There are few keys, so that no map is needed.
 fn count_of(counts: &[Count], key: &str) -> i64 {
     counts.iter().find(|row| row.key == key).map_or(0, |row| row.count)
 }
@@ -218,7 +218,7 @@ pub trait Admin {
     /// The tenant in numbers.
     fn statistics(&self) -> impl Future<Output = Result<Statistics>> + Send;
 
-    /// What happened, newest first.
+    /// The activity, newest first.
     fn activity(&self, query: ActivityQuery) -> impl Future<Output = Result<Page<Activity>>> + Send;
 }
 

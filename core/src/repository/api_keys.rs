@@ -1,5 +1,5 @@
-//! API keys: what machines log in with. A key opens one tenant, with a role not above its maker's, and is worth nothing
-//! when they are no member any more.
+//! API keys: the credentials of machines. A key is valid for one tenant, with a role not above its creator's, and only
+//! while the creator is a member.
 
 use std::{future::Future, time::Duration};
 
@@ -30,7 +30,7 @@ use crate::{
 
 const COLUMNS: &str = "id, name, role, prefix, user_id, expires_at, last_used_at, created_at";
 
-/// Whose keys the user `?2` may see: their own; as an owner, everybody's.
+/// The keys that the user `?2` may see: their own; as an owner, all keys.
 const SEEN: &str = "(user_id = ?2 OR EXISTS (SELECT 1 FROM memberships o WHERE o.tenant_id = ?1 AND o.user_id = ?2 \
      AND o.role = 'owner' AND o.status = 'active'))";
 
@@ -80,7 +80,7 @@ pub struct MadeApiKey {
     pub key: String,
 }
 
-/// The only one that a key is ever in: nothing of it changes but when it was used.
+/// The only version of a key: nothing of it changes but the time of its last use.
 fn state(id: ApiKeyId) -> Version {
     Version { id: id.0, number: 1 }
 }
@@ -97,7 +97,7 @@ impl Placed for ApiKey {
     }
 }
 
-/// What is shown this once has no tag: nothing that can be read again has the same.
+/// An answer with a secret has no tag: no later answer is the same.
 impl Resource for MadeApiKey {
     fn version(&self) -> Option<Version> {
         None
@@ -124,20 +124,20 @@ input! {
 
 /// The API keys of a tenant.
 pub trait ApiKeys {
-    /// One's own, as an owner everybody's; newest first.
+    /// The caller's keys, or all keys for an owner; newest first.
     fn list(
         &self,
         size: Option<PageSize>,
         cursor: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<ApiKey>>> + Send;
 
-    /// Makes one.
+    /// Creates a key.
     fn create(&self, new: NewApiKey) -> impl Future<Output = Result<MadeApiKey>> + Send;
 
-    /// One of those that [`Self::list`] lists.
+    /// One of the keys that [`Self::list`] lists.
     fn get(&self, id: ApiKeyId) -> impl Future<Output = Result<ApiKey>> + Send;
 
-    /// Ends one of those that [`Self::list`] lists.
+    /// Revokes one of the keys that [`Self::list`] lists.
     fn revoke(&self, id: ApiKeyId) -> impl Future<Output = Result<()>> + Send;
 }
 

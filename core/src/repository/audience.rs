@@ -1,4 +1,4 @@
-//! Who is to be told of something, and by which ways.
+//! The recipients of a notice, and its channels.
 
 use serde_json::Value as Json;
 
@@ -23,7 +23,7 @@ use crate::{
 };
 
 record! {
-    /// Somebody who could be notified.
+    /// A possible recipient.
     pub(super) struct Recipient {
         pub(super) user_id: UserId,
         pub(super) email: Email,
@@ -38,23 +38,23 @@ impl Recipient {
     }
 }
 
-/// Who is to be notified. Never who acts.
+/// The audience of a notice, without the acting user.
 pub(super) enum Audience<'a> {
-    /// Those who could approve a project.
+    /// The members who could approve a project.
     Approvers,
-    /// Who created a project and who submitted it.
+    /// The users who created and submitted a project.
     OfProject(ProjectId),
     /// One active member.
     Member(UserId),
     /// Several active members.
     Members(&'a [UserId]),
-    /// One member, who will be active when they are notified.
+    /// One member, who will be active by then.
     Reinstated(UserId),
     /// The members that a text mentions.
     Mentioned(&'a [Mention]),
 }
 
-/// What was asked to know who is to be notified, and how.
+/// The queries for the recipients and the channels.
 pub(super) struct AudienceQuery {
     recipients: Vec<Slot<Recipient>>,
     config: Slot<Json>,
@@ -62,7 +62,7 @@ pub(super) struct AudienceQuery {
 }
 
 impl AudienceQuery {
-    /// Asks for it, in a batch that reads.
+    /// Adds the queries to a batch that reads.
     pub(super) fn ask(batch: &mut Batch<'_>, actor: UserId, audience: &Audience<'_>) -> Self {
         let actor = || actor.into();
         let recipients = match audience {
@@ -86,12 +86,12 @@ impl AudienceQuery {
         Self { recipients, config: batch.add(&tenants::CONFIG, []), room: Room::ask(batch) }
     }
 
-    /// Takes the answer.
+    /// Takes the rows.
     pub(super) fn take(self, outcome: &mut Outcome) -> Result<Recipients> {
         self.take_where(outcome, |_| true)
     }
 
-    /// Takes the answer, of mentions only for those whose place is wanted.
+    /// Takes the rows, of mentions only those whose place is wanted.
     pub(super) fn take_where(
         self,
         outcome: &mut Outcome,
@@ -110,7 +110,7 @@ impl AudienceQuery {
     }
 }
 
-/// Who is to be notified, and how.
+/// The recipients of a notice, and its channels.
 pub(super) struct Recipients {
     pub(super) people: Vec<Recipient>,
     pub(super) config: TenantConfig,
@@ -118,7 +118,7 @@ pub(super) struct Recipients {
 }
 
 impl Recipients {
-    /// One of them, or nobody.
+    /// One of the recipients, or none.
     pub(super) fn only(&self, user: UserId) -> &[Recipient] {
         let found = self.people.iter().find(|recipient| recipient.user_id == user);
         found.map_or(&[], std::slice::from_ref)

@@ -1,4 +1,4 @@
-//! The public catalogue of a tenant: what anybody may see of its projects.
+//! The public catalogue of a tenant: its public projects.
 
 use std::future::Future;
 

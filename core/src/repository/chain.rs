@@ -1,8 +1,8 @@
 //! The chain of a tenant's activity in the database. Entries are written without a place in it, in the batch of the
-//! change that they tell of, and *sealed* right after it, in the background: each gets the next number and its hash.
+//! change that they report, and *sealed* right after it, in the background: each gets the next number and its hash.
 //!
-//! A hash needs the one before it, which would be one more round trip for every change, and would have the writers of
-//! a tenant wait for each other. So only those who seal do: of two who give out the same number one fails, and looks
+//! A hash needs the one before it, which would be one more round trip for every change, and would have the writers of a
+//! tenant wait for each other. So only the sealing processes wait: of two that use the same number one fails, and looks
 //! again.
 
 use std::future::Future;
@@ -34,10 +34,10 @@ statements! { "chain";
 
     tenant UNSEALED = "SELECT ", COLUMNS, " FROM activity WHERE tenant_id = ?1 AND seq IS NULL ORDER BY id LIMIT ?2";
 
-    /// Once; what has a place keeps it.
+    /// Works once; an entry with a place keeps it.
     tenant SEAL = "UPDATE activity SET seq = ?3, hash = ?4 WHERE tenant_id = ?1 AND id = ?2 AND seq IS NULL";
 
-    /// As far as is counted.
+    /// The unsealed entries, up to a limit.
     tenant COUNT_UNSEALED = "SELECT count(*) AS pending FROM (SELECT 1 FROM activity \
          WHERE tenant_id = ?1 AND seq IS NULL ORDER BY id LIMIT ?2) a";
 
@@ -47,8 +47,8 @@ statements! { "chain";
          octet_length(CAST(detail AS text)) AS bytes FROM activity WHERE tenant_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3) p) q \
          WHERE total - bytes < ?4 ORDER BY seq";
 
-    /// Whose entries wait to be sealed, behind a tenant. Asked every few seconds, so it must cost nothing: it goes by an index that has
-    /// no others, and through that from tenant to tenant, however much one of them has written.
+    /// The tenants with unsealed entries, behind a tenant. It runs every few seconds, so it must cost nothing: an index
+    /// of only such entries leads from tenant to tenant, however many entries one of them has.
     spanning WAITING = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
          SELECT (SELECT a.tenant_id FROM activity a WHERE a.seq IS NULL AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
          UNION ALL SELECT (SELECT b.tenant_id FROM activity b WHERE b.seq IS NULL AND b.tenant_id > p.tenant_id \
@@ -63,7 +63,7 @@ record! {
     }
 }
 
-/// Seals what waits, in so many batches at the most; with a look into the database, which knows of all.
+/// Seals unsealed entries, in at most `batches` batches; `look` asks the database, which knows all tenants.
 pub(crate) async fn append(scope: &BackgroundScope<'_>, look: bool, batches: u32) -> Result<Turned> {
     let waiting = look.then_some(&WAITING);
     scope.services().turns.sealing.round(scope, waiting, batches, |tenant| seal_piece(scope, tenant)).await
@@ -78,7 +78,7 @@ async fn seal_piece(scope: &BackgroundScope<'_>, tenant: TenantId) -> Result<Ste
     }
 }
 
-/// Seals the oldest entries of a tenant that wait, and returns how many.
+/// Seals the oldest unsealed entries of a tenant, and returns how many.
 async fn seal_some(scope: &BackgroundScope<'_>, tenant: TenantId) -> Result<u32> {
     let mut batch = scope.batch(Some(tenant));
     let head = ask_head(&mut batch);
@@ -95,13 +95,14 @@ async fn seal_some(scope: &BackgroundScope<'_>, tenant: TenantId) -> Result<u32>
     let mut batch = scope.batch(Some(tenant));
     let mut count = 0;
     for mut entry in entries {
-        // One whose id is none can only have been made by hand; it stays pending.
+        // An entry with an invalid id can only have been made by hand; it stays pending.
         let Some(id) = entry.id() else { continue };
         let seq = head.seq + 1;
         head = Head { seq, hash: entry.hash(&text, seq, &head.hash) };
         let arguments = [id.into(), seq.into(), head.hash.clone().into()];
-        // Whoever has sealed anything since has taken the first of these numbers. Then the first entry has its place, or
-        // the number is given out twice: either way nothing is written. So only the first one needs to be watched.
+        // Another process that has sealed since has taken the first of these numbers. Then the first entry has its
+        // place, or its number is a duplicate: either way nothing is written. So only the first one needs to be
+        // checked.
         let _: Slot<()> = match count {
             0 => batch.require(&SEAL, arguments, Problem::new(Code::Conflict)),
             _ => batch.add(&SEAL, arguments),
@@ -118,7 +119,7 @@ async fn seal_some(scope: &BackgroundScope<'_>, tenant: TenantId) -> Result<u32>
     Ok(count)
 }
 
-/// Asks for the last entry of a tenant that has its place.
+/// Asks for the last sealed entry of a tenant.
 pub(super) fn ask_head(batch: &mut Batch<'_>) -> Slot<HeadRow> {
     batch.add(&HEAD, [])
 }
@@ -160,10 +161,10 @@ struct Part {
 }
 
 impl Part {
-    /// Asks for what follows a place, and for the place itself.
+    /// Asks for the entries after a place, and for the place itself.
     fn ask(batch: &mut Batch<'_>, tenant: TenantId, from: Option<Head>) -> Self {
         let (first, most) = (from.as_ref().map_or(1, |head| head.seq), i64::from(limits::VERIFIED_ENTRIES));
-        // One more than is checked helps to tell what is wrong.
+        // One entry more than is checked helps to identify the fault.
         let rows = most + 1 + i64::from(from.is_some());
         let links = batch.add(&LINKS, [first.into(), rows.into(), limits::PART_BYTES.into()]);
         let newest = ask_head(batch);
@@ -205,7 +206,7 @@ impl Part {
 
 /// The chain of a tenant's activity.
 pub trait Chain {
-    /// Verifies it, so many entries at once.
+    /// Verifies it, a limited number of entries at once.
     fn verify(&self, query: ChainQuery) -> impl Future<Output = Result<Verification>> + Send;
 }
 
@@ -219,7 +220,7 @@ impl Chain for Repository<'_> {
 }
 
 impl OperatorScope {
-    /// Verifies the whole chain of a tenant's activity; and before it, that the chain still has a head that was noted.
+    /// Verifies the whole chain of a tenant's activity; and before that, that the chain still has a noted head.
     pub async fn verify_activity(&self, tenant: TenantId, noted: Option<Head>) -> Result<Verification> {
         if noted.is_some() {
             let part = self.verify_part(tenant, noted).await?;

@@ -50,13 +50,13 @@ macro_rules! included {
 
 const COLUMNS: &str = "id, task_id, author_id, body, edited_at, created_at, updated_at, version";
 
-/// The task `?2` and its project. (Its version is asked for by the reason that `tasks::OPEN` has.)
+/// The task `?2` and its project. (Its version is a condition for the same reason as in `tasks::OPEN`.)
 const TASK: &str = " FROM tasks t JOIN projects p ON p.tenant_id = t.tenant_id AND p.id = t.project_id AND p.version > 0 \
      WHERE t.tenant_id = ?1 AND t.id = ?2";
 const OPEN: &str = " AND p.status <> 'archived'";
 
 statements! { "comments";
-    /// What the comment is on.
+    /// The task of the comment.
     tenant SUBJECT = "SELECT t.title, p.status", TASK;
 
     tenant LIST = "SELECT ", COLUMNS, included!("?5"), " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 \
@@ -67,18 +67,18 @@ statements! { "comments";
 
     tenant BY_ID = "SELECT ", COLUMNS, " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3";
 
-    /// With what is included.
+    /// With the included resources.
     tenant READ = "SELECT ", COLUMNS, included!("?4"), " FROM comments WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3";
 
     tenant INSERT = "INSERT INTO comments (tenant_id, id, task_id, author_id, body, created_at, updated_at, version) \
          SELECT t.tenant_id, ?3, t.id, ?4, ?5, ?6, ?6, 1", TASK, OPEN;
 
-    /// Of an author, in a form that no index has: Postgres would take one of theirs for as good as the one of ids.
+    /// The author is in a form that no index has: Postgres would take its index for as good as the one of ids.
     tenant UPDATE = "UPDATE comments SET body = ?4, edited_at = ?5, updated_at = ?5, version = version + 1 \
          WHERE tenant_id = ?1 AND task_id = ?2 AND id = ?3 AND author_id = COALESCE(?6, author_id) AND version = ?7 \
          AND EXISTS (SELECT 1", TASK, OPEN, ") RETURNING ", COLUMNS;
 
-    /// A row unless it is there in another version.
+    /// A row unless the comment has another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
          (SELECT 1 FROM comments WHERE tenant_id = ?1 AND id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
@@ -131,7 +131,7 @@ impl FromRow for Comment {
 }
 
 impl With<Comment, Option<Name>> {
-    /// The comment with its author, if that was asked for.
+    /// The comment with its author, if included.
     fn told(self) -> Comment {
         let Self(comment, name) = self;
         let author = name.map(|name| NamedPerson { id: comment.author_id, name });
@@ -140,7 +140,7 @@ impl With<Comment, Option<Name>> {
 }
 
 record! {
-    /// The task that a comment is on, and where its project stands.
+    /// The task of a comment, and the status of its project.
     pub(super) struct Subject {
         pub(super) title: TaskTitle,
         pub(super) project_status: ProjectStatus,
@@ -206,7 +206,7 @@ pub trait Comments {
     /// A comment.
     fn get(&self, task: TaskId, id: CommentId) -> impl Future<Output = Result<Comment>> + Send;
 
-    /// A comment, with what is to be included.
+    /// A comment, with the resources to include.
     fn read(
         &self,
         task: TaskId,
@@ -214,7 +214,7 @@ pub trait Comments {
         include: Option<Several<CommentInclude>>,
     ) -> impl Future<Output = Result<Comment>> + Send;
 
-    /// Changes a comment of one's own. Members who are mentioned now and were not before are notified.
+    /// Changes a comment of the caller. Members who are mentioned now and were not before are notified.
     fn update(
         &self,
         task: TaskId,
@@ -222,7 +222,7 @@ pub trait Comments {
         patch: CommentPatch,
     ) -> impl Future<Output = Result<Comment>> + Send;
 
-    /// Deletes a comment: one's own, or as a manager anybody's.
+    /// Deletes a comment of the caller, or as a manager any comment.
     fn delete(&self, task: TaskId, id: CommentId) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -235,14 +235,14 @@ fn not_found() -> Box<Problem> {
 }
 
 impl Subject {
-    /// What is said may be changed no more once the project is archived.
+    /// Comments cannot be changed once the project is archived.
     pub(super) fn writable(&self) -> Result<()> {
         workflow::admits(self.project_status, false)
     }
 }
 
 impl Repository<'_> {
-    /// Changes a comment, provided that it is as it was when it was decided who is notified.
+    /// Changes a comment, provided that it is still as it was when the recipients were determined.
     async fn rewrite(self, task: TaskId, id: CommentId, body: CommentBody) -> Result<Comment> {
         let user = self.scope.user();
         let mentioned = mentions(body.as_str());
@@ -386,7 +386,7 @@ impl Comments for Repository<'_> {
     }
 }
 
-/// Asks for the task that a comment is on.
+/// Asks for the task of a comment.
 pub(super) fn ask_subject(batch: &mut Batch<'_>, task: TaskId) -> Slot<Subject> {
     batch.add(&SUBJECT, [task.into()])
 }

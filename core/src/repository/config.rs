@@ -35,7 +35,7 @@ record! {
 
 /// The tenant's configuration.
 pub trait Configuration {
-    /// All of it, secrets masked.
+    /// The whole configuration, secrets masked.
     fn get(&self) -> impl Future<Output = Result<Part<TenantConfig>>> + Send;
 
     /// Merges a patch into it.

@@ -1,5 +1,5 @@
-//! What a project says (its name, description and visibility), and who may change it when: what is under review stays as it
-//! is, and what was approved is a manager's to change, who is seen to do so.
+//! The contents of a project (its name, description and visibility), and who may change them when: contents under
+//! review stay as they are, and approved contents are a manager's to change, which is recorded.
 
 use serde_json::Value as Json;
 
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// Whether what a project of this status says was approved; `None` if it is nobody's to change now.
+/// Whether the contents of a project in this status are approved; fails if nobody may change them now.
 fn approved(status: ProjectStatus) -> Result<bool> {
     match status {
         ProjectStatus::Draft | ProjectStatus::Rejected => Ok(false),
@@ -36,14 +36,14 @@ fn approved(status: ProjectStatus) -> Result<bool> {
     }
 }
 
-/// What a description was, as far as the log has room for it.
+/// A former description, as far as the log has room for it.
 fn excerpt(text: &str) -> String {
     let mut characters = text.chars();
     let start: String = characters.by_ref().take(limits::DETAIL_TEXT).collect();
     if characters.next().is_some() { start + "\u{2026}" } else { start }
 }
 
-/// What the log says of a change; with what was before, if that was approved.
+/// The details of a change for the log; with the former contents, if those were approved.
 fn detail(patch: &ProjectPatch, before: Option<&Project>) -> Json {
     let ProjectPatch { name, description, visibility } = patch;
     let mut detail = Vec::new();
@@ -57,7 +57,7 @@ fn detail(patch: &ProjectPatch, before: Option<&Project>) -> Json {
         was.extend(before.map(|before| ("visibility", before.visibility.into())));
     }
     if let Patch(Some(_)) = description {
-        // The log says that it changed; the text itself may be long.
+        // The log notes only the change; the text itself may be long.
         detail.push(("description", Json::Bool(true)));
         was.extend(before.map(|before| ("description", excerpt(before.description.as_str()).into())));
     }
@@ -68,13 +68,13 @@ fn detail(patch: &ProjectPatch, before: Option<&Project>) -> Json {
     json::object(detail)
 }
 
-/// Changes what a project says.
+/// Changes the contents of a project.
 pub(super) async fn change(
     repository: Repository<'_>,
     id: ProjectId,
     patch: &ProjectPatch,
 ) -> Result<Project> {
-    // What fails with a conflict is decided anew by what holds then.
+    // After a conflict the change is decided again, on the new state.
     repeat(|| attempt(repository, id, patch)).await
 }
 
@@ -117,7 +117,7 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
             scope.services().now().into(),
             name_words,
             description_words,
-            // The log says what was approved: that very revision is the one that goes.
+            // The log records the approved contents, so the change must replace that very revision.
             approved.then_some(found.revision).into(),
         ],
         Problem::new(Code::Conflict),

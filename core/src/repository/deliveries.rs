@@ -1,4 +1,4 @@
-//! The outbox's rows: what goes to the outside, and how far it got.
+//! The outbox's rows: deliveries to the outside, and their progress.
 
 use std::{future::Future, time::Duration};
 
@@ -32,16 +32,16 @@ use crate::{
 const COLUMNS: &str = "id, channel, kind, recipient_id, address, title, subject_type, subject_id, state, attempts, \
      CASE state WHEN 'pending' THEN next_attempt_at END AS next_attempt_at, last_error, sent_at, created_at";
 
-/// The tenants that have something pending, one after the other: each is looked up after the one before, so that this
-/// costs as many steps as there are tenants, however much they have. A suspended tenant's deliveries wait until it is
-/// resumed.
+/// The tenants with pending deliveries, one after the other: each is looked up after the one before, so that this costs
+/// as many steps as there are tenants, however many deliveries they have. A suspended tenant's deliveries wait until it
+/// is resumed.
 const TENANTS: &str = "(WITH RECURSIVE owing (tenant_id) AS (\
      SELECT (SELECT d.tenant_id FROM deliveries d WHERE d.state = 'pending' ORDER BY d.tenant_id LIMIT 1) \
      UNION ALL SELECT (SELECT d.tenant_id FROM deliveries d WHERE d.state = 'pending' AND d.tenant_id > o.tenant_id \
      ORDER BY d.tenant_id LIMIT 1) FROM owing o WHERE o.tenant_id IS NOT NULL) \
      SELECT o.tenant_id FROM owing o JOIN tenants t ON t.id = o.tenant_id WHERE t.suspended_at IS NULL) ";
 
-/// Deliveries that are counted when the service is measured, of each kind; there may be more.
+/// The number up to which deliveries of each kind are counted for metrics; there may be more.
 const MEASURED: i64 = 10_000;
 
 items!(ITEMS, OWN_ITEMS: "?2", id uuid, channel text, kind text, recipient_id uuid, address text, title text, body text,
@@ -55,15 +55,15 @@ const INSERT_ITEMS: &str = "INSERT INTO deliveries (tenant_id, id, channel, kind
 statements! { "deliveries";
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
 
-    /// Whether anything is due, in any tenant: asked every few seconds, so it must cost nothing.
+    /// Whether anything is due, in any tenant. This runs every few seconds, so it must cost nothing.
     spanning DUE = "SELECT 1 AS due WHERE EXISTS (SELECT 1 FROM deliveries d \
          WHERE d.state = 'pending' AND d.next_attempt_at <= ?1) \
          AND EXISTS (SELECT 1 FROM ", TENANTS, "o WHERE EXISTS (SELECT 1 FROM deliveries e \
          WHERE e.tenant_id = o.tenant_id AND e.state = 'pending' AND e.next_attempt_at <= ?1))";
 
-    /// Claims what is due, in any tenant, until the time that is given. Tenants take turns, and none has more than its
-    /// share under way: neither much to send nor a slow receiver of one keeps the others waiting. Of each no more is read
-    /// than its share and what is due at the same time as the last of it, for a claim keeps other writers waiting.
+    /// Claims due deliveries of any tenant until the given time. Tenants take turns, and none has more than its share
+    /// in progress: neither many deliveries nor a slow receiver of one delays the others. Of each only its share is
+    /// read, and what is due at the same time as its last, because a claim makes other writers wait.
     spanning CLAIM = "UPDATE deliveries SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
          WHERE (tenant_id, id) IN (SELECT x.tenant_id, x.id FROM (SELECT d.tenant_id, d.id, d.next_attempt_at, \
          row_number() OVER (PARTITION BY d.tenant_id ORDER BY d.next_attempt_at, d.id) + w.busy AS place \
@@ -75,7 +75,7 @@ statements! { "deliveries";
          AND d.next_attempt_at <= COALESCE(w.latest, ?1)) x \
          WHERE x.place <= ?5 ORDER BY x.place, x.next_attempt_at LIMIT ?4)";
 
-    /// What was claimed, with what it takes to send it. An invitation must be open still.
+    /// The claimed deliveries, with what is needed to send them. An invitation must still be open.
     spanning CLAIMED = "SELECT d.tenant_id, d.id, d.attempts, d.claim, d.channel, d.kind, d.recipient_id, d.address, d.title, \
          d.body, d.subject_id, m.status, i.token_hash, t.name, t.config, d.trace \
          FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
@@ -86,14 +86,14 @@ statements! { "deliveries";
          AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > ?2 \
          WHERE d.claim = ?1 AND d.state = 'pending' ORDER BY d.id";
 
-    /// How much waits in all outboxes, and since when; what suspended tenants have waits for them. It is asked whenever
-    /// the service is measured, so it goes no further than `?1` of those that are due first, and of those that were given up.
+    /// The pending deliveries in all outboxes, and the oldest, without those of suspended tenants. It runs with every
+    /// collection of metrics, so it counts no more than `?1` of those due first, and of the dead ones.
     spanning DEPTH = "SELECT count(*) AS pending, min(w.created_at) AS oldest, min(w.next_attempt_at) AS due, \
          (SELECT count(*) FROM (SELECT 1 FROM deliveries e WHERE e.state = 'dead' LIMIT ?1) x) AS dead \
          FROM (SELECT d.created_at, d.next_attempt_at FROM deliveries d JOIN tenants t ON t.id = d.tenant_id \
          WHERE d.state = 'pending' AND t.suspended_at IS NULL ORDER BY d.next_attempt_at LIMIT ?1) w";
 
-    /// Notes what came of an attempt, if the claim still holds.
+    /// Records the result of an attempt, if the claim is still valid.
     tenant SETTLE = "UPDATE deliveries SET state = ?3, next_attempt_at = ?4, last_error = ?5, sent_at = ?6, claim = NULL \
          WHERE tenant_id = ?1 AND id = ?2 AND claim = ?7";
 
@@ -156,16 +156,16 @@ input! {
     }
 }
 
-/// A delivery in the hands of whoever claimed it.
+/// A claimed delivery.
 pub(crate) struct Claimed {
     pub(crate) ticket: Ticket,
-    /// What is to be sent; not, if another version wrote it in a way that this one does not know. Others that were
-    /// claimed with it are none the worse.
+    /// The message; an error, if another version wrote it in a form that this one does not know. The other claimed
+    /// deliveries are not affected.
     pub(crate) content: Result<Content, DecodeError>,
 }
 
 record! {
-    /// What it takes to settle a delivery.
+    /// The facts for settling a delivery.
     pub(crate) struct Ticket {
         pub(crate) tenant_id: TenantId,
         pub(crate) id: DeliveryId,
@@ -175,7 +175,7 @@ record! {
 }
 
 record! {
-    /// What it takes to send a delivery.
+    /// The facts for sending a delivery.
     pub(crate) struct Content {
         pub(crate) channel: Channel,
         pub(crate) kind: NotificationKind,
@@ -186,11 +186,11 @@ record! {
         pub(crate) subject_id: Uuid,
         /// Whether the recipient, if there is one, is an active member.
         pub(crate) recipient_status: Option<MembershipStatus>,
-        /// Of an invitation that is open.
+        /// The digest of an open invitation's token.
         pub(crate) token_hash: Option<String>,
         pub(crate) tenant_name: Name,
         pub(crate) config: Json,
-        /// The trace of what caused it.
+        /// The trace of the cause.
         pub(crate) trace: Option<String>,
     }
 }
@@ -204,16 +204,16 @@ record! {
     }
 }
 
-/// How much is in all outboxes together.
+/// The number of deliveries in all outboxes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth {
-    /// Deliveries that wait, not counting those of suspended tenants: 10,000 says that there are so many or more.
+    /// Pending deliveries, without those of suspended tenants: 10,000 means 10,000 or more.
     pub pending: i64,
-    /// Deliveries that were given up, likewise.
+    /// Dead deliveries, likewise.
     pub dead: i64,
-    /// How long the oldest that waits has been waiting; zero if none does.
+    /// How long the oldest pending delivery has been waiting; zero if there is none.
     pub oldest: Duration,
-    /// How long the next attempt has been due that nobody has made; zero if none is.
+    /// How long the next attempt is overdue; zero if none is.
     pub overdue: Duration,
 }
 
@@ -224,7 +224,7 @@ impl FromRow for Claimed {
     }
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 pub(crate) struct Settlement {
     pub(crate) state: DeliveryState,
     pub(crate) due: Timestamp,
@@ -232,7 +232,7 @@ pub(crate) struct Settlement {
     pub(crate) sent_at: Option<Timestamp>,
 }
 
-/// Claims what is due, for so long: so many deliveries at the most, and of one tenant no more than the half of that.
+/// Claims at most `at_once` due deliveries for the time of the lease, and of one tenant no more than half of that.
 pub(crate) async fn claim(scope: &BackgroundScope<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
     let services = scope.services();
     let now = services.now();
@@ -250,7 +250,7 @@ pub(crate) async fn claim(scope: &BackgroundScope<'_>, lease: Duration, most: u3
     scope.run(batch).await?.all(claimed)
 }
 
-/// Notes what came of an attempt. If the claim has passed to somebody else, it is theirs to say.
+/// Records the result of an attempt. If the claim has passed to another sender, that one records it.
 pub(crate) async fn settle(
     scope: &BackgroundScope<'_>,
     ticket: &Ticket,
@@ -270,7 +270,7 @@ pub(crate) async fn settle(
     scope.run(batch).await.map(drop)
 }
 
-/// How much is in all outboxes.
+/// The number of deliveries in all outboxes.
 pub(crate) async fn depth(scope: &BackgroundScope<'_>) -> Result<Depth> {
     let now = scope.services().now();
     let mut batch = scope.batch(None);
@@ -283,12 +283,12 @@ pub(crate) async fn depth(scope: &BackgroundScope<'_>) -> Result<Depth> {
     Ok(Depth { pending, dead, oldest: since(oldest), overdue: since(due) })
 }
 
-/// A tenant's deliveries, as its owners see them.
+/// A tenant's deliveries, for its owners.
 pub trait Deliveries {
     /// Deliveries, newest first.
     fn list(&self, query: DeliveryQuery) -> impl Future<Output = Result<Page<Delivery>>> + Send;
 
-    /// Has a delivery that was given up tried anew.
+    /// Retries a dead delivery.
     fn retry(&self, id: DeliveryId) -> impl Future<Output = Result<Delivery>> + Send;
 }
 

@@ -1,5 +1,5 @@
-//! Identities: which account somebody has who comes with a token of the identity provider. Issuer and subject decide
-//! that, and nothing else: an address can pass to somebody else, and nobody has verified those that accounts were
+//! Identities: the account that a token of the identity provider stands for. Issuer and subject decide that, and
+//! nothing else: an address can pass to another person, and nobody has verified the addresses that accounts were
 //! registered with.
 
 use std::future::Future;
@@ -36,8 +36,8 @@ statements! { "identities";
 
     global INSERT = "INSERT INTO identities (id, user_id, issuer, subject, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-    /// Links an identity to the account that has its verified address and that nobody can log in to: the operator made it,
-    /// or brought it in with a tenant, and it waits for them. (What others bring in is no account.)
+    /// Links an identity to the account that has its verified address and that nobody can log in to: the operator
+    /// created it, or imported it with a tenant, and it waits for its owner. (People in other imports get no account.)
     global CLAIM = "INSERT INTO identities (id, user_id, issuer, subject, created_at) \
          SELECT ?1, u.id, ?3, ?4, ?5 FROM users u WHERE u.email = ?2 AND u.password_hash = '' AND u.disabled_at IS NULL \
          AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id)";
@@ -47,7 +47,7 @@ statements! { "identities";
 
     global BY_ID = "SELECT id FROM identities WHERE user_id = ?1 AND id = ?2";
 
-    /// Takes away an identity of a user who has another way in: a password, or another identity.
+    /// Unlinks an identity of a user who can log in otherwise: with a password, or another identity.
     global DELETE = "DELETE FROM identities WHERE user_id = ?1 AND id = ?2 \
          AND (EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND u.password_hash <> '') \
          OR EXISTS (SELECT 1 FROM identities i WHERE i.user_id = ?1 AND i.id <> ?2))";
@@ -104,8 +104,8 @@ pub(crate) struct Known {
     pub(crate) user: UserId,
 }
 
-/// Whose account is asked for by somebody whom the provider knows. Who comes for the first time gets one, as if they had
-/// registered, provided that the provider has verified their address and that nobody has registered it.
+/// The account of a subject that the provider has verified. A new subject gets an account, as if by registration,
+/// provided that the provider has verified the address and that no account has it.
 pub(crate) async fn admit(
     anonymous: &AnonymousScope,
     issuer: &str,
@@ -133,8 +133,8 @@ pub(crate) async fn admit(
     batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::IdentityNotLinked));
     match anonymous.run(batch).await {
         Ok(_) => Ok(known),
-        // The address is an account's that may be this identity's since (another request of theirs was faster), or waits
-        // for them.
+        // The account with this address may belong to this identity by now (through a concurrent request), or may wait
+        // for its owner.
         Err(problem) if problem.code == Code::IdentityNotLinked => {
             let mut batch = anonymous.batch();
             let subject_of = subject.subject.as_str();
@@ -161,7 +161,7 @@ async fn find(anonymous: &AnonymousScope, issuer: &str, subject: &Subject) -> Re
     }
 }
 
-/// One's own identities.
+/// The caller's identities.
 pub(crate) trait Identities {
     /// All of them, newest first.
     fn identities(
@@ -170,10 +170,10 @@ pub(crate) trait Identities {
         cursor: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<Identity>>> + Send;
 
-    /// Links one, by a token that shows it.
+    /// Links an identity, by a token of it.
     fn link(&self, link: Link) -> impl Future<Output = Result<Identity>> + Send;
 
-    /// Takes one away: who comes by it is nobody from then on.
+    /// Unlinks an identity: its tokens stand for no account from then on.
     fn unlink(&self, id: IdentityId) -> impl Future<Output = Result<()>> + Send;
 }
 

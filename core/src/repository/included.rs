@@ -1,4 +1,4 @@
-//! What is included in a task or a comment when it is read: the things that it has the ids of, so that a client need not ask for
+//! Included resources of a task or a comment: the resources whose ids it contains, so that a client need not ask for
 //! each. They are read in the statement that reads the task or the comment.
 
 use serde::Serialize;
@@ -8,7 +8,7 @@ use crate::kernel::{
     values::{Name, ProjectId, ProjectName, UserId, enumerations::ProjectStatus},
 };
 
-/// What a parameter asks to be included in a task, a bit for each: columns of their own, which cost nothing where nothing is asked for.
+/// The columns of the resources that a parameter includes in a task, a bit for each: those not asked for cost nothing.
 macro_rules! included_in_tasks {
     ($bits:literal) => {
         concat!(
@@ -70,7 +70,7 @@ pub struct CommentIncluded {
 }
 
 record! {
-    /// What a statement reads of that beside a task, as far as it was asked for.
+    /// The included columns beside a task, as far as they were asked for.
     pub(super) struct TaskNames {
         pub(super) assignee: Option<Name>,
         pub(super) created_by: Option<Name>,
@@ -79,7 +79,7 @@ record! {
     }
 }
 
-/// The first columns of a row, and what is read beside them.
+/// The first columns of a row, and the included ones.
 pub(super) struct With<T, N>(pub(super) T, pub(super) N);
 
 impl FromRow for With<crate::repository::tasks::task::Task, TaskNames> {

@@ -1,4 +1,4 @@
-//! Invitations: made by managers, accepted by whoever has the token and the address.
+//! Invitations: created by managers, accepted by a person with the token and the address.
 
 use std::{future::Future, time::Duration};
 
@@ -40,7 +40,7 @@ use crate::{
     },
 };
 
-/// The status that it has at the time `?2`.
+/// The columns, with the status at the time `?2`.
 const COLUMNS: &str = "id, email, role, \
      CASE WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at < expires_at THEN 'revoked' \
      WHEN expires_at <= ?2 THEN 'expired' ELSE 'open' END AS status, invited_by, expires_at, accepted_by, created_at";
@@ -54,56 +54,56 @@ statements! { "invitations";
          (tenant_id, id, email, role, token_hash, invited_by, expires_at, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-    /// What was not accepted in time makes room.
+    /// Expired invitations make room.
     tenant REVOKE_EXPIRED = "UPDATE invitations SET revoked_at = expires_at \
          WHERE tenant_id = ?1 AND email = ?2 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at <= ?3";
 
-    /// Those that a member made for a role of this rank or a higher one: they can no longer answer for them.
+    /// The invitations by a member for a role of this rank or a higher one, which the member may no longer give.
     tenant REVOKE_OF_INVITER = "UPDATE invitations SET revoked_at = ?3 \
          WHERE tenant_id = ?1 AND invited_by = ?2 AND accepted_at IS NULL AND revoked_at IS NULL \
          AND CASE role WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?4";
 
-    /// Those of a member's own address: who was shown out does not come in again by an older invitation.
+    /// The invitations of a member's own address: a removed member must not come back by an older invitation.
     tenant REVOKE_OF_ADDRESS = "UPDATE invitations SET revoked_at = ?3 \
          WHERE tenant_id = ?1 AND accepted_at IS NULL AND revoked_at IS NULL \
          AND email = (SELECT COALESCE(u.imported_email, u.email) FROM users u WHERE u.id = ?2)";
 
-    /// A row if nobody with this address is a member who can log in and has agreed to be one.
+    /// A row unless a member who can log in and has agreed to join has this address.
     tenant NO_MEMBER = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id \
          WHERE m.tenant_id = ?1 AND u.email = ?2 AND m.imported_at IS NULL \
          AND (u.password_hash <> '' OR EXISTS (SELECT 1 FROM identities k WHERE k.user_id = u.id)))";
 
-    /// A row if fewer than so many invitations of an address were made since.
+    /// A row if fewer than `?4` invitations of an address were made since `?3`.
     tenant FEW_OF_ADDRESS = "SELECT 1 AS ok WHERE (SELECT count(*) FROM invitations \
          WHERE tenant_id = ?1 AND email = ?2 AND created_at > ?3) < ?4";
 
-    /// When the last of them were made, newest first.
+    /// The times of the latest invitations of an address, newest first.
     tenant LATEST_OF_ADDRESS = "SELECT created_at FROM invitations \
          WHERE tenant_id = ?1 AND email = ?2 AND created_at > ?3 ORDER BY created_at DESC LIMIT ?4";
 
     tenant REVOKE = "UPDATE invitations SET revoked_at = ?2 \
          WHERE tenant_id = ?1 AND id = ?3 AND accepted_at IS NULL AND revoked_at IS NULL";
 
-    /// Accepts an invitation, for a user of its address, if it is open and its tenant is, too.
+    /// Accepts an open invitation, for a user with its address, if its tenant is not suspended.
     tenant ACCEPT = "UPDATE invitations SET accepted_at = ?2, accepted_by = ?5 \
          WHERE tenant_id = ?1 AND id = ?3 AND token_hash = ?4 \
          AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?2 \
          AND email = (SELECT u.email FROM users u WHERE u.id = ?5) \
          AND EXISTS (SELECT 1 FROM tenants t WHERE t.id = ?1 AND t.suspended_at IS NULL)";
 
-    /// Makes somebody a member as an invitation says; also whoever was brought in with the tenant, and agrees by this.
+    /// Makes a user a member as the invitation says; for an imported member this is the agreement to join.
     tenant JOIN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          SELECT i.tenant_id, ?3, ?4, i.role, 'active', ?5, ?5, 1 FROM invitations i WHERE i.tenant_id = ?1 AND i.id = ?2 \
          ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = excluded.role, status = 'active', imported_at = NULL, \
          updated_at = excluded.updated_at, version = memberships.version + 1 WHERE memberships.imported_at IS NOT NULL";
 
-    /// Whether the operator keeps the tenant closed.
+    /// Whether the operator has suspended the tenant.
     tenant SUSPENDED = "SELECT id FROM tenants WHERE id = ?1 AND suspended_at IS NOT NULL AND deleted_at IS NULL";
 
-    /// Why it could not be accepted, for whoever has the token.
+    /// The reason of a refusal, for the holder of the token.
     tenant BY_TOKEN = "SELECT ", COLUMNS, " FROM invitations WHERE tenant_id = ?1 AND id = ?3 AND token_hash = ?4";
 
-    /// The tenant that somebody joins who accepts an invitation, as they will see it.
+    /// The tenant that an invitation opens, as its new member will see it.
     tenant OFFERED = "SELECT t.id, t.slug, t.name, i.role, t.suspended_at, t.created_at, t.updated_at, t.version \
          FROM tenants t JOIN invitations i ON i.tenant_id = t.id WHERE t.id = ?1 AND t.deleted_at IS NULL AND i.id = ?2 AND i.token_hash = ?3";
 }
@@ -145,7 +145,7 @@ pub struct MadeInvitation {
     pub token: Option<String>,
 }
 
-/// It changes once at the most: when it is accepted or revoked.
+/// It changes at most once: when it is accepted or revoked.
 impl Resource for Invitation {
     fn version(&self) -> Option<Version> {
         let open = matches!(self.status, InvitationStatus::Open | InvitationStatus::Expired);
@@ -159,7 +159,7 @@ impl Placed for Invitation {
     }
 }
 
-/// What is shown this once has no tag: nothing that can be read again has the same.
+/// An answer with a secret has no tag: no later answer is the same.
 impl Resource for MadeInvitation {
     fn version(&self) -> Option<Version> {
         None
@@ -197,13 +197,13 @@ pub trait Invitations {
         cursor: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<Invitation>>> + Send;
 
-    /// Invites somebody, and writes them an email.
+    /// Invites a person, and sends them an email.
     fn create(&self, new: NewInvitation) -> impl Future<Output = Result<MadeInvitation>> + Send;
 
     /// An invitation.
     fn get(&self, id: InvitationId) -> impl Future<Output = Result<Invitation>> + Send;
 
-    /// Takes an invitation back that was not accepted.
+    /// Revokes an invitation that was not accepted.
     fn revoke(&self, id: InvitationId) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -299,7 +299,7 @@ impl Invitations for Repository<'_> {
         let found = self.scope.matched(self.get(id).await?)?;
         match found.status {
             InvitationStatus::Open | InvitationStatus::Expired => {}
-            // It is as they want it.
+            // It is revoked already.
             InvitationStatus::Revoked => return Ok(()),
             InvitationStatus::Accepted => return Err(unusable(found.status)),
         }
@@ -313,12 +313,12 @@ impl Invitations for Repository<'_> {
     }
 }
 
-/// The time at which what is counted of an address begins.
+/// The start of the time in which invitations of an address are counted.
 fn of_late(now: Timestamp) -> Timestamp {
     now.minus(Duration::from_hours(limits::INVITATION_HOURS))
 }
 
-/// The address was invited too often: at these times, newest first.
+/// The address was invited too often; the times of the invitations are newest first.
 fn invited_often(now: Timestamp, latest: &[Timestamp]) -> Box<Problem> {
     let oldest = latest.last().copied().unwrap_or(now);
     let wait = (oldest.unix_millis() - of_late(now).unix_millis()).div_euclid(1000) + 1;
@@ -331,21 +331,21 @@ fn unusable(status: InvitationStatus) -> Box<Problem> {
     Problem::new(Code::InvitationUnusable).member("reason", status.as_str())
 }
 
-/// Adds to a batch that takes a member's role or standing away that the open invitations go which they can no longer
-/// answer for: those for a role of this rank or a higher one.
+/// Adds to a batch that lowers or suspends a member that their open invitations for a role of this rank or a higher one
+/// are revoked, which they may no longer give.
 pub(super) fn revoke_of_inviter(batch: &mut Batch<'_>, user: UserId, rank: i64) {
     let now = batch.services().now();
     let _: Slot<()> = batch.add(&REVOKE_OF_INVITER, [user.into(), now.into(), rank.into()]);
 }
 
-/// Adds to a batch that takes a member out that no open invitation brings them in again.
+/// Adds to a batch that removes a member that the open invitations of their address are revoked.
 pub(super) fn revoke_of_address(batch: &mut Batch<'_>, user: UserId) {
     let now = batch.services().now();
     let _: Slot<()> = batch.add(&REVOKE_OF_ADDRESS, [user.into(), now.into()]);
 }
 
 /// Adds to a batch about the token's tenant that a user accepts the invitation. The batch fails with
-/// `invitation_unusable` if they cannot; [`refusal`] says why.
+/// `invitation_unusable` if they cannot; [`Refusal`] says why.
 pub(super) fn accept(
     batch: &mut Batch<'_>,
     services: &Services,
@@ -362,12 +362,12 @@ pub(super) fn accept(
     let arguments = [id.into(), membership.into(), user.into(), now.into()];
     let _: Slot<()> = batch.require(&JOIN, arguments, Problem::new(Code::AlreadyMember));
     placeholders::adopt(batch, token.tenant, user);
-    // Whose place they have taken does not count any more.
+    // The placeholder that they have replaced does not count any more.
     quotas::require(batch, Quota::Members);
     activity::record(batch, services, user, event("invitation.accepted", id, json!({})))
 }
 
-/// What keeps an invitation from being accepted; asked in a batch of its own, after nothing was written.
+/// The reason why an invitation cannot be accepted; asked in a batch of its own, after nothing was written.
 pub(super) struct Refusal {
     invitation: Slot<Invitation>,
     suspended: Slot<TenantId>,
@@ -384,7 +384,7 @@ impl Refusal {
         Ok(match outcome.optional(self.invitation)?.map(|invitation| invitation.status) {
             None => Problem::new(Code::InvitationNotFound),
             Some(_) if suspended => Problem::new(Code::TenantSuspended),
-            // Open, and yet not for them.
+            // It is open, but for another address.
             Some(InvitationStatus::Open) => {
                 Problem::new(Code::InvitationUnusable).member("reason", "other_email")
             }
@@ -395,7 +395,7 @@ impl Refusal {
 
 /// Joining tenants by invitation.
 pub trait Joining {
-    /// Accepts an invitation of the account's own address.
+    /// Accepts an invitation of the caller's address.
     fn accept(&self, acceptance: Acceptance) -> impl Future<Output = Result<tenants::Tenant>> + Send;
 }
 

@@ -1,4 +1,4 @@
-//! A tenant's members, as they see each other.
+//! A tenant's members, as other members see them.
 
 use std::future::Future;
 
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// Who has not joined is known by the address that was brought in.
+/// A member who has not joined has the imported address.
 const SELECT: &str = "SELECT m.id, m.user_id, COALESCE(u.imported_email, u.email) AS email, u.name, m.role, m.status, \
      m.imported_at, m.imported_id, m.created_at, m.updated_at, m.version \
      FROM memberships m JOIN users u ON u.id = m.user_id ";
@@ -54,29 +54,29 @@ statements! { "members";
     tenant UPDATE = "UPDATE memberships SET role = ?3, status = ?4, updated_at = ?5, version = version + 1 \
          WHERE tenant_id = ?1 AND user_id = ?2 AND version = ?6";
 
-    /// A row if they are a member who has agreed to be one: who came with the tenant when it was brought in has not.
+    /// A row if the user is a member who has agreed to join: imported members have not.
     tenant HAS_AGREED = "SELECT 1 AS ok FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND imported_at IS NULL";
 
     tenant UNASSIGN = "UPDATE tasks SET assignee_id = NULL, updated_at = ?3, version = version + 1 \
          WHERE tenant_id = ?1 AND assignee_id = ?2";
 
-    /// A row unless it is there in another version.
+    /// A row unless the membership has another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
          (SELECT 1 FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
     tenant DELETE = "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 
-    /// A row if somebody owns the tenant, whether or not they have come already.
+    /// A row if somebody owns the tenant, whether or not they have joined already.
     tenant HAS_OWNER = "SELECT 1 AS ok WHERE EXISTS (", OWNERS, " m.status = 'active' AND u.disabled_at IS NULL)";
 
-    /// A row if a member is no owner, or another owner can act. It stands in front of every change that takes an owner away.
+    /// A row if a member is not an owner, or another owner can act. It precedes every change that removes an owner.
     tenant OWNER_STAYS = "SELECT 1 AS ok WHERE NOT EXISTS (", OWNERS, " m.user_id = ?2 AND m.status = 'active') \
          OR EXISTS (", OWNERS, " m.user_id <> ?2 AND", memberships::CAN_ACT, ")";
 
-    /// A row if they are an active member.
+    /// A row if the user is an active member.
     tenant IS_ACTIVE = "SELECT user_id FROM memberships WHERE tenant_id = ?1 AND user_id = ?2 AND status = 'active'";
 
-    /// Those of several who are active members.
+    /// The active members among several users.
     tenant ARE_ACTIVE = ACTIVE_AMONG, " IN (SELECT i.user_id FROM ", USERS, ")"
         => ACTIVE_AMONG, crate::kernel::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::kernel::sql::AMONG_POSTGRES[1];
 }
@@ -145,13 +145,13 @@ pub trait Members {
     /// A member.
     fn get(&self, user: UserId) -> impl Future<Output = Result<Member>> + Send;
 
-    /// Changes somebody's role, suspends or reinstates them.
+    /// Changes the role or the status of a member.
     fn update(&self, user: UserId, patch: MemberPatch) -> impl Future<Output = Result<Member>> + Send;
 
-    /// Takes somebody's membership away. Their tasks are left without assignee.
+    /// Removes a member. Their tasks are left without assignee.
     fn remove(&self, user: UserId) -> impl Future<Output = Result<()>> + Send;
 
-    /// Gives one's own membership up.
+    /// Ends the caller's membership.
     fn leave(&self) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -163,7 +163,7 @@ impl Repository<'_> {
     fn part(self, batch: &mut Batch<'_>, user: UserId) {
         let now = self.scope.services().now();
         self.scope.require_match(batch, &UNCHANGED, user.0);
-        // First, so that a refusal costs nothing.
+        // It comes first, so that a refusal costs nothing.
         let _: Slot<i64> = batch.require(&OWNER_STAYS, [user.into()], Problem::new(Code::LastOwner));
         let _: Slot<()> = batch.add(&UNASSIGN, [user.into(), now.into()]);
         invitations::revoke_of_inviter(batch, user, 0);
@@ -171,7 +171,7 @@ impl Repository<'_> {
         let _: Slot<()> = batch.require(&DELETE, [user.into()], Problem::new(Code::NotFound));
     }
 
-    /// Changes a member, provided that they are as they were when that was decided.
+    /// Changes a member, provided that the member is still as they were when that was decided.
     async fn try_update_member(self, user: UserId, patch: &MemberPatch) -> Result<Member> {
         let MemberPatch { role: Patch(role), status: Patch(status) } = *patch;
         let mut batch = self.scope.batch();
@@ -195,7 +195,7 @@ impl Repository<'_> {
             [user.into(), role.into(), status.into(), now.into(), before.version.into()],
             Problem::new(Code::Conflict),
         );
-        // Handed over, a tenant counts with those of its new owner.
+        // A tenant that is handed over counts for its new owner.
         if (role, status) == (Role::Owner, MembershipStatus::Active) {
             quotas::require_tenants(&mut batch, user);
         }
@@ -203,7 +203,7 @@ impl Repository<'_> {
             let asked = Problem::new(Code::InvitationRequired);
             let _: Slot<i64> = batch.require(&HAS_AGREED, [user.into()], asked);
         }
-        // Who may still invite may do so for roles below their own.
+        // A member who may still invite may do so for lower roles.
         let may_invite = status == MembershipStatus::Active && role >= Role::Manager;
         invitations::revoke_of_inviter(&mut batch, user, if may_invite { role.rank() } else { 0 });
         let standing_of = |role: Role, status: MembershipStatus| {

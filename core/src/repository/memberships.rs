@@ -1,4 +1,4 @@
-//! Memberships as access is decided by them. What members see of each other is in [`crate::repository::members`].
+//! Memberships as the basis of access. Members' view of each other is in [`crate::repository::members`].
 
 use crate::{
     access::{
@@ -13,11 +13,11 @@ use crate::{
     },
 };
 
-/// That the member `m` can act at all: their account `u` can be logged in to, and they have agreed to be in the tenant.
+/// The member `m` can act: the account `u` can be logged in to, and the member has agreed to join.
 pub(super) const CAN_ACT: &str = " m.status = 'active' AND m.imported_at IS NULL AND u.disabled_at IS NULL \
      AND (u.password_hash <> '' OR EXISTS (SELECT 1 FROM identities k WHERE k.user_id = u.id))";
 
-/// The user `?2`, who acts, is one of them, however they have logged in.
+/// The acting user `?2` is one of them, whatever their credential.
 const MANAGERS: &str = "FROM memberships m JOIN users u ON u.id = m.user_id \
      WHERE m.tenant_id = ?1 AND m.role IN ('manager', 'owner') AND (m.user_id = ?2 OR (";
 
@@ -30,8 +30,8 @@ statements! { "memberships";
          SELECT t.id, ?2, ?1, 'owner', 'active', ?3, ?3, 1 FROM tenants t \
          WHERE t.slug = 'default' AND t.created_by = ?1";
 
-    /// Makes a user who has just registered a member of the tenant of this id or slug, if it is open to all and has room for one more. (Where both
-    /// are given they are the same tenant's.)
+    /// Makes a newly registered user a member of the tenant of this id or slug, if it is open to everybody and has room
+    /// for one more. (If both are given they name the same tenant.)
     spanning INSERT_WHERE_OPEN = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          SELECT t.id, ?2, ?1, t.config ->> 'open_registration', 'active', ?3, ?3, 1 FROM tenants t \
          WHERE (t.id = ?4 OR t.slug = ?5) AND t.suspended_at IS NULL \
@@ -44,20 +44,20 @@ statements! { "memberships";
     tenant INSERT_MISSING = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1) ON CONFLICT (tenant_id, user_id) DO NOTHING";
 
-    /// The same, and whoever is a member already gets the role and is active.
+    /// The same, but an existing member gets the role and is active.
     tenant PUT = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, 'active', ?5, ?5, 1) ON CONFLICT (tenant_id, user_id) DO UPDATE \
          SET role = excluded.role, status = 'active', imported_at = NULL, updated_at = excluded.updated_at, \
          version = memberships.version + 1";
 
-    /// Members who could approve what another one submitted: none, one, or more.
+    /// Members who could approve a project that another one submitted: none, one, or more.
     tenant COUNT_MANAGERS = "SELECT count(*) AS managers FROM (SELECT 1 ", MANAGERS, CAN_ACT, ")) LIMIT 2) x";
 
-    /// A row if nobody but one could.
+    /// A row if at most one member could.
     tenant SINGLE_MANAGER = "SELECT 1 AS ok WHERE (SELECT count(*) FROM (SELECT 1 ", MANAGERS, CAN_ACT, ")) LIMIT 2) x) <= 1";
 }
 
-/// Adds to a batch that a user is an active member with this role, whatever they were before.
+/// Adds to a batch that a user is an active member with this role, whatever their membership was before.
 pub(super) fn put(batch: &mut Batch<'_>, id: MembershipId, user: UserId, role: Role, now: Timestamp) {
     let _: Slot<()> = batch.add(&PUT, [id.into(), user.into(), role.into(), now.into()]);
 }

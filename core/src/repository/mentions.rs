@@ -1,4 +1,4 @@
-//! The mentions in a text: whom its author means.
+//! The mentions in a text.
 
 use crate::kernel::{
     limits,
@@ -10,14 +10,14 @@ use crate::kernel::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mention {
     Id(UserId),
-    /// The beginning of an address that has an `@` behind it: a local part and its `@`, or a whole address likewise.
+    /// The beginning of an address followed by `@`: a local part and its `@`, or likewise a whole address.
     Address(String),
 }
 
-/// The mentions in a text: `@` at the start or behind a character that no name has, then an id, a local part or a whole address.
-/// Both parts of an address go as far as their characters (`atext` of RFC 5322, section 3.2.3, and letters and digits), or as far as
-/// their script where one follows that puts no blanks between words; behind such a script an `@` needs no blank either. How a text
-/// is typed does not matter ([`plain`]), but accents do: they are another mailbox's.
+/// The mentions in a text: `@` at the start or after a character that no name has, then an id, a local part or a whole
+/// address. Both parts of an address extend as far as their characters (`atext` of RFC 5322, section 3.2.3, and letters
+/// and digits), or as far as their script if one without blanks between words follows; after such a script an `@` needs
+/// no blank either. Typing does not matter ([`plain`]), but accents do: they belong to another mailbox.
 pub(super) fn mentions(text: &str) -> Vec<Mention> {
     let text = plain(text);
     let joins = |c: char| (is_of_word(c) && !is_run(c)) || matches!(c, '.' | '_' | '-' | '+' | '@');
@@ -34,7 +34,7 @@ pub(super) fn mentions(text: &str) -> Vec<Mention> {
     found
 }
 
-/// The one that a text begins with.
+/// The mention at the beginning of a text.
 fn mention(text: &str) -> Option<Mention> {
     let local = of_one_script(text, |c| c.is_ascii_punctuation() && !"()<>[]:;@\\,\"".contains(c));
     if let Some(behind) = text[local.len()..].strip_prefix('@') {
@@ -53,8 +53,8 @@ fn mention(text: &str) -> Option<Mention> {
     Some(UserId::parse(name).map_or_else(address, Mention::Id))
 }
 
-/// The beginning of a text of which all characters are of words or are joined, up to a script without blanks where it is not of that
-/// itself.
+/// The beginning of a text with only characters of words or joined ones, up to a script without blanks unless the text
+/// is of that script itself.
 fn of_one_script(text: &str, joined: fn(char) -> bool) -> &str {
     let runs = text.starts_with(is_run);
     let ends = |c: char| !(is_of_word(c) || joined(c)) || (is_run(c) && !runs);

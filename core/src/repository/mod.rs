@@ -1,7 +1,7 @@
-//! What the database is asked, and the repositories that ask it. A repository is a view of a scope (a tenant's scope,
-//! an account, the anonymous), so no call can be written that does not say on whose behalf.
+//! The repositories, and their statements. A repository is a view of a scope (of a tenant, of an account, the anonymous
+//! one), so every call says on whose behalf it is made.
 //!
-//! Statements are private to this module; `?1` of a tenant's statement is bound by its scope and by nothing else.
+//! Statements are private to this module; only the scope binds `?1` of a tenant's statement.
 
 pub(crate) mod account_deletion;
 pub(crate) mod activity;
@@ -51,7 +51,7 @@ use crate::{
     repository::activity::Event,
 };
 
-/// Every statement there is.
+/// Every statement of the product.
 pub const CATALOGUE: &[&[&Sql]] = &[
     checks::ALL,
     stored_answers::ALL,
@@ -105,9 +105,9 @@ pub const CATALOGUE: &[&[&Sql]] = &[
 
 const _: () = assert!(transfer::ALL.len() == 13, "those are not all");
 
-/// Decides and writes anew, a few times, when somebody else has changed in between what was decided on. What fails with
-/// a conflict has written nothing. Of those who change different fields of one thing at the same time, each is through
-/// after as many attempts as there are of them.
+/// Decides and writes again, a few times, if a concurrent change has made the decision outdated. An attempt that fails
+/// with a conflict has written nothing. If several clients change different fields of one resource at the same time,
+/// each succeeds after at most as many attempts as there are clients.
 async fn repeat<T, F: Future<Output = Result<T>>>(attempt: impl Fn() -> F) -> Result<T> {
     let mut left = 6;
     loop {
@@ -126,13 +126,13 @@ pub(crate) struct Repository<'a> {
 }
 
 impl<'a> Repository<'a> {
-    /// Adds to a batch the entry of the activity log that tells of it.
+    /// Adds the entry of the activity log about a change to its batch.
     fn record(self, batch: &mut Batch<'_>, mut event: Event) -> Result<()> {
         self.note_key(&mut event);
         activity::record(batch, self.scope.services(), self.scope.user(), event)
     }
 
-    /// Adds to a batch the entries that tell of all that it does, in this order.
+    /// Adds the entries about several changes to their batch, in this order.
     fn record_each(self, batch: &mut Batch<'_>, mut events: Vec<Event>) -> Result<()> {
         for event in &mut events {
             self.note_key(event);
@@ -146,7 +146,7 @@ impl<'a> Repository<'a> {
         }
     }
 
-    /// Reads what page of a list is asked for. A cursor is good for whom it was given to.
+    /// Reads the parameters of a page. A cursor is valid only for its owner.
     fn paging(
         self,
         list: &'static str,
@@ -171,7 +171,7 @@ macro_rules! repositories {
 }
 
 repositories! {
-    /// What owners see of the tenant as a whole.
+    /// The owners' view of the tenant as a whole.
     admin: admin::Admin;
     /// The API keys.
     api_keys: api_keys::ApiKeys;
@@ -181,17 +181,17 @@ repositories! {
     comments: comments::Comments;
     /// The tenant's configuration.
     config: config::Configuration;
-    /// What the tenant may have only so much of.
+    /// The limits of the tenant.
     quotas: quotas::Quotas;
-    /// What was sent to the outside.
+    /// The deliveries of the tenant.
     deliveries: deliveries::Deliveries;
     /// The invitations.
     invitations: invitations::Invitations;
     /// The members.
     members: members::Members;
-    /// What the user was notified.
+    /// The notifications of the user.
     notifications: notifications::Notifications;
-    /// The people who are members or were.
+    /// The current and former members.
     people: people::People;
     /// The projects.
     projects: projects::Projects;
@@ -199,6 +199,6 @@ repositories! {
     settings: tenants::Settings;
     /// The tasks.
     tasks: tasks::Tasks;
-    /// All that the tenant consists of.
+    /// The export of the tenant.
     transfer: transfer::export::Exporting;
 }

@@ -1,4 +1,4 @@
-//! Notifications: who is notified, what a member was notified of, and what they do not want to hear of.
+//! Notifications: their recipients, the notifications of a member, and the kinds that the member has muted.
 
 use std::future::Future;
 
@@ -37,7 +37,7 @@ use crate::{
 
 const COLUMNS: &str = "id, kind, title, body, subject_type, subject_id, read_at, created_at";
 
-/// Members of the tenant but for `?2`, who acts.
+/// The members of the tenant except the acting user `?2`.
 const RECIPIENTS: &str = "SELECT m.user_id, u.email, u.name, m.muted FROM memberships m JOIN users u ON u.id = m.user_id \
      WHERE m.tenant_id = ?1 AND u.disabled_at IS NULL AND m.user_id <> ?2";
 const ACTIVE: &str = " AND m.status = 'active'";
@@ -46,7 +46,7 @@ items!(USERS, OWN_USERS: "?3", user_id uuid);
 const THEY: &str = " AND m.user_id";
 
 items!(IDS, OWN_IDS: "?4", id uuid);
-/// In a form that no index has: Postgres would rather look through all that was not read than find a few by their ids.
+/// In a form that no index has: Postgres would rather look through all unread rows than find a few by their ids.
 const MARK: &str = "UPDATE notifications SET read_at = ?3 WHERE tenant_id = ?1 AND COALESCE(recipient_id, recipient_id) = ?2 \
      AND CASE WHEN read_at IS NULL THEN 1 ELSE 0 END = 1 AND id";
 
@@ -63,10 +63,10 @@ const FOR_ACTIVE: &str =
 looked_through!(LAST: " AND f.recipient_id = ?2", "?3"; END: " AND f.recipient_id = ?2", "?5"; "notifications");
 
 statements! { "notifications";
-    /// Who could approve a project; owners first.
+    /// The members who could approve a project; owners first.
     tenant APPROVERS = RECIPIENTS, ACTIVE, " AND m.role IN ('manager', 'owner') ORDER BY m.role DESC, m.id LIMIT ?3";
 
-    /// Who created a project and who submitted it.
+    /// The users who created and submitted a project.
     tenant OF_PROJECT = RECIPIENTS, ACTIVE, " AND m.user_id IN (\
          SELECT p.created_by FROM projects p WHERE p.tenant_id = ?1 AND p.id = ?3 \
          UNION SELECT q.submitted_by FROM projects q WHERE q.tenant_id = ?1 AND q.id = ?3)";
@@ -81,10 +81,10 @@ statements! { "notifications";
     /// One member, who may be suspended: for the change that ends it.
     tenant OF_ANY_MEMBER = RECIPIENTS, " AND m.user_id = ?3";
 
-    /// The members whose address starts so. The local part and the `@` are given; those who share it are all meant.
+    /// The members whose address starts with this local part and `@`; all who share it are meant.
     tenant OF_ADDRESS = RECIPIENTS, ACTIVE, " AND substr(u.email || '@', 1, length(?3)) = ?3 ORDER BY m.id LIMIT ?4";
 
-    /// For those who are active members.
+    /// Only active members get one.
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE
         => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE, THEY, crate::kernel::sql::AMONG_POSTGRES[0], "recipient_id FROM ", OWN_ITEMS, crate::kernel::sql::AMONG_POSTGRES[1];
 
@@ -100,7 +100,7 @@ statements! { "notifications";
 
     tenant LAST_FILTERED = LAST;
 
-    /// As far as is counted.
+    /// The unread notifications, up to a limit.
     tenant COUNT_UNREAD = "SELECT count(*) AS unread FROM (SELECT 1 FROM notifications \
          WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL ORDER BY id LIMIT ?3) n";
 
@@ -115,7 +115,7 @@ statements! { "notifications";
 
     tenant MUTED = "SELECT muted, version FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 
-    /// Unless they are these already: what changes nothing writes nothing.
+    /// Unless they are the same already: a change of nothing writes nothing.
     tenant SET_MUTED = "UPDATE memberships SET muted = ?3, updated_at = ?4, version = version + 1 \
          WHERE tenant_id = ?1 AND user_id = ?2 AND muted <> ?3 RETURNING version";
 }
@@ -193,13 +193,13 @@ pub struct UnreadCount {
     pub unread: i64,
 }
 
-/// What this version does not know cannot be muted in it.
+/// The muted kinds; those that this version does not know are left out.
 pub(super) fn muted_kinds(stored: Json) -> Vec<NotificationKind> {
     let Json::Array(kinds) = stored else { return Vec::new() };
     kinds.into_iter().filter_map(|kind| NotificationKind::from_value(kind).ok()).collect()
 }
 
-/// The notice as it is put where all see it: with the names of those whom it is for. `None` if it is for one person who
+/// The notice for a place that all members see, with the names of the recipients. `None` if it is for one person who
 /// need not be notified.
 fn to_all(notice: &Notice, recipients: &[Recipient]) -> Option<Notice> {
     if recipients.is_empty() {
@@ -216,7 +216,7 @@ fn to_all(notice: &Notice, recipients: &[Recipient]) -> Option<Notice> {
     Some(Notice { body, ..notice.clone() })
 }
 
-/// A row that a notice becomes, but for its id: these members beside what the notice says.
+/// The row of a notice, without its id: these members beside those of the notice.
 fn item(notice: &Notice, own: Vec<(&str, Json)>) -> Json {
     let mut members = vec![
         ("kind", notice.kind.into()),
@@ -239,7 +239,7 @@ fn numbered(services: &Services, mut items: Vec<Json>) -> Result<Vec<Json>> {
 }
 
 impl Repository<'_> {
-    /// Adds to the batch of a change what tells people of it.
+    /// Adds the notifications about a change to its batch.
     pub(super) fn notify(
         self,
         batch: &mut Batch<'_>,
@@ -249,7 +249,7 @@ impl Repository<'_> {
         self.notify_each(batch, recipients, [(notice, recipients.people.as_slice())])
     }
 
-    /// Adds to the batch of changes what tells people of each: those of all who could be told whom it is for.
+    /// Adds the notifications about several changes to their batch; `recipients` are those of all of them.
     pub(super) fn notify_each<'n>(
         self,
         batch: &mut Batch<'_>,
@@ -273,8 +273,8 @@ impl Repository<'_> {
                             sent.push(delivery(Channel::Email, to, notice, recipients.room));
                         }
                     }
-                    // One message for all, in a place of the whole tenant: what one person mutes is said there all the
-                    // same.
+                    // One message for all, in a place of the whole tenant: it is sent even if one of the recipients has
+                    // muted the kind.
                     Channel::Slack if recipients.config.slack_webhook_url.is_some() => {
                         if let Some(notice) = to_all(notice, people) {
                             sent.push(delivery(Channel::Slack, (None, None), &notice, recipients.room));
@@ -306,8 +306,8 @@ impl Repository<'_> {
     }
 }
 
-/// A delivery, as a row. Where there is no room for it it was given up: whoever is told of something can see it all the same,
-/// and an owner can have it tried anew.
+/// A delivery, as a row. If the outbox is full it is dead at once: the recipient of a notification can see that all the
+/// same, and an owner can retry the delivery.
 fn delivery(
     channel: Channel,
     (recipient, address): (Option<UserId>, Option<&Email>),
@@ -337,12 +337,12 @@ fn deliver(batch: &mut Batch<'_>, services: &Services, deliveries: Vec<Json>) ->
     Ok(())
 }
 
-/// What a member of a tenant was notified of: the one whose scope it is.
+/// The notifications of the member whose scope it is.
 pub trait Notifications {
     /// Notifications, newest first.
     fn list(&self, query: NotificationQuery) -> impl Future<Output = Result<Page<Notification>>> + Send;
 
-    /// How many were not read.
+    /// The number of unread notifications.
     fn count_unread(&self) -> impl Future<Output = Result<UnreadCount>> + Send;
 
     /// Marks one as read.
@@ -351,10 +351,10 @@ pub trait Notifications {
     /// Marks all as read.
     fn mark_all_read(&self, which: Option<Vec<NotificationId>>) -> impl Future<Output = Result<()>> + Send;
 
-    /// What the member does not want to be notified of.
+    /// The member's preferences.
     fn preferences(&self) -> impl Future<Output = Result<Part<Preferences>>> + Send;
 
-    /// Changes that.
+    /// Changes the preferences.
     fn set_preferences(
         &self,
         patch: PreferencesPatch,
@@ -442,7 +442,7 @@ impl Notifications for Repository<'_> {
         );
         match self.scope.commit(batch, None).await {
             Ok(mut outcome) => Ok(self.of_member(muted, outcome.one(version)?)),
-            // They are these, or were a moment before.
+            // They are the same, or were a moment before.
             Err(problem) if problem.code == Code::Conflict => {
                 let kept = self.scope.matched(self.preferences().await?)?;
                 if kept.value.muted == muted { Ok(kept) } else { Err(problem) }

@@ -1,5 +1,5 @@
-//! People as a tenant knows them: those who are its members or were, by their names. So what somebody wrote keeps its author
-//! when they have left.
+//! People as a tenant knows them: its current and former members, by their names. So texts keep their author after that
+//! member has left.
 
 use std::future::Future;
 
@@ -15,9 +15,9 @@ use crate::{
 };
 
 statements! { "people";
-    /// A member, or somebody of whom there is something that takes a member to make it. (What the activity names is no such thing:
-    /// it may have been brought in, and then anybody may stand there. All these are of accounts that were members, of
-    /// placeholders of this tenant, or of accounts that the operator's own import named as authors.)
+    /// A member, or a user named by rows that only a member can have made. (The activity does not count: it may be
+    /// imported, and then it may name any id. All these are accounts of former members, placeholders of this tenant, or
+    /// accounts that the operator's own import named as authors.)
     tenant BY_ID = "SELECT u.id, u.name, \
          CASE WHEN EXISTS (SELECT 1 FROM memberships n WHERE n.tenant_id = ?1 AND n.user_id = ?2) THEN 1 ELSE 0 END AS member \
          FROM users u WHERE u.id = ?2 AND (EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1 AND m.user_id = ?2) \
@@ -52,7 +52,7 @@ record! {
 
 /// The people of a tenant.
 pub trait People {
-    /// Somebody who is a member or was. Nobody else is there.
+    /// A current or former member. Other users are not found.
     fn get(&self, user: UserId) -> impl Future<Output = Result<Person>> + Send;
 }
 

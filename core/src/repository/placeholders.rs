@@ -1,6 +1,6 @@
-//! Placeholders: rows among the accounts that stand for people who were brought in with a tenant and have not shown
-//! themselves. A placeholder is of one tenant, nobody can log in to it, and what it says of somebody (their address, their
-//! name) is what a file said. Whoever has the address and joins the tenant takes its place.
+//! Placeholders: rows among the accounts that stand for people who were imported with a tenant and have not joined. A
+//! placeholder belongs to one tenant, nobody can log in to it, and its address and name are those of the file. A person
+//! who has the address and joins the tenant takes its place.
 
 use crate::{
     access::batch::{Batch, Slot},
@@ -14,7 +14,7 @@ use crate::{
 const THEIRS: &str = "(SELECT p.id FROM users p JOIN users a ON a.email = p.imported_email WHERE p.imported_into = ?1 AND a.id = ?2)";
 
 statements! { "placeholders";
-    /// So that older entries of the activity, which are never changed, still lead to them.
+    /// Keeps the old id, so that older entries of the activity, which never change, still lead to the member.
     tenant NAME = "UPDATE memberships SET imported_id = COALESCE(", THEIRS, ", imported_id) WHERE tenant_id = ?1 AND user_id = ?2";
 
     tenant ASSIGNED = "UPDATE tasks SET assignee_id = ?2, version = version + 1 WHERE tenant_id = ?1 AND assignee_id = ", THEIRS;
@@ -35,20 +35,20 @@ statements! { "placeholders";
 
     tenant FOUNDED = "UPDATE tenants SET created_by = ?2 WHERE id = ?1 AND created_by = ", THEIRS;
 
-    /// After all that hangs on it.
+    /// Comes after all rows that refer to it.
     tenant LEAVE = "DELETE FROM memberships WHERE tenant_id = ?1 AND user_id = ", THEIRS;
 
-    /// The row stays, for what is never changed names it, and stands for nobody any more.
+    /// The row stays, because rows that never change name it, but stands for nobody any more.
     global FORGET = "UPDATE users SET imported_email = NULL WHERE imported_into = ?1 \
          AND imported_email = (SELECT a.email FROM users a WHERE a.id = ?2)";
 
-    /// Of a tenant that is deleted nothing is kept of its people: what is left of these rows belongs to no tenant.
+    /// After the deletion of a tenant nothing of its people is kept: the rest of these rows belongs to no tenant.
     global FORGET_SOME = "UPDATE users SET imported_into = '00000000-0000-0000-0000-000000000000', imported_email = NULL, name = '-' \
          WHERE id IN (SELECT p.id FROM users p WHERE p.imported_into = ?1 LIMIT ?2)";
 }
 
-/// Adds to a batch of the tenant that all that a placeholder has there becomes a member's who has the address and has
-/// just joined.
+/// Adds to a batch of the tenant that everything of a placeholder passes to the member who has its address and has just
+/// joined.
 pub(super) fn adopt(batch: &mut Batch<'_>, tenant: TenantId, user: UserId) {
     for sql in [
         &NAME,
@@ -68,7 +68,7 @@ pub(super) fn adopt(batch: &mut Batch<'_>, tenant: TenantId, user: UserId) {
     let _: Slot<()> = batch.add_global(&FORGET, [tenant.into(), user.into()]);
 }
 
-/// Adds to a batch that deletes a tenant that so many of those who came with it are nobody any more.
+/// Adds to a batch that deletes a tenant that at most `most` of its placeholders stand for nobody any more.
 pub(super) fn forget(batch: &mut Batch<'_>, tenant: TenantId, most: i64) {
     let _: Slot<()> = batch.add_global(&FORGET_SOME, [tenant.into(), most.into()]);
 }

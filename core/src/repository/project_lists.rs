@@ -1,4 +1,4 @@
-//! Lists of projects: which ones, in which order, with which words.
+//! Lists of projects: filters, orders and searches.
 
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
@@ -33,7 +33,7 @@ use crate::{
 pub(super) const STATUS_BIT: &str = "CASE status WHEN 'draft' THEN 1 WHEN 'submitted' THEN 2 WHEN 'approved' THEN 4 \
      WHEN 'rejected' THEN 8 WHEN 'in_progress' THEN 16 WHEN 'completed' THEN 32 ELSE 64 END";
 
-/// What each row begins with, and behind which it says by what it has its place, if no column does.
+/// Begins each row, which ends with its place in the order, unless a column is that.
 const SELECT: &str = "SELECT ";
 const FROM: &str = ", '' AS place FROM projects WHERE tenant_id = ?1";
 const FROM_BY_NAME: &str = ", substr(name_words, 1, 64) AS place FROM projects WHERE tenant_id = ?1";
@@ -49,8 +49,8 @@ const RECENT: &str =
 const STALEST: &str =
     " AND (updated_at > ?10 OR (updated_at = ?10 AND id < ?8)) ORDER BY updated_at, id DESC LIMIT ?9";
 
-/// How a name stands in an order that is the same everywhere: by its words as searches know them, by their code points.
-/// (Postgres would go by the customs of a country. A project that has no words yet stands as if it had no name.)
+/// The order of names, the same everywhere: by their words as searches have them, by code points. (Postgres would order
+/// by a locale. A project that has no words yet is ordered as if it had no name.)
 macro_rules! by_name {
     ($($collate:literal)?) => {
         concat!(" AND (substr(name_words, 1, 64)", $($collate,)? " > ?10 OR (substr(name_words, 1, 64) = ?10 AND id < ?8)) \
@@ -105,13 +105,13 @@ statements! { "projects";
         => SELECT, COLUMNS, FROM_BY_NAME, OF_STATUS, STATUS_BIT, FILTERS, search::PROJECTS_POSTGRES[0], "?11", search::PROJECTS_POSTGRES[1], BY_NAME_ORDER_POSTGRES[1];
 }
 
-/// A project, and by what it has its place in a list that goes by no column of it.
+/// A project, with its place in an order that is not one of its columns.
 struct Listed {
     project: Project,
     place: String,
 }
 
-/// It has as many bytes as the project.
+/// The place does not count for the size of a page.
 impl Serialize for Listed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.project.serialize(serializer)
@@ -125,19 +125,19 @@ impl FromRow for Listed {
     }
 }
 
-/// What a list is read by.
+/// The statements of a list.
 struct Listing {
-    /// The statement where words are asked for.
+    /// The statement with a search.
     search: &'static TenantSql,
-    /// The statement where they are not.
+    /// The statement without a search.
     sql: &'static TenantSql,
-    /// The key at which its page starts, if it goes by one.
+    /// The key at which the page starts, if the order has one.
     key: Option<Value>,
-    /// What says how far it looks, if it does not look through all.
+    /// The statement for the last row that a page looks through, if there is one.
     last: Option<&'static TenantSql>,
 }
 
-/// The list in an order, with filters or without.
+/// The list in an order, with or without filters.
 fn listing(order: ProjectOrder, filtered: bool, paging: &Paging<'_>) -> Result<Listing> {
     let key = match (order, paging.key()) {
         (ProjectOrder::CreatedAt | ProjectOrder::Oldest, _) => None,
@@ -148,7 +148,7 @@ fn listing(order: ProjectOrder, filtered: bool, paging: &Paging<'_>) -> Result<L
         (ProjectOrder::UpdatedAt, None) => Some(Timestamp::LAST.into()),
         (ProjectOrder::Stalest, None) => Some(Timestamp::from_unix_millis(0).into()),
         (ProjectOrder::Name, None) => Some("".into()),
-        // No word has such a character.
+        // No word has this character.
         (ProjectOrder::NameReversed, None) => Some(String::from(char::MAX).into()),
     };
     let (search, sql, last) = match order {
@@ -165,7 +165,7 @@ fn listing(order: ProjectOrder, filtered: bool, paging: &Paging<'_>) -> Result<L
 }
 
 impl Repository<'_> {
-    /// Projects, in the order and with the words that are asked for.
+    /// Projects, in the requested order, with the words of a search.
     pub(super) async fn list_projects(self, query: ProjectQuery) -> Result<CountedPage<Project>> {
         let words = query.q.as_ref().map(Search::words);
         let order = query.order.unwrap_or(ProjectOrder::CreatedAt);

@@ -1,4 +1,4 @@
-//! Projects and their way through the workflow.
+//! Projects and their transitions through the workflow.
 
 use std::future::Future;
 
@@ -48,14 +48,14 @@ statements! { "projects";
          created_at, updated_at, version, revision, name_words, description_words, indexed) \
          VALUES (?1, ?2, ?3, ?4, 'draft', ?5, ?6, ?7, ?7, 1, 1, ?8, ?9, 2)";
 
-    /// Of what was approved, this revision only.
+    /// Approved contents change only in this revision.
     tenant UPDATE = "UPDATE projects SET name = COALESCE(?3, name), description = COALESCE(?4, description), \
          visibility = COALESCE(?5, visibility), updated_at = ?6, version = version + 1, \
          revision = revision + 1, name_words = COALESCE(?7, name_words), description_words = COALESCE(?8, description_words) \
          WHERE tenant_id = ?1 AND id = ?2 AND (status IN ('draft', 'rejected') \
          OR status IN ('approved', 'in_progress', 'completed') AND revision = ?9) RETURNING ", COLUMNS;
 
-    /// A row unless it is there in another version.
+    /// A row unless the project has another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
          (SELECT 1 FROM projects WHERE tenant_id = ?1 AND id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
@@ -69,11 +69,11 @@ statements! { "projects";
     tenant COUNT_OPEN_TASKS = "SELECT count(*) AS open_tasks FROM tasks \
          WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked')";
 
-    /// A row if there is none.
+    /// A row if there are none.
     tenant NO_OPEN_TASKS = "SELECT 1 AS ok WHERE NOT EXISTS \
          (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked'))";
 
-    /// What moves projects has an index of its own, among all that is done to them.
+    /// The transitions of projects have an index of their own in the activity.
     tenant HISTORY = "SELECT id, actor_id, detail, created_at FROM activity \
          WHERE tenant_id = ?1 AND entity_id = ?2 AND action = 'project.moved' \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
@@ -227,17 +227,17 @@ impl From<HistoryRow> for TransitionRecord {
     }
 }
 
-/// A project's way through the workflow, and all that decides where it can go.
+/// A project's transitions, and the facts that decide on the next ones.
 pub struct TransitionHistory {
-    /// What decides.
+    /// The facts of a decision.
     pub facts: Facts,
-    /// The moves so far, newest first.
+    /// The past transitions, newest first.
     pub history: Page<TransitionRecord>,
 }
 
 /// The projects of a tenant.
 pub trait Projects {
-    /// Projects, in the order that is asked for.
+    /// Projects, in the requested order.
     fn list(&self, query: ProjectQuery) -> impl Future<Output = Result<CountedPage<Project>>> + Send;
 
     /// Creates a project, as a draft.
@@ -246,20 +246,20 @@ pub trait Projects {
     /// A project.
     fn get(&self, id: ProjectId) -> impl Future<Output = Result<Project>> + Send;
 
-    /// Changes what a project says: before it is submitted, or, as a manager, after it was approved.
+    /// Changes the contents of a project: before it is submitted, or, as a manager, after it was approved.
     fn update(&self, id: ProjectId, patch: ProjectPatch) -> impl Future<Output = Result<Project>> + Send;
 
     /// Deletes a project and what belongs to it. Its activity stays.
     fn delete(&self, id: ProjectId) -> impl Future<Output = Result<()>> + Send;
 
-    /// Moves a project, if the workflow allows it.
+    /// Makes a transition, if the workflow allows it.
     fn transition(
         &self,
         id: ProjectId,
         request: TransitionRequest,
     ) -> impl Future<Output = Result<Project>> + Send;
 
-    /// Where a project has been, and what decides where it can go.
+    /// The past transitions of a project, and the facts that decide on the next ones.
     fn journey(
         &self,
         id: ProjectId,
@@ -273,7 +273,7 @@ fn event(action: &'static str, id: ProjectId, detail: Json) -> Event {
 }
 
 impl Repository<'_> {
-    /// Asks for a project and for all that the workflow's decisions depend on, in a batch that reads.
+    /// Asks for a project and for the facts of the workflow's decisions, in a batch that reads.
     fn ask_facts(self, batch: &mut Batch<'_>, id: ProjectId) -> FactSlots {
         FactSlots {
             project: batch.add(&BY_ID, [id.into()]),
@@ -303,8 +303,8 @@ impl Repository<'_> {
         Ok((project, facts))
     }
 
-    /// What a write into a project has missed: the project itself, a status that admits it, or that both were there a moment
-    /// before.
+    /// The condition that a write into a project has missed: that the project exists, that its status admits the write,
+    /// or else a conflict with a change a moment before.
     pub(super) async fn closed_or_missing(self, id: ProjectId, opens: bool) -> Result<Box<Problem>> {
         let project = Projects::get(&self, id).await?;
         Ok(workflow::admits(project.status, opens).err().unwrap_or_else(|| Problem::new(Code::Conflict)))
@@ -406,7 +406,7 @@ impl Projects for Repository<'_> {
             return Err(Problem::with(Code::Conflict, detail));
         }
 
-        // Whether the guards hold is part of the batch that writes: what was read may be past.
+        // The guards are conditions of the batch that writes: the rows that were read may be outdated.
         let mut batch = self.scope.batch();
         self.scope.require_match(&mut batch, &UNCHANGED, id.0);
         for guard in found.guards {
@@ -452,7 +452,7 @@ impl Projects for Repository<'_> {
         if let Some(notice) = Notice::moved(actor, id, project.name.as_str(), step, comment) {
             self.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
         }
-        // The role that the decision relied on must still be there, also where a guard let a manager through.
+        // The role that the decision relied on must still be there, also if a guard accepted a manager.
         let by_role =
             found.guards.contains(&Guard::SubmitterOrManager) && facts.submitted_by != Some(facts.user);
         let least = if by_role { Role::Manager } else { found.required_role };

@@ -1,5 +1,5 @@
-//! How much of something one tenant or one account has at the most, so that nobody fills what all share. What adds something
-//! checks it in the same batch, after it was added; the operator may give a tenant other limits than the service has.
+//! Limits of one tenant or one account, so that nobody fills the shared resources. A batch that adds something checks
+//! the limit afterwards; the operator may give a tenant other limits than the service has.
 
 use std::{future::Future, time::Duration};
 
@@ -28,16 +28,16 @@ use crate::{
 
 /// Hours of a day.
 const DAY_HOURS: u64 = 24;
-/// After so many seconds some of what waits may have been sent.
+/// The seconds after which some pending deliveries may have been sent.
 const PENDING_RETRY_SECONDS: u64 = 60;
-/// Why what would add texts is refused.
+/// The reason why additional texts are refused.
 const FULL: &str =
     "The tenant has reached its storage limit. Deleting something frees space, within minutes.";
-/// After so many seconds some of the emails may be a day old.
+/// The seconds after which some of the emails may be a day old.
 const EMAILS_RETRY_SECONDS: u64 = 3_600;
 
 wire_enum! {
-    /// Something of which a tenant has so much at the most.
+    /// A limited resource of a tenant.
     Quota {
         /// Members, those who are suspended among them.
         Members = "members",
@@ -54,7 +54,7 @@ wire_enum! {
     }
 }
 
-/// How many a tenant may have: what the operator has said of it, or so many as all.
+/// The maximum for a tenant: the operator's choice, or the default.
 macro_rules! most {
     ($quota:literal, $default:literal) => {
         concat!(
@@ -69,14 +69,14 @@ macro_rules! most {
 
 pub(super) use most;
 
-/// That a tenant has no more than it may have, as a condition.
+/// The condition that a tenant does not exceed the maximum.
 macro_rules! within {
     ($rows:expr, $most:expr) => {
         concat!("NOT EXISTS (SELECT 1 FROM ", $rows, " LIMIT 1 OFFSET ", $most, ")")
     };
 }
 
-/// How much of it a tenant has, up to one more than it may have.
+/// The number that a tenant has, up to the maximum.
 macro_rules! used {
     ($rows:expr, $most:expr) => {
         concat!(
@@ -118,28 +118,28 @@ macro_rules! emails {
 }
 
 statements! { "quotas";
-    /// A row if the tenant has no more members than it may have.
+    /// A row if the tenant does not have too many members.
     tenant MEMBERS = "SELECT 1 AS ok WHERE ", within!(members!(), most!("members", "?2"));
 
     tenant INVITATIONS = "SELECT 1 AS ok WHERE ", within!(invitations!(), most!("invitations", "?2"));
 
     tenant API_KEYS = "SELECT 1 AS ok WHERE ", within!(api_keys!(), most!("api_keys", "?2"));
 
-    /// A row unless the tenant stores as much as it may, as far as it was measured.
+    /// A row unless the tenant stores as much as it may, by the last measurement.
     tenant STORED = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM sizes x WHERE x.tenant_id = ?1 AND x.bytes >= ",
         most!("stored_bytes", "?2"), ")";
 
-    /// Whether there is room in the outbox for something, and for an email. It is asked before what writes to it, so that
-    /// those who write to it at once do not wait for each other: a few more than the limit may come of it.
+    /// Whether there is room in the outbox for a delivery, and for an email. It is asked before the write, so that
+    /// concurrent writers do not wait for each other: the limit may be exceeded by a few.
     tenant OUTBOX = "SELECT CASE WHEN ", within!(pending!(), concat!(most!("pending_deliveries", "?2"), " - 1")),
         " THEN 1 ELSE 0 END AS pending, CASE WHEN ", within!(emails!(), concat!(most!("emails_a_day", "?4"), " - 1")),
         " THEN 1 ELSE 0 END AS emails";
 
-    /// A row if an account owns no more tenants than it may.
+    /// A row if an account does not own too many tenants.
     spanning TENANTS = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM memberships x \
          WHERE x.user_id = ?1 AND x.role = 'owner' AND x.status = 'active' LIMIT 1 OFFSET ?2)";
 
-    /// A row if an account has no more imports under way than it may.
+    /// A row if an account does not have too many unfinished imports.
     spanning IMPORTS = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM imports x \
          WHERE x.user_id = ?1 AND x.by_operator = 0 LIMIT 1 OFFSET ?2)";
 
@@ -152,7 +152,7 @@ statements! { "quotas";
     tenant USED_STORED = "SELECT COALESCE((SELECT x.bytes FROM sizes x WHERE x.tenant_id = ?1), 0) AS used, CAST(",
         most!("stored_bytes", "?2"), " AS bigint) AS most";
 
-    /// The operator's word.
+    /// The operator's choice.
     tenant PUT = "INSERT INTO limits (tenant_id, name, most) VALUES (?1, ?2, ?3) \
          ON CONFLICT (tenant_id, name) DO UPDATE SET most = excluded.most";
 
@@ -206,21 +206,21 @@ impl Usage {
     }
 }
 
-/// A limit of a tenant, as the operator sees it.
+/// A limit of a tenant, for the operator.
 #[derive(Debug, Serialize)]
 pub struct LimitSummary {
-    /// Of what.
+    /// The resource.
     pub quota: Quota,
-    /// How much there is; counted no further than `most`.
+    /// The current number; counting stops at `most`.
     pub used: i64,
-    /// How much there may be.
+    /// The maximum.
     pub most: i64,
-    /// Whether the operator has said so of this tenant.
+    /// Whether the operator has set it for this tenant.
     pub own: bool,
 }
 
 impl Services {
-    /// How much a tenant has of it at the most of which the operator has not said otherwise.
+    /// The default maximum, for tenants without a choice of the operator.
     pub(super) fn limit(&self, quota: Quota) -> i64 {
         let config = &self.config;
         match quota {
@@ -238,19 +238,19 @@ impl Services {
     }
 }
 
-/// Says of what there is no more.
+/// The refusal, with the name of the resource.
 fn reached(quota: &str) -> Box<Problem> {
     Problem::with(Code::LimitReached, format!("The maximum number is reached: {quota}."))
 }
 
-/// Adds to a batch, after something was added, that there is no more of it than there may be.
+/// Adds to a batch, after an addition, that the maximum is not exceeded.
 pub(super) fn require(batch: &mut Batch<'_>, quota: Quota) {
     let statement: &TenantSql = match quota {
         Quota::Members => &MEMBERS,
         Quota::Invitations => &INVITATIONS,
         Quota::ApiKeys => &API_KEYS,
         Quota::StoredBytes => &STORED,
-        // What waits to be sent is no reason to refuse what it tells of.
+        // A full outbox is no reason to refuse the change itself.
         Quota::PendingDeliveries | Quota::EmailsADay => return,
     };
     let problem = match quota {
@@ -266,13 +266,13 @@ pub(super) fn require_room(batch: &mut Batch<'_>) {
     require(batch, Quota::StoredBytes);
 }
 
-/// Adds to a batch, after it was made the owner of one more, that an account owns no more tenants than it may.
+/// Adds to a batch, after an account was made owner of a tenant, that it does not own too many.
 pub(super) fn require_tenants(batch: &mut Batch<'_>, user: UserId) {
     let most = batch.services().config.limit_tenants.0;
     let _: Slot<i64> = batch.require_global(&TENANTS, [user.into(), most.into()], reached("tenants"));
 }
 
-/// Adds to a batch that makes a tenant of what an account has brought in that neither has more than it may have.
+/// Adds to a batch that finishes an account's import that neither tenant nor account exceeds its maximum.
 pub(super) fn require_imported(batch: &mut Batch<'_>, user: UserId) {
     for quota in [Quota::Members, Quota::Invitations, Quota::ApiKeys] {
         require(batch, quota);
@@ -280,7 +280,7 @@ pub(super) fn require_imported(batch: &mut Batch<'_>, user: UserId) {
     require_tenants(batch, user);
 }
 
-/// The same of imports that are under way.
+/// The same for unfinished imports.
 pub(super) fn require_imports(batch: &mut Batch<'_>, user: UserId) {
     let most = batch.services().config.limit_imports.0;
     let _: Slot<i64> = batch.require_global(&IMPORTS, [user.into(), most.into()], reached("imports"));
@@ -307,7 +307,7 @@ impl Room {
         batch.add(&OUTBOX, arguments)
     }
 
-    /// Why something can not be sent, if it can not.
+    /// The quota that keeps a message from being sent, if one does.
     pub(super) fn lacks(self, is_email: bool) -> Option<Quota> {
         match self {
             Self { pending: 0, .. } => Some(Quota::PendingDeliveries),
@@ -316,7 +316,7 @@ impl Room {
         }
     }
 
-    /// Refuses what would be worth nothing if it were not sent.
+    /// Refuses a change that is useless unless its message is sent.
     pub(super) fn require(self, is_email: bool) -> Result<()> {
         let Some(quota) = self.lacks(is_email) else { return Ok(()) };
         let seconds = match quota {
@@ -328,7 +328,7 @@ impl Room {
     }
 }
 
-/// What is asked to know the usage.
+/// The queries for the usage.
 struct Asked([Slot<Share>; 6]);
 
 impl Asked {
@@ -360,9 +360,9 @@ impl Asked {
     }
 }
 
-/// What a tenant may have only so much of.
+/// The limits of a tenant.
 pub trait Quotas {
-    /// How much there is of it.
+    /// The use of each limit.
     fn usage(&self) -> impl Future<Output = Result<Usage>> + Send;
 }
 
@@ -376,13 +376,13 @@ impl Quotas for Repository<'_> {
 }
 
 impl OperatorScope {
-    /// A tenant's limits, and how much of each is used.
+    /// A tenant's limits, and the use of each.
     pub async fn limits(&self, slug: &Slug) -> Result<Vec<LimitSummary>> {
         let id = self.tenant(slug.as_str()).await?;
         self.limits_of(id).await
     }
 
-    /// Says how much a tenant may have of something; `None` is as much as all others.
+    /// Sets the maximum of resources for a tenant; `None` restores the default.
     pub async fn limit(&self, slug: &Slug, limits: &[(Quota, Option<i64>)]) -> Result<Vec<LimitSummary>> {
         let (services, id) = (self.services(), self.tenant(slug.as_str()).await?);
         let mut batch = self.batch_in(id);

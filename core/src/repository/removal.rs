@@ -1,6 +1,6 @@
-//! Tenants that were deleted. The batch that deletes one closes it for everybody, from one moment to the next, and takes
-//! as many of its rows as a batch may; where it has more, they go piece by piece in the background, and others write in
-//! between. Whatever is interrupted goes on: the tenant's own row is the last, and says that it was deleted.
+//! Deleted tenants. The batch that deletes a tenant closes it for everybody at once, and removes as many of its rows as
+//! a batch may; further rows are removed in pieces in the background, and others write in between. An interrupted
+//! removal continues: the tenant's own row is the last, and says that it was deleted.
 
 use crate::{
     access::{
@@ -16,7 +16,8 @@ use crate::{
     repository::{placeholders, tenants},
 };
 
-/// Rows of each table that one batch takes. With ten tables and its placeholders that are 3,300 rows at the most, a fraction of a second's work.
+/// Rows of each table that one batch removes: with all tables and placeholders at most 3,300, a fraction of a second's
+/// work.
 const PIECE: i64 = 300;
 
 /// Deletes some of a tenant's rows.
@@ -32,14 +33,14 @@ macro_rules! piece {
     };
 }
 
-/// That a table has none of the tenant's rows left. Children go before their parents, with which they would go all at once.
+/// A table has none of the tenant's rows left. Children go before their parents, with which they would go all at once.
 macro_rules! after {
     ($($table:literal),+) => {
         concat!($(" AND NOT EXISTS (SELECT 1 FROM ", $table, " y WHERE y.tenant_id = ?1)"),+)
     };
 }
 
-/// That nothing is left of a deleted tenant but its own row.
+/// Nothing is left of a deleted tenant but its own row.
 macro_rules! empty {
     () => {
         concat!(
@@ -50,7 +51,7 @@ macro_rules! empty {
     };
 }
 
-/// A tenant that an import is making looks like one that was deleted, and becomes one if the import ends without it.
+/// A tenant that an import is making looks like a deleted one, and becomes one if the import ends without it.
 const NOT_ARRIVING: &str =
     "NOT EXISTS (SELECT 1 FROM imports i WHERE i.tenant_id = tenants.id AND i.placed >= 0)";
 
@@ -58,8 +59,8 @@ const NOT_ARRIVING: &str =
 const GONE: &str = concat!("DELETE FROM tenants WHERE slug <> 'default' AND ", empty!(), " RETURNING id");
 
 statements! { "removal";
-    /// Closes it: whoever looks finds no tenant of this id or slug. The tenant `default` stays, which requests mean that
-    /// name none.
+    /// Closes it: no tenant of this id or slug is found any more. The tenant `default` stays, because requests without
+    /// a tenant header use it.
     tenant MARK = "UPDATE tenants SET deleted_at = ?2, suspended_at = COALESCE(suspended_at, ?2), version = version + 1 \
          WHERE id = ?1 AND slug <> 'default' AND deleted_at IS NULL";
 
@@ -72,33 +73,33 @@ statements! { "removal";
     tenant ACTIVITY = piece!("activity");
     tenant API_KEYS = piece!("api_keys");
     tenant ANSWERS = piece!("idempotency_keys" by "key_hash");
-    /// A few.
+    /// There are only a few.
     tenant LIMITS = "DELETE FROM limits WHERE tenant_id = ?1";
     tenant SIZE = "DELETE FROM sizes WHERE tenant_id = ?1";
     tenant MEMBERSHIPS = piece!("memberships"), after!("tasks", "notifications", "api_keys", "idempotency_keys");
 
-    /// Deletes the tenant's own row, if nothing else is left of it, in the batch that deletes it.
+    /// Deletes the tenant's own row, if nothing else is left, in the batch that deletes the tenant.
     tenant ONLY = GONE;
 
     /// The same, in the background.
     tenant LAST = GONE;
 
-    /// The tenant `default` is there always: of one whose import was given up the next is that of a new database.
+    /// The tenant `default` always exists: after an import of it was aborted, it becomes that of a new database.
     tenant RENEW = "UPDATE tenants SET deleted_at = NULL, suspended_at = NULL, created_by = NULL, name = 'Default', config = '{}', version = version + 1 \
          WHERE slug = 'default' AND ", empty!();
 
-    /// Locks it, so that nobody removes anything of a tenant that is none of these: that of a queue may be gone by now, and
-    /// brought in again.
+    /// Locks it, so that nothing is removed of a tenant that is not deleted: a queued tenant may be gone by now, and
+    /// imported again.
     tenant CLOSED = "UPDATE tenants SET deleted_at = deleted_at WHERE id = ?1 AND deleted_at IS NOT NULL AND ", NOT_ARRIVING;
 
-    /// Whether something is left of it: others may have removed the last of it.
+    /// A row if something is left: other processes may have removed the last of it.
     tenant THERE = "SELECT 1 AS there FROM tenants WHERE id = ?1 AND deleted_at IS NOT NULL";
 
-    /// Those of which something is left, behind a tenant. Asked every few seconds, so it goes by an index that has no others.
+    /// The tenants with rows left, behind a tenant. It runs every few seconds, so it uses an index of only these.
     spanning LEFT = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL AND id > ?2 AND ", NOT_ARRIVING, " ORDER BY id LIMIT ?1";
 }
 
-/// A tenant's tables, children before their parents. Imports of the same id are the business of those who bring them.
+/// A tenant's tables, children before their parents. Imports of the same id are left to their owners.
 const PIECES: [TenantSql; 10] = [
     COMMENTS,
     TASKS,
@@ -112,8 +113,8 @@ const PIECES: [TenantSql; 10] = [
     MEMBERSHIPS,
 ];
 
-/// Adds to a batch that the tenant is deleted, by a user or the operator. Its slug stands in links, in bookmarks and in what
-/// clients are configured with, so it is nobody else's for a time. A row comes if nothing is left of the tenant.
+/// Adds to a batch that the tenant is deleted, by a user or the operator. Its slug is in links, bookmarks and the
+/// configuration of clients, so nobody else may have it for a time. Returns a row if nothing is left of the tenant.
 pub(super) fn begin(batch: &mut Batch<'_>, tenant: TenantId, user: Option<UserId>) -> Slot<TenantId> {
     let now = batch.services().now();
     let _: Slot<TenantId> = batch.require(&tenants::NOT_DEFAULT, [], Problem::new(Code::DefaultTenant));
@@ -123,7 +124,8 @@ pub(super) fn begin(batch: &mut Batch<'_>, tenant: TenantId, user: Option<UserId
     batch.add(&ONLY, [])
 }
 
-/// Adds to a batch that a piece of a deleted tenant goes. A row comes if something is left; it fails if there was nothing.
+/// Adds to a batch that a piece of a deleted tenant goes. Returns a row if something is left; fails if there was
+/// nothing.
 fn piece(batch: &mut Batch<'_>, tenant: TenantId) -> Slot<i64> {
     let _: Slot<()> = batch.require(&CLOSED, [], Problem::new(Code::NotFound));
     pieces(batch, tenant);
@@ -149,7 +151,7 @@ fn pieces(batch: &mut Batch<'_>, tenant: TenantId) {
     let _: Slot<()> = batch.add(&SIZE, []);
 }
 
-/// Takes pieces of deleted tenants, in so many batches at the most.
+/// Removes pieces of deleted tenants, in at most `batches` batches.
 pub(crate) async fn run(scope: &BackgroundScope<'_>, batches: u32) -> Result<Turned> {
     let step = |tenant| async move {
         let mut batch = scope.batch(Some(tenant));
@@ -171,7 +173,7 @@ impl OperatorScope {
         Ok(())
     }
 
-    /// Removes all that is left of a tenant that was deleted, if it is one.
+    /// Removes the rest of a tenant, if it was deleted.
     pub(super) async fn sweep(&self, tenant: TenantId) -> Result<()> {
         loop {
             let mut batch = self.batch_in(tenant);

@@ -1,8 +1,7 @@
-//! Passwords that were forgotten: a mail to the account's own address brings a token, and whoever has that sets another
-//! password.
+//! Forgotten passwords: a mail to the account's own address contains a token, with which its owner sets a new password.
 //!
-//! An account has one row at the most. It is the token's, and at the same time what is left to be done about the mail, which
-//! goes the way of [deliveries](super::deliveries): it is claimed, sent and settled, at least once.
+//! An account has at most one row. It belongs to the token, and is also the work that is left for the mail, which is
+//! handled like [deliveries](super::deliveries): it is claimed, sent and settled, at least once.
 
 use std::{future::Future, time::Duration};
 
@@ -27,17 +26,17 @@ use crate::{
     repository::{activity, sessions, users},
 };
 
-/// To an address that was asked for since less than this, nothing more is sent, whatever account has it by now: nobody can fill a
-/// mailbox by it, and what was sent is good for so long at least.
+/// An address gets no further mail within this time, whatever account has it by now: nobody can fill a mailbox with it,
+/// and a token is valid at least this long.
 const PAUSE: Duration = Duration::from_mins(5);
 
 /// The account is in use, and still has the address to which the mail goes.
 const USABLE: &str = "JOIN users u ON u.id = r.user_id AND u.email = r.email AND u.disabled_at IS NULL";
 
 statements! { "resets";
-    /// In the place of an earlier one. An account to which only an identity provider leads gets no password by this: that
-    /// provider says who comes in. And an account that came with a tenant becomes one to log in to by this, so whoever it
-    /// waits for must be a member of something already, or could register: `?7` is what registering takes. The address as it was typed comes first: see [`AccountEmail`].
+    /// Replaces an earlier one. An account that only an identity provider leads to gets no password this way: the
+    /// provider decides who logs in. And an imported account becomes one to log in to, so its owner must be a member of
+    /// something already, or may register: `?7` is that policy. The typed address comes first: see [`AccountEmail`].
     spanning ASK = "INSERT INTO password_resets (user_id, email, id, token_hash, expires_at, next_attempt_at, attempts, created_at) \
          SELECT u.id, u.email, ?2, ?3, ?4, ?5, 0, ?5 FROM users u \
          WHERE u.email = COALESCE((SELECT x.email FROM users x WHERE x.email = ?8), (SELECT y.email FROM users y WHERE y.email = ?1), ?9) AND u.disabled_at IS NULL \
@@ -53,15 +52,15 @@ statements! { "resets";
 
     global FIND = "SELECT r.user_id FROM password_resets r ", USABLE, " WHERE r.id = ?1 AND r.token_hash = ?2 AND r.expires_at > ?3";
 
-    /// Uses a token up.
+    /// Consumes a token.
     global USE = "DELETE FROM password_resets WHERE id = ?1 AND token_hash = ?2 AND expires_at > ?3 \
          AND user_id IN (SELECT r.user_id FROM password_resets r ", USABLE, " WHERE r.id = ?1)";
 
-    /// Whether a mail is due: asked every few seconds, so it must cost nothing.
+    /// A row if a mail is due. It runs every few seconds, so it must cost nothing.
     global DUE = "SELECT 1 AS due FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 LIMIT 1";
 
-    /// Claims mails that are due until the time that is given, so many that no more than a number of them are under way:
-    /// a mail server that hangs keeps nothing else waiting.
+    /// Claims due mails until the given time, but only so many that at most `?4` are in progress: a mail server that
+    /// hangs delays nothing else.
     global CLAIM = "UPDATE password_resets SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
          WHERE user_id IN (SELECT x.user_id FROM (SELECT r.user_id, row_number() OVER (ORDER BY r.next_attempt_at) AS place \
          FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 ORDER BY r.next_attempt_at LIMIT ?4) x \
@@ -70,7 +69,7 @@ statements! { "resets";
     global CLAIMED = "SELECT r.id, r.attempts, r.claim, r.email, r.token_hash FROM password_resets r ", USABLE, " \
          WHERE r.claim = ?1 AND r.expires_at > ?2 ORDER BY r.id";
 
-    /// Notes what came of an attempt, if the claim still holds: when the next one is due, if there is to be one.
+    /// Records the result of an attempt, if the claim is still valid: when the next one is due, if there is to be one.
     global SETTLE = "UPDATE password_resets SET next_attempt_at = ?3, claim = NULL WHERE id = ?1 AND claim = ?2";
 
     global PRUNE = "DELETE FROM password_resets WHERE user_id IN (SELECT r.user_id FROM password_resets r \
@@ -94,7 +93,7 @@ input! {
 }
 
 record! {
-    /// A mail in the hands of whoever claimed it.
+    /// A claimed mail.
     pub(crate) struct Claimed {
         pub(crate) id: ResetId,
         pub(crate) attempts: i64,
@@ -104,9 +103,9 @@ record! {
     }
 }
 
-/// Setting another password in the place of a forgotten one.
+/// New passwords in place of forgotten ones.
 pub(crate) trait Resets {
-    /// Has a token sent to the address, if there is an account that it is good for. Nobody is told whether there is.
+    /// Sends a token to the address, if an account can use it. The answer does not reveal whether there is one.
     fn ask(&self, request: PasswordResetRequest) -> impl Future<Output = Result<()>> + Send;
 
     /// Sets the password, and ends all sessions.
@@ -142,7 +141,7 @@ impl Resets for AnonymousScope {
         let (services, id) = (self.services(), token.id);
         let refused = || Problem::new(Code::InvalidResetToken);
         services.count(Limit::Account, &id.to_string()).await?;
-        // First, so that what is made up costs no hashing.
+        // It comes first, so that a made-up token costs no hashing.
         let mut batch = self.batch();
         let arguments = [id.into(), token.digest().into(), services.now().into()];
         let user = batch.add_global::<UserId, _>(&FIND, arguments);
@@ -160,7 +159,7 @@ impl Resets for AnonymousScope {
     }
 }
 
-/// Claims mails that are due, for so long: so many at the most, with those that are under way already.
+/// Claims due mails for the time of the lease: at most `most`, with those that are in progress already.
 pub(crate) async fn claim(scope: &BackgroundScope<'_>, lease: Duration, most: u32) -> Result<Vec<Claimed>> {
     let services = scope.services();
     let now = services.now();
@@ -177,7 +176,7 @@ pub(crate) async fn claim(scope: &BackgroundScope<'_>, lease: Duration, most: u3
     scope.run(batch).await?.all(claimed)
 }
 
-/// Notes what came of an attempt: when the next one is due, if there is to be one.
+/// Records the result of an attempt: when the next one is due, if there is to be one.
 pub(crate) async fn settle(
     scope: &BackgroundScope<'_>,
     mail: &Claimed,

@@ -1,5 +1,5 @@
-//! What of tenants is kept for a time after it was done with: deliveries that were settled, notifications that were read,
-//! slugs that were given up. And of those who bring one in, what they have not gone on with.
+//! Rows that are kept for a time and then dropped: of tenants, settled deliveries, read notifications and released
+//! slugs; and abandoned imports.
 
 use std::time::Duration;
 
@@ -13,25 +13,25 @@ use crate::{
     repository::{resets, stored_answers, transfer},
 };
 
-/// Rows that are dropped in one transaction: a few years of them at once would keep others waiting.
+/// Rows that are dropped in one transaction: a few years of them at once would make others wait.
 const AT_ONCE: u32 = 1_000;
 
 statements! { "retention";
-    /// Drops deliveries that were sent or given up before the time that is given, oldest first and so many at the most.
+    /// Drops deliveries that were sent or given up before `?1`, oldest first and at most `?2`.
     spanning DELIVERIES = "DELETE FROM deliveries WHERE (tenant_id, id) IN (SELECT d.tenant_id, d.id FROM deliveries d \
          WHERE d.state <> 'pending' AND d.next_attempt_at <= ?1 ORDER BY d.next_attempt_at LIMIT ?2) RETURNING 1 AS dropped";
 
-    /// Drops notifications that were read before the time that is given, oldest first and so many at the most. Deliveries
-    /// that tell of the same stand for themselves.
+    /// Drops notifications that were read before `?1`, oldest first and at most `?2`. Deliveries of the same notice do
+    /// not depend on them.
     spanning NOTIFICATIONS = "DELETE FROM notifications WHERE (tenant_id, id) IN (SELECT n.tenant_id, n.id \
          FROM notifications n WHERE n.read_at <= ?1 ORDER BY n.read_at LIMIT ?2) RETURNING 1 AS dropped";
 
-    /// Drops slugs that anybody may have again, oldest first and so many at the most.
+    /// Drops slugs that anybody may use again, oldest first and at most `?2`.
     global SLUGS = "DELETE FROM released_slugs WHERE slug IN (SELECT r.slug FROM released_slugs r \
          WHERE r.released_at <= ?1 ORDER BY r.released_at LIMIT ?2) RETURNING 1 AS dropped";
 }
 
-/// Drops what was done with long enough ago: some of it. What fails keeps nothing else from being dropped.
+/// Drops some rows that have been kept long enough. A failure does not keep others from being dropped.
 pub(crate) async fn prune(scope: &BackgroundScope<'_>) -> Turned {
     let config = &scope.services().config;
     let answers = Duration::from_hours(limits::IDEMPOTENCY_HOURS);
@@ -39,7 +39,7 @@ pub(crate) async fn prune(scope: &BackgroundScope<'_>) -> Turned {
     let all = [
         (&transfer::giving_up::FORGET, imports, AT_ONCE),
         (&transfer::giving_up::ROWS, imports, AT_ONCE),
-        // Of imports a few may be many rows: there may be more as long as there were any.
+        // A few imports may be many rows: there may be more as long as there were any.
         (&transfer::giving_up::IMPORTS, imports, 1),
         (&stored_answers::PRUNE, answers, AT_ONCE),
         (&stored_answers::PRUNE_OF_ACCOUNTS, answers, AT_ONCE),

@@ -1,8 +1,8 @@
-//! The index of words that searches go by: how each engine is asked for what has some words, and making the words of
-//! rows that have none yet. What is written from now on has them from the start; what was there before the words were as they
-//! are now (`indexed` counts how often that changed), or was written past the service, gets them in the background.
+//! The index of words for searches: the query of each engine for rows with some words, and the words of rows that have
+//! none yet. New rows have them from the start; rows from before the words had their present form (`indexed` counts its
+//! changes), or that were not written by the service, get them in the background.
 //!
-//! An index only says which rows may be meant. They are read from the tenant's table, like all others.
+//! An index only says which rows may match. They are read from the tenant's table, like all others.
 
 use uuid::Uuid;
 
@@ -20,27 +20,27 @@ use crate::{
     },
 };
 
-/// The condition that a project has the words of a parameter, whose name stands between the two parts. To FTS5 each
-/// word is a string, with a star behind it; in front it has what all words of the tenant have in the index.
+/// The condition that a project has the words of a parameter, whose name stands between the two parts. For FTS5 each
+/// word is a string, with a star behind it and the prefix of all words of the tenant in the index.
 pub(super) const PROJECTS: [&str; 2] = [
     " AND id IN (SELECT s.id FROM project_search s \
      WHERE s.tenant_id = ?1 AND s.project_search MATCH ('\"' || substr(?1, -8) || replace(",
     ", ' ', '\"* AND \"' || substr(?1, -8)) || '\"*'))",
 ];
 
-/// The same of tasks.
+/// The same for tasks.
 pub(super) const TASKS: [&str; 2] = [
     " AND id IN (SELECT s.id FROM task_search s \
      WHERE s.tenant_id = ?1 AND s.task_search MATCH ('\"' || substr(?1, -8) || replace(",
     PROJECTS[1],
 ];
 
-/// The same of projects, for Postgres: a function, because row-level security keeps the statement itself from the index. It is
-/// an array, lest the function be called for each row of the tenant that Postgres has taken for one with few.
+/// The same for projects, on Postgres: a function, because row-level security keeps the statement itself from the
+/// index. It is an array, lest the function be called for each row of a tenant that Postgres takes for a small one.
 #[cfg(feature = "postgres")]
 pub(super) const PROJECTS_POSTGRES: [&str; 2] = [" AND id = ANY (ARRAY(SELECT matching_projects(", ")))"];
 
-/// The same of tasks.
+/// The same for tasks.
 #[cfg(feature = "postgres")]
 pub(super) const TASKS_POSTGRES: [&str; 2] = [" AND id = ANY (ARRAY(SELECT matching_tasks(", ")))"];
 
@@ -48,8 +48,8 @@ pub(super) const TASKS_POSTGRES: [&str; 2] = [" AND id = ANY (ARRAY(SELECT match
 const AT_ONCE: u32 = 50;
 
 statements! { "search";
-    /// Whose projects wait for their words, behind a tenant. Asked every few seconds, so it must cost nothing: it goes by an index that
-    /// has no others, and through that from tenant to tenant, however much waits of one.
+    /// The tenants with projects without words, behind a tenant. It runs every few seconds, so it must cost nothing: an
+    /// index of only such projects leads from tenant to tenant, however many of them one has.
     spanning WAITING_PROJECTS = "SELECT o.tenant_id FROM (WITH RECURSIVE owing (tenant_id) AS (\
          SELECT (SELECT a.tenant_id FROM projects a WHERE a.indexed < 2 AND a.tenant_id > ?2 ORDER BY a.tenant_id LIMIT 1) \
          UNION ALL SELECT (SELECT b.tenant_id FROM projects b WHERE b.indexed < 2 AND b.tenant_id > p.tenant_id \
@@ -68,7 +68,7 @@ statements! { "search";
     tenant TASKS_WITHOUT = "SELECT id, version, title, description FROM tasks \
          WHERE tenant_id = ?1 AND indexed < 2 ORDER BY id LIMIT ?2";
 
-    /// Unless it was changed since: then it is found again.
+    /// Unless the project was changed since: then it is found again.
     tenant INDEX_PROJECT = "UPDATE projects SET name_words = ?4, description_words = ?5, indexed = 2 \
          WHERE tenant_id = ?1 AND id = ?2 AND version = ?3";
 
@@ -85,7 +85,7 @@ record! {
     }
 }
 
-/// Gives what waits its words, in so many batches at the most, of which tasks have as many as projects leave, at least a half.
+/// Makes missing words, in at most `batches` batches: tasks get those that projects leave, at least half.
 pub(crate) async fn run(scope: &BackgroundScope<'_>, batches: u32) -> Result<Turned> {
     let turns = &scope.services().turns;
     let step = |tenant| some(scope, tenant, &PROJECTS_WITHOUT, &INDEX_PROJECT);
@@ -101,7 +101,7 @@ pub(crate) async fn run(scope: &BackgroundScope<'_>, batches: u32) -> Result<Tur
     })
 }
 
-/// Gives some rows of a tenant their words, and returns how many.
+/// Makes the words of some rows of a tenant, and returns how many.
 async fn some(
     scope: &BackgroundScope<'_>,
     tenant: TenantId,

@@ -1,6 +1,6 @@
-//! Sessions: each login makes one. An access token is good only while its session is, which is asked in the batch
-//! that the token is used for. A refresh token is good once; for a moment after that it brings what it brought the first
-//! time, for those who ask from two places at once or never got the answer.
+//! Sessions: each login makes one. An access token is valid only while its session is, which is checked in the batch
+//! that the token is used for. A refresh token works once; for a moment after that it returns the same tokens again,
+//! for clients that refresh twice at the same time or never got the answer.
 
 use std::future::Future;
 
@@ -35,35 +35,35 @@ use crate::{
 const COLUMNS: &str = "id, created_at, refreshed_at, expires_at";
 
 statements! { "sessions";
-    /// Of an account that may be used, and that has the password still that was verified, if one was.
+    /// Only for an active account, which must still have the password that was verified, if one was.
     global INSERT = "INSERT INTO sessions (id, user_id, refresh_hash, created_at, refreshed_at, expires_at) \
          SELECT ?1, u.id, ?3, ?4, ?4, ?5 FROM users u \
          WHERE u.id = ?2 AND u.disabled_at IS NULL AND u.password_hash = COALESCE(?6, u.password_hash)";
 
-    /// Those of a user that are of no more use. A login clears them away.
+    /// The expired sessions of a user. A login clears them away.
     global DELETE_EXPIRED = "DELETE FROM sessions WHERE user_id = ?1 AND expires_at <= ?2";
 
-    /// Takes the next refresh token in place of this one, which is used up by that.
+    /// Replaces this refresh token, which is thereby used up, with the next one.
     global ROTATE = "UPDATE sessions SET refresh_hash = ?3, refreshed_at = ?4, expires_at = ?5 \
          WHERE id = ?1 AND refresh_hash = ?2 AND revoked_at IS NULL AND expires_at > ?4 \
          AND EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.user_id AND u.disabled_at IS NULL) RETURNING user_id";
 
-    /// A session that was renewed in a span of time, before its end.
+    /// A valid session that was renewed within a span of time.
     global RENEWED = "SELECT s.user_id, s.refresh_hash, u.disabled_at FROM sessions s JOIN users u ON u.id = s.user_id \
          WHERE s.id = ?1 AND s.revoked_at IS NULL AND s.expires_at > ?2 AND s.refreshed_at > ?3 AND s.refreshed_at < ?4";
 
     global LIST = "SELECT ", COLUMNS, " FROM sessions WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
 
-    /// Ends a session whose next refresh token is another one than this.
+    /// Ends a session whose current refresh token is not this one.
     global REVOKE_REUSED = "UPDATE sessions SET revoked_at = ?3 \
          WHERE id = ?1 AND refresh_hash <> ?2 AND revoked_at IS NULL RETURNING id";
 
     /// Ends a session of a user.
     global REVOKE = "UPDATE sessions SET revoked_at = ?3 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL RETURNING id";
 
-    /// Ends all sessions of a user but for one, if one is given. (Any id is greater than that; it has SQLite go by the index of
-    /// those that are open.)
+    /// Ends all sessions of a user except one, if it is given. (Any id is greater than that constant, which makes
+    /// SQLite use the index of open sessions.)
     global REVOKE_ALL = "UPDATE sessions SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL \
          AND id > '00000000-0000-0000-0000-000000000000' AND (id <> ?3 OR ?3 IS NULL)";
 }
@@ -124,8 +124,8 @@ pub(crate) struct Tokens {
     pub(crate) refresh: RefreshToken,
 }
 
-/// Adds a session that begins now to a batch. It fails with this problem if the account may not be used, or has another
-/// password than the one that was verified, if one was: what was verified may be past.
+/// Adds a new session to a batch, which fails with this problem if the account is disabled, or if its password is no
+/// longer the one that was verified, if one was: the verification may be outdated.
 pub(super) fn add(
     batch: &mut Batch<'_>,
     user: UserId,
@@ -151,13 +151,13 @@ pub(super) fn add(
     Ok(Tokens { user, session, refresh })
 }
 
-/// Beginning and renewing sessions.
+/// Login and the renewal of sessions.
 pub(crate) trait SignIn {
-    /// Begins a session of somebody whose password was verified.
+    /// Starts a session for a user whose password was verified.
     fn begin(&self, verified: Verified) -> impl Future<Output = Result<Tokens>> + Send;
 
-    /// Renews its tokens. A refresh token that was used before brings its successor again, while that is the last one and
-    /// `REFRESH_GRACE` lasts; otherwise it ends the session: somebody else may have it.
+    /// Renews the tokens. A used refresh token returns its successor again, while that is the latest one and
+    /// `REFRESH_GRACE` lasts; otherwise it ends the session: it may be stolen.
     fn refresh(&self, refresh: Refresh) -> impl Future<Output = Result<Tokens>> + Send;
 }
 
@@ -173,7 +173,7 @@ impl SignIn for AnonymousScope {
     async fn refresh(&self, Refresh { refresh_token: old }: Refresh) -> Result<Tokens> {
         let (services, session) = (self.services(), old.session);
         let refused = || Problem::new(Code::InvalidRefreshToken);
-        // Who makes one up ends nobody's session.
+        // A made-up token ends no session.
         let new = services.tokens.successor(&old).ok_or_else(refused)?;
         services.count(Limit::Account, &session.to_string()).await?;
         let (now, grace) = (services.now(), services.config.refresh_grace.0);
@@ -183,7 +183,7 @@ impl SignIn for AnonymousScope {
             &ROTATE,
             [session.into(), old.digest().into(), new.digest().into(), now.into(), expires_at.into()],
         );
-        // By a clock that was set back since, the last renewal is to come; a moment is as long in both directions.
+        // For a clock that was set back since, the last renewal is in the future; the grace counts in both directions.
         let span = [session.into(), now.into(), now.minus(grace).into(), now.plus(grace).into()];
         let renewed = batch.add_global::<Renewed, _>(&RENEWED, span);
         let mut outcome = self.run(batch).await?;
@@ -199,7 +199,7 @@ impl SignIn for AnonymousScope {
                 Err(refused())
             };
         }
-        // It was made here. If it is not the next one, it was used before: somebody else may have it.
+        // It was made here. If it is not the current one, it was used before: it may be stolen.
         let mut batch = self.batch();
         let revoked = batch
             .add_global::<SessionId, _>(&REVOKE_REUSED, [session.into(), old.digest().into(), now.into()]);
@@ -212,9 +212,9 @@ impl SignIn for AnonymousScope {
     }
 }
 
-/// One's own sessions.
+/// The caller's sessions.
 pub(crate) trait Sessions {
-    /// Those that are still good, newest first.
+    /// The valid ones, newest first.
     fn sessions(
         &self,
         size: Option<PageSize>,
@@ -224,10 +224,10 @@ pub(crate) trait Sessions {
     /// Ends one.
     fn revoke(&self, session: SessionId) -> impl Future<Output = Result<()>> + Send;
 
-    /// Ends all, the one that asks among them.
+    /// Ends all, the caller's own among them.
     fn revoke_all(&self) -> impl Future<Output = Result<()>> + Send;
 
-    /// Changes the password, and ends all sessions but the one that asks.
+    /// Changes the password, and ends all sessions except the caller's own.
     fn change_password(&self, change: PasswordChange) -> impl Future<Output = Result<()>> + Send;
 }
 

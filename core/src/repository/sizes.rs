@@ -1,5 +1,5 @@
-//! How much each tenant has stored. It is measured in the background, by steps at which tenants take turns, and again after
-//! enough of the tenant's rows have changed: to count with every write would have the writers of a tenant wait for each other.
+//! The storage of each tenant. It is measured in the background, in steps at which tenants take turns, and again after
+//! enough rows have changed: a count with every write would make a tenant's writers wait for each other.
 
 use std::time::Duration;
 
@@ -24,22 +24,22 @@ use crate::{
     },
 };
 
-/// Rows of each table that a step counts at the most.
+/// The maximum number of rows of each table that a step counts.
 const PIECE: i64 = 2_000;
-/// What a row takes besides its texts, about: bytes.
+/// The approximate size of a row besides its texts, in bytes.
 const ROW: i64 = 200;
-/// After so many entries of the activity, or a twentieth as many as there were rows, a tenant is measured again.
+/// A tenant is measured again after this many entries of the activity, or after a twentieth of its rows, if more.
 const CHANGES: i64 = 200;
 const SHARE: i64 = 20;
-/// What a request may bring: bytes.
+/// The most that a request can add, in bytes.
 #[expect(clippy::cast_possible_wrap, reason = "it is small")]
 const BODY: i64 = limits::BODY_BYTES as i64;
-/// One that stores too much, or may by now, is as soon as anything has changed, but not more often than this.
+/// A tenant that is full, or may be by now, is measured again after any change, but not more often than this.
 const AGAIN: Duration = Duration::from_mins(1);
-/// One that stores too much is looked at after this in any case: what was done with is dropped without a change of theirs.
+/// A full tenant is measured after this in any case: old rows are dropped without a change by the tenant.
 const AT_LAST: Duration = Duration::from_hours(1);
 
-/// Bytes of a piece of a table: of its rows behind one.
+/// The bytes of a piece of a table: of its rows behind one.
 macro_rules! part {
     ($table:literal: $($text:literal),+) => {
         concat!(
@@ -51,7 +51,7 @@ macro_rules! part {
 }
 
 statements! { "sizes";
-    /// What is known of a tenant, and how much it may store.
+    /// The measurement of a tenant, and its maximum.
     tenant KNOWN = "SELECT step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq, ",
         most!("stored_bytes", "?2"), " AS most FROM sizes WHERE tenant_id = ?1";
 
@@ -62,7 +62,7 @@ statements! { "sizes";
     tenant DELIVERIES = part!("deliveries": "title", "body");
     tenant ACTIVITY = part!("activity": "CAST(detail AS text)");
 
-    /// A step, unless somebody else has made it.
+    /// A step, unless another process has made it.
     tenant PUT = "INSERT INTO sizes (tenant_id, step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq) \
          SELECT t.id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM tenants t WHERE t.id = ?1 AND t.deleted_at IS NULL \
          ON CONFLICT (tenant_id) DO UPDATE SET step = excluded.step, bytes = excluded.bytes, row_count = excluded.row_count, \
@@ -70,15 +70,15 @@ statements! { "sizes";
          part_bytes = excluded.part_bytes, part_rows = excluded.part_rows, part_seq = excluded.part_seq \
          WHERE sizes.step = excluded.step - 1";
 
-    /// Whose measurement is under way, behind a tenant. It goes by an index that has no others.
+    /// The tenants with an unfinished measurement, behind a tenant. It uses an index of only these.
     spanning UNDER_WAY = "SELECT tenant_id FROM sizes WHERE part IS NOT NULL AND tenant_id > ?2 ORDER BY tenant_id LIMIT ?1";
 }
 
-/// What is measured, in this order.
+/// The measured tables, in this order.
 const PARTS: [&TenantSql; 6] = [&PROJECTS, &TASKS, &COMMENTS, &NOTIFICATIONS, &DELIVERIES, &ACTIVITY];
 
 record! {
-    /// What is known of a tenant.
+    /// The measurement of a tenant.
     #[derive(Clone)]
     pub(super) struct Known {
         /// Counts the steps.
@@ -88,14 +88,14 @@ record! {
         /// The number of the activity's last entry when it was measured.
         seq: i64,
         measured_at: Timestamp,
-        /// The table that is being counted, by its place; nothing if none is.
+        /// The index of the table that is being counted, if there is one.
         part: Option<i64>,
-        /// Its last row that was counted.
+        /// The last counted row of that table.
         behind: Uuid,
         part_bytes: i64,
         part_rows: i64,
         part_seq: i64,
-        /// How much the tenant may store.
+        /// The maximum for the tenant.
         most: i64,
     }
 }
@@ -109,7 +109,7 @@ record! {
 }
 
 impl Known {
-    /// Of a tenant that was never measured.
+    /// The state of a tenant that was never measured.
     fn nothing(now: Timestamp) -> Self {
         Self {
             step: 0,
@@ -122,18 +122,18 @@ impl Known {
             part_bytes: 0,
             part_rows: 0,
             part_seq: 0,
-            // It is read with what is known.
+            // The maximum comes with the measurement.
             most: i64::MAX,
         }
     }
 
-    /// Begins anew, at a number of the activity.
+    /// Starts a new measurement, at a number of the activity.
     fn begin(&mut self, seq: i64) {
         (self.part, self.behind) = (Some(0), Uuid::nil());
         (self.part_bytes, self.part_rows, self.part_seq) = (0, 0, seq);
     }
 
-    /// Takes what was counted of the table that is being counted and of those behind it, as far as nothing is left out.
+    /// Takes the counts of the current table and of those behind it, up to the first one that is not finished.
     fn go_on(&mut self, counted: Vec<Counted>, now: Timestamp) {
         for Counted { row_count, bytes, last } in counted {
             self.part_bytes += bytes + ROW * row_count;
@@ -147,54 +147,54 @@ impl Known {
         (self.bytes, self.row_count, self.seq) = (self.part_bytes, self.part_rows, self.part_seq);
         self.measured_at = now;
         (self.part_bytes, self.part_rows) = (0, 0);
-        // Of one that is full the next measurement is begun at once, and waits: so it is found however long nobody writes.
+        // The next measurement of a full tenant starts at once, and waits: so it is found even if nobody writes.
         self.part = (self.bytes >= self.most).then_some(0);
     }
 
-    /// Whether the next measurement waits until there is reason for it.
+    /// Whether the next measurement waits for a reason.
     fn waits(&self) -> bool {
         self.part == Some(0) && self.behind.is_nil() && self.part_rows == 0
     }
 }
 
-/// Asks what is known of a tenant.
+/// Asks for the measurement of a tenant.
 pub(super) fn ask(batch: &mut Batch<'_>) -> Slot<Known> {
     let most = batch.services().limit(Quota::StoredBytes);
     batch.add(&KNOWN, [most.into()])
 }
 
-/// When a tenant is to be measured.
+/// The time when a tenant is to be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    /// When more has changed.
+    /// After more changes.
     Not,
-    /// When it was not measured lately, whether anything changes until then or not.
+    /// After a while since the last measurement, even without further changes.
     Later,
     Now,
 }
 
-/// When that is for a tenant whose activity has come to this number.
+/// The time for a tenant whose activity has reached this number.
 fn due(known: Option<&Known>, seq: i64, now: Timestamp) -> Due {
     let Some(known) = known else { return if seq >= CHANGES { Due::Now } else { Due::Not } };
     let changes = seq - known.seq;
     let lately = |time| known.measured_at.plus(time) > now;
-    // As much as requests can have brought, as if each had brought all that one may.
+    // As if each request had added the most that it can.
     let may_be_full = changes > 0 && known.bytes + changes * BODY >= known.most;
     let under_way = known.part.is_some() && !(known.waits() && lately(AT_LAST));
     if under_way || changes >= CHANGES.max(known.row_count / SHARE) || (may_be_full && !lately(AGAIN)) {
         return Due::Now;
     }
-    // If it waits already it is found without having a turn.
+    // A measurement that waits already is found without a turn.
     if may_be_full && known.part.is_none() { Due::Later } else { Due::Not }
 }
 
-/// Whether a tenant whose activity has come to this number is to have a turn.
+/// Whether a tenant whose activity has reached this number is to have a turn.
 pub(super) fn is_due(known: Option<&Known>, seq: i64, now: Timestamp) -> bool {
     due(known, seq, now) != Due::Not
 }
 
-/// Measures those whose turn it is, in so many steps at the most; with a look into the database, which knows whom others began
-/// to measure.
+/// Measures tenants in turn, in at most `steps` steps; `look` asks the database, which knows the measurements that
+/// other processes have started.
 pub(crate) async fn measure(scope: &BackgroundScope<'_>, look: bool, steps: u32) -> Result<Turned> {
     let waiting = look.then_some(&UNDER_WAY);
     scope.services().turns.sizes.round(scope, waiting, steps, |tenant| step(scope, tenant)).await
@@ -224,7 +224,7 @@ async fn step(scope: &BackgroundScope<'_>, tenant: TenantId) -> Result<Step> {
     put(scope, tenant, known, full).await
 }
 
-/// Counts a piece of the table that is being counted, and of those behind it.
+/// Counts a piece of the current table, and of those behind it.
 async fn count(scope: &BackgroundScope<'_>, tenant: TenantId, known: &Known) -> Result<Vec<Counted>> {
     let mut batch = scope.batch(Some(tenant));
     let first = known.part.and_then(|part| usize::try_from(part).ok()).unwrap_or_default();
@@ -238,7 +238,7 @@ async fn count(scope: &BackgroundScope<'_>, tenant: TenantId, known: &Known) -> 
     counted.into_iter().map(|slot| outcome.one(slot)).collect()
 }
 
-/// Puts down how far a measurement is.
+/// Stores the progress of a measurement.
 async fn put(scope: &BackgroundScope<'_>, tenant: TenantId, known: Known, waits: bool) -> Result<Step> {
     let Known {
         step, bytes, row_count, seq, measured_at, part, behind, part_bytes, part_rows, part_seq, ..
@@ -288,14 +288,14 @@ mod tests {
         known.go_on(rest(), at(2));
         assert_eq!((known.part, known.seq, known.row_count), (None, 7, PIECE + 10));
         assert!(!known.waits());
-        // Of one that is full the next one waits until there is reason for it.
+        // The next measurement of a full tenant waits for a reason.
         let mut full = Known { most: 100, ..before };
         full.go_on(rest(), at(2));
         assert!(full.waits() && full.bytes == known.bytes);
         let due = |seq, minute| due(Some(&full), seq, at(minute));
         assert_eq!([due(7, 61), due(7, 62)], [Due::Not, Due::Now]);
         assert_eq!([due(8, 2), due(8, 3)], [Due::Not, Due::Now]);
-        // Of one that has more room since, enough changes are enough.
+        // If the tenant has more room since then, enough changes are enough.
         let roomy = Known { most: i64::MAX, ..full.clone() };
         assert_eq!(super::due(Some(&roomy), 7 + CHANGES, at(2)), Due::Now);
         assert_eq!(super::due(Some(&roomy), 6 + CHANGES, at(3)), Due::Not);
@@ -312,7 +312,7 @@ mod tests {
         assert!(!due(&known(1, 49), 999 + CHANGES) && due(&known(1, 49), 1_000 + CHANGES));
         assert!(!due(&known(10_000, 49), 1_499) && due(&known(10_000, 49), 1_500));
         assert!(!due(&known(10_000, most), 1_000) && due(&known(10_000, most), 1_001));
-        // It may have come to have too much.
+        // It may be full by now.
         assert!(!due(&known(10_000, most - 2 * BODY), 1_001) && due(&known(10_000, most - 2 * BODY), 1_002));
         let lately = Known { measured_at: Timestamp::from_unix_millis(1), ..known(10_000, most) };
         assert_eq!([when(&lately, 1_000), when(&lately, 1_001)], [Due::Not, Due::Later]);

@@ -1,4 +1,4 @@
-//! Tenants: finding, creating and listing them, and the one that a scope is about.
+//! Tenants: finding, creating and listing them, and the tenant of a scope.
 
 use std::{future::Future, time::Duration};
 
@@ -32,7 +32,7 @@ use crate::{
 
 const COLUMNS: &str = "id, slug, name, suspended_at, created_at, updated_at, version";
 
-/// The tenant, if it is the `default` of a new database, which nobody has claimed.
+/// The tenant, if it is the unclaimed `default` of a new database.
 const NEW_DEFAULT: &str = "FROM tenants WHERE id = ?1 AND slug = 'default' AND created_by IS NULL AND deleted_at IS NULL \
      AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.tenant_id = ?1) \
      AND NOT EXISTS (SELECT 1 FROM activity a WHERE a.tenant_id = ?1)";
@@ -51,14 +51,14 @@ statements! { "tenants";
          FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL \
          WHERE m.user_id = ?1 AND m.status = 'active' AND t.id < ?2 ORDER BY t.id DESC LIMIT ?3";
 
-    /// Whether the tenant is there, for those who may be anybody.
+    /// A row if the tenant exists, for callers who may be anybody.
     tenant NAME = "SELECT name FROM tenants WHERE id = ?1";
 
     tenant CONFIG = "SELECT config FROM tenants WHERE id = ?1";
 
     tenant CURRENT = "SELECT ", COLUMNS, " FROM tenants WHERE id = ?1";
 
-    /// Unless that is the name already: what changes nothing writes nothing.
+    /// Unless that is the name already: a change of nothing writes nothing.
     tenant UPDATE = "UPDATE tenants SET name = ?2, updated_at = ?3, version = version + 1 \
          WHERE id = ?1 AND name <> ?2 RETURNING ", COLUMNS;
 
@@ -69,28 +69,28 @@ statements! { "tenants";
     /// A row if this is the tenant's slug.
     tenant CONFIRM = "SELECT id FROM tenants WHERE id = ?1 AND slug = ?2";
 
-    /// Notes who gives the slug up, and when. No user is the operator.
+    /// Notes the user who releases the slug, and the time. The operator is no user.
     tenant RELEASE_SLUG = "INSERT INTO released_slugs (slug, user_id, released_at) \
          SELECT t.slug, ?2, ?3 FROM tenants t WHERE t.id = ?1 \
          ON CONFLICT (slug) DO UPDATE SET user_id = excluded.user_id, released_at = excluded.released_at";
 
-    /// A row unless somebody else has given this slug up since a time.
+    /// A row unless another user has released this slug since a time.
     global SLUG_IS_FREE = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM released_slugs \
          WHERE slug = ?1 AND released_at > ?3 AND (user_id <> ?2 OR user_id IS NULL))";
 
-    /// Makes room for another tenant `default`, if this is that of a new database, which nobody has claimed.
+    /// Makes room for another tenant `default`, if this one is the unclaimed one of a new database.
     tenant GIVE_WAY = "DELETE ", NEW_DEFAULT;
 
-    /// A row if it is that.
+    /// A row if it is that one.
     tenant UNCLAIMED = "SELECT id ", NEW_DEFAULT;
 
-    /// A row unless there is a tenant whose id ends like this one, or is it. An id that is made here ends at random, but an
-    /// import may choose; and the index of words has a tenant's words under the last digits of its id, so one that ends like
-    /// another's would have that one's searches go through its own words, too.
+    /// A row unless a tenant's id ends like this one, or is it. An id that is made here ends at random, but an import
+    /// may choose its ids; and the index of words has a tenant's words under the last digits of its id, so that
+    /// searches of one tenant would go through the words of another with the same digits, too.
     spanning ENDS_LIKE_NONE = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM tenants \
          WHERE substr(CAST(id AS text), 29) = substr(CAST(?1 AS text), 29))";
 
-    /// A row if requests that name no tenant do not mean this one.
+    /// A row if this is not the tenant of requests without a tenant header.
     tenant NOT_DEFAULT = "SELECT id FROM tenants WHERE id = ?1 AND slug <> 'default'";
 }
 
@@ -171,7 +171,7 @@ input! {
     }
 }
 
-/// Adds to a batch that a tenant comes to be. It has no members yet.
+/// Adds a new tenant to a batch. It has no members yet.
 pub(super) fn insert(
     batch: &mut Batch<'_>,
     id: TenantId,
@@ -185,7 +185,7 @@ pub(super) fn insert(
     batch.on_duplicate("tenants_slug_key", Problem::new(Code::SlugTaken));
 }
 
-/// Adds to a batch that a user may have a slug: what another one has given up stays theirs for a time.
+/// Adds to a batch that a user may have a slug: for a time, only the user who released it may.
 pub(super) fn require_free(batch: &mut Batch<'_>, slug: &Slug, user: UserId) {
     let since = batch.services().now().minus(Duration::from_hours(24 * limits::SLUG_DAYS));
     let arguments = [slug.clone().into(), user.into(), since.into()];
@@ -246,7 +246,7 @@ impl Tenancies for AccountScope {
     }
 }
 
-/// The tenant that a scope is about.
+/// The tenant of a scope.
 pub trait Settings {
     /// The tenant.
     fn get(&self) -> impl Future<Output = Result<Tenant>> + Send;
@@ -254,7 +254,7 @@ pub trait Settings {
     /// Changes it.
     fn update(&self, patch: TenantPatch) -> impl Future<Output = Result<Tenant>> + Send;
 
-    /// Deletes it, with all that it has.
+    /// Deletes it, with everything in it.
     fn delete(&self, confirmation: Confirmation) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -286,7 +286,7 @@ impl Settings for Repository<'_> {
         );
         self.record(&mut batch, event)?;
         match self.scope.commit(batch, None).await {
-            // Only an owner comes this far.
+            // Only an owner gets this far.
             Ok(mut outcome) => Ok(outcome.one(tenant)?.seen_as(Role::Owner)),
             // It has this name, or had it a moment before.
             Err(problem) if problem.code == Code::Conflict => {

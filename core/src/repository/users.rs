@@ -36,7 +36,7 @@ statements! { "users";
     global INSERT = "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1)";
 
-    /// Nobody has an address in a spelling from before there was only one.
+    /// A row unless an account has the address in a spelling from before there was only one.
     global NO_OTHER_SPELLING = "SELECT 1 AS ok WHERE NOT EXISTS (SELECT 1 FROM users x WHERE x.email = ?1)";
 
     /// The address as it was typed comes first: see [`AccountEmail`].
@@ -45,20 +45,20 @@ statements! { "users";
 
     global PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = ?1";
 
-    /// Provided that nobody else has changed it in between.
+    /// Provided that no concurrent request has changed it.
     global SET_PASSWORD_HASH = "UPDATE users SET password_hash = ?2, updated_at = ?3, version = version + 1 \
          WHERE id = ?1 AND password_hash = ?4";
 
-    /// Whatever it was.
+    /// Whatever it was before.
     global REPLACE_PASSWORD_HASH = "UPDATE users SET password_hash = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1";
 
     global BY_ID = "SELECT id, email, name, created_at, updated_at, version FROM users WHERE id = ?1";
 
-    /// A row unless it is there in another version.
+    /// A row unless the account has another version.
     global UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
          (SELECT 1 FROM users WHERE id = ?1 AND CASE WHEN version IN (?2, ?3, ?4) THEN 1 ELSE 0 END <> ?5)";
 
-    /// Unless that is the name already: what changes nothing writes nothing.
+    /// Unless that is the name already: a change of nothing writes nothing.
     global RENAME = "UPDATE users SET name = ?2, updated_at = ?3, version = version + 1 WHERE id = ?1 AND name <> ?2";
 }
 
@@ -101,7 +101,7 @@ record! {
     }
 }
 
-/// Somebody whose password was verified, and what is kept of that password.
+/// A user whose password was verified, and the stored hash of that password.
 pub(crate) struct Verified {
     pub(super) user: UserId,
     pub(super) password_hash: String,
@@ -135,16 +135,16 @@ input! {
     }
 }
 
-/// What stands in the place of an address where there is a row, but no account: somebody was brought in with a tenant, and
-/// has not shown themselves. No [`Email`] is of this kind.
+/// The address of a row that is no account: a person was imported with a tenant, and has not joined. No [`Email`] is of
+/// this kind.
 pub(super) fn unclaimed(id: &str) -> String {
     format!("{id}@unclaimed.invalid")
 }
 
-/// In the place of a password's hash: no password matches it. Who has it comes by an identity provider.
+/// The stored hash of an account without a password: no password matches it. Its owner uses an identity provider.
 pub(super) const NO_PASSWORD: &str = "";
 
-/// What is kept of a password.
+/// The stored hash of a password.
 pub(super) async fn hash(
     services: &Services,
     client: Option<ClientAddress>,
@@ -159,8 +159,8 @@ pub(super) async fn hash(
     }
 }
 
-/// Adds an account to a batch, and gives it the tenant `default` if it is the first one; if somebody has its address, the batch is
-/// refused with the problem `taken`. Returns the account as the batch writes it.
+/// Adds an account to a batch, and gives it the tenant `default` if it is the first one; if its address is taken, the
+/// batch fails with the problem `taken`. Returns the account as the batch writes it.
 pub(super) fn enrol(
     batch: &mut Batch<'_>,
     id: UserId,
@@ -189,7 +189,7 @@ pub(super) fn enrol(
     Ok(User { id, email, name, created_at: now, updated_at: now, version: 1 })
 }
 
-/// Makes an account that a batch adds a member of the tenant of this id or slug, if that is open to all.
+/// Makes an account of this batch a member of the tenant of this id or slug, if that is open to everybody.
 pub(super) fn join_open(
     batch: &mut Batch<'_>,
     id: UserId,
@@ -216,17 +216,17 @@ pub(super) fn join_open(
     Ok(())
 }
 
-/// What anybody may do about accounts.
+/// Operations on accounts that need no login.
 pub(crate) trait Accounts {
-    /// Registers a user. The first one becomes the owner of the tenant `default`, unless configured otherwise. Who
-    /// brings an invitation accepts it; who names a tenant that is open to all joins it.
+    /// Registers a user. The first one becomes the owner of the tenant `default`, unless configured otherwise. An
+    /// invitation in the request is accepted; a tenant that the request names is joined if it is open to everybody.
     fn register(
         &self,
         named: NamedTenant,
         registration: Registration,
     ) -> impl Future<Output = Result<User>> + Send;
 
-    /// The user whose email and password these are. It takes as long to find that there is none.
+    /// The user with this email and password. A failure takes as long as a success.
     fn authenticate(&self, login: Login) -> impl Future<Output = Result<Verified>> + Send;
 }
 
@@ -290,12 +290,12 @@ impl Accounts for AnonymousScope {
     }
 }
 
-/// One's own account.
+/// The caller's account.
 pub trait Profile {
     /// The account.
     fn get(&self) -> impl Future<Output = Result<User>> + Send;
 
-    /// Changes it. The members of the tenants that it is in see that in their activity.
+    /// Changes it. The members of its tenants see that in their activity.
     fn update(&self, patch: ProfilePatch) -> impl Future<Output = Result<User>> + Send;
 }
 

@@ -1,4 +1,4 @@
-//! A client within the process: the command line's, which asks for what any client may ask for, through the same scopes.
+//! A client within the process, for the command line: it sends the requests of any client, through the same scopes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::dispatch::App;
 
-/// Somebody, in a tenant.
+/// A person in a tenant.
 #[derive(Clone, Debug)]
 pub struct Inside {
     app: Arc<App>,
@@ -17,15 +17,15 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// Whoever has the access token, in the tenant of this slug.
+    /// The person with the access token, in the tenant of this slug.
     pub fn new(app: &Arc<App>, token: impl Into<String>, tenant: impl Into<String>) -> Self {
         Self { app: app.clone(), token: token.into(), tenant: tenant.into() }
     }
 
-    /// Asks, and returns the body of the answer.
+    /// Sends a request, and returns the body of the answer.
     ///
     /// # Errors
-    /// What the answer says is wrong, with its status.
+    /// The problem of the answer, with its status.
     pub async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value, (u16, String)> {
         let mut request = Request::builder()
             .method(method)

@@ -1,6 +1,6 @@
-//! A believable data set: three tenants, forty people, sixty projects in every state of the workflow, and what happened in them
-//! within ninety days. Accounts and memberships are the operator's; all else is done by those people, through the same scopes as
-//! any client's requests, at a time that the story says.
+//! A believable data set: three tenants, forty people, sixty projects in every state of the workflow, and their history
+//! of ninety days. The operator makes accounts and memberships; those people do everything else, through the same
+//! scopes as any client's requests, at the times of the story.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub const PASSWORD: &str = "bailiwick-demo";
 /// A tenant: its slug, its name, how many of the people below are in it, from its first one on, and its projects.
 type Plan = (&'static str, &'static str, usize, &'static [&'static str]);
 
-/// Of each tenant the first person is the owner, the next two are managers, the last two viewers, the others members.
+/// The first person of each tenant is the owner, the next two are managers, the last two viewers, the others members.
 const MANAGERS: usize = 2;
 pub(super) const VIEWERS: usize = 2;
 
@@ -96,7 +96,7 @@ const TENANTS: &[Plan] = &[
             "Hand hygiene campaign",
             "Kitchen supplier",
             "Fire drill",
-            "PublicTenantScope wayfinding",
+            "Visitor wayfinding",
             "Blood bank audit",
             "Paediatric play corner",
             "Emergency generator test",
@@ -178,7 +178,7 @@ const LAST: &[&str] = &[
     "Herrera",
 ];
 
-/// How many tenants, people and projects there will be.
+/// The number of tenants, people and projects of the whole data set.
 #[must_use]
 pub fn size() -> (usize, usize, usize) {
     let (people, projects) = TENANTS
@@ -187,23 +187,23 @@ pub fn size() -> (usize, usize, usize) {
     (TENANTS.len(), people, projects)
 }
 
-/// What was added.
+/// The rows that were added.
 #[derive(Debug, Default)]
 pub struct Added {
     /// The slug of each tenant, and the address of its owner.
     pub tenants: Vec<(String, String)>,
-    /// How many people.
+    /// The number of people.
     pub people: usize,
-    /// How many projects.
+    /// The number of projects.
     pub projects: usize,
-    /// How many tasks.
+    /// The number of tasks.
     pub tasks: usize,
 }
 
 /// Adds it all, and reports each project as it is done.
 ///
 /// # Errors
-/// A sentence about what failed. If any of the tenants is there already, nothing is added.
+/// A sentence about the failure. If any of the tenants exists already, nothing is added.
 pub async fn run(app: &Arc<App>, mut done: impl FnMut()) -> Result<Added, String> {
     let (past, app) = Past::of(app)?;
     let (app, operator) = (&app, app.operator());
@@ -212,7 +212,7 @@ pub async fn run(app: &Arc<App>, mut done: impl FnMut()) -> Result<Added, String
     {
         return Err(format!("The tenant {} is there already. Nothing was added.", found.slug.as_str()));
     }
-    // They all have the same, so it is hashed once.
+    // They all have the same password, so it is hashed once.
     let password = NewPassword::from_value(PASSWORD.into()).map_err(|fault| fault.detail)?;
     let hash = operator.hash(Some(password)).await.map_err(|problem| problem.sentence())?;
     let (mut added, mut number) = (Added::default(), 0);
@@ -264,14 +264,14 @@ async fn enrol(
     };
     let told = |problem: Box<Problem>| format!("{}: {}", email.as_str(), problem.sentence());
     let id = match operator.enrol(&email, &name, hash.to_owned()).await {
-        // Left by a run that was broken off, or whose tenants were deleted.
+        // It is left from an interrupted run, or from tenants that were deleted.
         Err(problem) if problem.code == Code::EmailTaken => operator.user(&account).await.map_err(told)?.id,
         id => id.map_err(told)?,
     };
     let token = operator.sign_in(&account).await.map_err(told)?.access_token;
     let inside = Inside::new(app, token, slug.as_str());
     if role == Role::Owner {
-        // By the operator, to whom the slug of a tenant that was deleted is free.
+        // The operator creates the tenant, because a slug that was released is free to the operator.
         let name = Name::parse(tenant).map_err(|fault| fault.detail)?;
         operator.create_tenant(slug, name, &account).await.map_err(told)?;
     } else {

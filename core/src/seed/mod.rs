@@ -1,5 +1,5 @@
-//! A small believable content for the tenant `default`, to try things with: a person of each role, projects on
-//! their way through the workflow, tasks and a comment. All of it goes through the same scopes as any client's.
+//! A small believable content for the tenant `default`, to try things with: a person of each role, projects on their
+//! way through the workflow, tasks and a comment. All of it goes through the same scopes as any client's requests.
 
 pub mod client;
 pub mod demo;
@@ -29,10 +29,10 @@ const PEOPLE: &[(&str, &str, Role)] = &[
     ("Viktor Viewer", "viktor", Role::Viewer),
 ];
 
-/// The moves that a project makes: who makes them, and where to.
+/// The transitions of a project: the role of the person, and the new status.
 type Moves = [(Role, &'static str)];
 
-/// Name, description, moves, tasks: title, priority, status.
+/// Name, description, transitions, tasks: title, priority, status.
 type Plan =
     (&'static str, &'static str, &'static Moves, &'static [(&'static str, &'static str, &'static str)]);
 
@@ -56,13 +56,13 @@ const PROJECTS: &[Plan] = &[
     ),
 ];
 
-/// What Manuel says about the first task that Mia is given.
+/// Manuel's comment on the first task that Mia is given.
 const COMMENT: &str = "@mia, ten questions are enough; nobody answers twenty.";
 
-/// Adds the content, and tells in lines what was added. What is there already stays as it is.
+/// Adds the content, and reports in lines what was added. Existing rows stay as they are.
 ///
 /// # Errors
-/// A sentence about what failed.
+/// A sentence about the failure.
 pub async fn run(app: &Arc<App>) -> Result<Vec<String>, String> {
     let mut people = Vec::new();
     let mut mia = Value::Null;

@@ -1,4 +1,4 @@
-//! What happens in the projects of the demo: who does what, and how long ago.
+//! The events in the projects of the demo, with their actors and times.
 
 use std::{
     sync::{
@@ -31,7 +31,7 @@ pub(super) const BEGINS: Duration = days(91);
 /// A clock that is behind another one.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
-    /// By so many milliseconds.
+    /// By this many milliseconds.
     behind: Arc<AtomicU64>,
 }
 
@@ -49,7 +49,7 @@ impl Clock for Behind {
 }
 
 impl Past {
-    /// A clock, and the product by it. Its sessions last as long as the story, and hardly longer.
+    /// A clock, and the product with it. Its sessions last as long as the story, and hardly longer.
     pub(super) fn of(app: &Arc<App>) -> Result<(Self, Arc<App>), String> {
         let past = Self { behind: Arc::default() };
         let clock = Arc::new(Behind(past.clone(), app.services.ports.clock.clone()));
@@ -59,14 +59,14 @@ impl Past {
         Ok((past, app.map_err(|sentences| sentences.join(" "))?))
     }
 
-    /// Has it be so long ago.
+    /// Sets how long ago it is.
     pub(super) fn set(&self, ago: Duration) {
         let millis = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
         self.behind.store(millis, Ordering::Relaxed);
     }
 }
 
-/// A person, who can ask.
+/// A person with an access token.
 pub(super) struct Person {
     pub(super) id: String,
     pub(super) email: Email,
@@ -93,9 +93,9 @@ const COMMENTS: &[&str] = &[
     "Done on my side; please have a look.",
 ];
 
-/// The ways to each state: who goes, and where to.
+/// The ways to each state: the role of each person, and the new status.
 type Moves = &'static [(Role, &'static str)];
-/// All of it. What is under way has gone a part of it.
+/// The whole way. Unfinished projects have gone a part of it.
 const WAY: Moves = &[
     (Role::Member, "submitted"),
     (Role::Manager, "approved"),
@@ -110,7 +110,7 @@ const IN_PROGRESS: Moves = WAY.split_at(3).0;
 const COMPLETED: Moves = WAY.split_at(4).0;
 const ARCHIVED: Moves = WAY;
 const REJECTED: Moves = &[(Role::Member, "submitted"), (Role::Manager, "rejected")];
-/// Twenty projects go these ways, one after the other; most are under way.
+/// Twenty projects go these ways, one after the other; most are unfinished.
 const WAYS: &[Moves] = &[
     IN_PROGRESS,
     DRAFT,
@@ -124,7 +124,7 @@ const WAYS: &[Moves] = &[
     SUBMITTED,
 ];
 
-/// What somebody does in a project.
+/// An action in a project.
 #[derive(Clone, Copy)]
 enum Deed {
     Create,
@@ -135,12 +135,12 @@ enum Deed {
     Move(Role, &'static str),
 }
 
-/// How many tasks a project has.
+/// The number of tasks of a project.
 fn task_count(index: usize) -> usize {
     2 + index * 5 % (TASKS.len() - 1)
 }
 
-/// What happens in a project, each with how many days ago. The further it has come, the longer ago it began.
+/// The actions in a project, each with its age in days. The further a project has come, the longer ago it began.
 fn deeds(index: usize) -> Vec<(usize, Deed)> {
     let moves = WAYS[index % WAYS.len()];
     let begun = match moves.len() {
@@ -164,14 +164,14 @@ fn deeds(index: usize) -> Vec<(usize, Deed)> {
     deeds
 }
 
-/// A project that is there, and its tasks, each with who does it.
+/// A project that exists, and its tasks, each with its assignee.
 struct Made<'a> {
     path: String,
     tasks: Vec<(String, &'a Person)>,
 }
 
-/// Tells what happens in a tenant's projects, from the oldest on, and reports each project as it begins. Returns how many tasks
-/// there are.
+/// Performs the actions in a tenant's projects, from the oldest on, and reports each project as it begins. Returns the
+/// number of tasks.
 pub(super) async fn tell(
     app: &App,
     past: &Past,
@@ -199,7 +199,7 @@ pub(super) async fn tell(
     Ok(made.iter().map(|made| made.tasks.len()).sum())
 }
 
-/// Does what is done next in a project.
+/// Performs the next action in a project.
 async fn act<'a>(
     app: &App,
     people: &'a [Person],

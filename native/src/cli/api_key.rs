@@ -1,4 +1,4 @@
-//! `bailiwick api-key`: keys for machines, made in the name of a member, through the same scopes as that member's own
+//! `bailiwick api-key`: keys for machines, made in the name of a member, through the same routes as that member's own
 //! requests.
 
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     let done = match name {
         "create" => create(call, &session.inside).await,
         "revoke" => revoke(call, &session.inside).await,
-        // clap lets no other pass.
+        // clap allows no other command.
         _ => list(&session.inside).await,
     };
     session.end().await?;

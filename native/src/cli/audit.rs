@@ -1,4 +1,4 @@
-//! `bailiwick audit`: whether what happened still stands as it was written.
+//! `bailiwick audit`: whether the activity is still as it was written.
 
 use bailiwick_core::{
     BreachKind, Head, Verification,
@@ -40,7 +40,7 @@ pub(super) fn command() -> Command {
         .after_help("Example:\n  bailiwick audit verify")
 }
 
-/// Verifies the logs; one that does not hold is not well.
+/// Verifies the logs; a log with a fault makes the command end as unwell.
 pub(super) async fn run(call: Call<'_>) -> Outcome {
     let (_, call) = call.inner();
     let mut faults = Sentences::new();

@@ -1,4 +1,4 @@
-//! `bailiwick backup`: a copy of an embedded database, made while the server goes on.
+//! `bailiwick backup`: a copy of an embedded database, made while the server runs.
 
 use std::path::Path;
 

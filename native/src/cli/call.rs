@@ -65,7 +65,7 @@ impl<'a> Call<'a> {
         self.matches.get_flag(name)
     }
 
-    /// The value of an argument, or `None` and one sentence more about what is wrong.
+    /// The value of an argument, or `None`, with a sentence about its fault added.
     pub(super) fn value<T>(
         self,
         name: &str,
@@ -76,7 +76,7 @@ impl<'a> Call<'a> {
         parse(text).map_err(|fault| faults.push(format!("{}: {}", name.to_uppercase(), fault.detail))).ok()
     }
 
-    /// The value of the only argument that can be wrong.
+    /// The value of the only argument that can be invalid.
     pub(super) fn only<T>(
         self,
         name: &str,
@@ -92,13 +92,13 @@ impl<'a> Call<'a> {
         Config::read(|name| self.text(name).map(str::to_owned))
     }
 
-    /// The settings, by which the log is begun as well.
+    /// The settings; this starts the log as well.
     pub(super) fn config(self) -> Result<Config, Failed> {
         let config = self.settings()?;
         database::is_postgres(&config).map_err(|sentence| vec![sentence])?;
         let filter = EnvFilter::try_new(&config.log_level)
             .map_err(|_| vec!["LOG_LEVEL: expected a level such as info, or directives.".to_owned()])?;
-        // Colours are for eyes (https://no-color.org): a file or a collector would keep the codes.
+        // Colours are for people (https://no-color.org): a file or a collector would keep the codes.
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colours = std::io::stderr().is_terminal() && !no_color;
         let log =
@@ -113,21 +113,21 @@ impl<'a> Call<'a> {
         Ok(config)
     }
 
-    /// The product, made by the settings, on a database that is there.
+    /// The product, made by the settings, on an existing database.
     pub(super) async fn app(self) -> Result<Arc<App>, Failed> {
         let config = self.config()?;
         must_exist(&config)?;
         start(config).await
     }
 
-    /// The same, for what may be the first thing that is done: embedded SQLite makes its file.
+    /// The same, for commands that may be the first one on a database: embedded SQLite creates its file.
     pub(super) async fn new_app(self) -> Result<Arc<App>, Failed> {
         start(self.config()?).await
     }
 }
 
-/// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not touched beyond
-/// what was asked.
+/// Makes the product on this machine's ports. Embedded SQLite needs no preparation; Postgres is not changed beyond the
+/// command's own work.
 pub(super) async fn start(config: Config) -> Result<Arc<App>, Failed> {
     start_measured(config, &new_metrics()?).await.map(|(app, _)| app)
 }
@@ -136,7 +136,7 @@ pub(super) fn new_metrics() -> Result<Arc<Metrics>, Failed> {
     Ok(Metrics::new().map(Arc::new).map_err(|sentence| vec![sentence])?)
 }
 
-/// The same, with its database, and with where it is to be measured.
+/// The same, with its database, and with the metrics that measure it.
 pub(super) async fn start_measured(
     mut config: Config,
     metrics: &Arc<Metrics>,
@@ -175,9 +175,9 @@ pub(super) fn sqlite_file(database_url: &str) -> Option<PathBuf> {
     (!in_memory).then(|| PathBuf::from(path))
 }
 
-/// Refuses to go on where the settings name a file that is not there. Whoever asks what is in it has named another one than
-/// they think (they are in another directory, or outside of the service's environment), and an empty new one would tell
-/// them that all is lost.
+/// Fails if the settings name a file that does not exist. A user who asks for its contents has named another file than
+/// they think (they are in another directory, or outside of the service's environment), and an empty new one would
+/// suggest that all data is lost.
 pub(super) fn must_exist(config: &Config) -> Result<(), Failed> {
     match sqlite_file(config.database_url.expose()).filter(|file| !file.exists()) {
         Some(file) => {
@@ -189,12 +189,12 @@ pub(super) fn must_exist(config: &Config) -> Result<(), Failed> {
     }
 }
 
-/// Where the secret of a database file is kept.
+/// The file with the secret of a database file.
 pub(super) fn secret_file(database: &Path) -> PathBuf {
     PathBuf::from(format!("{}.jwt-secret", database.display()))
 }
 
-/// The secret that is kept beside the database file, made when it is first needed.
+/// The secret beside the database file, made when it is first needed.
 fn own_secret(database_url: &str) -> Result<JwtSecret, String> {
     let Some(file) = sqlite_file(database_url) else {
         return JwtSecret::new(new_secret()?);
@@ -212,7 +212,7 @@ fn own_secret(database_url: &str) -> Result<JwtSecret, String> {
     }
 }
 
-/// A secret that nobody knows yet.
+/// A new random secret.
 pub(super) fn new_secret() -> Result<String, String> {
     let mut random = [0; 48];
     SystemEntropy.fill(&mut random).map_err(|_| "The system has no randomness.".to_owned())?;

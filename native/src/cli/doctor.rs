@@ -1,4 +1,4 @@
-//! `bailiwick doctor`: looks at all that the server needs, and says what is to be done where something lacks.
+//! `bailiwick doctor`: checks everything that the server needs, and says what to do about faults.
 
 use std::{net::SocketAddr, os::unix::fs::PermissionsExt, time::Duration};
 
@@ -22,7 +22,7 @@ use super::{
     report::{Outcome, Report},
 };
 
-/// Clocks that differ by more make tokens and leases expire too early or too late.
+/// A larger difference of clocks makes tokens and leases expire too early or too late.
 const SKEW: Duration = Duration::from_secs(5);
 
 pub(super) fn command() -> Command {
@@ -44,12 +44,12 @@ pub(super) fn command() -> Command {
 #[serde(rename_all = "snake_case")]
 enum State {
     Good,
-    /// It works, and is worth a thought.
+    /// It works, but should be looked at.
     Note,
     Bad,
 }
 
-/// What was found of one thing.
+/// The finding about one thing.
 #[derive(Debug, Serialize)]
 struct Finding {
     about: &'static str,
@@ -57,7 +57,7 @@ struct Finding {
     finding: String,
 }
 
-/// All that was found so far.
+/// The findings so far.
 #[derive(Default)]
 struct Findings(Vec<Finding>);
 
@@ -122,7 +122,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     Ok(Report::found(bad == 0, json!({ "healthy": bad == 0, "findings": findings }), lines).into())
 }
 
-/// What the settings say by themselves.
+/// Checks the settings by themselves.
 fn settings(config: &Config, findings: &mut Findings) {
     let about = "settings";
     let before = findings.0.len();
@@ -160,7 +160,7 @@ fn settings(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Whether tokens can be signed, by a secret that nobody else can read.
+/// Checks that tokens can be signed, with a secret that nobody else can read.
 fn secret(config: &Config, findings: &mut Findings) {
     let about = "secret";
     if config.has_key() {
@@ -184,7 +184,7 @@ fn secret(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Whether the database can be used, is up to date, keeps tenants apart, and has our time.
+/// Checks that the database can be used, is up to date, keeps tenants apart, and has our time.
 async fn database(config: &Config, findings: &mut Findings) {
     let about = "database";
     if let Some(file) = sqlite_file(config.database_url.expose()).filter(|file| !file.exists()) {
@@ -235,7 +235,7 @@ async fn database(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Whether an address can be listened on.
+/// Checks that an address can be listened on.
 async fn listens(about: &'static str, address: SocketAddr, findings: &mut Findings) {
     match TcpListener::bind(address).await {
         Ok(_) => findings.good(about, format!("{address} is free.")),
@@ -247,7 +247,7 @@ async fn listens(about: &'static str, address: SocketAddr, findings: &mut Findin
     }
 }
 
-/// Whether what is sent to can be connected to.
+/// Checks that the configured services can be connected to.
 async fn outbound(config: &Config, findings: &mut Findings) {
     let email = match config.email_provider {
         EmailProvider::Console => None,

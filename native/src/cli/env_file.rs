@@ -1,5 +1,5 @@
-//! The file `.env` of the working directory: its settings count where the command line and the environment have none. What else
-//! stands in it is of other programs.
+//! The file `.env` of the working directory: its settings count where the command line and the environment have none.
+//! Its other lines belong to other programs.
 
 use std::{collections::HashMap, path::Path, sync::LazyLock};
 
@@ -13,12 +13,12 @@ static SETTINGS: LazyLock<Result<HashMap<String, String>, String>> = LazyLock::n
 /// The settings of the file; none if there is none.
 ///
 /// # Errors
-/// A sentence that says what is wrong with it, without its values.
+/// A sentence about the fault of the file, without its values.
 pub(super) fn settings() -> Result<&'static HashMap<String, String>, &'static str> {
     SETTINGS.as_ref().map_err(String::as_str)
 }
 
-/// What there is to say of it.
+/// A remark about the file, if there is one.
 pub(super) fn said() -> Option<String> {
     let settings = settings().ok().filter(|settings| !settings.is_empty())?;
     let mut names: Vec<_> = settings.keys().map(String::as_str).collect();
@@ -27,7 +27,7 @@ pub(super) fn said() -> Option<String> {
 }
 
 fn read() -> Result<HashMap<String, String>, String> {
-    // Some keep a directory of this name.
+    // Some people keep a directory of this name.
     if !Path::new(FILE).is_file() {
         return Ok(HashMap::new());
     }

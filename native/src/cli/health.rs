@@ -14,7 +14,7 @@ use super::{
     report::{Outcome, Report},
 };
 
-/// Shorter than what whoever asks waits for this command.
+/// Shorter than the time that callers wait for this command.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn command() -> Command {
@@ -34,7 +34,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     Ok(Report::found(ready, json!({ "ready": ready }), [said]).into())
 }
 
-/// Where a server is to be reached from its own machine that listens on all addresses.
+/// The address at which a server that listens on all addresses can be reached from its own machine.
 fn reachable(mut bind: SocketAddr) -> SocketAddr {
     if bind.ip().is_unspecified() {
         bind.set_ip(if bind.is_ipv4() {

@@ -1,4 +1,4 @@
-//! The command line: what there is to be called, and calling it.
+//! The command line: its commands, and calling them.
 
 mod api_key;
 mod audit;
@@ -30,7 +30,7 @@ use self::{
     report::{Outcome, Output, OutputFormat},
 };
 
-/// All there is to be called; its help says the settings as well, if `all` is wanted.
+/// All commands; the help includes the settings if `all` is set.
 fn command(all: bool) -> Command {
     Command::new("bailiwick")
         .version(env!("CARGO_PKG_VERSION"))
@@ -86,7 +86,7 @@ fn command(all: bool) -> Command {
         )
 }
 
-/// Calls what the command line names.
+/// Calls the command that the command line names.
 async fn call(matches: &ArgMatches) -> Outcome {
     let (name, call) = Call { matches }.inner();
     match name {
@@ -131,7 +131,7 @@ fn argument(setting: &'static Setting) -> Arg {
         .help(help)
 }
 
-/// Does what the command line says.
+/// Runs the command line.
 pub(crate) async fn run() -> ExitCode {
     let all = std::env::args_os().any(|argument| argument == "--help-all");
     let matches = command(all).get_matches();
@@ -159,7 +159,7 @@ fn text(bytes: &[u8]) -> Output {
 mod tests {
     use super::*;
 
-    /// A command and those within it, with the words that lead there.
+    /// A command and its subcommands, with the words that lead to them.
     fn all(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {
         let words = format!("{words} {}", command.get_name()).trim().to_owned();
         for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
@@ -182,7 +182,7 @@ mod tests {
         assert!(commands().len() > 10);
     }
 
-    /// Every example can be called as it stands, and is one of its command or of those within it.
+    /// Every example can be called as it stands, and belongs to its command or to a subcommand of it.
     #[test]
     fn each_has_examples_that_can_be_called() {
         for (words, command) in commands() {
@@ -205,7 +205,7 @@ mod tests {
         }
     }
 
-    /// Words as a shell has them, as far as examples need it.
+    /// Words as a shell splits them, as far as examples need it.
     fn split(line: &str) -> Vec<String> {
         let mut words = vec![String::new()];
         let mut quoted = false;

@@ -1,5 +1,5 @@
-//! What commands say and how they end: lines for people or one JSON document for programs, and an exit code that tells
-//! what became of it.
+//! The output of commands and their end: lines for people or one JSON document for programs, and an exit code for the
+//! result.
 
 use std::{
     io::{BufRead, IsTerminal, Write},
@@ -13,10 +13,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// One sentence for each thing that is wrong.
+/// One sentence for each fault.
 pub(super) type Sentences = Vec<String>;
 
-/// What becomes of a command.
+/// The result of a command.
 pub(super) type Outcome = Result<Output, Failed>;
 
 /// How a command ends; the number is its exit code.
@@ -24,17 +24,17 @@ pub(super) type Outcome = Result<Output, Failed>;
 pub(super) enum ExitStatus {
     /// It is done.
     Done = 0,
-    /// It looked, and found something that is not as it should be.
+    /// It looked, and found a fault.
     Unwell = 1,
     /// The command line or the settings are wrong. Nothing was done.
     Usage = 2,
-    /// It cannot be done as things are: there is no such tenant, or there is one already. Nothing was done.
+    /// It cannot be done in the present state: there is no such tenant, or there is one already. Nothing was done.
     Refused = 3,
-    /// A database or a deployment cannot be used now. Later it may work.
+    /// A database or a deployment cannot be used now. It may work later.
     Unavailable = 4,
 }
 
-/// What `--help` tells of them.
+/// The part of `--help` about them.
 pub(super) const ENDINGS: &str = "Exit status: 0 success; 1 the command has found a fault; 2 the command line or the \
      settings are wrong; 3 the command cannot be done as things are; 4 the database or the deployment is not available \
      now.";
@@ -57,7 +57,7 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked for.
+/// The reason why a command was not done.
 #[derive(Debug)]
 pub(super) struct Failed {
     ending: ExitStatus,
@@ -78,7 +78,7 @@ impl Failed {
         Self::new(ExitStatus::Unavailable, sentence)
     }
 
-    /// It cannot be done as things are.
+    /// It cannot be done in the present state.
     pub(super) fn refused(sentence: impl Into<String>) -> Self {
         Self::new(ExitStatus::Refused, sentence)
     }
@@ -101,17 +101,17 @@ impl From<Box<Problem>> for Failed {
     }
 }
 
-/// What a command says in the end.
+/// The output of a command.
 pub(super) enum Output {
-    /// It has said everything, or has nothing to say.
+    /// Everything was printed already, or there is nothing to print.
     Nothing,
     /// A text that is the same for people and programs, such as a script.
     Text(String),
-    /// What was done or found.
+    /// A report.
     Report(Report),
 }
 
-/// What was done or found.
+/// A report of actions or findings.
 pub(super) struct Report {
     value: Value,
     lines: Vec<String>,
@@ -119,14 +119,14 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Of what is done: as a program is told it, and as a person is.
+    /// A report of an action: the value for programs, the lines for people.
     pub(super) fn done(value: impl Serialize, lines: impl IntoIterator<Item = String>) -> Self {
-        // What is reported are maps with texts as keys, which can always be JSON.
+        // The reports are maps with texts as keys, which can always be JSON.
         let value = serde_json::to_value(value).unwrap_or_default();
         Self { value, lines: lines.into_iter().collect(), ending: ExitStatus::Done }
     }
 
-    /// The same, and it ends as what was found is.
+    /// The same for findings, which decide on the exit code.
     pub(super) fn found(well: bool, value: impl Serialize, lines: impl IntoIterator<Item = String>) -> Self {
         let ending = if well { ExitStatus::Done } else { ExitStatus::Unwell };
         Self { ending, ..Self::done(value, lines) }
@@ -139,7 +139,7 @@ impl From<Report> for Output {
     }
 }
 
-/// Where and how a command speaks.
+/// The format of a command's output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OutputFormat {
     json: bool,
@@ -161,7 +161,7 @@ impl OutputFormat {
         Self { json: matches.get_one::<String>("output").is_some_and(|form| form == "json") }
     }
 
-    /// Says what became of a command, and returns its exit code.
+    /// Prints the result of a command, and returns its exit code.
     pub(super) fn tell(self, outcome: Outcome) -> ExitCode {
         match outcome {
             Ok(Output::Nothing) => ExitCode::SUCCESS,
@@ -192,17 +192,17 @@ impl OutputFormat {
     }
 }
 
-/// Prints a line for a person; that nobody reads it is no failure.
+/// Prints a line for people; it is no failure if nobody reads it.
 pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A bar that shows on a terminal how far long work is and when it may end, and nowhere else.
+/// A progress bar with the expected end of long work, shown on a terminal only.
 pub(super) fn progress(total: u64, what: &'static str) -> ProgressBar {
     styled(total, what, "{msg} {wide_bar} {pos}/{len} {eta}")
 }
 
-/// The same of work that is not equally fast all the time: with the time that has passed.
+/// The same for work of changing speed: with the elapsed time.
 pub(super) fn uneven_progress(what: &'static str) -> ProgressBar {
     styled(0, what, "{msg} {wide_bar} {pos}/{len} {elapsed}")
 }
@@ -213,17 +213,17 @@ fn styled(total: u64, what: &'static str, template: &str) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(200));
     match style {
         Ok(style) => bar.with_style(style),
-        // The template is ours, and good.
+        // The template is ours, and valid.
         Err(_) => bar,
     }
 }
 
-/// The option that spares the question.
+/// The option that skips the question.
 pub(super) fn yes() -> Arg {
     Arg::new("yes").long("yes").action(clap::ArgAction::SetTrue).help("Do not ask for confirmation")
 }
 
-/// Has a person confirm what cannot be undone. Where nobody can be asked, `--yes` must have been given.
+/// Asks a person to confirm an action that cannot be undone. Without a terminal, `--yes` is required.
 pub(super) fn confirm(matches: &ArgMatches, question: &str) -> Result<(), Failed> {
     if matches.get_flag("yes") {
         return Ok(());
@@ -239,7 +239,7 @@ pub(super) fn confirm(matches: &ArgMatches, question: &str) -> Result<(), Failed
     }
 }
 
-/// Rows under a head, in columns; what is of any length stands last.
+/// Rows under a head, in columns; a column of variable length stands last.
 pub(super) fn table<const N: usize>(
     head: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,

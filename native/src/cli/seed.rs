@@ -1,4 +1,4 @@
-//! `bailiwick seed`: something to try things with.
+//! `bailiwick seed`: sample data to try things with.
 
 use bailiwick_core::seed::{self, demo};
 use clap::{Arg, ArgAction, Command};

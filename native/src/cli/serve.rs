@@ -55,11 +55,11 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         say(&format!("  Its description is   http://{address}/openapi.json"));
         say(&format!("  Its health is        http://{address}/readyz\n"));
     }
-    let bell = WorkSignal::default();
-    let router = server::router(&app, &config, &bell, &telemetry);
+    let signal = WorkSignal::default();
+    let router = server::router(&app, &config, &signal, &telemetry);
     tokio::join!(
         server::serve(listener, router, proxies, &config, stopped.clone()),
-        background::run(app, bell, &telemetry, &config, stopped),
+        background::run(app, signal, &telemetry, &config, stopped),
     );
     telemetry.stop().await;
     tracing::info!("stopped");

@@ -1,4 +1,4 @@
-//! `bailiwick tenant`: what the operator does with tenants.
+//! `bailiwick tenant`: the operator's commands about tenants.
 
 use bailiwick_core::{
     config::Most,
@@ -117,7 +117,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
             call.app().await?.operator().delete_tenant(&slug).await?;
             Ok(Report::done(json!({ "deleted": slug }), [format!("Deleted {}.", slug.as_str())]).into())
         }
-        // clap lets no other pass.
+        // clap allows no other command.
         _ => {
             let tenants = call.app().await?.operator().tenants().await?;
             let lines = list(&tenants);
@@ -167,7 +167,7 @@ async fn limits(call: Call<'_>) -> Outcome {
     Ok(Report::done(json!({ "tenant": slug, "limits": limits }), shown(&limits)).into())
 }
 
-/// A limit, as it is given: none is that of all others.
+/// A limit as it was typed; no number means the default.
 fn limit(text: &str) -> Result<(Quota, Option<i64>), String> {
     let (name, most) = text.split_once('=').ok_or("Expected NAME=MOST.")?;
     let quota = Quota::from_value(name.into()).map_err(|fault| fault.detail)?;

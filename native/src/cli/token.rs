@@ -1,4 +1,4 @@
-//! `bailiwick token`: tokens to get in by, and the secret that they are made with.
+//! `bailiwick token`: tokens to log in with, and the secret that signs them.
 
 use std::io::BufRead;
 
@@ -49,7 +49,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
             Ok(Report::done(issued, lines).into())
         }
         "inspect" => inspect(call).await,
-        // clap lets no other pass.
+        // clap allows no other command.
         _ => Ok(Output::Text(new_secret().map_err(Failed::unavailable)?)),
     }
 }

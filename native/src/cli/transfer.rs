@@ -18,9 +18,9 @@ use super::{
     report::{ExitStatus, Failed, Outcome, Output, Report, progress},
 };
 
-/// Where the token of a deployment is. On the command line everybody on the machine could read it.
+/// The variable with the token of a deployment. On the command line everybody on the machine could read it.
 const TOKEN: &str = "BAILIWICK_TOKEN";
-/// So long a statement may take that moves a tenant.
+/// The time that a statement may take while a tenant is moved.
 const PATIENCE: Duration = Duration::from_hours(1);
 
 const WHERE: &str = "Without --url, the operator does it, at the database of the settings. With --url, the command \
@@ -96,7 +96,7 @@ impl From<Failure> for Failed {
     }
 }
 
-/// A bar for rows, of which nobody knows how many there will be, and what moves it.
+/// A bar for an unknown number of rows, and the function that advances it.
 fn counting() -> (ProgressBar, impl FnMut(u64)) {
     let bar = progress(0, "rows");
     let moved = bar.clone();
@@ -130,7 +130,7 @@ pub(super) async fn export(call: Call<'_>) -> Outcome {
     let (slug, secrets) = (call.text("tenant").unwrap_or_default(), call.flag("with-secrets"));
     let side = side(call, true).await?;
     let target = call.text("file").map(PathBuf::from);
-    // What is not whole has another name; nobody takes it for what it is not.
+    // An unfinished file has another name, so that nobody takes it for a complete one.
     let part = match &target {
         Some(file) => PathBuf::from(format!("{}.part", file.display())),
         None => std::env::temp_dir().join(format!("bailiwick-export-{}.part", std::process::id())),
@@ -155,7 +155,7 @@ pub(super) async fn export(call: Call<'_>) -> Outcome {
 
 fn create(path: &Path, new: bool) -> Result<File, Failed> {
     let mut options = OpenOptions::new();
-    // It holds what only owners may read.
+    // It contains data that only owners may read.
     let file =
         options.read(true).write(true).create(true).create_new(new).truncate(true).mode(0o600).open(path);
     file.map_err(|error| unusable(path, &error))
@@ -172,7 +172,7 @@ fn print(file: &mut File) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Brings a tenant in.
+/// Imports a tenant.
 pub(super) async fn import(call: Call<'_>) -> Outcome {
     let wanted = Wanted {
         slug: call.text("slug").map(str::to_owned),

@@ -1,4 +1,4 @@
-//! `bailiwick user`: accounts, as the operator has to do with them.
+//! `bailiwick user`: the operator's commands about accounts.
 
 use std::io::{BufRead, IsTerminal};
 
@@ -130,7 +130,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
             call.app().await?.operator().enable_user(&email).await?;
             Ok(Report::done(json!({ "enabled": address }), [format!("Enabled {address}.")]).into())
         }
-        // clap lets no other pass.
+        // clap allows no other command.
         _ => {
             call.app().await?.operator().end_sessions(&email).await?;
             let line = format!("The sessions of {address} have ended.");
@@ -163,7 +163,7 @@ async fn create(call: Call<'_>, email: &Email) -> Outcome {
     Ok(Report::done(json!({ "id": id, "email": email }), [line]).into())
 }
 
-/// A new password, typed twice; or the first line of what is piped in.
+/// A new password, typed twice; or the first line of the standard input.
 fn password() -> Result<NewPassword, Failed> {
     let unread = |error: std::io::Error| Failed::from(vec![format!("The password cannot be read: {error}.")]);
     let typed = if std::io::stdin().is_terminal() {

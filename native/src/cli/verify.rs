@@ -1,4 +1,4 @@
-//! `bailiwick verify-isolation`: the matrices of isolation, and noisy neighbours, against a deployment that is running somewhere.
+//! `bailiwick verify-isolation`: the matrices of isolation, and noisy neighbours, against a running deployment.
 
 use bailiwick::{
     server::shutdown::Signals,
@@ -64,7 +64,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
     Ok(Report::found(report.violations.is_empty(), report.json(), report.lines()).into())
 }
 
-/// What is said beforehand.
+/// The announcement before a run.
 fn announced(Plan { checks, requests, time }: &Plan) -> String {
     let seconds = time.as_secs();
     let time =

@@ -65,8 +65,8 @@ impl Assets for Embedded {
     }
 }
 
-/// The reference's script, which a package carries, as it is and compressed: it takes a tenth of a second to compress, so that is
-/// done once.
+/// The reference's script, which a package contains, as it is and compressed: compressing it takes a tenth of a second,
+/// so that is done once.
 struct Script {
     plain: Bytes,
     gzipped: Bytes,
@@ -84,12 +84,12 @@ fn script() -> Option<&'static Script> {
     made.as_ref()
 }
 
-/// Among the extensions of a response that is not to be compressed (again).
+/// Marks a response that is not to be compressed (again).
 #[derive(Clone, Copy)]
 pub(crate) struct AsItIs;
 
-/// Puts the file into a response that [stands for one](Streamed), compressed for who takes that, and sees to it that it is not
-/// compressed anew for each request. `None` if there is no such file.
+/// Puts the file into a response that [stands for one](Streamed), compressed if the client accepts that, and keeps it
+/// from being compressed again for each request. `None` if there is no such file.
 pub(crate) async fn stream(mut response: Response, head: bool, takes_gzip: bool) -> Option<Response> {
     if response.extensions_mut().remove::<Streamed>().is_none() {
         return Some(response);

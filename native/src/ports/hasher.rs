@@ -1,5 +1,5 @@
-//! Password hashing on threads of its own: few, of the lowest priority, each on one processor, with a bounded queue in which
-//! addresses take turns, so that a storm of logins takes only what other requests leave, and keeps nobody else waiting.
+//! Password hashing on threads of its own: few, of the lowest priority, each on one processor, with a bounded queue in
+//! which addresses take turns, so that a storm of logins takes only what other requests leave, and delays nobody else.
 
 use std::{
     fmt,
@@ -26,17 +26,17 @@ struct Task {
     answer: oneshot::Sender<HashOutcome>,
 }
 
-/// What it is about is a secret.
+/// Its contents are secret.
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Task")
     }
 }
 
-/// What waits for the threads.
+/// The queue of the threads.
 #[derive(Debug)]
 struct Queue {
-    /// `None` when there are to be no more.
+    /// `None` when no more are accepted.
     tasks: Mutex<Option<Turns<Option<ClientAddress>, Task>>>,
     changed: Condvar,
 }
@@ -46,7 +46,7 @@ impl Queue {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next task, as soon as there is one; `None` when there will be none.
+    /// The next task, as soon as there is one; `None` when no more will come.
     fn next(&self) -> Option<Task> {
         let mut tasks = self.tasks();
         loop {
@@ -57,7 +57,7 @@ impl Queue {
         }
     }
 
-    /// Adds a task. The one that has no place then, if one has none, is given back.
+    /// Adds a task. Returns the one that has no place then, if there is one.
     fn push(&self, client: Option<ClientAddress>, task: Task) -> Option<Task> {
         let pushed = match self.tasks().as_mut() {
             Some(tasks) => tasks.push(client, task),
@@ -71,7 +71,7 @@ impl Queue {
     }
 }
 
-/// The threads, and the way to them.
+/// The threads, and their queue.
 #[derive(Debug)]
 pub struct HashPool {
     queue: Arc<Queue>,
@@ -109,7 +109,7 @@ impl Drop for HashPool {
     }
 }
 
-/// The processors that this process may use, from any of them on: several instances on one machine choose others.
+/// The processors that this process may use, from a random one on: instances on one machine choose others.
 fn processors() -> Vec<CoreId> {
     let mut all = core_affinity::get_core_ids().unwrap_or_default();
     let first = getrandom::u32().unwrap_or_default() as usize % all.len().max(1);
@@ -118,14 +118,14 @@ fn processors() -> Vec<CoreId> {
 }
 
 fn work(queue: &Queue, metrics: &Metrics, processor: Option<CoreId>) {
-    // Where the system does not allow it, hashing is slower on the others, not wrong.
+    // If the system does not allow it, hashing slows other work down, but works.
     let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Min);
-    // A thread that moves about is in the way of others wherever it comes, until the system has noticed: the slowest reads
-    // beside it wait for that.
+    // A thread that moves between processors slows others down wherever it arrives, until the system has noticed: the
+    // slowest reads beside it wait for that.
     let _ = processor.map(core_affinity::set_for_current);
     while let Some(task) = queue.next() {
         metrics.hashing_begins();
-        // Whoever asked may have gone away while this waited.
+        // The client may have gone away in the meantime.
         if !task.answer.is_closed() {
             drop(task.answer.send(task.job.execute()));
         }
@@ -139,7 +139,7 @@ impl Hasher for HashPool {
         self.metrics.hashing_waits();
         if let Some(task) = self.queue.push(client, Task { job, answer }) {
             self.metrics.hashing_rejected();
-            // Who waits for it is told by this that it will not be done.
+            // Dropping it notifies the waiting request that it will not be done.
             drop(task);
         }
         let outcome = outcome.await.map_err(|_| Overloaded)?;

@@ -22,9 +22,9 @@ use reqwest::{
 
 use crate::ports::tls;
 
-/// So much of a body that nobody wants is read, for the sake of the connection, which can be used again after its end.
+/// The number of bytes that are read of an unneeded body, so that the connection can be used again after its end.
 const BODY_BYTES: usize = 16 * 1024;
-/// How long a connection that nobody uses is kept.
+/// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Two clients, so that neither uses a connection of the other.
@@ -84,7 +84,7 @@ impl HttpClient for WebClient {
             return Ok(HttpResponse { status, retry_after, body });
         }
         let answer = HttpResponse { status, retry_after, body: Bytes::new() };
-        // What was asked for is done or refused; that the rest does not come changes nothing.
+        // The request was done or refused already; a missing rest changes nothing.
         let mut read = 0;
         while let Ok(Some(chunk)) = response.chunk().await {
             read += chunk.len();
@@ -118,7 +118,7 @@ fn retry_after(response: &Response) -> Option<u64> {
     response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Why no answer came. The URL may be a secret, so nothing of it is said.
+/// The reason why no answer came. The URL may be a secret, so no part of it is in the text.
 fn failure(error: reqwest::Error) -> HttpFailure {
     let error = error.without_url();
     tracing::debug!(?error, "a request to another service failed");
@@ -146,7 +146,7 @@ fn caused_by<E: Error + 'static>(error: &reqwest::Error) -> bool {
         if error.is::<E>() {
             return true;
         }
-        // An I/O error that was made of another one does not name it as its source.
+        // An I/O error that wraps another one does not name it as its source.
         cause = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),
@@ -155,7 +155,7 @@ fn caused_by<E: Error + 'static>(error: &reqwest::Error) -> bool {
     false
 }
 
-/// Resolves names as the system does, to public addresses only. What it returns is what is connected to, so a name
+/// Resolves names as the system does, to public addresses only. The client connects to these very addresses, so a name
 /// that changes its address in between gains nothing.
 #[derive(Debug)]
 struct PublicOnly;
@@ -163,7 +163,7 @@ struct PublicOnly;
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            // The client puts the port in.
+            // The client sets the port.
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let public: Vec<SocketAddr> = found.filter(|found| is_public(found.ip())).collect();
             if public.is_empty() {
@@ -204,8 +204,8 @@ mod tests {
     /// Longer than any machine takes for an answer that comes.
     const LONG: Duration = Duration::from_mins(5);
 
-    /// Answers every connection with this text, and keeps it open if told so; returns the address, and how many there have
-    /// been.
+    /// Answers every connection with this text, and keeps it open if `hold` is set; returns the address, and the number
+    /// of connections so far.
     async fn server(answer: &'static str, hold: bool) -> (SocketAddr, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,5 +1,5 @@
-//! Counting requests in this process, by the generic cell rate algorithm: as many as a limit says at once, and from then
-//! on evenly. Several instances count apart.
+//! Counting requests in this process, by the generic cell rate algorithm: as many as a limit allows at once, and from
+//! then on at an even rate. Several instances count separately.
 
 use std::{
     num::NonZeroU32,
@@ -18,7 +18,7 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 
-/// So many requests later it is looked for keys whose allowance is whole again, which need not be remembered.
+/// The number of requests after which keys are forgotten whose allowance is whole again.
 const FORGET_EVERY: u32 = 10_000;
 
 /// The counters of this process.
@@ -40,14 +40,14 @@ impl<C: Clock> std::fmt::Debug for Limiter<C> {
 }
 
 impl Limiter {
-    /// With the limits of the configuration.
+    /// The counters for the limits of the configuration.
     pub fn new(config: &Config) -> Self {
         Self::by(config, &DefaultClock::default())
     }
 }
 
 impl<C: Clock + Clone> Limiter<C> {
-    /// By a clock.
+    /// The same, by a clock.
     fn by(config: &Config, clock: &C) -> Self {
         let counter = |quota: u32| {
             let quota = NonZeroU32::new(quota)?;
@@ -81,7 +81,7 @@ impl<C: Clock + Clone + Send + Sync + 'static> RateLimiter for Limiter<C> {
         }
         counter.keys.check_key(&key.to_owned()).map_err(|until| {
             let wait = until.wait_time_from(counter.keys.clock().now());
-            // A second that has begun is waited for.
+            // A part of a second counts as a whole one.
             Wait(wait.as_secs() + 1)
         })
     }
@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// `RATE_LIMIT_PERIOD` unless somebody says otherwise: seconds.
+    /// `RATE_LIMIT_PERIOD` unless it is set: seconds.
     const PERIOD_SECONDS: u64 = 60;
 
     fn config(quota: u32) -> Config {
@@ -123,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_as_told_is_not_refused_again() {
-        // What one costs: a part of a second, a whole second, some seconds and a part, and a period.
+        // The cost of one request: a part of a second, a whole second, some seconds and a part, and a period.
         for quota in [1_000, 60, 7, 1] {
             for limit in Limit::ALL {
                 let clock = FakeRelativeClock::default();

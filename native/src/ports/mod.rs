@@ -1,4 +1,4 @@
-//! What the core needs of a platform, on the operating system: databases by sqlx, bcrypt on threads, reqwest, lettre.
+//! The ports on the operating system: databases by sqlx, bcrypt on threads, reqwest, lettre.
 
 pub mod assets;
 pub mod database;

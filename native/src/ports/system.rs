@@ -10,7 +10,7 @@ use bailiwick_core::{
     time::Timestamp,
 };
 
-/// What `elapsed` counts from.
+/// The moment from which `elapsed` counts.
 #[expect(clippy::disallowed_methods, reason = "this is the Clock port")]
 static FIRST_ASKED: LazyLock<Instant> = LazyLock::new(Instant::now);
 

@@ -1,11 +1,11 @@
-//! Whom TLS connections to other services trust: Mozilla's roots, which are compiled in, so that a container without
-//! any will do; and the system's, among which an operator may have put their own.
+//! The roots that TLS connections to other services trust: Mozilla's, which are compiled in, so that a container
+//! without any works; and the system's, among which an operator may have put their own.
 
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
 
-/// The system's roots (`SSL_CERT_FILE` and `SSL_CERT_DIR` say where else they are), as far as they can be used.
+/// The usable roots of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR` name other places).
 pub(crate) fn system_roots() -> Vec<CertificateDer<'static>> {
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
@@ -15,10 +15,10 @@ pub(crate) fn system_roots() -> Vec<CertificateDer<'static>> {
     found.certs.into_iter().filter(usable).collect()
 }
 
-/// How the connections of HTTP clients are secured.
+/// The TLS configuration of HTTP clients.
 ///
 /// # Errors
-/// None that could be met: the provider has what the defaults ask for.
+/// None in practice: the provider has what the defaults ask for.
 pub fn client_config() -> Result<ClientConfig, rustls::Error> {
     let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     roots.add_parsable_certificates(system_roots());

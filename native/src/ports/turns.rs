@@ -1,40 +1,40 @@
-//! A bounded queue in which those who ask take turns: nobody waits behind more than one job of each other, and where it is
-//! full, who has the most in it gives way.
+//! A bounded queue in which clients take turns: nobody waits behind more than one job of each other client, and when it
+//! is full, the client with the most jobs loses one.
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
 };
 
-/// What waits, by who asked for it.
+/// The waiting jobs, by client.
 #[derive(Debug)]
 pub struct Turns<K, T> {
     waiting: HashMap<K, VecDeque<T>>,
-    /// Who has something waiting, the next one first.
+    /// The clients with waiting jobs, the next one first.
     order: VecDeque<K>,
     all: usize,
     most: usize,
 }
 
-/// What has no place in the queue.
+/// The result of adding a job.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pushed<T> {
-    /// Nothing: there was room.
+    /// It was added: there was room.
     Taken,
-    /// It was taken, and this had to give way to it.
+    /// It was added, and this job had to give way to it.
     InPlaceOf(T),
-    /// It was not taken.
+    /// It was not added.
     Refused(T),
 }
 
 impl<K: Copy + Eq + Hash, T> Turns<K, T> {
-    /// Room for so many in all.
+    /// A queue with room for `most` jobs in all.
     pub fn new(most: usize) -> Self {
         Self { waiting: HashMap::new(), order: VecDeque::new(), all: 0, most }
     }
 
-    /// Adds what somebody asks for. Where it is full the newest of those goes who have the most, if they have more than they
-    /// would share evenly; otherwise this one is not taken.
+    /// Adds a job of a client. When the queue is full, the newest job of the client with the most is removed, if that
+    /// client has more than an even share; otherwise this one is refused.
     pub fn push(&mut self, who: K, job: T) -> Pushed<T> {
         let own = self.waiting.get(&who).map_or(0, VecDeque::len);
         let mut given_up = None;
@@ -43,7 +43,7 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
             let Some(busiest) = busiest.filter(|(_, jobs)| jobs.len() > own + 1).map(|(who, _)| *who) else {
                 return Pushed::Refused(job);
             };
-            // They have more than one, so they keep their turn.
+            // The client has more than one job, so it keeps its turn.
             given_up = self.waiting.get_mut(&busiest).and_then(VecDeque::pop_back);
             self.all -= 1;
         }
@@ -56,7 +56,7 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
         given_up.map_or(Pushed::Taken, Pushed::InPlaceOf)
     }
 
-    /// The next one: the oldest of whoever's turn it is.
+    /// The next job: the oldest of the client whose turn it is.
     pub fn pop(&mut self) -> Option<T> {
         let who = self.order.pop_front()?;
         let jobs = self.waiting.get_mut(&who)?;
@@ -90,7 +90,7 @@ mod tests {
         let order = drained(&mut turns);
         assert_eq!(order[..6], [0, 1, 100, 2, 3, 101]);
         assert_eq!(order.len(), 42);
-        // Of one who asks nothing is overtaken.
+        // Jobs of one client stay in order.
         assert!(order.iter().filter(|job| **job < 40 && **job % 2 == 0).is_sorted());
     }
 
@@ -105,14 +105,14 @@ mod tests {
         assert_eq!(turns.push('b', 11), Pushed::InPlaceOf(2));
         // They share evenly now.
         assert_eq!(turns.push('b', 12), Pushed::Refused(12));
-        // Whoever of the two it is.
+        // Either of the two clients loses one.
         assert!(matches!(turns.push('c', 20), Pushed::InPlaceOf(1 | 11)));
         assert_eq!(drained(&mut turns).len(), 4);
     }
 
     #[test]
     fn it_never_holds_more_than_it_may_and_loses_nothing() {
-        // All ways in which three ask and are served, eight steps long.
+        // All sequences in which three clients add and take jobs, eight steps long.
         for steps in 0..4_u32.pow(8) {
             let (mut turns, mut taken, mut out) = (Turns::new(3), 0, 0);
             for step in 0..8 {

@@ -1,4 +1,4 @@
-//! The second listener, `ADMIN_BIND`, for those who operate the service: metrics and health, off the public port.
+//! The second listener, `ADMIN_BIND`, for the operators of the service: metrics and health, not on the public port.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -22,10 +22,10 @@ use crate::{
 /// The text format of Prometheus.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// What is told to those who ask here.
+/// The sources of its answers.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    /// What was counted.
+    /// The counters.
     pub metrics: Arc<Metrics>,
     /// The product, for its outbox and its health.
     pub app: Arc<App>,
@@ -34,11 +34,10 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Listens, and answers until the process ends: also while requests in flight are let finish, which is when it is
-    /// worth looking.
+    /// Listens, and answers until the process ends: also while requests in flight finish, when operators most need it.
     ///
     /// # Errors
-    /// A sentence about why the address cannot be listened on.
+    /// A sentence about why it cannot listen on the address.
     pub async fn start(self, address: SocketAddr) -> Result<(), String> {
         let failed = |error| format!("ADMIN_BIND: {address} cannot be listened on: {error}.");
         let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -68,7 +67,7 @@ async fn tell(State(admin): State<Admin>) -> Response {
     }
 }
 
-/// As it is answered on the public port.
+/// The same answer as on the public port.
 async fn health(State(admin): State<Admin>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     admin.app.handle(http::Request::from_parts(parts, Bytes::new())).await.map(Body::from)

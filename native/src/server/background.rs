@@ -1,6 +1,6 @@
-//! What is done in the background: deliveries are sent, and activity is sealed, at once after a request that wrote some,
-//! and regularly, for what is to be tried again or was left behind; so are tenants removed that were deleted. What was there
-//! before searches were gets its words, and what is kept no longer is dropped.
+//! Background work: deliveries are sent, and activity is sealed, at once after a request that wrote some, and
+//! regularly, for retries and leftovers; deleted tenants are removed likewise. Old rows get their search words, and
+//! expired rows are dropped.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use tokio::{
 
 use crate::telemetry::{DELIVERING, INDEXING, MEASURING, PRUNING, REMOVING, SEALING, Telemetry};
 
-/// Deliveries of one round, which are sent at the same time.
+/// The number of deliveries of one round, which are sent at the same time.
 const AT_ONCE: u32 = 20;
 
-/// Rounds of deliveries that may be under way at the same time. A round ends with its slowest receiver; what comes
-/// meanwhile has a round of its own. What hangs and comes one by one has as many as a tenant's share, so there are a few
-/// times as many.
+/// The number of simultaneous rounds of deliveries. A round ends with its slowest receiver; later deliveries have a
+/// round of their own. Deliveries that hang and come one by one have as many rounds as a tenant's share, so there are a
+/// few times as many.
 const ROUNDS: usize = 32;
 
 /// Batches in which a round seals activity.
@@ -37,10 +37,10 @@ const MEASURED: u32 = 4;
 /// costs as much for one as for fifty.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How often that is dropped which is kept no longer, and counts for nothing since its time has passed.
+/// How often expired rows are dropped, which have no effect any more.
 const PRUNE: Duration = Duration::from_mins(30);
 
-/// Rung when there is something to do. Rung while a round is under way, it leads to another one.
+/// The signal that there is work to do. A signal during a round leads to another one.
 #[derive(Clone, Debug, Default)]
 pub struct WorkSignal {
     deliveries: Arc<Notify>,
@@ -49,7 +49,7 @@ pub struct WorkSignal {
 }
 
 impl WorkSignal {
-    /// Rings it, if the request that has just been answered left something to do.
+    /// Signals, if the request that has just been answered has left work.
     pub fn ring_if_needed(&self, app: &App) {
         if app.deliveries_wait() {
             self.deliveries.notify_one();
@@ -63,11 +63,11 @@ impl WorkSignal {
     }
 }
 
-/// Sends and seals until `stopped` holds true. Then nothing more is begun, and what is under way has `SHUTDOWN_GRACE` to
-/// end. What has not ended by then is due again when its claim ends, or found by the next that looks.
+/// Sends and seals until `stopped` holds true. Then no new round begins, and running ones have `SHUTDOWN_GRACE` to end.
+/// Unfinished work is due again when its claim ends, or is found by the next look.
 pub async fn run(
     app: Arc<App>,
-    bell: WorkSignal,
+    signal: WorkSignal,
     telemetry: &Telemetry,
     config: &Config,
     stopped: watch::Receiver<bool>,
@@ -127,7 +127,7 @@ pub async fn run(
             if entries > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
-            // Where nothing could be sealed, it is tried again when it is time to look.
+            // If nothing could be sealed, it is tried again at the next look.
             Ok(more && entries > 0)
         }
     };
@@ -135,18 +135,18 @@ pub async fn run(
         |what, rounds| Times { what, rounds, interval: config.outbox_interval, grace: config.shutdown_grace };
     let pruning = Times { interval: PRUNE, ..of(PRUNING, 1) };
     tokio::join!(
-        cycle(deliver, bell.deliveries, of(DELIVERING, ROUNDS), telemetry.clone(), stopped.clone()),
+        cycle(deliver, signal.deliveries, of(DELIVERING, ROUNDS), telemetry.clone(), stopped.clone()),
         // Of two at the same time one would find its numbers taken.
-        cycle(seal, bell.entries, of(SEALING, 1), telemetry.clone(), stopped.clone()),
+        cycle(seal, signal.entries, of(SEALING, 1), telemetry.clone(), stopped.clone()),
         cycle(prune, Arc::default(), pruning, telemetry.clone(), stopped.clone()),
-        cycle(remove, bell.removals, of(REMOVING, 1), telemetry.clone(), stopped.clone()),
-        // Nobody rings: requests leave nothing of this behind.
+        cycle(remove, signal.removals, of(REMOVING, 1), telemetry.clone(), stopped.clone()),
+        // There is no signal for it: requests leave no such work.
         cycle(index, Arc::default(), of(INDEXING, 1), telemetry.clone(), stopped.clone()),
         cycle(measure, Arc::default(), of(MEASURING, 1), telemetry.clone(), stopped),
     );
 }
 
-/// What came of a round, after it was told what went wrong for one tenant.
+/// The result of a round, after the failure of a tenant was reported.
 fn told(what: &'static str, mut turned: Turned, telemetry: &Telemetry) -> Turned {
     if let Some(problem) = turned.failed.take() {
         telemetry.background_failed(what, &problem);
@@ -157,16 +157,16 @@ fn told(what: &'static str, mut turned: Turned, telemetry: &Telemetry) -> Turned
 #[derive(Clone, Copy)]
 struct Times {
     what: &'static str,
-    /// Rounds at the same time, at the most.
+    /// The maximum number of simultaneous rounds.
     rounds: usize,
     interval: Duration,
     grace: Duration,
 }
 
-/// Begins rounds when the bell rings, regularly, and after those that say that there is more to do.
+/// Begins rounds at each signal, regularly, and after rounds that left work.
 async fn cycle<F>(
     round: impl Fn() -> F,
-    bell: Arc<Notify>,
+    signal: Arc<Notify>,
     times: Times,
     telemetry: Telemetry,
     mut stopped: watch::Receiver<bool>,
@@ -184,7 +184,7 @@ async fn cycle<F>(
                     rounds.spawn(round());
                 }
             }
-            () = bell.notified(), if rounds.len() < times.rounds => {
+            () = signal.notified(), if rounds.len() < times.rounds => {
                 rounds.spawn(round());
             }
             () = tokio::time::sleep_until(next_look), if rounds.len() < times.rounds => {
@@ -207,7 +207,7 @@ async fn cycle<F>(
     }
 }
 
-/// Whether there is more to do after a round. A panic ends the round, not the rounds.
+/// Whether a round has left work. A panic ends the round, not the following ones.
 fn more(
     ended: Result<Result<bool, Box<Problem>>, JoinError>,
     what: &'static str,
@@ -269,12 +269,12 @@ mod tests {
                 }
             }
         };
-        let (bell, (stop, stopped)) = (Arc::new(Notify::new()), watch::channel(false));
-        let cycle = tokio::spawn(cycle(deliver, bell.clone(), times(LONG, LONG), telemetry(), stopped));
-        // The second follows by itself, because there was more; those after it when the bell rings.
+        let (signal, (stop, stopped)) = (Arc::new(Notify::new()), watch::channel(false));
+        let cycle = tokio::spawn(cycle(deliver, signal.clone(), times(LONG, LONG), telemetry(), stopped));
+        // The second follows by itself, because there was more; those after it need a signal.
         assert_eq!((rounds.recv().await, rounds.recv().await), (Some(0), Some(1)));
         for number in 2..5 {
-            bell.notify_one();
+            signal.notify_one();
             assert_eq!(timeout(SOON, rounds.recv()).await.unwrap(), Some(number));
         }
         stop.send(true).unwrap();

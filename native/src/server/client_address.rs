@@ -1,4 +1,4 @@
-//! Where a request comes from: the connection says so, and proxies that are trusted to.
+//! The client's address of a request: that of the connection, or the one that trusted proxies report.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -9,7 +9,7 @@ use bailiwick_core::{Config, config::ForwardedHeader, throttle::ClientAddress};
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// The proxies whose `FORWARDED_HEADER` is believed.
+/// The proxies whose `FORWARDED_HEADER` is trusted.
 #[derive(Clone, Debug)]
 pub struct TrustedProxies {
     networks: Arc<[IpNet]>,
@@ -20,7 +20,7 @@ impl TrustedProxies {
     /// Reads `TRUSTED_PROXIES` and `FORWARDED_HEADER`.
     ///
     /// # Errors
-    /// A sentence about what is wrong with them.
+    /// A sentence about their fault.
     pub fn of(config: &Config) -> Result<Self, String> {
         Self::parse(&config.trusted_proxies, config.forwarded_header)
     }
@@ -41,8 +41,8 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Where a request comes from that came by a connection from `peer`: the last address of the header that no
-    /// trusted proxy has. What stands before it may be made up.
+    /// The client's address of a request from `peer`: the last address of the header that belongs to no trusted proxy.
+    /// Addresses before it may be made up.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let name = match self.header {
             ForwardedHeader::XForwardedFor => "x-forwarded-for",
@@ -55,7 +55,7 @@ impl TrustedProxies {
             ForwardedHeader::Forwarded => forwarded_for(value).unwrap_or_else(|| vec![None]),
         });
         for hop in hops.collect::<Vec<_>>().into_iter().rev() {
-            // What a trusted proxy has not understood itself is not believed.
+            // An entry that a trusted proxy has not understood itself is not believed.
             let Some(address) = hop.filter(|_| self.trusts(client)) else { break };
             client = address;
         }
@@ -63,8 +63,8 @@ impl TrustedProxies {
     }
 }
 
-/// The addresses of the elements of `Forwarded` (RFC 7239, section 4), nothing for one that has none or several; and nothing at all if
-/// it is malformed. What stands between quotes may be anything that a client sent, such as its `Host`.
+/// The addresses of the elements of `Forwarded` (RFC 7239, section 4), `None` for an element with none or several; no
+/// list at all if the header is malformed. Text between quotes may be anything that a client sent, such as its `Host`.
 fn forwarded_for(value: &str) -> Option<Vec<Option<IpAddr>>> {
     let mut hops = Vec::new();
     for element in unquoted(value, ',')? {
@@ -86,7 +86,7 @@ fn forwarded_for(value: &str) -> Option<Vec<Option<IpAddr>>> {
     Some(hops)
 }
 
-/// The parts between separators that stand in no quotes; nothing if a quote does not end.
+/// The parts between separators outside of quotes; `None` if a quote does not end.
 fn unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, character) in text.char_indices() {
@@ -105,7 +105,7 @@ fn unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     (!quoted).then_some(parts)
 }
 
-/// An address as proxies write it: with a port behind it or without, of IPv6 in brackets or without.
+/// An address as proxies write it: with or without a port, an IPv6 address with or without brackets.
 fn address(node: &str) -> Option<IpAddr> {
     let node = node.trim();
     let bare = || node.parse().ok();
@@ -196,7 +196,7 @@ mod tests {
         for nothing in ["for=unknown", "for=_secret", "proto=https", "", "203.0.113.2"] {
             assert_eq!(by_forwarded(&["for=203.0.113.2", nothing]), address("10.0.0.1"), "{nothing}");
         }
-        // A proxy may copy what the client sent as its host.
+        // A proxy may copy the host that the client sent.
         for written in [
             "proto=http;host=\"a;for=6.6.6.6\";for=203.0.113.2",
             "for=203.0.113.2;host=\"x,for=6.6.6.6\"",
@@ -207,7 +207,7 @@ mod tests {
         for nothing in ["for=203.0.113.2;for=6.6.6.6", "for=203.0.113.2;host=\"x", "for=\"203.0.113.2"] {
             assert_eq!(by_forwarded(&[nothing]), address("10.0.0.1"), "{nothing}");
         }
-        // The one that they do not write may be made up.
+        // The header that they do not write may be made up.
         let other =
             sent("10.0.0.0/8", "10.0.0.1", ForwardedHeader::Forwarded, "x-forwarded-for", &["203.0.113.2"]);
         assert_eq!(other, address("10.0.0.1"));

@@ -1,4 +1,4 @@
-//! Compression of answers. Whatever a client accepts, it is never in the way of an answer: uncompressed is always good.
+//! Compression of answers. No `Accept-Encoding` keeps a client from its answer: an uncompressed one is always possible.
 
 use axum::{extract::Request, response::Response};
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
@@ -19,8 +19,8 @@ pub(crate) fn layer() -> CompressionLayer<impl Predicate> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth)
 }
 
-/// Before that layer: takes out of `Accept-Encoding` what forbids an uncompressed answer, for which it would answer 406 in place
-/// of what was done (RFC 9110, section 12.5.3, allows both).
+/// Before that layer: removes from `Accept-Encoding` what forbids an uncompressed answer, for which the layer would
+/// replace the answer by 406 (RFC 9110, section 12.5.3, allows both).
 pub(crate) async fn accept_as_is(mut request: Request) -> Request {
     let accepted = request.headers().get_all(header::ACCEPT_ENCODING);
     let codings = accepted.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
@@ -37,8 +37,8 @@ pub(crate) async fn accept_as_is(mut request: Request) -> Request {
     request
 }
 
-/// Whether what is compressed by gzip is taken, which who says nothing does not. What is said of it by name counts more than what
-/// is said of all (RFC 9110, section 12.5.3).
+/// Whether the client accepts gzip, which it does not by saying nothing. A coding's own entry counts more than that for
+/// all (RFC 9110, section 12.5.3).
 pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let codings: Vec<_> = accepted.flat_map(|value| value.split(',')).map(read).collect();
@@ -59,13 +59,13 @@ fn read(coding: &str) -> (&str, bool) {
     (named, none)
 }
 
-/// Whether it says that a body is not wanted as it is, or that nothing else is than what is named.
+/// Whether it forbids an uncompressed body, explicitly or by allowing only the named codings.
 fn forbids_as_is(coding: &str) -> bool {
     let (named, none) = read(coding);
     none && (named == "*" || named.eq_ignore_ascii_case("identity"))
 }
 
-/// Behind it: what was compressed is no longer the same byte for byte, which a strong tag says (RFC 9110, section 8.8.1).
+/// Behind it: a compressed answer is not byte for byte what a strong tag claims (RFC 9110, section 8.8.1).
 pub(crate) async fn weaken_tag(mut response: Response) -> Response {
     if response.headers().contains_key(header::CONTENT_ENCODING)
         && let Some(tag) = response.headers_mut().get_mut(header::ETAG)

@@ -1,4 +1,4 @@
-//! Connections of clients: how many there are at the most, and how long one may keep the server waiting.
+//! Connections of clients: their maximum number, and how long one may keep the server waiting.
 
 use std::{
     collections::HashMap,
@@ -17,19 +17,19 @@ use tokio_io_timeout::TimeoutStream;
 
 /// A request's head: bytes. hyper answers 431 to a longer one.
 pub(crate) const HEAD_BYTES: usize = 64 * 1024;
-/// How HTTP/2 begins (RFC 9113, section 3.4).
+/// The beginning of HTTP/2 (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Files that are open besides connections of clients: of the database, to other services, the log.
+/// Open files besides connections of clients: of the database, to other services, the log.
 const OTHER_FILES: u64 = 256;
 
-/// ConnectionLimit for connections.
+/// The room for connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionLimit {
     free: Arc<Semaphore>,
     all: usize,
 }
 
-/// The connections of each address: of one there are so many at the most, so that nobody takes all the room there is.
+/// The connections of each address, up to a maximum, so that nobody takes all the room there is.
 #[derive(Clone, Debug)]
 pub struct Shares {
     taken: Arc<Mutex<HashMap<ClientAddress, usize>>>,
@@ -44,7 +44,7 @@ pub struct Share {
 }
 
 impl Shares {
-    /// So many of each; 0 is any number.
+    /// At most `most` of each address; 0 is any number.
     pub fn new(most: usize) -> Self {
         Self { taken: Arc::default(), most: if most == 0 { usize::MAX } else { most } }
     }
@@ -53,7 +53,7 @@ impl Shares {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more of an address; `None` if it has as many as it may have.
+    /// One more connection of an address; `None` if it has the maximum already.
     pub fn take(&self, address: ClientAddress) -> Option<Share> {
         let mut taken = self.taken();
         let count = taken.entry(address).or_default();
@@ -77,8 +77,8 @@ impl Drop for Share {
 }
 
 impl ConnectionLimit {
-    /// For so many connections, or as many as the system allows; 0 takes as many as that. The limit of open files is raised
-    /// as far as it can be.
+    /// A limit of `wanted` connections, or as many as the system allows; 0 is as many as it allows. The limit of open
+    /// files is raised as far as possible.
     pub fn new(wanted: usize) -> Self {
         let files = open_files();
         let possible = files.map_or(Semaphore::MAX_PERMITS, |files| {
@@ -91,25 +91,25 @@ impl ConnectionLimit {
         Self { free: Arc::new(Semaphore::new(all)), all }
     }
 
-    /// A place for one more connection, which is free again when it is dropped; waits until there is one. Who connects
-    /// meanwhile waits, too, in the system's queue.
+    /// A place for one more connection, which is free again when it is dropped; waits until there is one. Further
+    /// clients wait, too, in the system's queue.
     pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = self.free.clone().try_acquire_owned() {
             return Some(place);
         }
         tracing::warn!(connections = self.all, "there is no room for more connections; others must end");
-        // It is never closed.
+        // The semaphore is never closed.
         self.free.clone().acquire_owned().await.ok()
     }
 }
 
-/// So many files may be open, after the limit was raised as far as it can be; `None` if nobody knows.
+/// The limit of open files, after it was raised as far as possible; `None` if it is unknown.
 fn open_files() -> Option<u64> {
     rlimit::increase_nofile_limit(u64::MAX).ok()
 }
 
-/// Waits until enough has come to tell the version of HTTP; `false` if it does not come in time. hyper would wait for it
-/// without end: its time limit for heads begins after it.
+/// Waits for enough bytes to distinguish the version of HTTP; `false` if they do not come in time. hyper would wait for
+/// them without end: its time limit for heads begins after them.
 pub async fn begins(stream: &TcpStream, timeout: Duration) -> bool {
     let begun = async {
         let mut first = [0; PREFACE.len()];
@@ -117,7 +117,7 @@ pub async fn begins(stream: &TcpStream, timeout: Duration) -> bool {
             match stream.peek(&mut first).await {
                 Ok(0) | Err(_) => return false,
                 Ok(count) if count == PREFACE.len() || !PREFACE.starts_with(&first[..count]) => return true,
-                // There is no event for more of it: what is there stays readable.
+                // There is no event for further bytes: the present ones stay readable.
                 Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
@@ -125,8 +125,8 @@ pub async fn begins(stream: &TcpStream, timeout: Duration) -> bool {
     tokio::time::timeout(timeout, begun).await.unwrap_or(false)
 }
 
-/// A stream that fails when nothing can be written for so long, because nobody reads: what is to be written waits in
-/// memory.
+/// A stream that fails when nothing can be written for this long, because the client does not read: unwritten bytes
+/// wait in memory.
 ///
 /// # Errors
 /// It is closed already.
@@ -142,19 +142,19 @@ pub fn impatient(stream: TcpStream, timeout: Duration) -> io::Result<Pin<Box<Tim
 #[derive(Clone, Debug, Default)]
 pub struct Requests(watch::Sender<usize>);
 
-/// One of them, until it is dropped.
+/// One of these requests, until it is dropped.
 #[derive(Debug)]
 pub struct InFlight(watch::Sender<usize>);
 
 impl Requests {
-    /// Begins one.
+    /// Begins a request.
     pub fn begin(&self) -> InFlight {
         self.0.send_modify(|count| *count += 1);
         InFlight(self.0.clone())
     }
 
-    /// Returns when there has been none for so long. HTTP/1.1 has a time limit for the next head; a connection by HTTP/2 is
-    /// kept by whoever answers pings, so that a few clients could take all places there are.
+    /// Returns when there has been no request for this long. HTTP/1.1 has a time limit for the next head; a client that
+    /// answers pings keeps an HTTP/2 connection open, so that a few clients could take all places there are.
     pub async fn idle(&self, timeout: Duration) {
         let mut count = self.0.subscribe();
         // The sender is here, so neither wait fails.

@@ -47,26 +47,26 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// Of a body that is too large, this much is read to be polite; what announces more is refused unread.
+/// The part of a body that is too large which is read, to be polite; one that announces more is refused unread.
 const READ_AT_MOST_BYTES: usize = 8 * limits::BODY_BYTES;
 
 /// The service with its layers; the first one listed is the outermost.
-pub fn router(app: &Arc<App>, config: &Config, bell: &WorkSignal, telemetry: &Telemetry) -> Router {
+pub fn router(app: &Arc<App>, config: &Config, signal: &WorkSignal, telemetry: &Telemetry) -> Router {
     let answers = Router::new().fallback(answer).with_state(app.clone());
     let answers = if config.fault_injection { answers.layer(middleware::from_fn(count)) } else { answers };
     answers
         .layer(RequestBodyLimitLayer::new(READ_AT_MOST_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, config.request_timeout))
         .layer(CatchPanicLayer::new())
-        .layer(middleware::from_fn_with_state((app.clone(), bell.clone(), telemetry.clone()), finish))
+        .layer(middleware::from_fn_with_state((app.clone(), signal.clone(), telemetry.clone()), finish))
         .layer(compression::layer())
         .layer(middleware::map_request(compression::accept_as_is))
         .layer(middleware::map_response(compression::weaken_tag))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 
-/// Whether a request says once whom it is for, as it must since HTTP/1.1 (RFC 9112, section 3.2): one that says it twice may be
-/// taken for one to somebody else by what it passes through. HTTP/2 has it in a field of its own.
+/// Whether a request names its host once, as it must since HTTP/1.1 (RFC 9112, section 3.2): a proxy on the way may
+/// take a request with two for one to another host. HTTP/2 has a field of its own for it.
 fn names_its_host(version: Version, headers: &HeaderMap) -> bool {
     match headers.get_all(header::HOST).iter().count() {
         0 => version != Version::HTTP_11,
@@ -91,7 +91,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
                 None => app.refuse(&headers, Code::InternalError).map(Body::from),
             }
         }
-        // With an error the client sends without end, or what came is not all of it, or in no form of HTTP.
+        // An error means that the client sends without end, or that the body is incomplete or malformed.
         Ok(None) => app.refuse(&parts.headers, Code::BodyTooLarge).map(Body::from),
         Err(error) => {
             let endless = is_too_large(&error);
@@ -101,7 +101,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
-/// For tests of the service itself: tells how much of the database a request visits, if it has `X-Fault: count`.
+/// For tests of the service itself: reports how much of the database a request visits, if it has `X-Fault: count`.
 async fn count(request: Request, next: Next) -> Response {
     if request.headers().get("x-fault").is_none_or(|fault| fault != "count") {
         return next.run(request).await;
@@ -123,8 +123,8 @@ fn is_too_large(error: &axum::Error) -> bool {
     false
 }
 
-/// Reads a body; `None` if it is too large. What is too much is read all the same, within bounds: a client that is
-/// still sending would else see its connection break, and not the answer.
+/// Reads a body; `None` if it is too large. The excess is read all the same, within bounds: otherwise a client that is
+/// still sending would see its connection break, and not the answer.
 async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
     let mut read = BytesMut::new();
     let mut too_large = false;
@@ -138,10 +138,10 @@ async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
     Ok((!too_large).then(|| read.freeze()))
 }
 
-/// Turns what a layer answered into a problem, as the core's own answers are, and writes the log. What is left
-/// to be done is begun also after a request that was given up: it may have been written before.
+/// Turns a layer's own answer into a problem, as the core's answers are, and writes the log. Background work also
+/// begins after a request that was given up: its changes may have been written before.
 async fn finish(
-    State((app, bell, telemetry)): State<(Arc<App>, WorkSignal, Telemetry)>,
+    State((app, signal, telemetry)): State<(Arc<App>, WorkSignal, Telemetry)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -152,7 +152,7 @@ async fn finish(
     } else {
         app.refuse(&headers, Code::InvalidHost).map(Body::from)
     };
-    bell.ring_if_needed(&app);
+    signal.ring_if_needed(&app);
     if response.extensions().get::<RequestOutcome>().is_none() {
         let code = match response.status() {
             StatusCode::SERVICE_UNAVAILABLE => Code::Timeout,
@@ -164,7 +164,7 @@ async fn finish(
         }
     }
     if app.is_draining() && version < Version::HTTP_2 {
-        // The next request may find nobody here.
+        // The next request may find no server here.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let status = response.status().as_u16();
@@ -174,7 +174,7 @@ async fn finish(
     response
 }
 
-/// Serves until `stopped` holds true, then takes no new connections and lets the requests in flight finish.
+/// Serves until `stopped` holds true, then accepts no new connections and lets the requests in flight finish.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -206,7 +206,7 @@ pub async fn serve(
             },
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
-        // Behind a proxy there are many.
+        // A proxy may have many.
         let share = (!proxies.trusts(peer.ip())).then(|| shares.take(ClientAddress::new(peer.ip())));
         if let Some(None) = share {
             tracing::debug!(client = %peer.ip(), "an address has as many connections as it may have");
@@ -241,7 +241,7 @@ pub async fn serve(
                 let ended = if let Some(ended) = ended {
                     ended
                 } else {
-                    // What is in flight by now is answered; the client is told to begin nothing more.
+                    // The requests in flight are answered; the client is asked to begin no new ones.
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 };

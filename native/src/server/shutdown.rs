@@ -34,7 +34,7 @@ impl Signals {
     }
 }
 
-/// Drains at the first signal, and holds true so much later. A second one does not let it wait.
+/// Drains at the first signal, and becomes true after the delay. A second signal skips the delay.
 pub fn on_signal(mut signals: Signals, app: Arc<App>, delay: Option<Duration>) -> watch::Receiver<bool> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! What is told of requests and of deliveries when they are over: a line of the log, numbers, and spans.
+//! Reports of finished requests and deliveries: a line of the log, numbers, and spans.
 
 pub mod metrics;
 mod otlp;
@@ -26,7 +26,7 @@ pub(crate) const MEASURING: &str = "measuring tenants";
 /// All of them.
 pub(crate) const WORK: [&str; 6] = [DELIVERING, SEALING, PRUNING, INDEXING, REMOVING, MEASURING];
 
-/// Where it is told.
+/// The destinations of reports.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
     metrics: Arc<Metrics>,
@@ -52,7 +52,7 @@ impl Telemetry {
         Ok(Self { metrics: metrics.clone(), traces })
     }
 
-    /// Ends it: what is yet to be exported is, if the collector takes it soon.
+    /// Ends it: waiting spans are exported, if the collector takes them soon.
     pub async fn stop(&self) {
         if let Some(traces) = self.traces.clone() {
             let _ = tokio::task::spawn_blocking(move || traces.stop()).await;
@@ -107,7 +107,7 @@ impl Telemetry {
 }
 
 impl Watch<'_> {
-    /// It was answered.
+    /// The request was answered.
     pub(crate) fn end(self, served: &RequestOutcome, status: u16) {
         let Self { telemetry, flight, method, began } = self;
         let took = began.elapsed();

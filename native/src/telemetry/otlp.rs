@@ -1,5 +1,5 @@
-//! Traces, exported by OTLP over HTTP in batches, by a thread of their own. Nobody waits for it: what the queue has no
-//! room for is dropped, which the log tells.
+//! Traces, exported by OTLP over HTTP in batches, by a thread of their own. Nobody waits for it: spans without room in
+//! the queue are dropped, which is logged.
 
 use std::{
     collections::HashMap,
@@ -32,14 +32,14 @@ use crate::ports::{database, http_client};
 
 /// Spans that may wait to be exported; more are dropped.
 const QUEUE: usize = 8192;
-/// How long the collector may take to take some.
+/// How long the collector may take to accept a batch.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long what is left may take at the end.
+/// How long the export of the rest may take at the end.
 const AT_THE_END: Duration = Duration::from_secs(5);
-/// What is read of what the collector says.
+/// The number of bytes that are read of the collector's answer.
 const ANSWER_BYTES: usize = 64 * 1024;
 
-/// The way out of traces.
+/// The export of traces.
 pub(super) struct Traces {
     processor: BatchSpanProcessor,
     scope: InstrumentationScope,
@@ -53,7 +53,7 @@ impl fmt::Debug for Traces {
     }
 }
 
-/// A span, without what all have.
+/// A span, without the attributes that all have.
 struct Told {
     name: String,
     kind: SpanKind,
@@ -63,7 +63,7 @@ struct Told {
 }
 
 impl Traces {
-    /// Starts the thread; `None` if nothing is to be exported.
+    /// Starts the thread; `None` if no traces are exported.
     ///
     /// # Errors
     /// A sentence about the setting that is wrong.
@@ -95,7 +95,7 @@ impl Traces {
         Ok(Some(Self { processor, scope, engine }))
     }
 
-    /// Exports what is left. To be called where it may block.
+    /// Exports the rest. To be called where it may block.
     pub(super) fn stop(&self) {
         if let Err(error) = self.processor.shutdown_with_timeout(AT_THE_END) {
             tracing::warn!(%error, "the last traces could not be exported");
@@ -231,7 +231,7 @@ fn headers(text: &str) -> Option<HashMap<String, String>> {
         .collect()
 }
 
-/// Asks the collector on the server's own runtime: the thread that exports has none.
+/// Sends to the collector on the server's own runtime: the exporting thread has none.
 #[derive(Debug)]
 struct Collector {
     client: reqwest::Client,

@@ -1,5 +1,5 @@
-//! `bailiwick export` and `bailiwick import`: a tenant into a file, and out of one, at a database or over HTTP. What is
-//! read and written in one go is a part of bounded size, so a tenant may be of any.
+//! `bailiwick export` and `bailiwick import`: a tenant into a file, and out of one, at a database or over HTTP. Data is
+//! read and written in parts of bounded size, so a tenant may be of any size.
 
 mod read;
 mod side;
@@ -11,5 +11,5 @@ pub use self::{
     write::{Written, export},
 };
 
-/// Told how many rows are done.
+/// Called with the number of finished rows.
 pub type Progress<'a> = &'a mut dyn FnMut(u64);

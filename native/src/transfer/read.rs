@@ -1,5 +1,5 @@
-//! A tenant out of a file. The whole file is checked before anything of it is sent; then it is sent in parts, and what was
-//! sent before, perhaps by another run that was broken off, is left out.
+//! Imports from a file. The whole file is checked before any part of it is sent; then it is sent in parts, without
+//! those that an earlier, interrupted run has sent.
 
 use std::{
     collections::BTreeMap,
@@ -16,50 +16,50 @@ use serde_json::{Map, Value, json};
 
 use super::{Failure, Progress, Side};
 
-/// A line of a file: bytes. More than any row can have.
+/// The maximum of a line, in bytes: more than any row can have.
 const LINE_BYTES: u64 = limits::BODY_BYTES as u64;
-/// Rows that are sent together: bytes, less than a body may have.
+/// The size of rows that are sent together, in bytes: less than a body may have.
 const PART_BYTES: usize = limits::BODY_BYTES / 4;
 
-/// How often somebody else may send the same at the same time.
+/// How often another process may send the same at the same time.
 const CONFLICTS: u32 = 20;
 
-/// What is to become of the file.
+/// The options of an import.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// The tenant's slug, if it is to be another one.
+    /// Another slug for the tenant, if there is one.
     pub slug: Option<String>,
-    /// Whether all gets new ids.
+    /// Whether everything gets new ids.
     pub new_ids: bool,
-    /// Whether what was begun before is thrown away first.
+    /// Whether an earlier unfinished import is aborted first.
     pub anew: bool,
 }
 
-/// What was brought in.
+/// The imported tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brought {
     /// The id of the tenant.
     pub tenant: String,
     /// Its slug.
     pub slug: String,
-    /// Rows.
+    /// Its rows.
     pub rows: u64,
-    /// Of these, what an earlier run had sent.
+    /// The number of rows that an earlier run had sent.
     pub before: u64,
 }
 
-/// The head, the totals, and how much there is between them.
+/// The head, the totals, and the number of rows between them.
 struct Checked {
     head: Map<String, Value>,
     rows: u64,
     sha256: String,
 }
 
-/// Brings a tenant in.
+/// Imports a tenant.
 ///
 /// # Errors
-/// Why it was not; then nothing of it is to be seen. What was sent stays for a day, for the next run to go on with,
-/// unless it was refused.
+/// The reason why it was not imported; then nothing of it can be seen. Rows that were sent stay for a day, for the next
+/// run to continue, unless they were refused.
 pub async fn import(
     side: &Side,
     path: &Path,
@@ -85,7 +85,7 @@ pub async fn import(
     while next < rows {
         let mut lines = Lines::open(path)?;
         lines.skip(next)?;
-        // As long as what is answered is what was sent, the file is read on.
+        // As long as the answer accepts the rows, the file is read on.
         loop {
             let (first, part) = (next, lines.part()?);
             if part.is_empty() {
@@ -95,7 +95,7 @@ pub async fn import(
             let sent = side.add(&tenant, json!({ "first": first, "rows": part })).await;
             match sent {
                 Ok(answer) => next = answer["next"].as_u64().unwrap_or_default(),
-                // Somebody else sends the same: look how far it is.
+                // Another process sends the same file: ask for its progress.
                 Err(failure) if failure.code == "conflict" && conflicts < CONFLICTS => conflicts += 1,
                 Err(failure) if failure.faults.is_empty() => return Err(failure),
                 Err(failure) => return Err(refused(side, &tenant, first, failure).await),
@@ -110,7 +110,7 @@ pub async fn import(
     match done {
         Ok(()) => Ok(Brought { tenant, slug, rows, before }),
         Err(failure) => {
-            // What cannot be finished is in nobody's way.
+            // An import that cannot be finished is removed.
             if failure.code == "import_mismatch" {
                 let _ = side.abort(&tenant).await;
             }
@@ -119,7 +119,7 @@ pub async fn import(
     }
 }
 
-/// What is wrong, with the numbers of the lines. Nothing of it is left.
+/// The faults, with the numbers of the lines. Nothing of the import is left.
 async fn refused(side: &Side, tenant: &str, first: u64, failure: Failure) -> Failure {
     // The head is line 1.
     let mut failure = told(failure, |row| first + 2 + row as u64);
@@ -131,7 +131,7 @@ async fn refused(side: &Side, tenant: &str, first: u64, failure: Failure) -> Fai
     failure
 }
 
-/// Says what is wrong with which line.
+/// Names the faults with their lines.
 fn told(mut failure: Failure, line: impl Fn(usize) -> u64) -> Failure {
     if failure.faults.is_empty() {
         return failure;
@@ -149,7 +149,7 @@ fn told(mut failure: Failure, line: impl Fn(usize) -> u64) -> Failure {
     failure
 }
 
-/// Reads the whole file, and makes sure that it is what its totals say.
+/// Reads the whole file, and checks it against its totals.
 fn check(path: &Path) -> Result<Checked, Failure> {
     let mut lines = Lines::open(path)?;
     let head = lines.next()?.ok_or_else(|| Failure::new("The file is empty."))?;
@@ -190,7 +190,7 @@ fn check(path: &Path) -> Result<Checked, Failure> {
 struct Lines {
     file: BufReader<File>,
     number: u64,
-    /// One that did not fit into a part.
+    /// A line that did not fit into a part.
     kept: Option<Value>,
 }
 
@@ -226,7 +226,7 @@ impl Lines {
             .map_err(|error| Failure::new(format!("Line {}: it is not JSON: {error}.", self.number)))
     }
 
-    /// Leaves the head and so many rows behind.
+    /// Skips the head and this many rows.
     fn skip(&mut self, rows: u64) -> Result<(), Failure> {
         for _ in 0..=rows {
             self.raw()?;
@@ -234,7 +234,7 @@ impl Lines {
         Ok(())
     }
 
-    /// As many rows as are sent together; none at the end.
+    /// The rows that are sent together; none at the end.
     fn part(&mut self) -> Result<Vec<Value>, Failure> {
         let (mut part, mut bytes) = (Vec::new(), 0);
         while part.len() < limits::MOVED_ROWS as usize

@@ -1,5 +1,4 @@
-//! Where a tenant comes from or goes to: a database, or a deployment that is asked over HTTP. Both take and give the same
-//! JSON.
+//! The source or target of a move: a database, or a deployment over HTTP. Both take and return the same JSON.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,24 +15,24 @@ use serde_json::{Value, json};
 
 use crate::client::{Ask, Client};
 
-/// How often what got no answer is asked again.
+/// The number of attempts of a request without an answer.
 const ATTEMPTS: u32 = 5;
 /// Batches in which activity is sealed at once.
 const BATCHES: u32 = 50;
 
-/// Why something was not done.
+/// The reason why something was not done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// The code of the problem; empty if there was no answer.
     pub code: String,
-    /// What is wrong, in a sentence.
+    /// The fault, in a sentence.
     pub sentence: String,
-    /// The rows of the part that have faults, and what each is, of a part of a file.
+    /// The rows of a part of a file that have faults, each with its fault.
     pub faults: Vec<(usize, String)>,
 }
 
 impl Failure {
-    /// One of ours.
+    /// A failure without a code.
     pub(super) fn new(sentence: impl Into<String>) -> Self {
         Self { code: "refused".to_owned(), sentence: sentence.into(), faults: Vec::new() }
     }
@@ -76,18 +75,18 @@ fn refused(faults: Vec<Fault>) -> Failure {
 
 /// A database or a deployment.
 pub enum Side {
-    /// A database, which the operator has.
+    /// A database, at which the operator works.
     Direct(Arc<App>),
-    /// A deployment, and the token of somebody who may.
+    /// A deployment, and the token of a user with the rights.
     Remote {
-        /// Asks it.
+        /// The client.
         client: Remote,
-        /// Theirs.
+        /// That user's token.
         token: String,
     },
 }
 
-/// What asks a deployment.
+/// A client of a deployment.
 pub struct Remote(Client);
 
 impl std::fmt::Debug for Side {
@@ -131,7 +130,7 @@ impl Side {
                     return Err(failure);
                 }
                 Err(sentence) if left == 0 => return Err(Failure { sentence, ..Failure::default() }),
-                // Nothing is done twice, whether it was done or not.
+                // Repeating it is safe, whether it was done or not.
                 Err(_) => {
                     left -= 1;
                     tokio::time::sleep(Duration::from_secs(u64::from(ATTEMPTS - left))).await;
@@ -143,7 +142,7 @@ impl Side {
     /// A part of the tenant of a slug.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The reason why there is none.
     pub(super) async fn part(&self, slug: &str, from: Option<&str>, secrets: bool) -> Result<Value, Failure> {
         match self {
             Self::Direct(app) => {
@@ -160,7 +159,7 @@ impl Side {
         }
     }
 
-    /// Has entries of the activity get their place in the chain, or waits for it.
+    /// Seals the entries of the activity, or waits for the deployment to do so.
     pub(super) async fn seal(&self) -> Result<(), Failure> {
         match self {
             Self::Direct(app) => app.seal_activity(BATCHES).await.map(drop)?,
@@ -199,7 +198,7 @@ impl Side {
             Self::Direct(app) => {
                 let totals = decode(body).map_err(refused)?;
                 app.operator().finish_import(id(tenant)?, totals).await?;
-                // What is behind a request on a server.
+                // The work that a server does in the background.
                 while app.seal_activity(BATCHES).await?.more {}
                 while app.index(BATCHES).await?.more {}
                 Ok(())

@@ -1,4 +1,4 @@
-//! A tenant into a file. If it changes while it is read, what was written is thrown away and it is read again.
+//! Exports into a file. If the tenant changes while it is read, the written part is thrown away and it is read again.
 
 use std::{
     collections::BTreeMap,
@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 
 use super::{Failure, Progress, Side};
 
-/// How often it is read again that has changed.
+/// The number of attempts with a tenant that changes.
 const ATTEMPTS: u32 = 10;
-/// How often it is looked whether all entries of the activity have their place.
+/// The number of checks whether all entries of the activity are sealed.
 const LOOKS: u32 = 120;
 
-/// What was written.
+/// The exported tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Rows.
+    /// Its rows.
     pub rows: u64,
-    /// The rows of each table.
+    /// The number of rows of each table.
     pub tables: BTreeMap<String, u64>,
-    /// The digest of all lines but the last.
+    /// The digest of all lines except the last.
     pub sha256: String,
     /// How often it had changed meanwhile.
     pub again: u32,
@@ -32,7 +32,7 @@ pub struct Written {
 /// Writes the tenant of a slug.
 ///
 /// # Errors
-/// Why it cannot be had or written; the file is worth nothing then.
+/// The reason why it cannot be read or written; the file is useless then.
 pub async fn export<F: Write + Seek + Truncate>(
     side: &Side,
     slug: &str,
@@ -55,9 +55,9 @@ pub async fn export<F: Write + Seek + Truncate>(
     )))
 }
 
-/// A file that can be begun anew.
+/// A file that can be emptied.
 pub trait Truncate {
-    /// Takes away all that it has.
+    /// Removes its contents.
     ///
     /// # Errors
     /// It cannot be done.
@@ -76,7 +76,7 @@ fn unwritten(error: std::io::Error) -> Failure {
     Failure::new(format!("The file cannot be written: {error}."))
 }
 
-/// `None` if it was changed meanwhile.
+/// `None` if the tenant changed meanwhile.
 async fn attempt<F: Write>(
     side: &Side,
     slug: &str,
@@ -115,7 +115,7 @@ async fn attempt<F: Write>(
     Ok(same.then_some(Written { rows, tables, sha256, again: 0 }))
 }
 
-/// The first part, once all entries of the activity have their place in the chain.
+/// The first part, once all entries of the activity are sealed.
 async fn sealed(side: &Side, slug: &str, secrets: bool) -> Result<Value, Failure> {
     for _ in 0..LOOKS {
         let first = side.part(slug, None, secrets).await?;

@@ -1,5 +1,5 @@
-//! The matrices, as far as they are the same wherever they are run: who is expected to get what, and every place of a
-//! request that another tenant's id can stand in.
+//! The shared part of the matrices, wherever they run: the expected answer for each caller, and every place of a
+//! request where another tenant's id can stand.
 
 use std::{fmt, sync::LazyLock};
 
@@ -12,12 +12,12 @@ use crate::ports::assets::Embedded;
 /// Status and code of a problem.
 pub type Refusal = (u16, &'static str);
 
-/// What somebody is to a tenant.
+/// The relation of a person to a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// They carry no token.
+    /// No token is sent.
     Anonymous,
-    /// They have an account, and are in other tenants if in any.
+    /// A person with an account, but not in this tenant.
     Stranger,
     /// A member of this role.
     In(Role),
@@ -46,12 +46,12 @@ impl Standing {
         Self::Key(Role::Owner),
     ];
 
-    /// Whether they see what is the tenant's.
+    /// Whether they see the data of the tenant.
     pub const fn is_member(self) -> bool {
         matches!(self, Self::In(_) | Self::Key(_))
     }
 
-    /// Whether they get what they ask for by a route of this rule, or else the refusal.
+    /// Whether a route with this rule admits them, or else the refusal.
     ///
     /// # Errors
     /// The refusal.
@@ -102,12 +102,12 @@ pub fn placeholders(path: &'static str) -> impl Iterator<Item = &'static str> {
     path.split(['{', '}']).skip(1).step_by(2)
 }
 
-/// A place in a request where something of another tenant can stand.
+/// A place in a request for something of another tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// A placeholder of the path.
     Path(usize, &'static str),
-    /// A member of the body: where it is (a JSON pointer), and what it names.
+    /// A member of the body: its JSON pointer, and what it names.
     Body(String, String),
     /// A parameter of the query.
     Query(String),
@@ -115,9 +115,9 @@ pub enum Slot {
     TenantId,
     /// The tenant, by its slug.
     TenantSlug,
-    /// The tenant's id, beside the slug of one's own.
+    /// The tenant's id, beside the caller's own slug.
     IdBesideOwnSlug,
-    /// The tenant's slug, beside the id of one's own.
+    /// The tenant's slug, beside the caller's own id.
     SlugBesideOwnId,
 }
 
@@ -135,10 +135,10 @@ impl fmt::Display for Slot {
     }
 }
 
-/// The description of the service, as it is checked in; the parameters and responses of its operations stand where they
-/// are referred to.
+/// The checked-in description of the service; the parameters and responses of its operations replace the references to
+/// them.
 pub fn description() -> &'static Value {
-    // It is long, and asked for again and again.
+    // It is long, and needed again and again.
     static DESCRIPTION: LazyLock<Value> = LazyLock::new(read_description);
     &DESCRIPTION
 }
@@ -166,7 +166,7 @@ pub fn operation<'d>(document: &'d Value, route: &Route) -> &'d Value {
     &document["paths"][route.path][route.method.as_str().to_lowercase()]
 }
 
-/// What a member of the body names: it says so itself, or else its type does.
+/// The resource that a member of the body names, by its own name or else by its type.
 fn named_by(name: &str, schema: &Value) -> String {
     let kind = schema["$ref"].as_str().and_then(|kind| kind.rsplit('/').next()?.strip_suffix("Id"));
     match (name, kind) {
@@ -175,7 +175,7 @@ fn named_by(name: &str, schema: &Value) -> String {
     }
 }
 
-/// Every place of a route's requests that an id of a tenant's data can stand in, read off the description.
+/// Every place of a route's requests where an id of a tenant's data can stand, read from the description.
 pub fn slots(document: &Value, route: &'static Route) -> Vec<Slot> {
     let named = |schema: &Value| {
         schema["$ref"].as_str().and_then(|name| document.pointer(name.trim_start_matches('#')))
@@ -206,7 +206,7 @@ pub fn slots(document: &Value, route: &'static Route) -> Vec<Slot> {
             slots.extend(parameter["name"].as_str().map(|name| Slot::Query(name.to_owned())));
         }
     }
-    // What is public may be asked of any tenant.
+    // Public data of any tenant may be asked for.
     if !matches!(route.access, Access::AnyoneInTenant) {
         slots.extend([Slot::TenantId, Slot::TenantSlug]);
     }
@@ -223,7 +223,7 @@ pub struct Names<'a> {
     pub slug: &'a str,
 }
 
-/// A request with something of another tenant in it, to be sent with one's own token.
+/// A request with something of another tenant in it, to be sent with the caller's own token.
 #[derive(Clone, Debug)]
 pub struct Crafted {
     /// Path and query.
@@ -237,7 +237,7 @@ pub struct Crafted {
 }
 
 impl Slot {
-    /// The refusal that is expected; where there is none, a list that is found to be empty.
+    /// The expected refusal; if there is none, a list must be empty.
     pub fn refusal(&self, access: Access) -> Option<Refusal> {
         match self {
             Self::Path(..) => Some((404, "not_found")),
@@ -249,7 +249,7 @@ impl Slot {
         }
     }
 
-    /// The request: a sample of one's own with the other's in this place. What goes into a body or a query is given.
+    /// The request: the caller's own sample with the other's value in this place. A body's or query's value is given.
     pub fn craft(
         &self,
         (own, mine): (&Sample, Names<'_>),

@@ -1,6 +1,6 @@
-//! The matrices of isolation, run against any deployment from the outside: every route asked by everybody, and every
+//! The matrices of isolation, run against any deployment from the outside: every route called by everybody, and every
 //! place of an id tried with another tenant's. The suite runs the same matrices ([`matrix`], [`samples`]) with a back
-//! scope to the database beside them.
+//! door to the database beside them.
 
 pub mod matrix;
 pub mod plan;
@@ -34,28 +34,28 @@ use self::{
 use crate::client::{Ask, Client, Person, Reply};
 use crate::ports::system::{SystemClock, SystemEntropy};
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress {
-    /// It begins, and is so much.
+    /// It begins, with this plan.
     Begins(Plan),
     /// One more check is done.
     Checked,
-    /// What was made is being removed.
+    /// The tenants and accounts are being removed.
     Removes,
 }
 
-/// Where a run tells how far it is.
+/// Receives the progress of a run.
 pub type Listener = Box<dyn Fn(Progress) + Send + Sync>;
 
 /// An address and its password.
 type Credentials = (String, String);
 
-/// What one run has made and found.
+/// The tenants, accounts and findings of one run.
 struct Run {
     client: Client,
     document: &'static Value,
-    /// Tells what belongs to this run.
+    /// Identifies what belongs to this run.
     mark: String,
     kept: Mutex<HashMap<String, String>>,
     /// Owners and slugs of the tenants.
@@ -65,11 +65,11 @@ struct Run {
     listener: Listener,
 }
 
-/// Runs the matrices against a deployment, and tries noisy neighbours if that is wanted, in tenants and with accounts that it
-/// makes and removes. It breaks off when `stop` is done, and removes them all the same.
+/// Runs the matrices against a deployment, and tries noisy neighbours if `neighbours` is set, in tenants and with
+/// accounts that it makes and removes. It stops early when `stop` is done, and removes them all the same.
 ///
 /// # Errors
-/// Sentences, if the matrices could not be run to their end: why, and what is left.
+/// Sentences, if the matrices could not be completed: the reason, and the tenants and accounts that are left.
 pub async fn verify(
     url: &str,
     neighbours: bool,
@@ -95,7 +95,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A text that nobody guesses.
+/// A text that nobody can guess.
 fn random() -> Result<String, String> {
     let mut bytes = [0; 12];
     SystemEntropy.fill(&mut bytes).map_err(|_| "The system has no randomness.".to_owned())?;
@@ -107,7 +107,7 @@ fn new_id() -> Result<String, String> {
     let mut chance = [0; 10];
     SystemEntropy.fill(&mut chance).map_err(|_| "The system has no randomness.".to_owned())?;
     let now = u64::try_from(SystemClock.now().unix_millis()).unwrap_or_default();
-    // Of the version that the service makes: others are refused sooner, where a tenant is brought in.
+    // Of the version that the service makes: an import refuses others earlier.
     Ok(uuid::Builder::from_unix_timestamp_millis(now, &chance).into_uuid().to_string())
 }
 
@@ -134,7 +134,7 @@ impl Run {
         if neighbours { self.neighbours(&mine).await } else { Ok(()) }
     }
 
-    /// The matrices are those of the routes that this binary knows.
+    /// Checks that the deployment has the routes that this binary knows.
     async fn same_routes(&self) -> Result<(), String> {
         let served = self.client.send(None, &Ask::new(&Method::GET, "/openapi.json")).await?;
         let operations = |document: &Value| -> BTreeSet<String> {
@@ -161,17 +161,17 @@ impl Run {
         Err(format!("{base} has other routes than this binary ({differing}): use the binary of its version."))
     }
 
-    /// What everything of the other tenant has in its name.
+    /// The mark in the name of everything of the other tenant.
     fn planted(&self) -> String {
         format!("planted-{}", self.mark)
     }
 
-    /// What nobody is ever shown.
+    /// The secret that nobody is ever shown.
     fn secret(&self) -> String {
         format!("secret-{}", self.mark)
     }
 
-    /// What the things of a tenant have in their names.
+    /// The label in the names of a tenant's things.
     fn label(&self, party: &Party) -> String {
         if party.others.is_some() { self.planted() } else { format!("own-{}", self.mark) }
     }
@@ -184,7 +184,7 @@ impl Run {
         locked(&self.kept).insert(key, thing.to_owned());
     }
 
-    /// What a request has used is not as it was.
+    /// Notes that a request has used its things up.
     fn used(&self, sample: &Sample) {
         locked(&self.kept).retain(|_, kept| !sample.ids.contains(kept));
     }
@@ -211,12 +211,12 @@ impl Run {
         locked(&self.report).violations.push(violation);
     }
 
-    /// Whether an answer has in it what nobody is shown.
+    /// Whether an answer contains a secret.
     fn leaks(&self, reply: &Reply) -> Option<&'static str> {
         reply.text.contains(&self.secret()).then_some("the secret of a webhook")
     }
 
-    /// Whether an answer tells of the other tenant.
+    /// Whether an answer reveals the other tenant.
     fn tells(&self, reply: &Reply, other: &Party) -> Option<&'static str> {
         let told = [
             (&*self.planted(), "a name of the other tenant's"),
@@ -253,7 +253,7 @@ impl Run {
         let path = format!("/v1/tenant?confirm={slug}");
         let ask = Ask { tenant_slug: Some(slug), ..Ask::new(&Method::DELETE, &path) };
         let gone = self.client.send(Some(&token), &ask).await?;
-        // A second time it is not there.
+        // The second attempt does not find it any more.
         match (gone.status, gone.code()) {
             (204, _) | (403, "not_a_member") => Ok(()),
             _ => Err(gone.summary()),
@@ -271,7 +271,7 @@ impl Run {
         if gone.status == 204 { Ok(()) } else { Err(gone.summary()) }
     }
 
-    /// Logs somebody in, whatever has become of the session that they had.
+    /// Logs a person in, whatever has become of their session.
     async fn log_in(&self, (email, password): &Credentials) -> Result<Reply, String> {
         let credentials = serde_json::json!({ "email": email, "password": password });
         self.client.send(None, &Ask::new(&Method::POST, "/v1/auth/login").body(&credentials)).await

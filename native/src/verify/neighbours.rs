@@ -1,5 +1,5 @@
-//! Whether a tenant keeps another one from working: one asks for the dearest that there is, at a gentle rate, while
-//! somebody works in the other. A refusal is a violation; how long it took is told for information.
+//! Whether a tenant keeps another one from working: one sends the most expensive requests, at a gentle rate, while a
+//! member of the other works. A refusal is a violation; the times are reported for information.
 
 use std::{
     convert::Infallible,
@@ -23,16 +23,16 @@ use super::{
 use crate::client::{Ask, Reply};
 use crate::{ports::system::SystemClock, verify::samples::Ground};
 
-/// What the bystander asks, without the neighbour and beside it.
+/// The number of the bystander's requests, without the neighbour and beside it.
 pub(super) const REQUESTS: usize = 100;
-/// What they wait before each.
+/// The bystander's pause before each.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
-/// What the neighbour waits before each of its own, of which there is one at a time.
+/// The neighbour's pause before each of its own, of which one runs at a time.
 const GENTLY: Duration = Duration::from_millis(250);
-/// How often the neighbour makes 100 tasks at once. They are to be removed in the end.
+/// How often the neighbour creates 100 tasks at once. They have to be removed in the end.
 const BULKS: usize = 5;
 
-/// A request of the bystander's.
+/// A request of the bystander.
 struct Work {
     route: &'static str,
     method: Method,
@@ -40,18 +40,18 @@ struct Work {
     body: Option<Value>,
 }
 
-/// Whether the neighbour is there.
+/// Whether the neighbour is active.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Beside {
     Nobody,
-    /// It is; and whether the bystander was told to come later while it was not.
+    /// It is; and whether the bystander was asked to wait while it was not.
     Neighbour {
         limited: bool,
     },
 }
 
 impl Run {
-    /// Tries it, with the owner of a tenant for the bystander. The neighbour gets a tenant of its own.
+    /// Tries it, with the owner of a tenant as the bystander. The neighbour gets a tenant of its own.
     pub(super) async fn neighbours(&self, party: &Party) -> Result<(), String> {
         let begun = SystemClock.elapsed();
         let neighbour = self.found('c', &format!("neighbour-{}", self.mark)).await?;
@@ -74,7 +74,7 @@ impl Run {
         Ok(())
     }
 
-    /// What the bystander does, in turns.
+    /// The bystander's requests, in turns.
     async fn works(&self, party: &Party) -> Result<Vec<Work>, String> {
         let project = self.thing(Thing::Project, party, &party.owner).await?;
         let task = self.thing(Thing::TaskOf(&project, 0), party, &party.owner).await?;
@@ -94,7 +94,7 @@ impl Run {
         ])
     }
 
-    /// Works: how long each request took, and whether one was told to come later because its own are limited.
+    /// Works: the time of each request, and whether one was limited because of the bystander's own requests.
     async fn work(
         &self,
         party: &Party,
@@ -117,7 +117,7 @@ impl Run {
         Ok((times, limited))
     }
 
-    /// Whether an answer says that there were too many requests of one's own.
+    /// Whether an answer says that the caller itself has sent too many requests.
     async fn judge(
         &self,
         work: &Work,
@@ -127,7 +127,7 @@ impl Run {
     ) -> Result<bool, String> {
         let got = match answer {
             Ok((reply, _)) if (200..300).contains(&reply.status) => return Ok(false),
-            // As often as this somebody may ask, whoever else does.
+            // This is the caller's own limit, whatever others send.
             Ok((reply, Some(seconds)))
                 if reply.status == 429 && beside != (Beside::Neighbour { limited: false }) =>
             {
@@ -151,7 +151,7 @@ impl Run {
         Ok(false)
     }
 
-    /// Asks for the dearest that there is, one after the other. What comes is no matter.
+    /// Sends the most expensive requests, one after the other. The answers do not matter.
     async fn press(
         &self,
         party: &Party,

@@ -1,4 +1,4 @@
-//! The two throw-away tenants, the people in them, and those who are in neither.
+//! The two throw-away tenants, their people, and people in neither.
 
 use bailiwick_core::values::Role;
 use http::Method;
@@ -10,19 +10,19 @@ use super::{
 };
 use crate::client::{Ask, Person};
 
-/// A tenant that was made for this.
+/// A tenant that was made for this run.
 #[derive(Debug)]
 pub(super) struct Party {
     pub(super) id: String,
     pub(super) slug: String,
     pub(super) owner: Person,
-    /// What has an API key of the owner's, of an owner's role.
+    /// A machine with an API key of the owner, of an owner's role.
     pub(super) machine: Person,
-    /// Those beside the owner, where there are any.
+    /// The people beside the owner, if there are any.
     pub(super) others: Option<Others>,
 }
 
-/// Everybody else who is or was in a tenant, and somebody who never was.
+/// All other current and former members of a tenant, and a stranger.
 #[derive(Debug)]
 pub(super) struct Others {
     pub(super) manager: Person,
@@ -31,7 +31,7 @@ pub(super) struct Others {
     pub(super) suspended: Person,
     pub(super) removed: Person,
     pub(super) stranger: Person,
-    /// What has an API key of the owner's, of this role.
+    /// A machine with an API key of the owner, of this role.
     pub(super) machines: Vec<(Role, Person)>,
 }
 
@@ -41,7 +41,7 @@ impl Party {
         Names { id: &self.id, slug: &self.slug }
     }
 
-    /// Somebody of this standing; nobody where there is nobody.
+    /// The person of this standing, if there is one.
     pub(super) fn person(&self, standing: Standing) -> Option<&Person> {
         let others = self.others.as_ref();
         match standing {
@@ -67,7 +67,7 @@ impl Run {
         let owner = self.register("owner", label, &self.nowhere()).await?;
         self.refuse_a_windfall(&owner).await?;
         let slug = format!("verify-{}-{letter}", self.mark);
-        // Should this be broken off, it is known what may have come of it.
+        // Noted before the request: after an interruption it is known what may exist.
         self.founded(&owner, &slug);
         let new = json!({ "slug": slug, "name": label });
         let made = self.client.must(&owner, &Ask::new(&Method::POST, "/v1/tenants").body(&new)).await?;
@@ -76,7 +76,7 @@ impl Run {
         Ok(Party { id, slug, owner, machine, others: None })
     }
 
-    /// The first to register on a fresh deployment gets the tenant `default`, which is not for us.
+    /// The first person to register on a fresh deployment gets the tenant `default`, which is not for us.
     async fn refuse_a_windfall(&self, person: &Person) -> Result<(), String> {
         let mine = self.client.must(person, &Ask::new(&Method::GET, "/v1/tenants")).await?;
         if mine.body["data"] == json!([]) {
@@ -91,10 +91,10 @@ impl Run {
         ))
     }
 
-    /// Registers somebody for the tenant of a slug.
+    /// Registers a person for the tenant of a slug.
     pub(super) async fn register(&self, role: &str, label: &str, slug: &str) -> Result<Person, String> {
         let account = (format!("{role}-{}@isolation.example", super::random()?), super::random()?);
-        // Should this be broken off, it is known what may have come of it.
+        // Noted before the request: after an interruption it is known what may exist.
         self.registered(account.clone());
         self.client.register(account, label, slug).await
     }
@@ -103,7 +103,7 @@ impl Run {
     /// that no email is sent.
     pub(super) async fn populate(&self, party: &mut Party, label: &str) -> Result<(), String> {
         let path = "/v1/tenant/config";
-        // The webhook is there to be found where it must not be; nothing is sent to it.
+        // The webhook is a secret to be looked for where it must not be; nothing is sent to it.
         let webhook = format!("https://hooks.slack.com/services/{}", self.secret());
         let open = json!({ "open_registration": "viewer", "slack_webhook_url": webhook });
         self.as_owner(party, &Method::PATCH, path, &open).await?;
@@ -128,7 +128,7 @@ impl Run {
         Ok(())
     }
 
-    /// What acts by an API key of somebody's.
+    /// A machine with an API key of this person.
     async fn machine(&self, maker: &Person, tenant: &str, role: Role) -> Result<Person, String> {
         let new = json!({ "name": "A machine", "role": role.as_str() });
         let ask = Ask::new(&Method::POST, "/v1/api-keys").body(&new).tenant(tenant);
@@ -136,7 +136,7 @@ impl Run {
         Ok(maker.with(key))
     }
 
-    /// Somebody new of a role.
+    /// A new person of a role.
     pub(super) async fn member(&self, party: &Party, role: &str, label: &str) -> Result<Person, String> {
         let person = self.register(role, label, &party.slug).await?;
         if role != "viewer" {
@@ -150,7 +150,7 @@ impl Run {
         self.client.must(&party.owner, &Ask::new(method, path).body(body).tenant(&party.id)).await.map(drop)
     }
 
-    /// A slug that no tenant has: who registers for it joins nothing.
+    /// A slug that no tenant has: a person who registers for it joins nothing.
     fn nowhere(&self) -> String {
         format!("verify-{}-none", self.mark)
     }

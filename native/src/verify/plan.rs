@@ -1,4 +1,4 @@
-//! How much a run is, counted from the table of routes: told beforehand, so that whoever starts it knows how long it takes.
+//! The size of a run, counted from the table of routes: announced beforehand, so that the user knows how long it takes.
 
 use std::time::Duration;
 
@@ -18,27 +18,27 @@ use super::{
 use crate::client::Ask;
 use crate::ports::system::SystemClock;
 
-/// Requests that make the people and things, and remove them, about.
+/// The approximate number of requests that make the people and things, and remove them.
 const MAKING: u32 = 240;
-/// Passwords that are hashed, about, and how long that takes at the cost that is usual.
+/// The approximate number of passwords that are hashed, and the time of one at the usual cost.
 const HASHES: u32 = 90;
 const HASHING: Duration = Duration::from_millis(250);
-/// How often it is measured how long a request takes.
+/// The number of measurements of a request's time.
 const SAMPLES: usize = 5;
 
-/// How much a run is.
+/// The size of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plan {
     /// Answers that are judged.
     pub checks: u32,
-    /// Requests, about. Most read what must not have changed.
+    /// The approximate number of requests. Most read rows that must not have changed.
     pub requests: u32,
-    /// How long it takes, about, unless the deployment asks to wait.
+    /// The approximate time, unless the deployment asks to wait.
     pub time: Duration,
 }
 
 impl Plan {
-    /// It for programs.
+    /// The plan as JSON.
     pub(super) fn json(&self) -> Value {
         json!({ "checks": self.checks, "requests": self.requests, "seconds": self.time.as_secs() })
     }
@@ -51,13 +51,13 @@ pub(super) fn is_watched(route: &Route) -> bool {
 }
 
 impl Run {
-    /// Counts what is to be done, and asks a few times how long a request takes.
+    /// Counts the checks, and measures a few times how long a request takes.
     pub(super) async fn plan(&self, neighbours: bool) -> Result<Plan, String> {
         let of_tenants = || ROUTES.iter().filter(|route| names_a_tenant(route.access));
         let (mut swap, mut roles) = (0, 0);
         for route in of_tenants() {
             let slots = slots(self.document, route).len();
-            // Those that name the tenant are tried by a key, too.
+            // Routes that name the tenant are tried with a key, too.
             let by_key = if route.access == Access::AnyoneInTenant { 0 } else { 2 };
             let places = placeholders(route.path).count();
             swap += slots + by_key + if places > 1 { places } else { 0 };
@@ -68,7 +68,7 @@ impl Run {
             });
             roles += asked.count();
         }
-        // After each that could have written it is looked whether it has.
+        // After each route that could have written, the tenant is compared with its state before.
         let writes = of_tenants().filter(|route| route.method != Method::GET).count();
         let watched = ROUTES.iter().filter(|route| is_watched(route)).count();
         let lists = ROUTES.iter().filter(|route| is_watched(route) && !route.path.contains('{')).count();
@@ -79,7 +79,7 @@ impl Run {
         Ok(Plan { checks, requests, time })
     }
 
-    /// How long a request takes that looks into the database: the median of a few.
+    /// The time of a request that reads the database: the median of a few.
     async fn pace(&self) -> Result<Duration, String> {
         let mut times = Vec::with_capacity(SAMPLES);
         for _ in 0..SAMPLES {

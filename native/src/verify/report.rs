@@ -1,4 +1,4 @@
-//! What was checked, and what was found.
+//! The checks of a run, and its findings.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use super::plan::Plan;
 /// One of the matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Matrix {
-    /// Every route, asked by everybody.
+    /// Every route, called by everybody.
     Roles,
     /// Every place of an id, with another tenant's.
     Swap,
-    /// What somebody does in a tenant, while another tenant asks for the dearest that there is.
+    /// The work of one tenant, while another tenant sends the most expensive requests.
     Neighbours,
 }
 
@@ -28,59 +28,59 @@ impl Matrix {
     }
 }
 
-/// Something that is not as it must be.
+/// A violation.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// What was being checked.
+    /// The matrix that found it.
     pub matrix: Matrix,
     /// The route, by its name.
     pub route: &'static str,
-    /// Method, path and query, as they were asked.
+    /// Method, path and query of the request.
     pub request: String,
-    /// Who asked, and what was foreign about it.
+    /// The caller, and the foreign part of the request.
     pub who: String,
-    /// What must come.
+    /// The expected answer.
     pub expected: String,
-    /// What came.
+    /// The actual answer.
     pub got: String,
 }
 
-/// What a tenant does to another one that works meanwhile.
+/// The effect of a tenant on another one that works meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Neighbours {
-    /// How often it asked for the dearest.
+    /// The number of expensive requests.
     pub dear: usize,
-    /// How long the other one's requests took without it: the median and the 99th percentile, in milliseconds.
+    /// The times of the other one's requests without it: the median and the 99th percentile, in milliseconds.
     pub alone: [f64; 2],
-    /// And beside it.
+    /// The same beside it.
     pub beside: [f64; 2],
-    /// How long it took to try.
+    /// The seconds that the test took.
     pub seconds: u64,
 }
 
 impl Neighbours {
-    /// By what the median and the 99th percentile have to be multiplied.
+    /// The factors of the median and the 99th percentile.
     fn ratios(&self) -> [f64; 2] {
         [0, 1].map(|place| self.beside[place] / self.alone[place].max(f64::EPSILON))
     }
 }
 
-/// What was checked, and what was found.
+/// The checks of a run, and its findings.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Where.
+    /// The deployment.
     pub url: String,
     /// Checks of each route, by matrix.
     pub checks: BTreeMap<(Matrix, &'static str), u64>,
     /// What is not as it must be.
     pub violations: Vec<Violation>,
-    /// What neighbours do to each other, if that was tried.
+    /// The effect of noisy neighbours, if that was tried.
     pub neighbours: Option<Neighbours>,
     /// Seconds that were waited because the deployment asked for it.
     pub waited: u64,
-    /// How much it was to be.
+    /// The announced plan.
     pub plan: Plan,
-    /// Requests that were sent.
+    /// The number of requests.
     pub sent: u64,
     /// Addresses of accounts that could not be deleted.
     pub accounts: Vec<String>,
@@ -89,13 +89,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Checks of a matrix, and the routes that they are about.
+    /// The number of checks of a matrix, and of the routes that they are about.
     fn count(&self, matrix: Matrix) -> (u64, usize) {
         let of_matrix = self.checks.iter().filter(|((of, _), _)| *of == matrix);
         of_matrix.fold((0, 0), |(checks, routes), (_, more)| (checks + more, routes + 1))
     }
 
-    /// It for people.
+    /// The report for people.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("Isolation of {}", self.url), String::new()];
         for matrix in [Matrix::Swap, Matrix::Roles, Matrix::Neighbours] {
@@ -141,7 +141,7 @@ impl Report {
         lines
     }
 
-    /// What is left behind.
+    /// The leftovers.
     pub(super) fn leftovers(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.left.is_empty() {
@@ -155,7 +155,7 @@ impl Report {
         lines
     }
 
-    /// It for programs.
+    /// The report as JSON.
     pub fn json(&self) -> Value {
         let checks = |matrix| {
             let of_matrix = self.checks.iter().filter(|((of, _), _)| *of == matrix);

@@ -1,5 +1,5 @@
-//! The role matrix: every route, asked by nobody, a stranger, each role, a suspended and a removed member; and
-//! with an API key of each role.
+//! The role matrix: every route, called by an anonymous client, a stranger, each role, a suspended and a removed
+//! member; and with an API key of each role.
 
 use bailiwick_core::{
     Access,
@@ -21,7 +21,7 @@ use crate::client::{Ask, Person, Reply};
 impl Run {
     /// Runs it. It uses the tenant up.
     pub(super) async fn roles(&self, party: &Party) -> Result<(), String> {
-        // Who has left asks no more, and who is gone not even that.
+        // A member who has left sends no more requests, and a deleted account not even that.
         let mut routes: Vec<&'static Route> = ROUTES.iter().collect();
         routes.sort_by_key(|route| match route.name {
             "me::delete" => 2,
@@ -35,7 +35,7 @@ impl Run {
             });
             self.refuses(party, route, &refused).await?;
             for standing in admitted {
-                // With this it is removed in the end: by its owner, and by nobody else.
+                // This removes the tenant in the end: by its owner, and by nobody else.
                 if route.name != "tenants::delete" {
                     self.admits(party, route, standing).await?;
                 }
@@ -44,7 +44,7 @@ impl Run {
         Ok(())
     }
 
-    /// A sample for somebody. What only a member can have is the owner's where the one who asks is none.
+    /// A sample for a caller. Things that only a member can have are the owner's if the caller is none.
     async fn sample(
         &self,
         party: &Party,
@@ -68,14 +68,14 @@ impl Run {
         Ok(reply)
     }
 
-    /// Those who may not: they are told so, and leave no trace.
+    /// The callers without the right: they are refused, and leave no trace.
     async fn refuses(
         &self,
         party: &Party,
         route: &'static Route,
         standings: &[Standing],
     ) -> Result<(), String> {
-        // What it takes is there before it is looked at. It is made anew only if somebody used it up who may not.
+        // The things exist before the tenant is read. They are made anew only if a caller without the right used them.
         for standing in standings {
             self.sample(party, route, *standing).await?;
         }
@@ -98,8 +98,8 @@ impl Run {
         Ok(())
     }
 
-    /// Those who may: they get what they ask for, or else a problem that is the route's own and that has nothing to do
-    /// with who asks (a slug that is taken).
+    /// The callers with the right: they succeed, or get a problem of the route's own that does not depend on the caller
+    /// (a slug that is taken).
     async fn admits(&self, party: &Party, route: &'static Route, standing: Standing) -> Result<(), String> {
         let sample = self.sample(party, route, standing).await?;
         let reply = self.asked(party, &sample, party.person(standing)).await?;

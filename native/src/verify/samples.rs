@@ -1,4 +1,4 @@
-//! For every route a request that succeeds. The matrices vary it; a route without one fails them.
+//! A successful request for every route. The matrices vary it; a route without one fails them.
 
 use std::future::Future;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::matrix::placeholders;
 
-/// What a sample needs to be there.
+/// A thing that a sample needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thing<'a> {
     /// A project that is a draft.
@@ -24,7 +24,7 @@ pub enum Thing<'a> {
     TaskOf(&'a str, u8),
     /// The user's comment on this task.
     CommentOn(&'a str),
-    /// A member whom nobody misses.
+    /// A member who can be removed.
     Member,
     /// A member who can be given a task.
     Colleague,
@@ -56,7 +56,7 @@ pub enum Thing<'a> {
     Password,
     /// Not an id, but a refresh token of the user.
     RefreshToken,
-    /// Not an id, but a token that resets the password of somebody else, whom nobody misses.
+    /// Not an id, but a token that resets the password of another account, which nobody needs.
     ResetToken,
     /// Not an id, but a code of a problem.
     ProblemCode,
@@ -64,14 +64,14 @@ pub enum Thing<'a> {
     PageFile,
     /// Not an id, but the token of an invitation of the user to another tenant.
     InvitationToken,
-    /// A tenant that the user brings in, of which nothing has arrived yet.
+    /// A tenant that the user imports, of which nothing has arrived yet.
     Import,
-    /// The same, of which all has arrived: its owner and itself.
+    /// The same, of which everything has arrived: its owner and itself.
     WholeImport,
 }
 
 impl Thing<'_> {
-    /// What stands in a place of this name.
+    /// The thing for a placeholder of this name.
     ///
     /// # Errors
     /// A sentence if the matrices do not know the name.
@@ -95,14 +95,14 @@ impl Thing<'_> {
     }
 }
 
-/// Where samples are made: it puts there what they need.
+/// The environment of samples, which makes what they need.
 pub trait Ground: Sync {
     /// A tenant there.
     type Tenant: Sync;
-    /// Somebody there.
+    /// A user there.
     type User: Sync;
 
-    /// Has such a thing be there, in the tenant, for the user, and returns its id.
+    /// Makes sure that there is such a thing, in the tenant, for the user, and returns its id.
     fn thing(
         &self,
         thing: Thing<'_>,
@@ -111,7 +111,7 @@ pub trait Ground: Sync {
     ) -> impl Future<Output = Result<String, String>> + Send;
 }
 
-/// A request that succeeds for whoever may make it.
+/// A request that succeeds for callers with the right.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// What it asks.
@@ -127,10 +127,10 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A request in a tenant, to be made by this user; what it needs is put there first.
+    /// A request in a tenant, for this user; the things that it needs are made first.
     ///
     /// # Errors
-    /// A sentence if the matrices do not know the route, or the ground cannot give what it needs.
+    /// A sentence if the matrices do not know the route, or the environment cannot make the things.
     pub async fn make<G: Ground>(
         ground: &G,
         route: &'static Route,
@@ -156,7 +156,7 @@ impl Sample {
         Ok(Self { route, ids, query, body, success })
     }
 
-    /// Whether it takes an identity provider to have all of it.
+    /// Whether it needs an identity provider.
     pub fn of_provider(&self) -> bool {
         self.route.path.starts_with("/v1/me/identities")
     }
@@ -189,7 +189,7 @@ async fn request<G: Ground>(
             (Some(json!({ "email": email, "password": password })), 200)
         }
         "auth::refresh" => (Some(json!({ "refresh_token": need(Thing::RefreshToken).await? })), 200),
-        // Nobody's, so no mail is sent.
+        // Nobody has it, so no mail is sent.
         "auth::forgot_password" => {
             (Some(json!({ "email": format!("{}@isolation.example", super::new_id()?) })), 204)
         }
@@ -207,7 +207,7 @@ async fn request<G: Ground>(
         "tenants::configure" => (Some(json!({ "email_sender_name": "Sample" })), 200),
         "members::update" => (Some(json!({ "role": "manager" })), 200),
         "members::leave" | "me::delete" => {
-            // Even the owner can go if there is another one.
+            // Even the owner can leave if there is another one.
             need(Thing::SecondOwner).await?;
             (None, 204)
         }
@@ -266,7 +266,7 @@ pub fn import_head(tenant: &str) -> Value {
     })
 }
 
-/// All rows of it.
+/// All rows of that file.
 pub fn import_rows(tenant: &str) -> Value {
     let now = "2026-01-01T00:00:00.000Z";
     json!([{
@@ -278,7 +278,7 @@ pub fn import_rows(tenant: &str) -> Value {
     }])
 }
 
-/// What it ends with.
+/// The totals of that file.
 pub fn import_totals(tenant: &str) -> Value {
     let mut digest = Digest::of_head(&import_head(tenant));
     let rows = import_rows(tenant);

@@ -1,4 +1,4 @@
-//! What samples need, made by the public API alone, and kept until it is used up.
+//! The things that samples need, made by the public API alone, and kept until they are used up.
 
 use bailiwick_core::values::Role;
 use http::Method;
@@ -19,7 +19,7 @@ impl Ground for Run {
     async fn thing(&self, thing: Thing<'_>, party: &Party, user: &Person) -> Result<String, String> {
         let personal = match thing {
             Thing::Notification | Thing::ApiKey | Thing::CommentOn(_) => &*user.id,
-            // What is good once is made anew each time; what is no id is at hand.
+            // Things that work once are made anew each time; those that are no ids are at hand.
             Thing::Import
             | Thing::WholeImport
             | Thing::Session
@@ -75,14 +75,14 @@ impl Run {
                 text(&self.post(maker, party, "/v1/api-keys", &new).await?, "id")
             }
             Thing::Invitation => self.invitation(party).await,
-            // Its token is that of another address, or nobody's where it goes by mail alone: who accepts it is told so, and
-            // gets no further.
+            // Its token is that of another address, or made up if tokens go by mail alone: accepting it is refused with
+            // that reason, and goes no further.
             Thing::InvitationToken => {
                 self.invitation(party).await?;
                 Ok(self.kept(&token_key(party)).unwrap_or_else(|| "A".repeat(86)))
             }
             Thing::Delivery => {
-                // The email of an invitation is one, though none that was given up.
+                // The email of an invitation is a delivery, though not a dead one.
                 self.invitation(party).await?;
                 self.first(&party.owner, party, "/v1/admin/deliveries?limit=1").await
             }
@@ -95,7 +95,7 @@ impl Run {
                 let found = all.body["data"].as_array().and_then(|all| all.iter().find(current));
                 text(found.unwrap_or(&Value::Null), "id")
             }
-            // Only the deployment's own provider could make one: nobody has this, and who may ask is told so.
+            // Only the deployment's own provider could make one: this id does not exist, as the answer says.
             Thing::Identity => super::new_id(),
             Thing::ExternalToken => Ok("none".to_owned()),
             // It comes by a mail that nobody here reads.
@@ -104,15 +104,15 @@ impl Run {
             Thing::SecondOwner => Ok(String::new()),
             Thing::ProblemCode => Ok("not_found".to_owned()),
             Thing::PageFile => Ok("style.css".to_owned()),
-            // What is taken is refused by the rule that names are unique, and so far only who may ask gets. Nothing
-            // is left behind, and no email is sent.
+            // A name that is taken is refused because names are unique, and only a caller with the right gets that far.
+            // Nothing is left behind, and no email is sent.
             Thing::FreeEmail => Ok(party.owner.email.clone()),
             Thing::FreeSlug | Thing::Slug => Ok(party.slug.clone()),
-            // Of neither anything arrives: so what is to be whole is refused, for those who may finish it, because it is
-            // not, and no tenant comes of it. What has begun is dropped after a day.
+            // Nothing of either arrives: so a caller who may finish it is refused, because it is incomplete, and no
+            // tenant comes of it. An unfinished import is dropped after a day.
             Thing::Import | Thing::WholeImport => {
                 let tenant = super::new_id()?;
-                // What a key is to be tried on, its maker brings in.
+                // An import that is tried with a key belongs to the creator of the key.
                 let maker = if user.has_key() {
                     Some(user.with(self.client.session(user).await?.text_at("access_token")?))
                 } else {
@@ -140,7 +140,7 @@ impl Run {
         text(&self.post(&party.owner, party, "/v1/projects", &new).await?, "id")
     }
 
-    /// A task in a project that is there for tasks.
+    /// A task in the project for tasks.
     async fn task(&self, party: &Party, by: &Person, assignee: Option<&str>) -> Result<String, String> {
         let key = format!("{} the project of tasks", party.slug);
         let project = match self.kept(&key) {
@@ -152,7 +152,7 @@ impl Run {
         text(&self.post(by, party, &format!("/v1/projects/{project}/tasks"), &new).await?, "id")
     }
 
-    /// An invitation of an address that takes no mail.
+    /// An invitation of an address that receives no mail.
     async fn invitation(&self, party: &Party) -> Result<String, String> {
         let email = format!("invited-{}@isolation.example", super::random()?);
         let new = json!({ "email": email, "role": "viewer" });
@@ -163,7 +163,7 @@ impl Run {
         text(&made, "id")
     }
 
-    /// Somebody is told that a task was given to them.
+    /// Assigns a task to a member, who is notified.
     async fn notification(&self, party: &Party, user: &Person) -> Result<String, String> {
         let Some(others) = &party.others else { return super::new_id() };
         let by = if user.id == party.owner.id { &others.manager } else { &party.owner };
@@ -178,7 +178,7 @@ impl Run {
     }
 }
 
-/// The user, if their role lets them make things; else the owner.
+/// The user, if their role may create things; else the owner.
 fn worker<'a>(party: &'a Party, user: &Person) -> &'a Person {
     let makes = [Role::Member, Role::Manager, Role::Owner].map(Standing::In);
     let mut all = makes.into_iter().filter_map(|standing| party.person(standing));
@@ -189,7 +189,7 @@ fn token_key(party: &Party) -> String {
     format!("{} the token of an invitation", party.slug)
 }
 
-/// A text of what the deployment answered.
+/// A text of the deployment's answer.
 fn text(value: &Value, name: &str) -> Result<String, String> {
     let found = value[name].as_str().map(str::to_owned);
     found.ok_or_else(|| format!("The deployment does not show the {name} of what it made."))

@@ -1,5 +1,5 @@
 //! The swap matrix: the credentials of one tenant with the ids of another, in every place; and inside one tenant, ids
-//! that do not belong together. What the other's owner sees stays as it is.
+//! that do not belong together. The data that the other tenant's owner sees stays the same.
 
 use bailiwick_core::routes::{ROUTES, Route};
 use http::Method;
@@ -20,7 +20,7 @@ impl Run {
     /// Runs it.
     pub(super) async fn swap(&self, mine: &Party, other: &Party) -> Result<(), String> {
         let routes = || ROUTES.iter().filter(|route| names_a_tenant(route.access));
-        // Everything is there before it is looked at for the first time.
+        // Everything is made before the tenant is read for the first time.
         for route in routes() {
             Sample::make(self, route, other, &other.owner).await?;
         }
@@ -70,7 +70,7 @@ impl Run {
             (empty, "200 and an empty list".to_owned())
         };
         let expected = (!met).then_some(expected);
-        // What exists in another tenant looks like what exists nowhere.
+        // A thing of another tenant looks like one that does not exist.
         let expected = match slot {
             Slot::Body(..) if expected.is_none() => {
                 let nobodys = self.crafted(&mine.owner, route, &craft(&new_id()?)).await?;
@@ -94,7 +94,7 @@ impl Run {
         Ok(())
     }
 
-    /// An API key opens its own tenant, whatever the headers say.
+    /// An API key is valid for its own tenant, whatever the headers say.
     async fn swap_by_key(
         &self,
         mine: &Party,
@@ -154,8 +154,8 @@ impl Run {
         Ok(())
     }
 
-    /// All that the owner of a tenant can read of it, or just the lists. What is the owner's to watch is left out, for the
-    /// logs are in it: that somebody was refused may well be written there, and deliveries go on by themselves.
+    /// Everything that the owner of a tenant can read of it, or only the lists. The owner's own views are left out,
+    /// because they contain the logs: a refusal may well be recorded there, and deliveries go on by themselves.
     pub(super) async fn snapshot(&self, party: &Party, lists: bool) -> Result<Vec<(String, String)>, String> {
         let mut all = Vec::new();
         for route in ROUTES.iter().filter(|route| is_watched(route)) {
@@ -175,7 +175,7 @@ impl Run {
         Ok(all)
     }
 
-    /// Tells what has changed although all was refused.
+    /// Reports changes although all requests were refused.
     pub(super) fn compare(
         &self,
         matrix: Matrix,
@@ -199,7 +199,7 @@ impl Run {
     }
 }
 
-/// What came, in short, and what it should not have told.
+/// The answer, in short, and the secret that it should not have revealed.
 pub(super) fn summary(reply: &Reply, told: Option<&str>) -> String {
     told.map_or_else(|| reply.summary(), |what| format!("{}, with {what}", reply.summary()))
 }

@@ -19,11 +19,11 @@ const FILES: [&str; 10] = [
     "core/src/delivery/outbox.rs",
     "core/src/access/**/*.rs",
     "core/src/repository/**/*.rs",
-    "native/src/database/mod.rs",
-    "native/src/database/sqlite.rs",
-    "native/src/database/postgres.rs",
-    "native/src/database/rls_context.rs",
-    "native/src/database/roles.rs",
+    "native/src/ports/database/mod.rs",
+    "native/src/ports/database/sqlite.rs",
+    "native/src/ports/database/postgres.rs",
+    "native/src/ports/database/rls_context.rs",
+    "native/src/ports/database/roles.rs",
 ];
 
 /// One of them.

@@ -105,10 +105,10 @@ pub(crate) async fn serve(told: &Path) {
     let signals = Signals::listen().expect("signals");
     let stopped = shutdown::on_signal(signals, app.clone(), config.shutdown_delay);
     tracing::info!("listening on http://{address}");
-    let bell = WorkSignal::default();
-    let router = server::router(&app, &config, &bell, &telemetry);
+    let signal = WorkSignal::default();
+    let router = server::router(&app, &config, &signal, &telemetry);
     tokio::join!(
         server::serve(listener, router, proxies, &config, stopped.clone()),
-        background::run(app, bell, &telemetry, &config, stopped),
+        background::run(app, signal, &telemetry, &config, stopped),
     );
 }

@@ -10,7 +10,7 @@ use sqlparser::{
 };
 
 use super::{
-    proof::{ActionName, Kind, Proof, Question},
+    proof::{Kind, Proof, Question, Term},
     terms::conjuncts,
 };
 
@@ -62,7 +62,7 @@ pub(super) fn try_all(question: Question<'_>, statement: &Statement) -> (Killed,
     }
     let by_parameter = |place: &Span| {
         let mut all = proof.occurrences.iter().flat_map(|occurrence| &occurrence.bindings);
-        all.any(|binding| binding.place == *place && binding.to == ActionName::Tenant)
+        all.any(|binding| binding.place == *place && binding.to == Term::Tenant)
     };
     let stored = proof.places(Kind::Stored);
     for place in compared.into_iter().filter(by_parameter).chain(stored) {

@@ -89,7 +89,7 @@ pub(super) struct Occurrence {
 /// Something that binds a table, provided that what it leads to is bound.
 #[derive(Clone)]
 pub(super) struct Binding {
-    pub(super) to: ActionName,
+    pub(super) to: Term,
     pub(super) kind: Kind,
     pub(super) text: String,
     pub(super) place: Span,
@@ -110,7 +110,7 @@ pub(super) enum Kind {
 
 /// What a tenant column is compared with, or gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ActionName {
+pub(super) enum Term {
     /// The tenant parameter.
     Tenant,
     /// The tenant column of that occurrence.
@@ -119,7 +119,7 @@ pub(super) enum ActionName {
     Instead,
 }
 
-impl ActionName {
+impl Term {
     fn holds(self, occurrences: &[Occurrence]) -> bool {
         match self {
             Self::Tenant | Self::Instead => true,
@@ -142,7 +142,7 @@ impl Occurrence {
         }
         .expect("a string takes all");
         for Binding { to, text, .. } in &self.bindings {
-            if let ActionName::Column(index) = to {
+            if let Term::Column(index) = to {
                 write!(said, "; `{text}` leads to `{}`, which is not bound itself", all[*index].label)
                     .expect("a string takes all");
             }

@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, Value};
 
-use super::{proof::ActionName, tables::lower, walk::Walk};
+use super::{proof::Term, tables::lower, walk::Walk};
 
 /// The tables that stand beside each other, and what stands around them.
 pub(super) struct Frame {
@@ -42,7 +42,7 @@ pub(super) fn conjuncts(condition: &Expr) -> Vec<&Expr> {
 
 impl Walk<'_> {
     /// The two sides of an equation between tenant columns, or between one and the tenant parameter.
-    pub(super) fn equation(&self, frame: usize, conjunct: &Expr) -> Option<(ActionName, ActionName)> {
+    pub(super) fn equation(&self, frame: usize, conjunct: &Expr) -> Option<(Term, Term)> {
         match conjunct {
             Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
                 Some((self.term(frame, left)?, self.term(frame, right)?))
@@ -52,14 +52,14 @@ impl Walk<'_> {
     }
 
     /// The tenant parameter, or the tenant column of an occurrence.
-    pub(super) fn term(&self, frame: usize, expr: &Expr) -> Option<ActionName> {
+    pub(super) fn term(&self, frame: usize, expr: &Expr) -> Option<Term> {
         let (relation, column) = match expr {
             Expr::Nested(inner) => return self.term(frame, inner),
             Expr::Value(value) => {
                 let Value::Placeholder(name) = &value.value else { return None };
                 // The first parameter of a global statement is no tenant.
                 let tenant = self.question.instead.is_none() && name == self.question.parameter;
-                return tenant.then_some(ActionName::Tenant);
+                return tenant.then_some(Term::Tenant);
             }
             Expr::Identifier(column) => {
                 let column = lower(&column.value);
@@ -73,7 +73,7 @@ impl Walk<'_> {
         };
         let is_tenant =
             self.question.tables.tenant_column(relation.table.as_deref()?) == Some(column.as_str());
-        relation.occurrence.filter(|_| is_tenant).map(ActionName::Column)
+        relation.occurrence.filter(|_| is_tenant).map(Term::Column)
     }
 
     /// The frames in sight, the innermost first.

@@ -12,7 +12,7 @@ use sqlparser::{
 
 use super::{
     global::ANY_ROW,
-    proof::{ActionName, Binding, Kind, Occurrence, Question},
+    proof::{Binding, Kind, Occurrence, Question, Term},
     tables::name_of,
     terms::{Frame, Relation, conjuncts},
     write::Target,
@@ -254,7 +254,7 @@ impl<'a> Walk<'a> {
         if let Some(found) = global.position(name, &what) {
             self.instead[found] = true;
             let place = Span::empty();
-            let binding = Binding { to: ActionName::Instead, kind: Kind::Instead, text: what, place };
+            let binding = Binding { to: Term::Instead, kind: Kind::Instead, text: what, place };
             self.occurrences[occurrence].bindings.push(binding);
         }
     }
@@ -280,7 +280,7 @@ impl<'a> Walk<'a> {
         }
         let Some((left, right)) = self.equation(frame, conjunct) else { return };
         for (this, to) in [(left, right), (right, left)] {
-            if let ActionName::Column(occurrence) = this
+            if let Term::Column(occurrence) = this
                 && governed.contains(&occurrence)
             {
                 let binding =

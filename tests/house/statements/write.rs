@@ -9,7 +9,7 @@ use sqlparser::{
 };
 
 use super::{
-    proof::{ActionName, Binding, Kind},
+    proof::{Binding, Kind, Term},
     tables::{lower, name_of},
     terms::Relation,
     walk::Walk,
@@ -107,7 +107,7 @@ impl Walk<'_> {
             if let Some(found) = key.iter().find(|name| lower(&name.value) == column) {
                 let text = format!("ON CONFLICT ({column}, ..)");
                 let place: Span = found.span;
-                let binding = Binding { to: ActionName::Column(inserted), kind: Kind::Conflict, text, place };
+                let binding = Binding { to: Term::Column(inserted), kind: Kind::Conflict, text, place };
                 self.occurrences[there].bindings.push(binding);
             }
         }

@@ -26,7 +26,7 @@ use crate::{
     ports::{limit::ClientAddress, meter::Meter},
 };
 
-/// What a person has logged in by.
+/// The credential by which a person has logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Login {
     /// Our own session.
@@ -35,8 +35,8 @@ pub(crate) enum Login {
     Identity(IdentityId),
 }
 
-/// Access to a user's own data, whatever tenants they are in. The session must be good, or the identity linked to them,
-/// and the account active.
+/// Access to a user's own data, in whatever tenants the user is. The session must be valid, or the identity linked to
+/// the user, and the account active.
 #[derive(Clone)]
 pub struct AccountScope {
     context: Arc<Context>,
@@ -53,22 +53,22 @@ impl AccountScope {
         &self.context.services
     }
 
-    /// Whose account it is.
+    /// The account's user.
     pub fn user(&self) -> UserId {
         self.user
     }
 
-    /// Where the request comes from.
+    /// The client's address.
     pub(crate) fn client(&self) -> Option<ClientAddress> {
         self.context.client
     }
 
-    /// What it is a part of.
+    /// The meter of the request.
     pub(crate) fn meter(&self) -> &Meter {
         &self.context.meter
     }
 
-    /// The session that asks, if it is one.
+    /// The caller's session, if the login is one.
     pub(crate) fn session(&self) -> Option<SessionId> {
         match self.login {
             Login::Session(id) => Some(id),
@@ -93,7 +93,7 @@ impl AccountScope {
         batch
     }
 
-    /// Adds to a batch that it fails unless what it changes is in a state that `If-Match` names: as
+    /// Makes the batch fail unless the resource that it changes is in a state that `If-Match` names, as
     /// [`TenantScope::require_match`] does.
     pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &GlobalSql, id: Uuid) {
         if let Some(arguments) = self.context.admitted(batch, id) {
@@ -101,12 +101,12 @@ impl AccountScope {
         }
     }
 
-    /// What was read and is left as it is, if it is in a state that `If-Match` names.
+    /// The resource that was read and is left unchanged, if it is in a state that `If-Match` names.
     pub(crate) fn matched<R: Resource>(&self, resource: R) -> Result<R> {
         self.context.matched(resource.version()).map(|()| resource)
     }
 
-    /// Says what is answered to a batch, for when it is to be kept.
+    /// Gives the batch its answer, in case that is to be kept.
     pub(crate) fn store_answer(
         &self,
         batch: &mut Batch<'_>,
@@ -127,7 +127,7 @@ impl AccountScope {
         Owned::new(key, vec![self.user.0.as_bytes()])
     }
 
-    /// Runs a batch that writes, provided that the session or the identity is good at that moment.
+    /// Runs a batch that writes, provided that the session or the identity is valid at that moment.
     pub(crate) async fn commit(&self, mut batch: Batch<'_>) -> Result<Outcome> {
         if let Some((key, answer)) = self.context.settle(&mut batch)? {
             stored_answers::store_answer_of_account(&mut batch, self, &self.own(key), &answer)?;
@@ -135,7 +135,7 @@ impl AccountScope {
         self.run(batch).await
     }
 
-    /// Runs a batch that only reads, provided that the session or the identity is good at that moment.
+    /// Runs a batch that only reads, provided that the session or the identity is valid at that moment.
     pub(crate) async fn run(&self, batch: Batch<'_>) -> Result<Outcome> {
         batch.run().await.map_err(|problem| problem.unwrap_or_else(session_ended))
     }

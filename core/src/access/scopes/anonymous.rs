@@ -1,4 +1,4 @@
-//! What is open to anybody.
+//! Access without a credential.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     ports::limit::ClientAddress,
 };
 
-/// What is open to anybody: registration, login, the state of the service.
+/// Access without a credential: registration, login, the state of the service.
 #[derive(Clone)]
 pub struct AnonymousScope {
     context: Arc<Context>,
@@ -30,7 +30,7 @@ impl AnonymousScope {
         &self.context.services
     }
 
-    /// Where the request comes from.
+    /// The client's address.
     pub(crate) fn client(&self) -> Option<ClientAddress> {
         self.context.client
     }

@@ -1,4 +1,4 @@
-//! Access to what is done in the background, for all tenants.
+//! Access for background work, for all tenants.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::{
     ports::meter::Meter,
 };
 
-/// Access to the outbox, to the activity and to the words of every tenant, for what empties the first, seals the second and
-/// makes the last in the background.
+/// Access to the outbox, the activity and the search words of every tenant, for the background work that empties the
+/// first, seals the second and writes the third.
 pub(crate) struct BackgroundScope<'a> {
     services: &'a Services,
-    /// Of what it carries, if it is one thing.
+    /// The meter of the delivery, if the work is one.
     meter: Option<&'a Meter>,
 }
 
@@ -35,7 +35,7 @@ impl<'a> BackgroundScope<'a> {
         self.services
     }
 
-    /// A batch about outbox, activity or words, of one tenant where it says so.
+    /// A batch about outbox, activity or words, of one tenant if it is given.
     pub(crate) fn batch(&self, tenant: Option<TenantId>) -> Batch<'a> {
         Batch::new(self.services, self.meter, tenant.map(|tenant| tenant.0))
     }

@@ -1,11 +1,12 @@
 //! The scopes: the only ways to the database. A handler gets the one that its route's access rule opens ([`open`]), and
 //! repositories exist only behind them: [`TenantScope`](tenant::TenantScope) to a tenant's data,
-//! [`PublicTenantScope`](public_tenant::PublicTenantScope) to what a tenant shows in public, [`AccountScope`](account::AccountScope) to one's own,
-//! [`AnonymousScope`](anonymous::AnonymousScope) to signing in. No request comes through [`OperatorScope`](operator::OperatorScope) and
+//! [`PublicTenantScope`](public_tenant::PublicTenantScope) to a tenant's public data,
+//! [`AccountScope`](account::AccountScope) to a user's own data, [`AnonymousScope`](anonymous::AnonymousScope) to
+//! signing in. No request gets [`OperatorScope`](operator::OperatorScope) or
 //! [`BackgroundScope`](background::BackgroundScope).
 //!
-//! Each scope puts its check in front of the batch that goes through it, so that access is decided in the same transaction that
-//! reads or writes the data.
+//! Each scope puts its check in front of its batch, so that access is decided in the same transaction that reads or
+//! writes the data.
 
 pub(crate) mod account;
 pub(crate) mod anonymous;
@@ -42,14 +43,14 @@ pub(super) fn session_ended() -> Box<Problem> {
     Problem::new(Code::InvalidToken)
 }
 
-/// A batch without a check in front has said itself what each miss means.
+/// A batch without a check in front has a problem for each statement that may miss.
 pub(super) fn unguarded(done: Result<Outcome, Option<Box<Problem>>>) -> Result<Outcome> {
     done.map_err(|problem| {
         problem.unwrap_or_else(|| Problem::internal("nobody said what a miss of the first statement means"))
     })
 }
 
-/// What a route's access rule opens.
+/// The scope that an access rule opens.
 #[derive(Clone)]
 pub(crate) enum Scope {
     Anonymous(AnonymousScope),
@@ -58,15 +59,15 @@ pub(crate) enum Scope {
     Tenant(TenantScope),
 }
 
-/// Opens the scope of a rule, for who has shown who they are, and for the tenant of a request that is about one.
+/// Opens the scope of a rule, for a verified credential and for the tenant of a request that is about one.
 pub(crate) fn open(
     rule: Access,
     bearer: Option<&Bearer>,
     tenant: Option<(TenantId, Option<NamedSlug>)>,
     context: &Arc<Context>,
-) -> Scope {
+) -> Result<Scope> {
     let context = context.clone();
-    match (rule, bearer, tenant) {
+    Ok(match (rule, bearer, tenant) {
         (Access::SignedIn, Some(Bearer { user, credential: Credential::Session(id) }), _) => {
             Scope::Account(AccountScope::open(context, *user, Login::Session(*id)))
         }
@@ -80,7 +81,7 @@ pub(crate) fn open(
             let least = rule.least(Some(bearer)).unwrap_or(least);
             Scope::Tenant(TenantScope::open(context, tenant, slug, bearer.clone(), least))
         }
-        // What is open to anybody is all that there is to open.
-        _ => Scope::Anonymous(AnonymousScope::open(context)),
-    }
+        (Access::Public, ..) => Scope::Anonymous(AnonymousScope::open(context)),
+        _ => return Err(Problem::internal("an access rule came without what it is about")),
+    })
 }

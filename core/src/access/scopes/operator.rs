@@ -13,14 +13,14 @@ use crate::{
     kernel::values::TenantId,
 };
 
-/// Access to every tenant, for whoever runs the process: the command line, not requests. Nothing is checked.
+/// Access to every tenant, for the operator at the command line, not for requests. Nothing is checked.
 #[derive(Clone, Debug)]
 pub struct OperatorScope {
     services: Arc<Services>,
 }
 
 impl OperatorScope {
-    /// Opens it. No request can come this way: the dispatcher hands out the other scopes only.
+    /// Opens it. No request can get this scope: the dispatcher opens the other scopes only.
     pub(crate) fn new(services: Arc<Services>) -> Self {
         Self { services }
     }

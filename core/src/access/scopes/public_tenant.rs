@@ -1,4 +1,4 @@
-//! Access to what a tenant shows to anybody.
+//! Access to the public data of a tenant.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     kernel::values::TenantId,
 };
 
-/// Access to what a tenant shows to anybody. It must exist and not be suspended.
+/// Access to the public data of a tenant. The tenant must exist and not be suspended.
 #[derive(Clone)]
 pub struct PublicTenantScope {
     context: Arc<Context>,

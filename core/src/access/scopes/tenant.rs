@@ -31,7 +31,7 @@ use crate::{
 
 /// Access to the data of one tenant, in the name of one user who must be a member of it.
 ///
-/// It can be had from the dispatcher only, and everything that it leads to is bound to its tenant.
+/// Only the dispatcher opens it, and everything that it leads to is bound to its tenant.
 #[derive(Clone)]
 pub struct TenantScope {
     context: Arc<Context>,
@@ -62,12 +62,12 @@ impl TenantScope {
         self.tenant
     }
 
-    /// Who acts.
+    /// The acting user.
     pub fn user(&self) -> UserId {
         self.bearer.user
     }
 
-    /// The API key that they act by, if it is one.
+    /// The caller's API key, if the credential is one.
     pub(crate) fn key(&self) -> Option<ApiKeyId> {
         self.bearer.key()
     }
@@ -79,7 +79,7 @@ impl TenantScope {
         batch
     }
 
-    /// Runs a batch that only reads. The caller's standing comes with the rows.
+    /// Runs a batch that only reads. The caller's membership comes with the rows.
     pub(crate) async fn read(&self, batch: Batch<'_>) -> Result<(checks::Membership, Outcome)> {
         let mut outcome = batch.run().await.map_err(|problem| problem.unwrap_or_else(not_a_member))?;
         let standing = self.admit(&mut outcome)?;
@@ -87,8 +87,8 @@ impl TenantScope {
         Ok((standing, outcome))
     }
 
-    /// Adds to a batch that it fails unless what it changes is in a state that the client wants. The statement returns
-    /// a row unless `?2` is there in another state than `?3` to `?6` ask for ([`crate::http::conditional::Condition::asks`]).
+    /// Makes the batch fail unless the resource is in a state that the client wants. The statement returns a row unless
+    /// `?2` is in another state than `?3` to `?6` ask for ([`crate::http::conditional::Condition::asks`]).
     pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &TenantSql, id: Uuid) {
         if let Some(arguments) = self.context.admitted(batch, id) {
             let _: Slot<i64> = batch.require(sql, arguments, conditional::failed());
@@ -100,18 +100,18 @@ impl TenantScope {
         self.context.condition.as_ref().is_some_and(Condition::names_a_state)
     }
 
-    /// What was read, and may be left as it is, if it is in a state that `If-Match` names.
+    /// The resource that was read and may be left unchanged, if it is in a state that `If-Match` names.
     pub(crate) fn matched<R: Resource>(&self, resource: R) -> Result<R> {
         self.context.matched(resource.version()).map(|()| resource)
     }
 
-    /// The same before a batch that fails by itself unless what it changes is still in that state.
+    /// The same before a batch that itself fails unless the resource that it changes is still in that state.
     pub(crate) fn match_state(&self, batch: &mut Batch<'_>, version: Option<Version>) -> Result<()> {
         batch.matched = true;
         self.context.matched(version)
     }
 
-    /// Says what is answered to a batch, for when it is to be kept.
+    /// Gives the batch its answer, in case that is to be kept.
     pub(crate) fn store_answer(
         &self,
         batch: &mut Batch<'_>,
@@ -125,7 +125,8 @@ impl TenantScope {
         match &self.context.key {
             Some(key) => {
                 let answer = stored_answers::stored_answer(self, &self.own(key)).await?;
-                // An invitation's token may have been shown when the operator allowed that, or before one could say.
+                // An invitation's token may have been shown when the operator allowed that, or before that setting
+                // existed.
                 let shown = self.services().config.shows_invitation_tokens();
                 Ok(if shown { answer } else { answer.map(|answer| answer.without("token")) })
             }
@@ -133,7 +134,7 @@ impl TenantScope {
         }
     }
 
-    /// A person and each of their API keys have keys of their own: they may not all do the same.
+    /// A person and each of their API keys have separate idempotency keys: they may not all do the same.
     fn own<'a>(&'a self, key: &'a IdempotencyKey) -> Owned<'a> {
         let by = match &self.bearer.credential {
             Credential::Session(_) | Credential::Identity(_) => &[],
@@ -196,7 +197,7 @@ impl TenantScope {
             let mut batch = self.context.batch(Some(self.tenant.0));
             batch.aside = true;
             let _: Slot<()> = batch.add(&checks::TOUCH_API_KEY, [id.into(), now.into()]);
-            // What was asked for is done; it does not fail for the sake of a note, which the next use writes.
+            // The request has succeeded; it does not fail because of a note, which the next use writes.
             let _ = batch.run().await;
         }
     }

@@ -1,4 +1,4 @@
-//! The keys of an identity provider: a JWK set (RFC 7517), of which only what can verify here is kept.
+//! The keys of an identity provider: a JWK set (RFC 7517), reduced to the keys that can verify here.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ fn read(jwk: &Map<String, Value>) -> Option<Jwk> {
         ("OKP", Some("Ed25519")) => PublicKey::Ed25519 { x: bytes("x")?.try_into().ok()? },
         _ => return None,
     };
-    // What a key says of itself must allow it to verify signatures with this algorithm.
+    // The key's own members must allow it to verify signatures with this algorithm.
     let fits = |name: &str, allowed: &[&str]| match jwk.get(name) {
         None => true,
         Some(said) => said.as_str().is_some_and(|said| allowed.contains(&said)),

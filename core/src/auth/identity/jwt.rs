@@ -1,6 +1,6 @@
-//! Tokens of an identity provider (RFC 7519) as far as they can be read without a key: their header, their claims.
+//! Tokens of an identity provider (RFC 7519), as far as they can be read without a key: their header, their claims.
 //!
-//! The reasons why one is refused are shown to whoever sent it: they say nothing that is not in the token or known.
+//! Clients are shown the reasons of a refusal: these say nothing that is not in the token or known.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -40,18 +40,18 @@ impl Algorithm {
 /// Why a token is refused, in a sentence.
 pub(super) type Refusal = &'static str;
 
-/// A token that is well-formed. Nothing that it says has been verified.
+/// A token that is well-formed. None of its claims has been verified.
 pub(super) struct Unverified<'a> {
     pub(super) algorithm: Algorithm,
     /// The name of the key.
     pub(super) key: Option<String>,
-    /// What is signed.
+    /// The signed bytes.
     pub(super) message: &'a [u8],
     pub(super) signature: Vec<u8>,
     claims: Map<String, Value>,
 }
 
-/// Whom a verified token stands for.
+/// The person that a verified token stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
     /// The provider's name for them, which never changes.
@@ -62,8 +62,8 @@ pub(crate) struct Subject {
     pub(crate) name: Option<Name>,
 }
 
-/// Whether a token is to be verified by a provider's key. This alone decides who verifies: what is signed with HS256 is
-/// never shown to a provider's key, and what a provider has signed never to ours.
+/// Whether a token is to be verified by a provider's key. This alone decides: a token signed with HS256 is never shown
+/// to a provider's key, and a token signed by a provider never to ours.
 pub(crate) fn is_external(token: &str) -> bool {
     let header = token.split('.').next().and_then(part);
     header.is_some_and(|header| algorithm(&header).is_some())
@@ -99,7 +99,7 @@ pub(super) fn read(token: &str) -> Result<Unverified<'_>, Refusal> {
     if header.contains_key("crit") {
         return Err("The token asks for an extension.");
     }
-    // A provider signs other things, too, with the same key (RFC 8725, section 3.11): that somebody has logged out, say.
+    // A provider signs other things, too, with the same key (RFC 8725, section 3.11), such as logout tokens.
     let plain = match header.get("typ") {
         None => true,
         Some(kind) => kind.as_str().is_some_and(|kind| {
@@ -110,7 +110,7 @@ pub(super) fn read(token: &str) -> Result<Unverified<'_>, Refusal> {
     if !plain || claims.contains_key("events") {
         return Err("The token is of another type.");
     }
-    // It is good together with a key of its holder only (RFC 7800), which a bearer does not show.
+    // It is valid only together with a key of its holder (RFC 7800), which a bearer does not show.
     if claims.contains_key("cnf") {
         return Err("The token is bound to a key of its holder.");
     }
@@ -122,7 +122,7 @@ pub(super) fn read(token: &str) -> Result<Unverified<'_>, Refusal> {
 }
 
 impl Unverified<'_> {
-    /// Whom the token stands for, if it is meant for us and for now.
+    /// The token's subject, if the token is meant for us and valid now.
     pub(super) fn subject(&self, issuer: &str, audience: &str, now: Timestamp) -> Result<Subject, Refusal> {
         let text = |name: &str| self.claims.get(name).and_then(Value::as_str);
         if text("iss") != Some(issuer) {
@@ -161,7 +161,7 @@ impl Unverified<'_> {
         })
     }
 
-    /// A point in time. What is no number is an error.
+    /// A point in time. A claim that is not a number is an error.
     fn date(&self, name: &str) -> Result<Option<i64>, ()> {
         self.claims.get(name).map(|date| numeric_date(date).ok_or(())).transpose()
     }

@@ -1,8 +1,8 @@
-//! The provider's keys as they were last fetched, and when to fetch them again. What is decided here needs neither
-//! network nor clock.
+//! The provider's keys as they were last fetched, and when to fetch them again. The decisions here need neither network
+//! nor clock.
 //!
-//! Who needs a key that is not there fetches for themselves: on the edge a request must not wait for what another
-//! request has begun. So what is bounded is how often fetching begins.
+//! A request that needs a missing key fetches the keys itself: on the edge a request must not wait for what another
+//! request has begun. So the limit is on how often fetching begins.
 
 use std::time::Duration;
 
@@ -14,12 +14,11 @@ use crate::{
     ports::public_key::PublicKey,
 };
 
-/// Fetches for the sake of unknown keys within one cooldown: room for requests that come together when keys have
-/// changed.
+/// Fetches because of unknown keys within one cooldown: room for requests that come together when keys have changed.
 const BURST: u32 = 4;
 /// How long after a fetch the next one may begin where there are no keys at all, however often it has failed.
 const WITHOUT_KEYS: Duration = Duration::from_secs(1);
-/// So many times their greatest age old keys are used for, if no newer ones can be had.
+/// Old keys are used for this many times their maximum age, if no newer ones can be fetched.
 const GRACE: u32 = 12;
 
 /// How often keys are fetched.
@@ -27,7 +26,7 @@ const GRACE: u32 = 12;
 pub(super) struct Pace {
     /// The age at which keys are fetched anew.
     pub(super) max_age: Duration,
-    /// The time in which unknown keys are asked for a few times at the most.
+    /// The time in which unknown keys cause only a few fetches.
     pub(super) cooldown: Duration,
     /// How long a fetch may take.
     pub(super) timeout: Duration,
@@ -40,20 +39,20 @@ pub(super) enum Next {
     Verify(PublicKey),
     /// It may be among those that the provider has now.
     Fetch,
-    /// It is not known, and that is certain enough.
+    /// The key is not known, and that is certain enough.
     Unknown,
-    /// It is not known, and nobody can say now.
+    /// The key is not known, and cannot be looked up now.
     Later,
 }
 
-/// The keys, and what was done to have them. Times are those that the clock says have elapsed, so that whoever sets the
-/// time of day neither makes keys old nor keeps them young.
+/// The keys, and the fetches of them. Times are elapsed times of the clock, so that a change of the time of day neither
+/// makes keys old nor keeps them young.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     fetched: Option<(Duration, Vec<Jwk>)>,
-    /// When the present cooldown began, and how many fetches with it.
+    /// The start of the present cooldown, and the number of fetches in it.
     window: Option<(Duration, u32)>,
-    /// When the last fetch began that has not ended.
+    /// The start of the latest fetch, if that has not ended.
     under_way: Option<Duration>,
     last: Option<Duration>,
 }
@@ -89,7 +88,7 @@ impl Keys {
         }
         match key {
             Some(key) => Next::Verify(key),
-            // A fetch whose request was broken off never ends.
+            // A fetch whose request was aborted never ends.
             None if self.fetched.is_none()
                 || self.under_way.is_some_and(|at| since(at, now) < pace.timeout) =>
             {
@@ -99,30 +98,30 @@ impl Keys {
         }
     }
 
-    /// Takes what was fetched.
+    /// Takes the fetched keys.
     pub(super) fn took(&mut self, keys: Vec<Jwk>, now: Duration) {
         self.fetched = Some((now, keys));
         self.under_way = None;
     }
 
-    /// Notes that nothing could be fetched.
+    /// Notes that the fetch failed.
     pub(super) fn failed(&mut self) {
         self.under_way = None;
     }
 
-    /// The key of this name for this algorithm. A token that names none has the only one there is.
+    /// The key of this name for this algorithm. A token that names no key has the only one that fits.
     pub(super) fn find(&self, algorithm: Algorithm, id: Option<&str>) -> Option<PublicKey> {
         let (_, keys) = self.fetched.as_ref()?;
         let mut fitting = keys.iter().filter(|jwk| {
             jwk::algorithm(&jwk.key) == algorithm && id.is_none_or(|id| jwk.id.as_deref() == Some(id))
         });
         let key = fitting.next()?.key.clone();
-        // Two of one name: nobody knows which is meant.
+        // Two keys have this name: nobody knows which is meant.
         fitting.next().is_none().then_some(key)
     }
 }
 
-/// A platform that has only the time of day may have been set back; that makes it zero.
+/// The time since then. It is zero where a platform that has only the time of day was set back.
 fn since(start: Duration, now: Duration) -> Duration {
     now.saturating_sub(start)
 }
@@ -168,7 +167,7 @@ mod tests {
             assert_eq!(ask(&mut keys, "a", seconds), Next::Verify(key("a")));
         }
         assert_eq!(ask(&mut keys, "a", 3600), Next::Fetch);
-        // The others go on with what there is.
+        // Other requests go on with the keys that there are.
         assert_eq!(ask(&mut keys, "a", 3600), Next::Verify(key("a")));
         keys.took(vec![jwk("b")], at(3601));
         assert_eq!(ask(&mut keys, "b", 3601), Next::Verify(key("b")));
@@ -200,7 +199,7 @@ mod tests {
         assert_eq!(together.iter().filter(|next| **next == Next::Later).count(), 6);
         keys.took(vec![jwk("a"), jwk("b")], at(101));
         assert_eq!(ask(&mut keys, "b", 101), Next::Verify(key("b")));
-        // One that was broken off is not waited for for ever.
+        // A fetch that was aborted is not waited for for ever.
         let mut keys = fetched(&["a"]);
         let _: Vec<_> = (0..4).map(|_| ask(&mut keys, "b", 100)).collect();
         assert_eq!((ask(&mut keys, "b", 109), ask(&mut keys, "b", 110)), (Next::Later, Next::Unknown));

@@ -30,16 +30,16 @@ use crate::{
     ports::{BoxFuture, HttpRequest, Platform, meter::Meter},
 };
 
-/// How long a request waits for newer keys whose token's key is there, only old: a provider that hangs holds up one in a
+/// How long a request with an old but known key waits for newer keys: a provider that hangs delays one request in a
 /// cooldown, and not for longer than this.
 const FOR_NEWER: Duration = Duration::from_secs(1);
 
-/// A token as somebody sent it in a body. Does not print.
+/// A token that a client sent in a body. Does not print.
 #[derive(Clone)]
 pub(crate) struct ExternalToken(String);
 
 impl ExternalToken {
-    /// The text, for the one who verifies it.
+    /// The text, for the verifier.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -76,7 +76,7 @@ impl schemars::JsonSchema for ExternalToken {
     }
 }
 
-/// The provider: whose tokens are taken, and its keys.
+/// The identity provider: its names, and its keys.
 #[derive(Debug)]
 pub(crate) struct Provider {
     url: String,
@@ -103,29 +103,29 @@ impl Provider {
         })
     }
 
-    /// Who the provider is, as its tokens say it.
+    /// The provider's name for itself, as its tokens have it.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Whom a token stands for.
+    /// The subject of a token.
     ///
     /// # Errors
-    /// It is refused (`invalid_token`), or the provider's keys cannot be had.
+    /// The token is refused (`invalid_token`), or the provider's keys cannot be fetched.
     pub(crate) fn verify<'a>(
         &'a self,
         ports: &'a Platform,
         meter: &'a Meter,
         token: &'a str,
     ) -> BoxFuture<'a, Result<Subject>> {
-        // Two places ask, and neither carries a copy of it.
+        // Boxed, so that neither of the two callers carries a copy of it.
         Box::pin(self.verified(ports, meter, token))
     }
 
     async fn verified(&self, ports: &Platform, meter: &Meter, token: &str) -> Result<Subject> {
         let refuse = |why| Problem::with(Code::InvalidToken, why);
         let token = jwt::read(token).map_err(refuse)?;
-        // Before anything is fetched for its sake.
+        // Checked before anything is fetched because of the token.
         let subject = token.subject(&self.issuer, &self.audience, ports.clock.now()).map_err(refuse)?;
         let id = token.key.as_deref();
         let mut next = self.keys().next(token.algorithm, id, ports.clock.elapsed(), self.pace);
@@ -169,7 +169,7 @@ impl Provider {
             headers: vec![("accept", "application/jwk-set+json, application/json".to_owned())],
             body: Bytes::new(),
             timeout,
-            // It is the operator's choice.
+            // The operator has configured the URL.
             trusted: true,
             read: limits::JWKS_BYTES,
         };

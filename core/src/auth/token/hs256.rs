@@ -1,5 +1,5 @@
-//! HS256 (RFC 7518, section 3.2) for `jsonwebtoken`, and nothing else: no other algorithm can be asked for, and the edge
-//! carries no other's code.
+//! HS256 (RFC 7518, section 3.2) for `jsonwebtoken`, and nothing else: no other algorithm can be asked for, and the
+//! edge carries the code of no other.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{

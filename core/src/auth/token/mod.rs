@@ -1,5 +1,5 @@
-//! Access tokens: JWT (RFC 7519) signed with HS256, through `jsonwebtoken`; and what else the keys are for. The first
-//! key signs, all of them verify, so that keys can be changed while tokens are about.
+//! Access tokens: JWT (RFC 7519) signed with HS256, through `jsonwebtoken`; and the other uses of the keys. The first
+//! key signs, all of them verify, so that keys can be changed while tokens are in use.
 
 pub(crate) mod hs256;
 pub(crate) mod opaque;
@@ -32,7 +32,7 @@ struct Claims {
     sid: String,
     exp: i64,
     iat: i64,
-    /// Tokens that are made here have none.
+    /// Tokens that are made here have no such claim.
     #[serde(default, deserialize_with = "date_claim", skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
     jti: String,
@@ -41,7 +41,7 @@ struct Claims {
 }
 
 /// A point in time in whole seconds since the Unix epoch, which a token may give with a fraction (RFC 7519, section 2);
-/// `None` for what is no number.
+/// `None` for a value that is not a number.
 pub(crate) fn numeric_date(date: &Value) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "it saturates, which is as well for a date")]
     let whole = |fraction: f64| fraction.floor() as i64;
@@ -54,21 +54,21 @@ fn date_claim<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<i64>, D::Err
     numeric_date(&date).map(Some).ok_or_else(|| D::Error::custom("it is no point in time"))
 }
 
-/// Who a bearer token stands for, and by what.
+/// The user that a bearer token stands for, and the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bearer {
     pub(crate) user: UserId,
     pub(crate) credential: Credential,
 }
 
-/// What a request is made with. Whether it is still good is for the database to say.
+/// The credential of a request. Whether it is still valid is for the database to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Credential {
     /// A login.
     Session(SessionId),
-    /// What an identity provider has said.
+    /// A token of an identity provider.
     Identity(IdentityId),
-    /// An API key, which opens one tenant only.
+    /// An API key, which is valid for one tenant only.
     Key(ApiKeyToken),
 }
 
@@ -86,7 +86,7 @@ impl Bearer {
         }
     }
 
-    /// Reads what a request carries: an API key or an access token.
+    /// Reads the token of a request: an API key or an access token.
     pub(crate) fn read(text: &str, tokens: &Tokens, now: Timestamp) -> Option<Self> {
         if !ApiKeyToken::is(text) {
             return tokens.verify(text, now);
@@ -96,7 +96,7 @@ impl Bearer {
     }
 }
 
-/// A key, and what is derived from it.
+/// A key, and the keys that are derived from it.
 struct Key {
     id: Option<String>,
     encoding: EncodingKey,
@@ -133,7 +133,7 @@ impl Key {
         RefreshToken::new(session, nonce, mac)
     }
 
-    /// The token that takes the place of this one.
+    /// The token that replaces this one.
     fn successor(&self, token: &RefreshToken, nonce: [u8; 16]) -> RefreshToken {
         let parts: [&[u8]; 3] = [b"successor", token.session.0.as_bytes(), &nonce];
         let mut next = [0; 16];
@@ -163,7 +163,7 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// `None` without a key.
     pub(crate) fn new(config: &Config) -> Option<Self> {
-        // Errs if it is installed already, which is as well.
+        // Fails if it is installed already, which does no harm.
         let _ = PROVIDER.install_default();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
@@ -208,7 +208,7 @@ impl Tokens {
         jsonwebtoken::encode(&header, &claims, &self.first.encoding)
     }
 
-    /// Who a valid access token stands for; `None` for any other text. Whether the session is still good is for the
+    /// The bearer of a valid access token; `None` for any other text. Whether the session is still valid is for the
     /// database to say.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Option<Bearer> {
         if token.len() > limits::TOKEN_BYTES {
@@ -218,8 +218,8 @@ impl Tokens {
         let key = self.keys().find(|key| key.id == id)?;
         let data = jsonwebtoken::decode::<Claims>(token, &key.decoding, &self.validation).ok()?;
         let now = now.unix_seconds();
-        // When it was made (`iat`) is for our own clock to have said, which may have been set back since: that refuses no
-        // token.
+        // The time of issue (`iat`) comes from our own clock, which may have been set back since: it is no reason to
+        // refuse a token.
         let early =
             data.claims.nbf.is_some_and(|date| date > now.saturating_add(limits::TOKEN_LEEWAY_SECONDS));
         // `crit` names extensions that must be understood (RFC 7515, section 4.1.11); none is.
@@ -245,7 +245,7 @@ impl Tokens {
         self.keys().map(|key| key.invitation(tenant, id)).find(same)
     }
 
-    /// The token of a new reset of a password. It can be made again from the id, as that of an invitation can.
+    /// The token of a new password reset. It can be made again from the id, as that of an invitation can.
     pub(crate) fn reset(&self, id: ResetId) -> ResetToken {
         self.first.reset(id)
     }
@@ -268,27 +268,27 @@ impl Tokens {
         self.keys().any(|key| made(key).expose().as_bytes().ct_eq(token.expose().as_bytes()).into())
     }
 
-    /// The token that takes the place of a refresh token when that is used. It can be made again from that one, so that
-    /// who asks twice is answered the same; `None` if that one was not made here.
+    /// The token that replaces a refresh token when that is used. It can be made again from that one, so that a
+    /// repeated request is answered the same; `None` if that one was not made here.
     pub(crate) fn successor(&self, token: &RefreshToken) -> Option<RefreshToken> {
         let nonce = token.nonce().filter(|_| self.made(token))?;
         Some(self.first.successor(token, nonce))
     }
 
-    /// The token that took the place of a refresh token, by its digest; `None` if another one has that digest.
+    /// The token that replaced a refresh token, by its digest; `None` if another one has that digest.
     pub(crate) fn successor_again(&self, token: &RefreshToken, digest: &str) -> Option<RefreshToken> {
         let nonce = token.nonce()?;
         let same = |token: &RefreshToken| token.digest().as_bytes().ct_eq(digest.as_bytes()).into();
         self.keys().map(|key| key.successor(token, nonce)).find(same)
     }
 
-    /// What answers are encrypted by that are kept for whom these parts name: the first one, and what may have been
-    /// encrypted by the others can be read.
+    /// The keys for the stored answers of the owner that these parts name: the first one encrypts, and answers that the
+    /// others have encrypted can still be read.
     pub(crate) fn answer_keys(&self, parts: &[&[u8]]) -> Vec<[u8; 32]> {
         self.keys().map(|key| hmac_sha256(&key.answer, parts)).collect()
     }
 
-    /// Seals what a cursor says, so that one made up or used elsewhere is known.
+    /// The MAC of a cursor, so that one made up or used elsewhere is refused.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         hmac_sha256(&self.first.cursor, parts)
     }
@@ -412,7 +412,7 @@ mod tests {
             ("nbf", json!(0)),
             ("nbf", json!(-1.5)),
             ("nbf", json!(now)),
-            // As far as the clock of whoever made it may be ahead.
+            // As far as the clock of the issuer may be ahead.
             ("nbf", json!(now + 60)),
             ("nbf", json!(1_795_512_660.5)),
             // Our own clock may have been set back since it was made.

@@ -1,6 +1,6 @@
-//! Tokens that say nothing to whoever has them: those of invitations, those that renew sessions, those that reset
-//! passwords, and API keys. The database keeps nothing but their digests. All but the last are ids and 32 bytes of a MAC;
-//! an API key is 32 random bytes before its ids, and so outlives the keys of the service.
+//! Tokens that are opaque to clients: those of invitations, those that renew sessions, those that reset passwords, and
+//! API keys. The database keeps nothing but their digests. All but the last are ids and 32 bytes of a MAC; an API key
+//! is 32 random bytes before its ids, and so outlives the keys of the service.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ fn bytes(text: &str) -> Option<[u8; 64]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-/// What opens an invitation: it names the tenant and the invitation, and has a secret part.
+/// The token of an invitation: it names the tenant and the invitation, and has a secret part.
 #[derive(Clone)]
 pub struct InvitationToken {
     text: String,
@@ -33,16 +33,16 @@ impl InvitationToken {
     }
 }
 
-/// What tokens have in common that are made from ids and a MAC.
+/// The common part of tokens that are made from ids and a MAC.
 macro_rules! tokens {
     ($($name:ident),+) => {$(
         impl $name {
-            /// The text, for whoever the token is for.
+            /// The text, for the recipient of the token.
             pub(crate) fn expose(&self) -> &str {
                 &self.text
             }
 
-            /// What the database keeps of it: SHA-256, in hexadecimal. The token is random enough to need no salt.
+            /// The digest that the database keeps: SHA-256, in hexadecimal. The token is random enough to need no salt.
             pub(crate) fn digest(&self) -> String {
                 sha256_hex(&self.text)
             }
@@ -62,7 +62,7 @@ tokens!(InvitationToken, RefreshToken, ResetToken);
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ApiKeyToken {
     text: String,
-    /// What the database keeps of it: SHA-256, in hexadecimal. Each request by it needs that more than once.
+    /// The digest that the database keeps: SHA-256, in hexadecimal. Each request with the key needs it more than once.
     digest: String,
     pub(crate) tenant: TenantId,
     pub(crate) user: UserId,
@@ -70,12 +70,12 @@ pub(crate) struct ApiKeyToken {
 }
 
 impl ApiKeyToken {
-    /// What each begins with, so that people and secret scanners know one when they see it.
+    /// The beginning of every key, by which people and secret scanners recognise one.
     const MARK: &str = "bwk_";
-    /// How much of it is shown later, so that people know which it is: the mark, and 48 of the secret's 256 bits.
+    /// The length of the part by which people recognise a key later: the mark, and 48 of the secret's 256 bits.
     const PREFIX: usize = Self::MARK.len() + 8;
 
-    /// Whether a bearer token means to be one.
+    /// Whether a bearer token has the form of an API key.
     pub(crate) fn is(text: &str) -> bool {
         text.starts_with(Self::MARK)
     }
@@ -100,17 +100,17 @@ impl ApiKeyToken {
         })
     }
 
-    /// The text, for whoever has made it.
+    /// The text, for the member who has created it.
     pub(crate) fn expose(&self) -> &str {
         &self.text
     }
 
-    /// What may be shown of it.
+    /// The part that may be shown later.
     pub(crate) fn prefix(&self) -> &str {
         &self.text[..Self::PREFIX]
     }
 
-    /// What the database keeps of it.
+    /// The digest that the database keeps.
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }
@@ -122,7 +122,7 @@ impl std::fmt::Debug for ApiKeyToken {
     }
 }
 
-/// What renews a session's tokens: it names the session, and has a secret part.
+/// The token that renews a session's tokens: it names the session, and has a secret part.
 #[derive(Clone)]
 pub(crate) struct RefreshToken {
     text: String,
@@ -134,7 +134,7 @@ impl RefreshToken {
         Self { text: text(session.0.into_bytes(), nonce, mac), session }
     }
 
-    /// What makes it another one than the session's others.
+    /// The part that distinguishes it from the session's other tokens.
     pub(super) fn nonce(&self) -> Option<[u8; 16]> {
         bytes(&self.text)?.get(16..32)?.try_into().ok()
     }
@@ -160,7 +160,7 @@ impl schemars::JsonSchema for RefreshToken {
     }
 }
 
-/// What sets a new password: it names the reset, and has a secret part.
+/// The token that sets a new password: it names the reset, and has a secret part.
 #[derive(Clone)]
 pub(crate) struct ResetToken {
     text: String,
@@ -200,7 +200,7 @@ impl schemars::JsonSchema for ResetToken {
 
 #[cfg(feature = "openapi")]
 fn opaque_schema(description: &str) -> schemars::Schema {
-    // Of the last character, four bits are of no byte.
+    // Four bits of the last character belong to no byte.
     schemars::json_schema!({
         "type": "string", "minLength": 86, "maxLength": 86, "pattern": "^[A-Za-z0-9_-]{85}[AQgw]$",
         "description": description,
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!((text.len(), key.prefix().len()), (111, 12));
         assert_eq!(ApiKeyToken::parse(text), Some(key.clone()));
         assert_eq!(format!("{key:?}"), "ApiKeyToken(..)");
-        // The last character carries bits that no byte has: none of its siblings passes for it.
+        // The last character carries bits that belong to no byte: none of its siblings passes for it.
         let others = ["B", "C", "D"].map(|last| format!("{}{last}", &text[..110]));
         for bad in ["", "bwk_", "bwk_x", &text[4..], &text[..110], &format!("{text}="), &format!("{text}A")]
             .into_iter()

@@ -14,7 +14,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A password that somebody wants to have from now on: none of those that are guessed first. Does not print.
+/// A new password: none of those that are guessed first. Does not print.
 #[derive(Clone)]
 pub struct NewPassword(pub(crate) Password);
 
@@ -37,10 +37,10 @@ pub enum HashJob {
     },
     /// Compare with a bcrypt hash.
     Verify {
-        /// What was typed.
+        /// The password as it was typed.
         password: Password,
-        /// What was stored; without one, as for an unknown email, or if it is empty, as of an account without a password,
-        /// the comparison takes as long and fails.
+        /// The stored hash; without one, as for an unknown email, or with an empty one, as for an account without a
+        /// password, the comparison takes as long and fails.
         hash: Option<String>,
         /// The work factor where there is no stored hash.
         cost: u32,
@@ -56,7 +56,7 @@ impl fmt::Debug for HashJob {
     }
 }
 
-/// What came of a [`HashJob`].
+/// The result of a [`HashJob`].
 pub enum HashOutcome {
     /// The bcrypt hash.
     Hash(String),

@@ -1,5 +1,5 @@
-//! SQL as data: statements are named constants, written once for both dialects, and bound to typed values. Search alone
-//! is asked of each engine in words of its own.
+//! SQL as data: statements are named constants, written once for both dialects, and bound to typed values. Only search
+//! has a separate text for each engine.
 
 pub(crate) mod rows;
 
@@ -13,8 +13,8 @@ use crate::kernel::time::{Date, Timestamp};
 
 /// One SQL statement of the catalogue, in the two spellings that the engines want.
 ///
-/// Written with `?1`, `?2`, ... as SQLite and D1 take them; the `$1` spelling of Postgres is derived from it at
-/// compile time, so the text exists once. The few that need it have a text for Postgres beside the one for SQLite.
+/// Written with `?1`, `?2`, ... as SQLite and D1 take them; the `$1` spelling of Postgres is derived from it at compile
+/// time, so the text exists once. The few statements that need it have a text for Postgres beside the one for SQLite.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sql {
     /// Its name, `module::CONSTANT`, for tests and logs.
@@ -28,23 +28,23 @@ pub struct Sql {
     pub reads: bool,
     /// Whether rows come back: it reads, or it has a `RETURNING`.
     pub returns: bool,
-    /// Whose rows it reaches.
+    /// The rows that it reaches.
     pub reach: Reach,
 }
 
-/// Whose rows a statement reaches. On Postgres row-level security holds it to that.
+/// The rows that a statement reaches. On Postgres row-level security enforces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// Those of the tenant whose id is `?1`.
     Tenant,
-    /// Those of any tenant. Each such statement has a reason, which the tests keep a list of.
+    /// Rows of any tenant. Each such statement has a reason, which the tests list.
     Spanning,
-    /// None that are a tenant's: accounts, sessions, the version of the schema.
+    /// No row of a tenant: accounts, sessions, the version of the schema.
     Global,
 }
 
-/// Batches that write, and that an engine need not make serialisable, by a statement that each of them has, and why: what
-/// they do is long, and would be done anew whenever another one comes near.
+/// Batches that write and need not be serialisable: a statement that each of them has, and the reason. They are long,
+/// and would have to be repeated whenever another one comes near.
 pub const READ_COMMITTED: &[(&str, &str)] = &[
     (
         "finish::PLACE",
@@ -72,7 +72,7 @@ impl Sql {
         !self.reads && self.name.starts_with("activity::")
     }
 
-    /// Whether it deletes a tenant, or what was to be one, of which something may be left behind.
+    /// Whether it deletes a tenant or an import, which may leave rows behind.
     pub(crate) fn removes(&self) -> bool {
         ["removal::MARK", "giving_up::MARK"].contains(&self.name)
     }
@@ -150,7 +150,7 @@ value_from! { Uuid => Uuid, String => Text, &str => Text, i64 => Int, Timestamp 
 /// A statement with its arguments, and how many rows it is expected to touch.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// What is asked.
+    /// The statement.
     pub sql: &'static Sql,
     /// The values of `?1`, `?2`, ...
     pub arguments: Vec<Value>,
@@ -171,9 +171,9 @@ impl Statement {
 }
 
 /// Declares the statements of a module: `tenant` ones, whose `?1` is the tenant, `global` ones, which reach no row of a
-/// tenant, and `spanning` ones, which may reach those of all. `ALL` lists them, for the catalogue.
+/// tenant, and `spanning` ones, which may reach rows of all tenants. `ALL` lists them, for the catalogue.
 ///
-/// What stands behind `=>` is Postgres' own text, for the few that cannot be said in one for all.
+/// The text behind `=>` is for Postgres, for the few statements that cannot share one text.
 macro_rules! statements {
     ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+ $(=> $($own:expr),+)?;)+) => {
         $(
@@ -213,9 +213,9 @@ macro_rules! statements {
 }
 pub(crate) use statements;
 
-/// Declares how the objects of a JSON array, which a statement has as this parameter, read as rows `i` of these columns:
-/// the text for SQLite and D1, and that for Postgres. So a statement is about many rows and has few parameters, of which D1 takes
-/// but 100.
+/// Declares how the objects of a JSON array, which is this parameter of a statement, read as rows `i` of these columns:
+/// the text for SQLite and D1, and that for Postgres. So a statement about many rows has few parameters, of which D1
+/// takes only 100.
 macro_rules! items {
     ($sqlite:ident, $postgres:ident: $parameter:literal, $first:ident $first_type:ident $(, $column:ident $type:ident)*) => {
         const $sqlite: &str = concat!(
@@ -233,24 +233,24 @@ macro_rules! items {
 }
 pub(crate) use items;
 
-/// How a statement says to Postgres that a value is one of a column of such rows (before the column, and behind the rows): by an
-/// array, which it has before it looks for anything. It takes each list for a hundred items and each tenant for one of average
-/// size, and of ` IN (SELECT i.` .. `)` it would rather read all rows of the tenant and join them with the list.
+/// The text that tells Postgres that a value is in a column of such rows (before the column, and behind the rows): an
+/// array, which is evaluated before the search. Postgres takes each list for a hundred items and each tenant for one of
+/// average size, and for ` IN (SELECT i.` .. `)` it would read all rows of the tenant and join them with the list.
 #[cfg(feature = "postgres")]
 pub(crate) const AMONG_POSTGRES: [&str; 2] = [" = ANY (ARRAY(SELECT i.", "))"];
 
-/// Declares, for a list that goes by the id alone and filters what it goes through, which row is the last that a page looks
-/// through: the statement that says which, and the condition that ends the list there, each with which rows
-/// there are to begin with and the place where the page begins, in its own numbers of parameters. What is filtered may be anywhere, and
-/// without this a page of it could be looked for among all that a tenant has. Both go by the index of the list itself. (The
-/// end is a subquery as a whole: under row-level security Postgres goes by no index to what it does not know to be harmless, and
-/// a `COALESCE` is nothing that it knows.)
+/// Declares, for a filtered list that goes by the id alone, the last row that a page looks through: the statement that
+/// finds it, and the condition that ends the list there. Both take the rows to begin with and the start of the page,
+/// with their own parameter numbers. Matching rows may be anywhere, and without this limit a page of them could be
+/// looked for among all rows of a tenant. Both use the index of the list itself. (The end is a subquery as a whole:
+/// under row-level security Postgres uses no index for an expression that it does not know to be harmless, such as a
+/// `COALESCE`.)
 macro_rules! looked_through {
     ($statement:ident: $which:literal, $before:literal; $condition:ident: $own:literal, $own_before:literal; $table:literal) => {
         $crate::kernel::sql::looked_through!(@ $statement: $which, $before; $condition: $own, $own_before; $table;
             " < ", " DESC", " AND id >= ", "00000000-0000-0000-0000-000000000000");
     };
-    // The same of a list that begins with the oldest.
+    // The same for a list that begins with the oldest.
     (oldest $statement:ident: $which:literal, $after:literal; $condition:ident: $own:literal, $own_after:literal; $table:literal) => {
         $crate::kernel::sql::looked_through!(@ $statement: $which, $after; $condition: $own, $own_after; $table;
             " > ", "", " AND id <= ", "ffffffff-ffff-ffff-ffff-ffffffffffff");
@@ -288,18 +288,18 @@ macro_rules! looked_through {
 }
 pub(crate) use looked_through;
 
-/// How a statement counts a list: whether an item fits stands between the first two parts, and between the last two the items
-/// that it looks through. It ends with the item that shows that there are more than are counted.
+/// The parts of a statement that counts a list: the condition for an item stands between the first two, and the items
+/// that it looks through between the last two. It stops at the first item that is beyond the limit.
 pub(crate) const COUNT: [&str; 3] = [
     "SELECT count(*) AS looked, COALESCE(sum(fits), 0) AS fitting FROM (SELECT CASE WHEN 1 = 1",
     " THEN 1 ELSE 0 END AS fits",
     " ORDER BY id DESC LIMIT 10001) c",
 ];
 
-/// Bytes of one such array, about: D1 takes values of up to 2 MB.
+/// The approximate size of one such array, in bytes: D1 takes values of up to 2 MB.
 const ARRAY_BYTES: usize = 1_000_000;
 
-/// Items as arrays for statements: one, unless together they have too many bytes.
+/// Items as arrays for statements: one array, unless its size would be too large.
 pub(crate) fn arrays(items: Vec<JsonValue>) -> Vec<JsonValue> {
     let (mut arrays, mut array, mut bytes) = (Vec::new(), Vec::new(), 0);
     for item in items {
@@ -327,7 +327,7 @@ pub(crate) const fn total(parts: &[&str]) -> usize {
     length
 }
 
-/// Joins the parts and, for Postgres, spells `?1` as `$1`. No statement has a `?` of another meaning.
+/// Joins the parts and, for Postgres, spells `?1` as `$1`. No statement has a `?` with another meaning.
 pub(crate) const fn join<const LENGTH: usize>(parts: &[&str], postgres: bool) -> [u8; LENGTH] {
     let mut joined = [0; LENGTH];
     let (mut at, mut part) = (0, 0);

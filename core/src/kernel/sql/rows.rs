@@ -1,4 +1,4 @@
-//! What comes out of the database: rows of cells, and the types that they are read as.
+//! Rows of the database: their cells, and the types that they are read as.
 
 use serde_json::Value as JsonValue;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::kernel::{
     time::{Date, Timestamp},
 };
 
-/// A value that came out of the database, in the form the engine had it.
+/// A value from the database, in the form the engine had it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// SQL `NULL`.
@@ -35,18 +35,18 @@ pub type Rows = Vec<Row>;
 #[derive(Debug)]
 pub struct Intake {
     rows: Rows,
-    /// Bytes of text that are still wanted, if they are counted.
+    /// Bytes of text that are still wanted, if the statement has a limit.
     left: Option<usize>,
 }
 
 impl Intake {
-    /// None yet.
+    /// An empty intake.
     #[must_use]
     pub fn of(statement: &Statement) -> Self {
         Self { rows: Rows::new(), left: statement.enough }
     }
 
-    /// Takes a row, and says whether another one is wanted. The second always is: it shows that the first is not the last.
+    /// Takes a row, and says whether another is wanted. The second always is: it shows that the first is not the last.
     pub fn take(&mut self, row: Row) -> bool {
         if let Some(left) = &mut self.left {
             let texts = row.iter().map(|cell| if let Cell::Text(text) = cell { text.len() } else { 0 });
@@ -56,7 +56,7 @@ impl Intake {
         self.left != Some(0) || self.rows.len() < 2
     }
 
-    /// All that were taken.
+    /// The rows that were taken.
     #[must_use]
     pub fn rows(self) -> Rows {
         self.rows
@@ -174,7 +174,7 @@ impl<T: FromCell> FromRow for T {
     }
 }
 
-/// Of a statement whose rows nobody reads.
+/// For statements whose rows are not read.
 impl FromRow for () {
     fn from_row(_: Row) -> Result<Self, DecodeError> {
         Ok(())
@@ -186,7 +186,7 @@ pub(crate) fn take<T: FromCell>(cells: &mut std::vec::IntoIter<Cell>) -> Result<
     T::from_cell(next(cells)?)
 }
 
-/// What all columns of all rows have in common, once.
+/// The shared part of reading columns, compiled once.
 #[inline(never)]
 fn next(cells: &mut std::vec::IntoIter<Cell>) -> Result<Cell, DecodeError> {
     cells.next().ok_or_else(|| DecodeError("the row has too few columns".to_owned()))

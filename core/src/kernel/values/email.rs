@@ -12,8 +12,8 @@ use crate::kernel::{
     values::{Email, string},
 };
 
-/// The address of an account that there may be. There are accounts from before addresses had one spelling, and some whose address
-/// would not be taken today: they are found by theirs, as it was typed first of all.
+/// The address of an account that may exist. Some accounts are from before addresses had one spelling, and some have an
+/// address that would be refused today: they are found by that, as it was typed first.
 #[derive(Clone, Debug)]
 pub struct AccountEmail {
     /// In its one spelling, if it has one.
@@ -28,7 +28,7 @@ impl AccountEmail {
     /// Reads it from text that a person or a program gave.
     ///
     /// # Errors
-    /// No account can have it. The fault is to be shown to whoever gave it.
+    /// No account can have it. The fault is for the author of the text.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let typed = text.to_lowercase();
         match Email::parse(text) {
@@ -60,7 +60,7 @@ impl Scalar for AccountEmail {
     }
 }
 
-/// Whether it was an address before mail had to reach it.
+/// Whether it was valid before addresses had to be reachable.
 fn was_taken(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let plain =
@@ -88,14 +88,14 @@ impl schemars::JsonSchema for AccountEmail {
 /// Bytes of a local part at the most (RFC 5321, section 4.5.3.1.1).
 const LOCAL_BYTES: usize = 64;
 
-/// The one spelling of an address: its local part composed (NFC) and in lower case, its domain as people read it (the U-labels of
-/// IDNA 2008, RFC 5890).
+/// The one spelling of an address: its local part composed (NFC) and in lower case, its domain as people read it (the
+/// U-labels of IDNA 2008, RFC 5890).
 ///
 /// The local part is a `Dot-string` of RFC 5321, section 4.1.2, with the letters of other scripts that RFC 6531 adds; quoted ones
 /// are not supported, and neither are addresses of hosts in brackets.
 ///
 /// # Errors
-/// It is none, is too long, or is in a domain that no mail reaches.
+/// It is not an address, is too long, or has a domain that no mail reaches.
 pub(super) fn canonical(text: &str) -> Result<String, Fault> {
     let fault = |detail: &'static str| Fault::new(FaultCode::Format, detail);
     let too_long = || {
@@ -110,7 +110,7 @@ pub(super) fn canonical(text: &str) -> Result<String, Fault> {
         return Err(fault("Expected an email address without characters that cannot be seen."));
     }
     let local = composed(&composed(local).to_lowercase());
-    // Nobody could tell it from the address with the plain letters (RFC 8265, section 3.3, has none of them either).
+    // Nobody could distinguish it from the address with the plain letters (RFC 8265, section 3.3, excludes them, too).
     if plain(&local) != local {
         return Err(fault(
             "Expected an email address: what stands before the @ has full-width or joined letters.",
@@ -123,8 +123,8 @@ pub(super) fn canonical(text: &str) -> Result<String, Fault> {
     }
     let domain = self::domain(domain)
         .ok_or_else(|| fault("Expected an email address: what stands behind the @ is no domain name."))?;
-    // RFC 2606, section 2: there is nothing there. The service makes addresses of the kind itself, for those whose own it
-    // does not know, so nobody may have one.
+    // RFC 2606, section 2: no such domain exists. The service itself makes such addresses, for people whose address it
+    // does not know, so nobody may register one.
     if domain.rsplit('.').next() == Some("invalid") {
         return Err(Fault::new(FaultCode::NotAllowed, "No mail can reach this address."));
     }
@@ -135,7 +135,7 @@ pub(super) fn canonical(text: &str) -> Result<String, Fault> {
     Ok(address)
 }
 
-/// Some scripts need joiners; whether they stand where they may, IDNA says of domains.
+/// Some scripts need joiners; for domains, IDNA checks their position.
 fn joins(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
@@ -149,8 +149,8 @@ fn is_atom(text: &str) -> bool {
     !text.is_empty() && text.chars().all(fits)
 }
 
-/// The one spelling of a domain name of the public: with two labels at least, the last one not of digits alone, which no top-level
-/// domain is (RFC 3696, section 2). `localhost` is taken, too: there is mail within a machine.
+/// The one spelling of a public domain name: with at least two labels, the last one not of digits alone, as no
+/// top-level domain is (RFC 3696, section 2). `localhost` is accepted, too: there is mail within a machine.
 fn domain(text: &str) -> Option<String> {
     let (hyphens, length) = (Hyphens::CheckFirstLast, DnsLength::Verify);
     let ascii = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::STD3, hyphens, length).ok()?;
@@ -168,8 +168,8 @@ pub(crate) fn other_spelling(address: &Email) -> Option<String> {
     idna::domain_to_ascii(domain).ok().map(|domain| format!("{local}@{domain}"))
 }
 
-/// An address as mail is sent to it: where its local part is ASCII, its domain is as well (A-labels), so that every server takes
-/// it and not only one with SMTPUTF8.
+/// An address in the form for sending: if its local part is ASCII, its domain is as well (A-labels), so that every
+/// server accepts it and not only one with SMTPUTF8.
 pub(crate) fn sendable(address: &str) -> Cow<'_, str> {
     match address.rsplit_once('@') {
         Some((local, domain)) if local.is_ascii() && !domain.is_ascii() => {

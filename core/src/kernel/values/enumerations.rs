@@ -2,7 +2,7 @@
 
 use crate::kernel::values::UserId;
 
-/// What all enumerations of [`wire_enum`] have in common.
+/// The common interface of all enumerations of [`wire_enum`].
 pub trait Enumeration: Copy + 'static {
     /// All variants, in order.
     const ALL: &'static [Self];
@@ -10,7 +10,7 @@ pub trait Enumeration: Copy + 'static {
     /// The text on the wire and in the database.
     fn as_str(self) -> &'static str;
 
-    /// Those of a list, in order, each once.
+    /// The variants of a list, in order, each once.
     fn set(list: &[Self]) -> Vec<Self>
     where
         Self: PartialEq,
@@ -155,12 +155,12 @@ wire_enum! {
     }
 }
 
-/// Whose tasks a list has.
+/// Whose tasks a list contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AssigneeFilter {
     /// Those of this user.
     User(UserId),
-    /// Those of the user who asks, or of nobody.
+    /// Tasks of the caller, or of nobody.
     Named(Assignee),
 }
 
@@ -343,7 +343,7 @@ wire_enum! {
 }
 
 impl NotificationKind {
-    /// Whether it is about one person, and not about what all work on.
+    /// Whether it concerns one person, and not the common work.
     pub(crate) const fn is_personal(self) -> bool {
         matches!(self, Self::TaskAssigned | Self::Mentioned | Self::Invitation | Self::RoleChanged)
     }
@@ -386,7 +386,7 @@ wire_enum! {
 }
 
 impl InvitedRole {
-    /// The least role that may invite somebody so: the next one up.
+    /// The lowest role that may invite with this role: the next one up.
     pub const fn inviter(self) -> Role {
         match self {
             Self::Viewer => Role::Member,

@@ -21,7 +21,7 @@ use crate::kernel::{
     unicode,
 };
 
-/// The slug of the tenant that a request means when it names none.
+/// The slug of the tenant for requests that name none.
 pub const DEFAULT_SLUG: &str = "default";
 
 macro_rules! id {
@@ -135,7 +135,7 @@ pub(crate) fn string(value: Json) -> Result<String, Fault> {
     }
 }
 
-/// Text that people write: bounded, with no control characters, not blank where it must say something.
+/// Text that people write: bounded, without control characters, not blank if it must not be empty.
 pub(crate) fn prose(text: String, min: usize, max: usize, lines: bool) -> Result<String, Fault> {
     let length = text.chars().count();
     if length > max {
@@ -171,7 +171,7 @@ macro_rules! text {
             /// Reads it from text that a person or a program gave.
             ///
             /// # Errors
-            /// The fault, to be shown to whoever gave it.
+            /// The fault, for the author of the text.
             pub fn parse(text: &str) -> Result<Self, Fault> {
                 let check: fn(String) -> Result<String, Fault> = $check;
                 check(text.to_owned()).map(Self)
@@ -253,8 +253,8 @@ text! {
     TransitionComment = |text| prose(text, 1, limits::COMMENT, true), lines_schema(1, limits::COMMENT);
 }
 
-/// The schema of what [`prose`] takes as one line: no control characters, and not only blanks (of Unicode's
-/// `White_Space`, which regular expressions' `\s` is not everywhere).
+/// The schema of [`prose`] in one line: no control characters, and not only blanks (of Unicode's `White_Space`, which
+/// regular expressions' `\s` is not everywhere).
 #[cfg(feature = "openapi")]
 fn line_schema(max: usize) -> schemars::Schema {
     const CONTROL: &str = r"\u0000-\u001f\u007f-\u009f";
@@ -262,7 +262,7 @@ fn line_schema(max: usize) -> schemars::Schema {
     schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": max, "pattern": pattern })
 }
 
-/// The schema of what [`prose`] takes as any number of lines.
+/// The schema of [`prose`] in any number of lines.
 #[cfg(feature = "openapi")]
 fn lines_schema(min: usize, max: usize) -> schemars::Schema {
     const CONTROL: &str = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f";
@@ -274,8 +274,8 @@ fn lines_schema(min: usize, max: usize) -> schemars::Schema {
     schemars::json_schema!({ "type": "string", "minLength": min, "maxLength": max, "pattern": pattern })
 }
 
-/// What [`unicode::is_visible`] does not take for visible and is no control character, in a class of a regular expression. Those
-/// beyond U+FFFF are left out: not every client's expressions have them.
+/// Characters that are invisible to [`unicode::is_visible`] but no control characters, as a class of a regular
+/// expression. Those beyond U+FFFF are left out: not every client's expressions have them.
 #[cfg(feature = "openapi")]
 const BLANK: &str = concat!(
     r" \u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f",

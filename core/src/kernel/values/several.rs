@@ -1,4 +1,4 @@
-//! Several values of an enumeration, as a query has them: with commas between.
+//! Several values of an enumeration, in a query separated by commas.
 
 use std::marker::PhantomData;
 
@@ -9,7 +9,7 @@ use crate::kernel::{
     values::{enumerations::Enumeration, string},
 };
 
-/// One value of an enumeration or more, each once, with commas between them.
+/// One or more values of an enumeration, each once, separated by commas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Several<T> {
     /// A bit for each variant, the lowest for the first.
@@ -18,17 +18,17 @@ pub struct Several<T> {
 }
 
 impl<T: Enumeration> Several<T> {
-    /// What a statement is asked with: a bit for each variant that is wanted, and all of them if nothing is said.
+    /// The argument of a statement: a bit for each variant that is wanted, and all of them without a choice.
     pub(crate) fn bits(wanted: Option<Self>) -> i64 {
         wanted.map_or((1 << T::ALL.len()) - 1, |wanted| wanted.bits)
     }
 
-    /// The same, and none if nothing is said.
+    /// The same, with none of them without a choice.
     pub(crate) fn chosen(wanted: Option<Self>) -> i64 {
         wanted.map_or(0, |wanted| wanted.bits)
     }
 
-    /// Those that are wanted, in the order of the enumeration.
+    /// The chosen variants, in the order of the enumeration.
     pub(crate) fn text(self) -> String {
         let wanted = T::ALL.iter().enumerate().filter(|(place, _)| self.bits & (1 << place) != 0);
         wanted.map(|(_, variant)| variant.as_str()).collect::<Vec<_>>().join(",")

@@ -1,4 +1,4 @@
-//! Tenants as the operator of the service sees them, at the command line.
+//! The operator's view of tenants, at the command line.
 
 pub mod users;
 
@@ -20,12 +20,12 @@ use crate::{
 };
 
 statements! { "operator";
-    /// All tenants: the operator's view, reached by no request.
+    /// All tenants: the operator's view, which no request reaches.
     spanning LIST = "SELECT t.id, t.slug, t.name, \
          (SELECT count(*) FROM memberships m WHERE m.tenant_id = t.id AND m.status = 'active') AS members, \
          t.suspended_at, t.created_at FROM tenants t WHERE t.deleted_at IS NULL ORDER BY t.slug";
 
-    /// Makes somebody who has registered the owner of a tenant.
+    /// Makes a registered user the owner of a tenant.
     tenant INSERT_OWNER = "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
          SELECT t.id, ?2, u.id, 'owner', 'active', ?4, ?4, 1 FROM tenants t JOIN users u ON u.id = ?3 WHERE t.id = ?1";
 
@@ -48,7 +48,7 @@ record! {
         pub name: Name,
         /// Its active members.
         pub members: i64,
-        /// Since when it is closed, if it is.
+        /// The time of its suspension, if it is suspended.
         pub suspended_at: Option<Timestamp>,
         /// When it was created.
         pub created_at: Timestamp,
@@ -83,7 +83,7 @@ impl OperatorScope {
         Ok(id)
     }
 
-    /// Makes somebody who has registered an active member of a tenant, with this role, whatever they were in it before.
+    /// Makes a registered user an active member of a tenant, with this role, whatever their membership was before.
     pub async fn admit(&self, slug: &Slug, email: &AccountEmail, role: Role) -> Result<()> {
         let services = self.services();
         let (id, user) = (self.tenant(slug.as_str()).await?, self.user(email).await?.id);
@@ -101,13 +101,13 @@ impl OperatorScope {
         self.run(batch).await.map(drop)
     }
 
-    /// Deletes a tenant with all that is in it. Accounts stay.
+    /// Deletes a tenant with all its rows. Accounts stay.
     pub async fn delete_tenant(&self, slug: &Slug) -> Result<()> {
         let id = self.tenant(slug.as_str()).await?;
         self.remove(id).await
     }
 
-    /// Closes a tenant: every request that names it is answered 403 `tenant_suspended` until it is resumed.
+    /// Suspends a tenant: every request that names it is answered 403 `tenant_suspended` until it is resumed.
     pub async fn suspend_tenant(&self, slug: &Slug) -> Result<()> {
         let services = self.services();
         let id = self.tenant(slug.as_str()).await?;
@@ -123,7 +123,7 @@ impl OperatorScope {
         self.run(batch).await.map(drop)
     }
 
-    /// Opens a suspended tenant again.
+    /// Resumes a suspended tenant.
     pub async fn resume_tenant(&self, slug: &Slug) -> Result<()> {
         let services = self.services();
         let id = self.tenant(slug.as_str()).await?;

@@ -1,4 +1,4 @@
-//! Accounts as the operator of the service sees them, at the command line.
+//! The operator's view of accounts, at the command line.
 
 use serde::Serialize;
 use serde_json::json;
@@ -23,13 +23,13 @@ const COLUMNS: &str = "u.id, u.email, u.name, CASE u.password_hash WHEN '' THEN 
      u.disabled_at, u.created_at";
 
 statements! { "operator_users";
-    /// Accounts, by address, from one on.
+    /// Accounts, ordered by address, from one address on.
     global LIST = "SELECT ", COLUMNS, " FROM users u WHERE u.imported_into IS NULL AND u.email > ?1 AND u.email LIKE ?3 ESCAPE '!' ORDER BY u.email LIMIT ?4";
 
     global BY_EMAIL = "SELECT ", COLUMNS, " FROM users u WHERE u.email IN (?1, ?3, ?4) \
          ORDER BY CASE u.email WHEN ?3 THEN 0 WHEN ?1 THEN 1 ELSE 2 END LIMIT 1";
 
-    /// What a user is, and where: no request reaches it.
+    /// The memberships of a user; no request reaches it.
     spanning MEMBERSHIPS = "SELECT t.slug, m.role, m.status FROM memberships m JOIN tenants t ON t.id = m.tenant_id AND t.deleted_at IS NULL \
          WHERE m.user_id = ?1 ORDER BY t.slug";
 
@@ -55,19 +55,19 @@ record! {
         pub name: Name,
         /// Whether there is a password to log in with.
         pub has_password: bool,
-        /// How many identities of the identity provider lead to it.
+        /// The number of linked identities of the identity provider.
         pub identities: i64,
-        /// The sessions that are good.
+        /// The number of valid sessions.
         pub sessions: i64,
-        /// Since when it cannot be used, if that is so.
+        /// The time since which it is disabled, if it is.
         pub disabled_at: Option<Timestamp>,
-        /// When it was made.
+        /// The time of its creation.
         pub created_at: Timestamp,
     }
 }
 
 record! {
-    /// What somebody is in a tenant.
+    /// A membership of a user.
     #[derive(Debug, Serialize)]
     pub struct Place {
         /// The tenant.
@@ -87,7 +87,7 @@ record! {
     }
 }
 
-/// The tokens of a session that the operator has begun for somebody.
+/// The tokens of a session that the operator has started for a user.
 #[derive(Debug, Serialize)]
 pub struct Issued {
     /// For `Authorization: Bearer`.
@@ -100,18 +100,18 @@ pub struct Issued {
     pub session_id: SessionId,
 }
 
-/// What a token is, and whether it is good.
+/// The kind of a token, and whether it is valid.
 #[derive(Debug, Serialize)]
 pub struct Inspected {
-    /// Whether a request with it would be let in.
+    /// Whether a request with it would be accepted.
     pub good: bool,
     /// `access_token` or `api_key`; `None` if it is neither, or was not made with a key of this service, or is too old.
     pub kind: Option<&'static str>,
-    /// Audience it stands for.
+    /// The user that it stands for.
     pub user_id: Option<UserId>,
     /// Their address, if it is known.
     pub email: Option<Email>,
-    /// Why it is not good.
+    /// The reason why it is not valid.
     pub why_not: Option<&'static str>,
 }
 
@@ -153,15 +153,15 @@ impl OperatorScope {
         })
     }
 
-    /// What a user is, and where.
+    /// The memberships of a user.
     pub async fn places(&self, user: UserId) -> Result<Vec<Place>> {
         let mut batch = self.batch();
         let rows = batch.add_global(&MEMBERSHIPS, [user.into()]);
         self.run(batch).await?.all(rows)
     }
 
-    /// Makes an account, as registering does; without a password its owner comes by the identity provider, or gets one by
-    /// [`Self::set_password`].
+    /// Creates an account, as registration does; without a password its owner logs in through the identity provider, or
+    /// gets one by [`Self::set_password`].
     pub async fn create_user(
         &self,
         email: &Email,
@@ -172,7 +172,7 @@ impl OperatorScope {
         self.enrol(email, name, hash).await
     }
 
-    /// The same with what is kept of a password.
+    /// The same with a stored hash.
     pub(crate) async fn enrol(&self, email: &Email, name: &Name, hash: String) -> Result<UserId> {
         let id = UserId(self.services().new_id()?);
         let mut batch = self.batch();
@@ -193,7 +193,7 @@ impl OperatorScope {
         self.run(batch).await.map(drop)
     }
 
-    /// Closes an account: nobody gets in by it, until it is opened again. Its sessions end.
+    /// Disables an account: nobody can log in to it until it is enabled again. Its sessions end.
     pub async fn disable_user(&self, email: &AccountEmail) -> Result<()> {
         let user = self.user(email).await?.id;
         let mut batch = self.batch();
@@ -205,7 +205,7 @@ impl OperatorScope {
         self.run(batch).await.map(drop)
     }
 
-    /// Opens an account again.
+    /// Enables an account again.
     pub async fn enable_user(&self, email: &AccountEmail) -> Result<()> {
         let user = self.user(email).await?.id;
         let mut batch = self.batch();
@@ -224,7 +224,7 @@ impl OperatorScope {
         self.run(batch).await.map(drop)
     }
 
-    /// Begins a session for somebody, without their password. The tenants that they are in have it in their activity.
+    /// Starts a session for a user, without their password. The activity of their tenants records it.
     pub async fn sign_in(&self, email: &AccountEmail) -> Result<Issued> {
         let (services, found) = (self.services(), self.user(email).await?);
         let mut batch = self.batch();
@@ -243,8 +243,8 @@ impl OperatorScope {
         })
     }
 
-    /// What a token is, and whether its session is good. Of API keys only the form is looked at: whether one is good is a
-    /// matter of its tenant.
+    /// The kind of a token, and whether its session is valid. Of API keys only the form is checked: their validity is a
+    /// matter of the tenant.
     pub async fn inspect(&self, token: &str) -> Result<Inspected> {
         let services = self.services();
         let bearer = Bearer::read(token, &services.tokens, services.now());
@@ -274,7 +274,7 @@ impl OperatorScope {
         Ok(found)
     }
 
-    /// What is kept of a password, or of there being none.
+    /// The stored hash of a password, or of none.
     pub(crate) async fn hash(&self, password: Option<NewPassword>) -> Result<String> {
         match password {
             Some(password) => users::hash(self.services(), None, password).await,

@@ -1,5 +1,5 @@
-//! Many tasks of a project at once: created, changed and deleted together, or not at all. What it costs does not grow
-//! with their number: each statement is about all of them.
+//! Many tasks of a project at once: created, changed and deleted together, or not at all. The cost does not grow with
+//! their number: each statement is about all of them.
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -40,7 +40,7 @@ items!(NEW, OWN_NEW: "?2", id uuid, title text, description text, status text, p
 items!(PATCHES, OWN_PATCHES: "?2", task uuid, new_title text, new_description text, new_status text, new_priority text,
     assigns bigint, new_assignee uuid, dates bigint, new_due_on date, decided_on bigint, new_title_words text,
     new_description_words text);
-// Which ones: SQLite is told to find them by their ids, lest it look for them among all of the project.
+// The ids of the tasks: SQLite finds the tasks by them, lest it look through all tasks of the project.
 items!(CHANGED, OWN_CHANGED: "?2", task uuid);
 
 const SELECT: &str = "SELECT ";
@@ -89,7 +89,7 @@ wire_enum! {
     }
 }
 
-/// Something to be done with a task.
+/// An operation on a task.
 #[derive(Clone, Debug)]
 pub enum TaskOperation {
     /// Create one.
@@ -101,7 +101,7 @@ pub enum TaskOperation {
 }
 
 impl TaskOperation {
-    /// The task that is there already.
+    /// The existing task, if there is one.
     const fn id(&self) -> Option<TaskId> {
         match self {
             Self::Create(_) => None,
@@ -109,7 +109,7 @@ impl TaskOperation {
         }
     }
 
-    /// Whether a task is open behind it that is not, of those that are there.
+    /// Whether it creates an open task, or opens one of these.
     fn opens(&self, tasks: &[Task]) -> bool {
         match self {
             Self::Create(new) => new.status != Some(TaskStatus::Done),
@@ -121,7 +121,7 @@ impl TaskOperation {
         }
     }
 
-    /// Who is given the task.
+    /// The assignee that it sets.
     const fn assignee(&self) -> Option<UserId> {
         match self {
             Self::Create(new) => new.assignee_id,
@@ -137,7 +137,7 @@ impl TaskOperation {
 impl Input for TaskOperation {
     fn decode(mut object: Object) -> Result<Self, Vec<Fault>> {
         match object.take("op") {
-            // What else it has means nothing without that.
+            // The other members mean nothing without it.
             None => Err(object.into_noted()),
             Some(TaskOperationKind::Create) => NewTask::decode(object).map(Self::Create),
             Some(TaskOperationKind::Update) => match (object.take("id"), TaskPatch::decode(object)) {
@@ -195,7 +195,7 @@ pub struct TaskOutcomes {
     pub results: Vec<TaskOutcome>,
 }
 
-/// What the database says of what the operations are about.
+/// The facts that the database has about the operations.
 struct Facts {
     tasks: Vec<Task>,
     assignable: Vec<UserId>,
@@ -203,7 +203,7 @@ struct Facts {
     actor: String,
 }
 
-/// What the batch that writes is made of.
+/// The contents of the batch that writes.
 #[derive(Default)]
 struct Plan {
     new: Vec<Json>,
@@ -220,7 +220,7 @@ impl Plan {
         self.notices.push((Notice::assigned(&facts.actor, id, title, description), assignee));
     }
 
-    /// A change of the task as it was when that was decided, and what comes of it.
+    /// Plans a change of the task in this version, and returns the result.
     fn change(&mut self, facts: &Facts, before: &Task, patch: &TaskPatch, now: Timestamp) -> Task {
         let Some(detail) = changes(patch).filter(|_| changes(&patch.clone().but(before)).is_some()) else {
             return before.clone();
@@ -251,25 +251,25 @@ impl Plan {
     }
 }
 
-/// The problem of what has changed since it was decided on.
+/// The problem of an outdated decision.
 fn conflict() -> Box<Problem> {
     Problem::new(Code::Conflict)
 }
 
-/// How many rows that many items are.
+/// The number of rows for this many items.
 fn rows(items: usize) -> u32 {
     u32::try_from(items).unwrap_or(u32::MAX)
 }
 
 impl Repository<'_> {
-    /// Does it all, provided that what was decided on is still as it was.
+    /// Applies all operations, provided that the facts are still the same.
     pub(super) async fn try_apply(
         self,
         project: ProjectId,
         operations: &[TaskOperation],
     ) -> Result<TaskOutcomes> {
         let facts = self.ask(project, operations).await?;
-        // One time for all of it: what is answered is what is written.
+        // One time for everything: the answer has the time that is written.
         let now = self.scope.services().now();
         let (plan, outcomes) = self.plan(project, operations, &facts, now)?;
         if plan.events.is_empty() {
@@ -279,7 +279,7 @@ impl Repository<'_> {
         Ok(outcomes)
     }
 
-    /// Asks for what the operations are about. That the project can be written to is seen to here.
+    /// Asks for the facts, and checks that the project can be changed.
     async fn ask(self, project: ProjectId, operations: &[TaskOperation]) -> Result<Facts> {
         let ids: Json = operations.iter().filter_map(TaskOperation::id).map(task_item).collect();
         let assignees = assignees(operations);
@@ -300,7 +300,7 @@ impl Repository<'_> {
         })
     }
 
-    /// What is to be written, and what comes of it; all faults, if there are any.
+    /// The rows to write, and the results; all faults, if there are any.
     fn plan(
         self,
         project: ProjectId,
@@ -357,7 +357,7 @@ impl Repository<'_> {
         }
     }
 
-    /// Writes it, and what tells of it.
+    /// Writes the plan, with its notifications.
     async fn carry_out(
         self,
         project: ProjectId,
@@ -400,7 +400,7 @@ impl Repository<'_> {
     }
 }
 
-/// Who is given a task, each once.
+/// The assignees, each once.
 fn assignees(operations: &[TaskOperation]) -> Vec<UserId> {
     let mut all = Vec::new();
     for assignee in operations.iter().filter_map(TaskOperation::assignee) {

@@ -1,4 +1,4 @@
-//! How the operations are described: one schema for each kind, told apart by `op`.
+//! The schema of the operations: one for each kind, distinguished by `op`.
 
 use std::borrow::Cow;
 
@@ -26,7 +26,7 @@ pub(super) fn operation(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "oneOf": schemas, "discriminator": { "propertyName": "op", "mapping": mapping } })
 }
 
-/// An object with the members of another, and those by which an operation is known.
+/// An object with the members of another, and those that identify the operation.
 fn with_op(of: Schema, kind: TaskOperationKind, id: Option<Schema>) -> Schema {
     let mut schema = of.to_value();
     schema["properties"]["op"] = serde_json::json!({

@@ -1,4 +1,4 @@
-//! Lists of tasks: which ones, in which order, with which words.
+//! Lists of tasks: filters, orders and searches.
 
 use uuid::Uuid;
 
@@ -29,28 +29,28 @@ use crate::{
     },
 };
 
-/// By whom they are to be done, if that is asked for.
+/// The assignee, if the list is filtered by one.
 macro_rules! by {
     () => {
         " AND (COALESCE(assignee_id, '00000000-0000-0000-0000-000000000000') = ?3 OR ?3 IS NULL)"
     };
 }
 
-/// Which tasks: each way to begin has an index of its own. All take the same parameters.
+/// The tasks of a list: each way to select them has an index of its own. All take the same parameters.
 const IN_PROJECT: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND project_id = ?2", by!());
 const OF_ASSIGNEE: &str =
     " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3 AND (project_id = ?2 OR ?2 IS NULL)";
 const ANYWHERE: &str = concat!(" FROM tasks WHERE tenant_id = ?1 AND (project_id = ?2 OR ?2 IS NULL)", by!());
 
-/// What is included in each.
+/// The included columns.
 const INCLUDED: &str = included_in_tasks!("?10");
 
 const OF_ANY_PROJECT: &str = " AND (project_id = ?2 OR ?2 IS NULL)";
 
-/// Who stands for nobody in `?3`: an id that no user has.
+/// The id for nobody in `?3`: no user has it.
 const NOBODY: UserId = UserId(Uuid::nil());
 
-/// Who has no task, and is not nobody either.
+/// An id that no task has, and that does not mean nobody either.
 const NO_ONE_AT_ALL: UserId = UserId(Uuid::max());
 
 /// A bit for each status, the same as [`Several`] has.
@@ -60,15 +60,15 @@ macro_rules! status_bit {
     };
 }
 
-/// The same of priorities.
+/// The same for priorities.
 macro_rules! priority_bit {
     () => {
         "CASE priority WHEN 'low' THEN 1 WHEN 'normal' THEN 2 WHEN 'high' THEN 4 ELSE 8 END"
     };
 }
 
-/// Several values by their bits: of that Postgres believes that nearly all rows pass. Of `COALESCE(?4, status)` it believes that
-/// hardly one does, even if nothing is asked for, and would read all rows and sort them for a page of them.
+/// Several values by their bits: Postgres assumes that nearly all rows match that. Of `COALESCE(?4, status)` it assumes
+/// that hardly one does, even without a filter, and would read and sort all rows for a page of them.
 #[rustfmt::skip]
 const FILTERS: &str = concat!(" AND (?4 & (", status_bit!(), ")) <> 0 AND (?5 & (", priority_bit!(), ")) <> 0 \
      AND (due_on > ?6 OR ?6 IS NULL) AND (due_on < ?7 OR ?7 IS NULL)");
@@ -76,17 +76,17 @@ const FILTERS: &str = concat!(" AND (?4 & (", status_bit!(), ")) <> 0 AND (?5 & 
 const NEWEST: &str = " AND id < ?8 ORDER BY id DESC LIMIT ?9";
 const OLDEST: &str = " AND id > ?8 ORDER BY id LIMIT ?9";
 
-/// The day, where what has none comes behind all: as a text, among which there is one that is no day.
+/// The day, where a task without one comes last: as text, with one value that is no day.
 macro_rules! due {
     () => {
         "COALESCE(CAST(due_on AS text), 'none')"
     };
 }
 
-/// What it is for a task that has none.
+/// That value.
 const NO_DAY: &str = "none";
 
-/// The day, where what has none comes behind all in the other direction, too.
+/// The day, where a task without one comes last in the other direction, too.
 macro_rules! due_or_less {
     () => {
         "COALESCE(CAST(due_on AS text), '')"
@@ -99,8 +99,8 @@ macro_rules! rank {
     };
 }
 
-/// Where a page begins in an order that sorts, and where it ends. What is included is looked up for the page alone, because SQLite
-/// would look it up for each row that it sorts.
+/// The start and the end of a page in a sorted order. Included columns are looked up for the page alone, because SQLite
+/// would look them up for each row that it sorts.
 const SORTED: &str = {
     const PARTS: &[&str] = &["SELECT ", COLUMNS, INCLUDED, " FROM (SELECT ", COLUMNS];
     const JOINED: [u8; sql::total(PARTS)] = sql::join(PARTS, false);
@@ -160,7 +160,7 @@ statements! { "tasks";
     tenant LEAST_URGENT_OF_ASSIGNEE = SORTED, OF_ASSIGNEE, FILTERS, LEAST_URGENT;
     tenant LEAST_URGENT_ANYWHERE = SORTED, ANYWHERE, FILTERS, LEAST_URGENT;
 
-    /// Those that fit among what there is in the project, of the assignee, in the tenant, or with these words.
+    /// Counts of matching tasks: in the project, of the assignee, in the tenant, or with these words.
     tenant COUNT_IN_PROJECT = COUNT[0], by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1 AND project_id = ?2", COUNT[2];
     tenant COUNT_OF_ASSIGNEE = COUNT[0], OF_ANY_PROJECT, FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1 AND assignee_id = ?3", COUNT[2];
     tenant COUNT_ANYWHERE = COUNT[0], OF_ANY_PROJECT, by!(), FILTERS, COUNT[1], " FROM tasks WHERE tenant_id = ?1", COUNT[2];
@@ -181,14 +181,14 @@ statements! { "tasks";
         => SORTED, ANYWHERE, FILTERS, search::TASKS_POSTGRES[0], "?12", search::TASKS_POSTGRES[1], LEAST_URGENT;
 }
 
-/// What a list is read by.
+/// The statements of a list.
 struct Listing {
     sql: &'static TenantSql,
-    /// The key at which its page starts, if it goes by one.
+    /// The key at which the page starts, if the order has one.
     key: Option<Value>,
-    /// What says how far it looks, if it does not look through all.
+    /// The statement for the last row that a page looks through, if there is one.
     last: Option<&'static TenantSql>,
-    /// What counts it.
+    /// The statement that counts the list.
     count: &'static TenantSql,
 }
 
@@ -233,8 +233,8 @@ fn listing(
         (Some(_), _) => (in_project, None, &COUNT_IN_PROJECT),
         (None, Some(assignee)) if assignee != NOBODY => (of_assignee, None, &COUNT_OF_ASSIGNEE),
         (None, None) if !filtered => (anywhere, None, &COUNT_ANYWHERE),
-        // What is filtered may be anywhere in the tenant. Only a list that goes by the id alone ends somewhere; the others
-        // sort all that there are.
+        // Matching tasks may be anywhere in the tenant. Only a list that goes by the id alone stops early; the others
+        // sort all tasks.
         (None, _) => match order {
             TaskOrder::CreatedAt => (&NEWEST_FILTERED, Some(&LAST_FILTERED), &COUNT_ANYWHERE),
             TaskOrder::Oldest => (&OLDEST_FILTERED, Some(&OLDEST_LAST_FILTERED), &COUNT_ANYWHERE),
@@ -245,7 +245,7 @@ fn listing(
 }
 
 impl Repository<'_> {
-    /// Tasks, in the order and with the words that are asked for.
+    /// Tasks, in the requested order, with the words of a search.
     pub(super) async fn list_tasks(
         self,
         project: Option<ProjectId>,
@@ -269,7 +269,7 @@ impl Repository<'_> {
         let [one, other] = [assignee_id, assignee.map(AssigneeFilter::Named)].map(|asked| match asked? {
             AssigneeFilter::Named(Assignee::Me) => Some(self.scope.user()),
             AssigneeFilter::Named(Assignee::Nobody) => Some(NOBODY),
-            // Nobody is called as nobody is.
+            // No user has the id for nobody.
             AssigneeFilter::User(NOBODY) => Some(NO_ONE_AT_ALL),
             AssigneeFilter::User(user) => Some(user),
         });

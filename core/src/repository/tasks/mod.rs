@@ -1,4 +1,4 @@
-//! Tasks: what is to be done in a project.
+//! The tasks of projects.
 
 pub mod bulk;
 #[cfg(feature = "openapi")]
@@ -45,11 +45,11 @@ use crate::{
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
      created_at, updated_at, version";
 
-/// The task's project is not archived. (Each has a version: it is asked for lest Postgres take the index that has all the rest,
-/// by states, and go through all projects of the tenant in it to find one.)
+/// The task's project is not archived. (Every project has a version: the condition keeps Postgres from the index that
+/// has all other columns, by status, in which it would go through all projects of the tenant to find one.)
 const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
      WHERE p.tenant_id = ?1 AND p.id = tasks.project_id AND p.status <> 'archived' AND p.version > 0)";
-/// The same; and if the project is completed, a task that is done is given no status (between these) but this.
+/// The same; and if the project is completed, a done task gets no other status (between these) than that.
 const OPEN_TO: [&str; 2] = [
     " AND EXISTS (SELECT 1 FROM projects p WHERE p.tenant_id = ?1 AND p.id = tasks.project_id AND p.status <> 'archived' \
      AND (p.status <> 'completed' OR tasks.status <> 'done' OR COALESCE(",
@@ -59,10 +59,10 @@ const OPEN_TO: [&str; 2] = [
 statements! { "tasks";
     tenant BY_ID = "SELECT ", COLUMNS, " FROM tasks WHERE tenant_id = ?1 AND id = ?2";
 
-    /// With what is included.
+    /// With the included resources.
     tenant READ = "SELECT ", COLUMNS, included_in_tasks!("?3"), " FROM tasks WHERE tenant_id = ?1 AND id = ?2";
 
-    /// Where the project stands, if there is such a one.
+    /// The status of the project, if it exists.
     tenant PROJECT = "SELECT status FROM projects WHERE tenant_id = ?1 AND id = ?2 AND version > 0";
 
     tenant INSERT = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
@@ -70,7 +70,7 @@ statements! { "tasks";
          SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?13, 2 FROM projects p \
          WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived' AND (p.status <> 'completed' OR ?6 = 'done') AND p.version > 0";
 
-    /// Unless it is like that already: what changes nothing writes nothing.
+    /// Unless the task is the same already: a change of nothing writes nothing.
     tenant UPDATE = "UPDATE tasks SET title = COALESCE(?3, title), description = COALESCE(?4, description), \
          status = COALESCE(?5, status), priority = COALESCE(?6, priority), \
          assignee_id = CASE WHEN ?7 = 1 THEN ?8 ELSE assignee_id END, \
@@ -81,7 +81,7 @@ statements! { "tasks";
          OR (?7 = 1 AND assignee_id IS DISTINCT FROM ?8) OR (?9 = 1 AND due_on IS DISTINCT FROM ?10))",
          OPEN_TO[0], "?5", OPEN_TO[1], " RETURNING ", COLUMNS;
 
-    /// A row unless it is there in another version.
+    /// A row unless the task has another version.
     tenant UNCHANGED = "SELECT 1 AS ok WHERE NOT EXISTS \
          (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
@@ -103,7 +103,7 @@ pub trait Tasks {
     /// A task.
     fn get(&self, id: TaskId) -> impl Future<Output = Result<Task>> + Send;
 
-    /// A task, with what is to be included.
+    /// A task, with the resources to include.
     fn read(
         &self,
         id: TaskId,
@@ -116,7 +116,7 @@ pub trait Tasks {
     /// Deletes a task whose project is not archived, and its comments.
     fn delete(&self, id: TaskId) -> impl Future<Output = Result<()>> + Send;
 
-    /// Creates, changes and deletes tasks of a project that is not archived: all of it, or nothing.
+    /// Creates, changes and deletes tasks of a project that is not archived: either all of it, or nothing.
     fn apply(
         &self,
         project: ProjectId,
@@ -128,7 +128,7 @@ fn event(action: &'static str, id: TaskId, detail: Json) -> Event {
     Event::new(action, "task", id.0, detail)
 }
 
-/// The entry of the activity log that a task was created.
+/// The entry of the activity log about a new task.
 fn created(task: &Task) -> Event {
     let detail = json::object(vec![
         ("project_id", task.project_id.into()),
@@ -138,13 +138,13 @@ fn created(task: &Task) -> Event {
     event("task.created", task.id, detail)
 }
 
-/// An assignee who is not in the tenant, whether they are in another one or nowhere.
+/// The fault of an assignee outside the tenant, whether they belong to another one or to none.
 fn not_assignable() -> Fault {
     Fault::new(FaultCode::NotAllowed, "Expected an active member of the tenant.").within("assignee_id")
 }
 
 impl NewTask {
-    /// The task that it becomes.
+    /// The new task.
     fn into_task(self, id: TaskId, project_id: ProjectId, creator: UserId, now: Timestamp) -> Task {
         Task {
             id,
@@ -165,7 +165,7 @@ impl NewTask {
 }
 
 impl TaskPatch {
-    /// What of it differs from how a task is.
+    /// The part of the patch that differs from the task.
     fn but(self, before: &Task) -> Self {
         Self {
             title: Patch(self.title.0.filter(|title| *title != before.title)),
@@ -182,7 +182,7 @@ impl TaskPatch {
         before.status == TaskStatus::Done && self.status.0.is_some_and(|status| status != TaskStatus::Done)
     }
 
-    /// The task that another one becomes.
+    /// The task after the patch.
     fn applied_to(self, before: &Task, now: Timestamp) -> Task {
         let before = before.clone();
         Task {
@@ -200,8 +200,8 @@ impl TaskPatch {
 }
 
 impl Repository<'_> {
-    /// What a write of a task or of what belongs to it has missed, with this problem: that there is no such task, that
-    /// its project is archived, or else what the problem says.
+    /// The problem of a write to a task or to a part of it that was refused with `problem`: that there is no such task,
+    /// that its project is archived, or else `problem` itself.
     pub(super) async fn task_unwritable(self, id: TaskId, problem: Box<Problem>) -> Result<Box<Problem>> {
         let mut batch = self.scope.batch();
         let subject = comments::ask_subject(&mut batch, id);
@@ -212,7 +212,7 @@ impl Repository<'_> {
         }
     }
 
-    /// The task that a change found nothing to change of, or what the change has missed.
+    /// The task, if the change would change nothing, or the problem of the change.
     async fn as_it_is(self, id: TaskId, patch: TaskPatch, problem: Box<Problem>) -> Result<Task> {
         let mut batch = self.scope.batch();
         let subject = comments::ask_subject(&mut batch, id);
@@ -225,7 +225,7 @@ impl Repository<'_> {
         if changes(&patch.but(&task)).is_none() { self.scope.matched(task) } else { Err(problem) }
     }
 
-    /// Changes a task; if somebody else is told of that, provided that it is as it was when that was decided.
+    /// Changes a task; if that notifies somebody, provided that the task is still as it was when that was decided.
     async fn try_update(self, id: TaskId, patch: TaskPatch, detail: Json) -> Result<Task> {
         let TaskPatch {
             title: Patch(title),
@@ -236,7 +236,7 @@ impl Repository<'_> {
             due_on,
         } = patch.clone();
         let new_assignee = assignee.0.flatten();
-        // Who it was given to already is not told again.
+        // A member who is the assignee already gets no second notification.
         let recipients = match new_assignee {
             None => None,
             Some(new) => {
@@ -289,8 +289,8 @@ impl Repository<'_> {
         }
     }
 
-    /// Has the batch fail unless the assignee is an active member. It goes in front of the change: a foreign key would
-    /// refuse it, too, but not say so in words.
+    /// Makes the batch fail unless the assignee is an active member. It goes in front of the change: a foreign key
+    /// would refuse it, too, but without an explanation.
     fn require_assignee(batch: &mut Batch<'_>, assignee: Option<UserId>) {
         if let Some(assignee) = assignee {
             let otherwise = Problem::faults(Code::ValidationFailed, vec![not_assignable()]);
@@ -392,7 +392,7 @@ impl Tasks for Repository<'_> {
     }
 }
 
-/// What a patch changes, for the activity log; `None` if nothing.
+/// The changes of a patch, for the activity log; `None` if there are none.
 fn changes(patch: &TaskPatch) -> Option<Json> {
     let mut detail = Map::new();
     let mut note = |name: &str, value: Option<Json>| {
@@ -401,7 +401,7 @@ fn changes(patch: &TaskPatch) -> Option<Json> {
         }
     };
     note("title", patch.title.0.clone().map(Json::from));
-    // The log says that it changed; the text itself may be long.
+    // The log notes only the change; the text itself may be long.
     note("description", patch.description.0.as_ref().map(|_| Json::Bool(true)));
     note("status", patch.status.0.map(Json::from));
     note("priority", patch.priority.0.map(Json::from));

@@ -1,4 +1,4 @@
-//! A task as clients see it, and what they send of one.
+//! A task as clients see it, and the inputs about it.
 
 use serde::Serialize;
 
@@ -78,7 +78,7 @@ impl FromRow for Task {
 }
 
 impl With<Task, TaskNames> {
-    /// The task with what was asked for: a bit for each.
+    /// The task with the included resources: a bit for each.
     pub(super) fn asked(self, include: i64) -> Task {
         let Self(task, names) = self;
         if include == 0 {

@@ -1,5 +1,5 @@
-//! Rows on their way in: checked against their tables, and given the ids, the place in the chain and the standing that they
-//! have where they come to.
+//! Arriving rows: checked against their tables, and given their ids, their place in the chain and their status in this
+//! database.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,12 +23,12 @@ use crate::{
     },
 };
 
-/// What is known of an import: what was asked for, and what its next rows need to know of those before.
+/// The state of an import: its options, and what its next rows need to know of those before.
 #[derive(Clone)]
 pub(super) struct State {
     /// The tenant's id in the file.
     pub(super) source: TenantId,
-    /// The one that it gets.
+    /// The tenant's id here.
     pub(super) target: TenantId,
     pub(super) slug: String,
     pub(super) new_ids: bool,
@@ -36,27 +36,27 @@ pub(super) struct State {
     pub(super) head: String,
     /// Bytes of the rows that have arrived.
     pub(super) bytes: i64,
-    /// The table that is under way.
+    /// The table of the last row.
     table: usize,
-    /// Whether any id is another one than in the file. Then the chain, which is over them, is made anew.
+    /// Whether any id differs from the file. Then the chain, which depends on them, is rebuilt.
     pub(super) changed: bool,
-    /// By their ids in the file, the ids here of the people whom the part names that is under way. They are not kept:
-    /// each stands with their row.
+    /// The ids here of people whom the current part names, by their ids in the file. They are not stored: each is in
+    /// the person's row.
     people: HashMap<String, String>,
     /// The last entry of the activity, as the file has it and as it is here.
     chain: [Head; 2],
 }
 
-/// The accounts, and placeholders, that have an id or an address of a part.
+/// The accounts, and placeholders, that have an id or an address of this part.
 pub(super) struct Accounts {
     /// Their ids and addresses.
     found: Vec<(String, String)>,
-    /// Others in the place of their ids, for those of the file who have the same.
+    /// New ids for people of the file who have one of these ids.
     fresh: HashMap<String, String>,
 }
 
 impl Accounts {
-    /// With an id of the same time, and of chance, in the place of each.
+    /// Makes each new id with the time of the old one, and random otherwise.
     pub(super) fn new(found: Vec<(String, String)>, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         let mut fresh = HashMap::new();
         for (id, _) in &found {
@@ -106,7 +106,7 @@ impl State {
         ])
     }
 
-    /// Reads what [`Self::store`] made.
+    /// Reads the document of [`Self::store`].
     pub(super) fn read(target: TenantId, stored: &Json) -> Option<Self> {
         let text = |name: &str| stored.get(name).and_then(Json::as_str);
         let source = TenantId::parse(text("source")?)?;
@@ -120,7 +120,7 @@ impl State {
             slug: text("slug")?.to_owned(),
             new_ids: stored.get("new_ids")?.as_bool()?,
             head: text("head")?.to_owned(),
-            // Of an import that an older version began, which did not count them.
+            // An import that an older version began has no count.
             bytes: stored.get("bytes").and_then(Json::as_i64).unwrap_or_default(),
             table: usize::try_from(stored.get("table")?.as_u64()?).ok()?,
             changed: stored.get("changed")?.as_bool()?,
@@ -129,19 +129,19 @@ impl State {
         })
     }
 
-    /// The place of the chain that the file has, if it has any.
+    /// The last place of the file's chain, if it has any entries.
     pub(super) fn file_head(&self) -> Option<String> {
         (self.chain[0].seq > 0).then(|| self.chain[0].to_string())
     }
 
-    /// Notes who somebody is here who came with a part before.
+    /// Notes the id here of a person from an earlier part.
     pub(super) fn remember(&mut self, id: &str, here: String) {
         self.people.insert(id.to_owned(), here);
     }
 
-    /// Decides who somebody is here, and completes their row. The operator's file makes accounts, and who has an account
-    /// with the address is known by it. By HTTP only the importer is known: whoever else is in a file gets a placeholder,
-    /// whether or not there is an account with the address.
+    /// Decides on a person's id here, and completes their row. The operator's file makes accounts, and a person with an
+    /// existing account's address is that account. By HTTP only the importer is known: every other person of the file
+    /// gets a placeholder, whether or not there is an account with the address.
     fn meet(
         &mut self,
         mut row: Map<String, Json>,
@@ -156,7 +156,7 @@ impl State {
         let known = of_address.find(|(account, _)| importer.is_none_or(|own| own == account));
         let here = match known {
             Some((account, _)) => account.clone(),
-            // Somebody else here may have this id.
+            // Another user here may have this id.
             None => accounts.fresh.get(&id).unwrap_or(&id).clone(),
         };
         self.changed |= here != id;
@@ -175,7 +175,7 @@ impl State {
         row
     }
 
-    /// What an id of the file is here.
+    /// The id here for an id of the file.
     fn mapped(&self, id: &str) -> String {
         if id == self.source.to_string() {
             self.target.to_string()
@@ -188,7 +188,7 @@ impl State {
         }
     }
 
-    /// Gives every id within a document the one that it has here.
+    /// Maps every id within a document.
     fn map_within(&self, value: &mut Json) {
         match value {
             Json::String(text) if uuid(text).is_some() => *text = self.mapped(text),
@@ -199,7 +199,7 @@ impl State {
     }
 }
 
-/// An id of the same time as another.
+/// An id with the time of another.
 fn at_the_time_of(id: &str, random: &[u8; 10]) -> String {
     let Some(old) = uuid(id) else { return id.to_owned() };
     let mut bytes = [0; 8];
@@ -207,9 +207,9 @@ fn at_the_time_of(id: &str, random: &[u8; 10]) -> String {
     uuid::Builder::from_unix_timestamp_millis(u64::from_be_bytes(bytes), random).into_uuid().to_string()
 }
 
-/// An id in the place of another, within a tenant: the same each time as well, and at the same place in the order, also
-/// among those of one millisecond. Only the end is new, which is chance (see the ids that are made here); that suffices
-/// where an id counts only beside that of its tenant. No two become one.
+/// A new id for another one, within a tenant: the same each time, and at the same place in the order, also among ids of
+/// one millisecond. Only the random end is new (see the ids that are made here); that suffices where an id counts only
+/// together with that of its tenant. Different ids stay different.
 pub(super) fn in_order(seed: TenantId, id: &str) -> String {
     let Some(old) = uuid(id) else { return id.to_owned() };
     let (kept, mut bytes) = (&old.as_bytes()[..12], *old.as_bytes());
@@ -220,23 +220,23 @@ pub(super) fn in_order(seed: TenantId, id: &str) -> String {
     Uuid::from_bytes(bytes).to_string()
 }
 
-/// Whether the service could have made an id. Others have a meaning of their own: the lowest and the highest are where
-/// pages begin and end.
+/// Whether the service could have made an id. Others have a meaning of their own: the lowest and the highest are the
+/// limits of pages.
 pub(super) fn made_here(id: &Uuid) -> bool {
     id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122
 }
 
-/// A row as it came, with what it refers to.
+/// A row of the file, with its references.
 pub(super) struct Arrival {
     table: usize,
-    /// By which others refer to it.
+    /// The name by which other rows refer to it.
     pub(super) name: String,
     pub(super) refers: Vec<(&'static str, String)>,
     row: Map<String, Json>,
 }
 
 impl Arrival {
-    /// Reads and checks one, which is to be of a table not before this one.
+    /// Reads and checks a row.
     pub(super) fn read(mut record: Map<String, Json>, operator: bool) -> Result<Self, Vec<Fault>> {
         let unknown =
             |name: &str| Fault::new(FaultCode::Unknown, "Nothing of this name is known here.").within(name);
@@ -296,7 +296,7 @@ impl Arrival {
         &TABLES[self.table]
     }
 
-    /// The line of the file that it was.
+    /// The line of the file.
     pub(super) fn line(&self) -> String {
         crate::repository::transfer::file::canonical(&crate::repository::transfer::file::record(
             self.table().name,
@@ -314,7 +314,7 @@ impl Arrival {
         Some((id, self.text("email").or_else(|| self.text("imported_email"))))
     }
 
-    /// What no other row of the table may have, beside its name, with the column that has it.
+    /// A value besides its name that no other row of the table may have, with its column.
     pub(super) fn also(&self) -> Option<(&'static str, String)> {
         let table = self.table().name;
         let open = || ["accepted_at", "revoked_at"].iter().all(|end| self.text(end).is_none());
@@ -329,7 +329,7 @@ impl Arrival {
         self.text(column).map(|value| (column, format!("{table}.{name}:{value}")))
     }
 
-    /// Every id that stands in it, as the name of the person that it may be.
+    /// Every id in it, as the name of the person that it may be.
     pub(super) fn people(&self) -> Vec<String> {
         fn within(value: &Json, found: &mut Vec<String>) {
             match value {
@@ -350,7 +350,7 @@ impl Arrival {
         self.row.get("config")?.get("slack_webhook_url")?.as_str()
     }
 
-    /// Puts it in its place after those before: what is written down of it.
+    /// Puts it in its place after the earlier rows, and returns the row to store.
     pub(super) fn settle(
         self,
         state: &mut State,
@@ -395,8 +395,8 @@ fn text_of(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Whoever brings a tenant in by HTTP owns it. Everybody else is suspended until they accept an invitation: nobody gets
-/// into a tenant of somebody else's making only because their address is in a file.
+/// The importer by HTTP becomes the owner. All other members are suspended until they accept an invitation: nobody
+/// becomes a member of a stranger's tenant only because their address is in a file.
 fn admitted(here: &mut Map<String, Json>, importer: Option<&str>, now: Timestamp) {
     let Some(importer) = importer else { return };
     if here.get("user_id").and_then(Json::as_str) == Some(importer) {
@@ -409,8 +409,8 @@ fn admitted(here: &mut Map<String, Json>, importer: Option<&str>, now: Timestamp
     }
 }
 
-/// The place of an entry in the chain. As long as no id is another one, it is what it was, and if somebody has tampered
-/// with it that shows here as there. Else the chain is made anew, but only of one that holds.
+/// The place of an entry in the chain. As long as all ids are those of the file, it stays the same, and any tampering
+/// shows here as there. Otherwise the chain is rebuilt, but only if it is intact.
 fn chained(row: &Map<String, Json>, here: &mut Map<String, Json>, state: &mut State) -> Result<(), Fault> {
     let (source, target, changed) = (state.source.to_string(), state.target.to_string(), state.changed);
     let [from, to] = &mut state.chain;
@@ -438,7 +438,7 @@ fn chained(row: &Map<String, Json>, here: &mut Map<String, Json>, state: &mut St
     Ok(())
 }
 
-/// Rows that have what another row has that came before, with the column that has it.
+/// Rows with a value that an earlier row has, with its column.
 pub(super) fn repeated(arrivals: &[(usize, Arrival)], arrived: &HashSet<&str>) -> Vec<(usize, &'static str)> {
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
     for (index, arrival) in arrivals {
@@ -452,7 +452,7 @@ pub(super) fn repeated(arrivals: &[(usize, Arrival)], arrived: &HashSet<&str>) -
     found
 }
 
-/// The id of a tenant that gets a new one: the same each time that the same is asked for.
+/// The new id of a tenant: the same for every repetition of the same request.
 pub(super) fn new_tenant(source: TenantId, user: Uuid, slug: &str, head: &str) -> TenantId {
     let hash = Sha256::new()
         .chain_update(source.0.as_bytes())
@@ -490,7 +490,7 @@ mod tests {
 
     #[test]
     fn ids_within_a_tenant_are_new_and_in_order() {
-        // Of one millisecond; the second and third differ only where chance is.
+        // Ids of one millisecond; the second and third differ only in the random part.
         let old = [1 << 64, 2 << 32, (2 << 32) | 9, 3 << 32].map(|tail| id(900).0.as_u128() | tail);
         let old = old.map(|id| Uuid::from_u128(id).to_string());
         let new = old.each_ref().map(|old| in_order(id(1), old));
@@ -503,7 +503,7 @@ mod tests {
         assert!(new[1] < new[3] && new[2] < new[3] && new[3] < new[0]);
     }
 
-    /// Bytes that are all the same.
+    /// A source of equal bytes.
     struct Sevens;
 
     impl Entropy for Sevens {
@@ -542,7 +542,7 @@ mod tests {
                 assert_eq!(met["password_hash"], Json::Null);
             }
         }
-        // An id that is taken is given up, whatever the address.
+        // An id that is taken is replaced, whatever the address.
         let mut state = State::new(id(1), id(1), "acme", false, "head");
         let met = state.meet(row(7, Some("a@example.com"), None), &accounts(), Some(&mallory));
         assert!(state.changed && met["id"] != own.as_str() && met.contains_key("placeholder"), "{met:?}");
@@ -554,7 +554,7 @@ mod tests {
         let mut state = State::new(id(1), id(2), "acme", true, "head");
         let met = state.meet(row(3, Some("a@example.com"), None), &accounts(), None);
         assert_eq!((&met["id"], &met["known"]), (&id(7).to_string().into(), &true.into()));
-        // Somebody else's id.
+        // Another user's id.
         let met = state.meet(row(4, Some("b@example.com"), None), &accounts(), None);
         assert!(met["id"] != id(4).to_string() && !met.contains_key("placeholder"), "{met:?}");
         let met = state.meet(row(5, Some("c@example.com"), None), &accounts(), None);
@@ -569,7 +569,7 @@ mod tests {
         let mapped = [id(3), id(5), id(1), id(9)].map(|id| state.mapped(&id.to_string()));
         assert_eq!(mapped[..3], [id(7), id(5), id(2)].map(|id| id.to_string()));
         assert_ne!(mapped[3], id(9).to_string());
-        // What is kept is read as it was stored.
+        // The stored state reads back the same.
         state.chain[0] = Head { seq: 3, hash: "0".repeat(64) };
         let stored = State::read(id(2), &state.store()).map(|state| state.store());
         assert_eq!(stored, Some(state.store()));

@@ -1,4 +1,4 @@
-//! What values must be that come in: of the same types as those of requests, where there is one, and in the one form in
+//! The checks of arriving values: of the same types as those of requests, where there is one, and in the one form in
 //! which they are kept.
 
 use serde_json::Value as Json;
@@ -19,15 +19,15 @@ use crate::{
     },
 };
 
-/// More changes of one thing than there will ever be.
+/// More changes of one resource than there will ever be.
 const VERSION_MAX: i64 = 100_000_000;
 
-/// What is wrong with a row, where it stands in the body.
+/// The fault of a row, at its place in the body.
 pub(super) fn of_row(fault: Fault, index: usize) -> Fault {
     fault.within(&index.to_string()).within("rows")
 }
 
-/// What is wrong with a body, if anything is.
+/// Refuses a body with faults.
 pub(super) fn refuse(faults: Vec<Fault>) -> crate::http::problem::Result<()> {
     if faults.is_empty() { Ok(()) } else { Err(Problem::faults(Code::ValidationFailed, faults)) }
 }
@@ -50,7 +50,7 @@ pub(super) fn date(value: Json) -> Result<Json, Fault> {
     Date::from_value(value).map(|date| date.to_string().into())
 }
 
-/// How often something was changed. Their sum must be a number that all engines have exactly.
+/// The number of changes. Their sum must be a number that all engines represent exactly.
 pub(super) fn version(value: Json) -> Result<Json, Fault> {
     within(value, VERSION_MAX)
 }
@@ -92,21 +92,21 @@ pub(super) fn digest(value: Json) -> Result<Json, Fault> {
     matching(value, "64 hexadecimal digits", |text| text.len() == 64 && text.bytes().all(hexadecimal))
 }
 
-/// How an API key begins.
+/// The beginning of an API key.
 pub(super) fn prefix(value: Json) -> Result<Json, Fault> {
     matching(value, "how an API key begins", |text| {
         text.starts_with("bwk_") && text.len() == 12 && text.is_ascii()
     })
 }
 
-/// What bcrypt makes of a password; nothing, of who has none.
+/// A bcrypt hash; empty for an account without a password.
 pub(super) fn hash_of_password(value: Json) -> Result<Json, Fault> {
     let fits =
         |text: &str| text.is_empty() || (text.starts_with("$2") && text.len() == 60 && text.is_ascii());
     matching(value, "what bcrypt makes of a password", fits)
 }
 
-/// A tenant's configuration: what is not understood would be lost, so it is refused.
+/// A tenant's configuration: unknown members would be lost, so they are refused.
 pub(super) fn config(value: Json) -> Result<Json, Fault> {
     let Json::Object(given) = &value else { return Err(Fault::wrong_type("an object", &value)) };
     let read = TenantConfig::read(value.clone()).store();
@@ -116,13 +116,13 @@ pub(super) fn config(value: Json) -> Result<Json, Fault> {
     }
 }
 
-/// The kinds of notifications that a member does not want.
+/// The kinds of notifications that a member has muted.
 pub(super) fn muted(value: Json) -> Result<Json, Fault> {
     let kinds: Vec<NotificationKind> = Scalar::from_value(value)?;
     Ok(NotificationKind::set(&kinds).into_iter().map(|kind| Json::from(kind.as_str())).collect())
 }
 
-/// What an entry of the activity says of itself. Its form must be one that every engine keeps as it is.
+/// The detail of an entry of the activity. Every engine must keep its form.
 pub(super) fn detail(value: Json) -> Result<Json, Fault> {
     if !value.is_object() {
         return Err(Fault::wrong_type("an object", &value));
@@ -140,7 +140,7 @@ pub(super) fn detail(value: Json) -> Result<Json, Fault> {
     Ok(value)
 }
 
-/// Names and items in a value, also within each other.
+/// The number of names and items in a value, at any depth.
 fn members(value: &Json) -> usize {
     match value {
         Json::Array(items) => items.len() + items.iter().map(members).sum::<usize>(),
@@ -149,7 +149,7 @@ fn members(value: &Json) -> usize {
     }
 }
 
-/// Whether all engines have it in the same form.
+/// Whether all engines keep the same form of it.
 fn plain(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(_) => true,

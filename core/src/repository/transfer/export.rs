@@ -1,5 +1,5 @@
-//! Tenants on their way out, part by part. Each part is read in one batch; that they fit together is shown by a mark, which
-//! is read before the first and after the last.
+//! Exports of tenants, part by part. Each part is read in one batch; a mark, which is read before the first and after
+//! the last, shows that they fit together.
 
 use std::future::Future;
 
@@ -34,12 +34,12 @@ use crate::{
     },
 };
 
-/// Who exports, and what goes along.
+/// The caller, and what the export includes.
 #[derive(Clone, Copy)]
 pub(super) struct Reach {
     /// Whether it is the operator, at the database.
     pub(super) operator: bool,
-    /// Whether secrets are asked for.
+    /// Whether it includes secrets.
     pub(super) secrets: bool,
 }
 
@@ -48,7 +48,7 @@ impl Reach {
         !table.secret || (self.operator && self.secrets)
     }
 
-    /// The place of a table, or of the next that is in it.
+    /// The index of a table, or of the next one that is included.
     fn from(self, index: usize) -> Option<usize> {
         (index..TABLES.len()).find(|index| self.has(&TABLES[*index]))
     }
@@ -88,7 +88,7 @@ impl schemars::JsonSchema for Place {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let id = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-        // Keys are not shown to anybody over HTTP.
+        // API keys are never exported over HTTP.
         let shown = TABLES.iter().filter(|table| table.key != "seq" && !table.secret);
         let names: Vec<_> = shown.map(|table| table.name).collect();
         schemars::json_schema!({
@@ -99,7 +99,7 @@ impl schemars::JsonSchema for Place {
     }
 }
 
-/// A row as it came.
+/// A row from the database.
 pub(super) struct Raw(Row);
 
 impl FromRow for Raw {
@@ -115,13 +115,13 @@ record! {
     }
 }
 
-/// A part that is asked for.
+/// The requested part.
 pub(super) enum Asked {
     First(Slot<checks::Presence>, Vec<Slot<Changes>>),
     Rows(Place, Slot<Raw>),
 }
 
-/// Adds to a batch what a part needs.
+/// Adds the queries for a part to a batch.
 pub(super) fn ask(batch: &mut Batch<'_>, from: Option<Place>) -> Asked {
     match from {
         None => {
@@ -142,7 +142,7 @@ pub(super) fn ask(batch: &mut Batch<'_>, from: Option<Place>) -> Asked {
 }
 
 impl Asked {
-    /// Makes the part out of what came.
+    /// Makes the part from the rows.
     pub(super) fn take(
         self,
         outcome: &mut Outcome,
@@ -208,7 +208,7 @@ impl Asked {
     }
 }
 
-/// A value as it stands in a file, without what is not to be there.
+/// A value as it is in a file, without secrets that must not be there.
 fn value(column: &Column, cell: Cell, reach: Reach) -> Result<Json> {
     Ok(match (column.kind, cell) {
         (_, Cell::Null) => Json::Null,
@@ -236,9 +236,9 @@ fn without_secrets(column: &Column, mut document: Json, reach: Reach) -> Json {
     document
 }
 
-/// A tenant on its way out.
+/// The export of a tenant.
 pub trait Exporting {
-    /// A part of it.
+    /// A part of the tenant.
     fn export(&self, query: ExportQuery) -> impl Future<Output = Result<Export>> + Send;
 }
 
@@ -252,7 +252,7 @@ impl Exporting for Repository<'_> {
         let mut batch = self.scope.batch();
         let asked = ask(&mut batch, query.from);
         let mut outcome = if reach.secrets {
-            // A key that leaked must not lead to what it was not made for.
+            // A leaked key must not give access to secrets that it was not made for.
             if self.scope.key().is_some() {
                 return Err(Problem::new(Code::SessionRequired));
             }
@@ -271,8 +271,8 @@ impl OperatorScope {
         self.tenant(slug.as_str()).await
     }
 
-    /// A part of a tenant, as a request for `from` would bring it; with secrets, passwords' hashes and API keys are
-    /// among them.
+    /// A part of a tenant, as a request for `from` would return it; with secrets, it includes password hashes and API
+    /// keys.
     pub async fn export(&self, tenant: TenantId, from: Option<&str>, secrets: bool) -> Result<Export> {
         let read = |text: &str| Place::from_value(text.into());
         let from = from.map(read).transpose();

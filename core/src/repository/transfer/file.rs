@@ -1,7 +1,7 @@
-//! A tenant as a file: one line of JSON for each of its rows, between a head that says what it is and totals that say how
-//! much there must have been. docs/MOVING.md describes the form.
+//! A tenant as a file: one line of JSON for each of its rows, between a head that identifies it and totals that show
+//! whether it is complete. docs/MOVING.md describes the format.
 //!
-//! What a tenant consists of is said in [`crate::repository::transfer`].
+//! The tables of a tenant are listed in [`crate::repository::transfer`].
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -15,7 +15,7 @@ use crate::kernel::{
     values::{Slug, TenantId, string},
 };
 
-/// The number of the form of such files.
+/// The version of the format.
 pub const FORM: i64 = 1;
 
 /// A whole number, from 0: of rows, of a line, of a revision.
@@ -63,12 +63,12 @@ impl Digest {
         &self.0
     }
 
-    /// That of a file which has nothing but its head yet.
+    /// The digest of a file which has only its head yet.
     pub fn of_head(head: &Json) -> Self {
         Self(sha256_hex(&canonical(head)))
     }
 
-    /// With one more line.
+    /// The digest with one more line.
     #[must_use]
     pub fn and(&self, line: &str) -> Self {
         Self(sha256_hex(&format!("{}{line}", self.0)))
@@ -113,14 +113,14 @@ pub fn record(table: &str, row: Json) -> Json {
     json::object(vec![("table", table.into()), ("row", row)])
 }
 
-/// The place in an export where a page starts: a table, and the row after which it goes on.
+/// The start of a page in an export: a table, and the row after which the page begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub(crate) table: usize,
     pub(crate) after: Option<String>,
 }
 
-/// Rows as they come: what each is, its table says.
+/// Rows of a file; their tables define their columns.
 #[derive(Clone, Debug)]
 pub struct RawRows(pub(crate) Vec<Map<String, Json>>);
 
@@ -265,10 +265,10 @@ input! {
     }
 }
 
-/// Reads what would be the body of a request.
+/// Reads the body of a request.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All faults of the body.
 pub fn decode<T: Input>(body: Json) -> Result<T, Vec<Fault>> {
     match body {
         Json::Object(members) => T::decode(Object::new(members)),
@@ -277,7 +277,7 @@ pub fn decode<T: Input>(body: Json) -> Result<T, Vec<Fault>> {
 }
 
 impl NewImport {
-    /// The head of the file, of which it was made.
+    /// The head of the file from which it was made.
     pub(crate) fn head(&self) -> Json {
         json::object(vec![
             ("bailiwick_export", self.bailiwick_export.into()),

@@ -1,6 +1,6 @@
-//! The end of an import: all that has arrived becomes a tenant, piece by piece, so that others write in between. Until the last
-//! batch shows it, it is to everybody a tenant that was deleted; and if the import ends without that, it really is one, and
-//! goes as they do ([`crate::repository::removal`]). Whoever was interrupted asks again, and it goes on.
+//! The end of an import: the arrived rows become a tenant, in pieces, so that others write in between. Until the last
+//! batch shows it, it looks to everybody like a deleted tenant; and if the import ends before that, it really is one,
+//! and is removed as such ([`crate::repository::removal`]). An interrupted caller asks again, and the import continues.
 
 use crate::{
     access::batch::{Batch, Slot},
@@ -23,43 +23,43 @@ use crate::{
     },
 };
 
-/// Lines of which one batch makes rows: a fraction of a second's work.
+/// The number of lines that one batch makes into rows: a fraction of a second's work.
 const PIECE: i64 = 1_000;
 
-/// Whose row it is in `limits` that shows that nobody has removed anything of a tenant while it was made.
+/// The name of the row in `limits` that shows that nothing of a tenant was removed while it was made.
 const WHOLE: &str = "arriving";
 
 statements! { "finish";
-    /// Nothing can be added from now on. If it is all that there must be.
+    /// No rows can be added from now on. Fails unless the file is complete.
     tenant BEGIN = "UPDATE imports SET placed = 0, updated_at = ?6 WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 \
          AND next_line = ?4 AND digest = ?5 AND placed IS NULL";
 
-    /// A row if an active owner is in the file; whether it is somebody who can log in is seen in the end.
+    /// A row if an active owner is in the file; the last batch checks whether an owner can log in.
     tenant NAMES_OWNER = "SELECT 1 AS ok WHERE EXISTS (SELECT 1 FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 \
          AND r.kind = 'memberships' AND r.content ->> 'role' = 'owner' AND r.content ->> 'status' = 'active')";
 
-    /// A server of the version before takes the tenant for one that was deleted, and whatever removes rows of it removes this one.
+    /// A server of the previous version takes the tenant for a deleted one, and its removal removes this row, too.
     tenant MARK = "INSERT INTO limits (tenant_id, name, most) VALUES (?1, ?2, 1)";
 
-    /// Goes on from how far it is, unless somebody else has.
+    /// Continues from the present progress, unless another request has.
     tenant PLACE = "UPDATE imports SET placed = ?5, updated_at = ?6 WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 \
          AND placed = ?4";
 
-    /// What has become rows is not needed any more.
+    /// Lines that have become rows are not needed any more.
     tenant CLEAR = "DELETE FROM import_rows WHERE tenant_id = ?1 AND user_id = ?2 AND line >= ?3 AND line < ?4";
 
-    /// Takes the mark away, if it is there.
+    /// Removes the mark, if it is there.
     tenant UNMARK = "DELETE FROM limits WHERE tenant_id = ?1 AND name = ?2";
 
     /// From now on it is a tenant.
     tenant SHOW = "UPDATE tenants SET deleted_at = NULL, suspended_at = NULL WHERE id = ?1 AND deleted_at IS NOT NULL";
 
-    /// Ends it, if all of it is there.
+    /// Ends the import, if all of it is placed.
     tenant COMPLETE = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 AND placed = next_line";
 }
 
 impl By<'_> {
-    /// Makes the tenant of all that has arrived.
+    /// Makes the tenant of the arrived rows.
     pub(super) async fn finish(self, tenant: TenantId, Totals { rows, sha256 }: Totals) -> Result<Tenant> {
         let mut batch = self.batch(tenant);
         let stored = batch.add::<Stored, _>(&STATE, [self.user().into(), self.operator().into()]);
@@ -92,7 +92,7 @@ impl By<'_> {
         }
     }
 
-    /// Adds to a batch that the tenant's own row is made, which nobody sees.
+    /// Adds to a batch the tenant's own row, which nobody can see yet.
     fn hide(self, batch: &mut Batch<'_>, state: &State, next: i64, digest: &Digest) -> Result<()> {
         let now = self.services().now();
         let arguments =
@@ -122,7 +122,7 @@ impl By<'_> {
         Ok(())
     }
 
-    /// Adds to a batch that lines which have arrived become rows. A row refers to none behind it, so pieces may end anywhere.
+    /// Adds to a batch that lines become rows. A row refers to no later one, so pieces may end anywhere.
     fn place(self, batch: &mut Batch<'_>, from: i64, to: i64) {
         let now = self.services().now();
         let arguments = [self.user().into(), self.operator().into(), from.into(), to.into(), now.into()];
@@ -135,12 +135,12 @@ impl By<'_> {
                 batch.on_duplicate(key, Problem::with(Code::ImportMismatch, detail));
             }
         }
-        // All of them were there.
+        // All of the lines were there.
         let count = u32::try_from(to - from).unwrap_or(u32::MAX);
         let _: Slot<()> = batch.require_rows(count, &CLEAR, lines(), Problem::new(Code::ImportMismatch));
     }
 
-    /// Adds to a batch that the tenant is shown, of which all is there.
+    /// Adds to a batch that the complete tenant is shown.
     fn show(
         self,
         batch: &mut Batch<'_>,

@@ -1,6 +1,6 @@
-//! Imports that come to nothing: by a wish, or because nobody goes on with them for a time. What has arrived of one is as much as
-//! an import may have, so it goes piece by piece, and others write in between. Until the last of it is gone nothing can be
-//! added to it, and it cannot be finished.
+//! Imports that are given up: by request, or because nothing was added for a time. The rows of one are as many as an
+//! import may have, so they go in pieces, and others write in between. Until the last row is gone nothing can be added
+//! to it, and it cannot be finished.
 
 use crate::{
     access::batch::{Batch, Slot},
@@ -9,10 +9,10 @@ use crate::{
     repository::transfer::import::By,
 };
 
-/// Lines of which one batch removes what has arrived.
+/// The number of lines that one batch removes.
 const PIECE: i64 = 1_000;
 
-/// Those that were or are given up next: oldest first, and none after so many rows of theirs.
+/// The imports that were or are given up next: oldest first, and none after the limit of their rows.
 macro_rules! forgotten {
     ($and:literal) => {
         concat!(
@@ -27,34 +27,34 @@ macro_rules! forgotten {
 }
 
 statements! { "giving_up";
-    /// It is older than all others, so that what is left of it is removed in the background if nobody does it now.
+    /// It becomes the oldest of all, so that its rest is removed in the background if nobody does it now.
     tenant MARK = "UPDATE imports SET placed = -1, digest = '', updated_at = ?4 \
          WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 AND COALESCE(placed, 0) >= 0 RETURNING next_line";
 
-    /// What has arrived of one that is given up: of the same that was begun anew meanwhile nothing goes.
+    /// Lines of an import that is given up: nothing goes if the same import was begun anew meanwhile.
     tenant CLEAR = "DELETE FROM import_rows WHERE tenant_id = ?1 AND user_id = ?2 AND line >= ?3 AND line < ?4 \
          AND EXISTS (SELECT 1 FROM imports i WHERE i.tenant_id = ?1 AND i.user_id = ?2 AND i.placed = -1)";
 
     /// The import itself, if no line is left behind this one.
     tenant LAST = "DELETE FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 AND placed = -1 AND next_line <= ?4";
 
-    /// Gives those up to which nothing was added since the time that is given: some of them.
+    /// Gives up some of the imports to which nothing was added since `?1`.
     spanning FORGET = "UPDATE imports SET placed = -1, digest = '' WHERE (tenant_id, user_id) IN ", forgotten!(""),
         " AND COALESCE(placed, 0) >= 0 RETURNING 1 AS dropped";
 
-    /// Drops of what has arrived with them so many rows at the most.
+    /// Drops at most `?2` of their lines.
     spanning ROWS = "DELETE FROM import_rows WHERE (tenant_id, user_id, line) IN (SELECT r.tenant_id, r.user_id, r.line FROM ",
         forgotten!(" AND q.placed = -1"), " i CROSS JOIN import_rows r WHERE r.tenant_id = i.tenant_id AND r.user_id = i.user_id LIMIT ?2) \
         RETURNING 1 AS dropped";
 
-    /// Drops those of which nothing is left.
+    /// Drops imports without lines.
     spanning IMPORTS = "DELETE FROM imports WHERE (tenant_id, user_id) IN ", forgotten!(" AND q.placed = -1"),
         " AND NOT EXISTS (SELECT 1 FROM import_rows r WHERE r.tenant_id = imports.tenant_id AND r.user_id = imports.user_id) \
         RETURNING 1 AS dropped";
 }
 
 impl By<'_> {
-    /// Ends it: nothing of it is left. What has become rows of a tenant is removed like a tenant that was deleted.
+    /// Ends it, and removes its lines. Rows that it has made of a tenant are removed like those of a deleted tenant.
     pub(super) async fn abort(self, tenant: TenantId) -> Result<()> {
         let mut batch = self.batch(tenant);
         let arguments = [self.user().into(), self.operator().into(), Timestamp::from_unix_millis(0).into()];
@@ -65,13 +65,13 @@ impl By<'_> {
             self.clear_all(tenant, PIECE, next).await?;
         }
         match self {
-            // Perhaps no server is there that would do it.
+            // There may be no server that would do it.
             Self::Operator(operator) => operator.sweep(tenant).await,
             Self::Account(_) => Ok(()),
         }
     }
 
-    /// Removes what is left from a line on of an import that was given up.
+    /// Removes the rest of an import that was given up, from a line on.
     pub(super) async fn clear_all(self, tenant: TenantId, mut from: i64, next: i64) -> Result<()> {
         loop {
             let mut batch = self.batch(tenant);
@@ -84,7 +84,7 @@ impl By<'_> {
         }
     }
 
-    /// Adds to a batch that a piece of it goes, and with the last one the import.
+    /// Adds to a batch that a piece is removed, and with the last one the import.
     fn clear(self, batch: &mut Batch<'_>, from: i64) {
         let to = from + PIECE;
         let _: Slot<()> = batch.add(&CLEAR, [self.user().into(), from.into(), to.into()]);

@@ -1,8 +1,8 @@
-//! Tenants on their way in. Rows arrive in parts, each checked and written down beside those before; nothing of it is a
-//! tenant's, and nobody sees it, until all of it is made one ([`crate::repository::transfer::finish`]).
+//! Imports of tenants. Rows arrive in parts, each checked and stored beside the earlier ones; they belong to no tenant,
+//! and nobody sees them, until all of them become one ([`crate::repository::transfer::finish`]).
 //!
-//! A part that comes again changes nothing, so whoever lost an answer, or was interrupted, begins again with the same head
-//! and goes on at the row that comes next.
+//! A repeated part changes nothing, so a client that lost an answer, or was interrupted, begins again with the same
+//! head and continues at the next row.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -54,13 +54,13 @@ statements! { "import";
 
     tenant STATE = "SELECT state, next_line, digest, placed FROM imports WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3";
 
-    /// Unless somebody else has added what comes next, or it is being finished.
+    /// Unless another request has added the next rows, or the import is being finished.
     tenant ADVANCE = "UPDATE imports SET state = ?3, next_line = ?4, digest = ?5, updated_at = ?6 \
          WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?7 AND by_operator = ?8 AND placed IS NULL";
 
     tenant ADD = INSERT_ITEMS, ROWS => INSERT_ITEMS, OWN_ROWS;
 
-    /// Those of several names that have arrived: two queries, for no engine goes by both indexes in one.
+    /// The arrived rows with one of several names: two queries, since no engine uses both indexes in one.
     tenant ARRIVED = ARRIVALS, "r.name IN (SELECT i.name FROM ", NAMES, ") UNION ALL ", ARRIVALS, "r.also IN (SELECT i.name FROM ", NAMES, ")"
         => ARRIVALS, "r.name", crate::kernel::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::kernel::sql::AMONG_POSTGRES[1], " UNION ALL ",
         ARRIVALS, "r.also", crate::kernel::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::kernel::sql::AMONG_POSTGRES[1];
@@ -76,7 +76,7 @@ record! {
         state: Json,
         next: i64,
         digest: String,
-        /// How many of its lines are rows of the tenant, from when it is being finished on; -1 if it was given up.
+        /// The number of lines that are rows of the tenant, once it is being finished; -1 if it was given up.
         pub(super) placed: Option<i64>,
     }
 }
@@ -96,12 +96,12 @@ record! {
     }
 }
 
-/// Who brings a tenant in.
+/// The importer of a tenant.
 #[derive(Clone, Copy)]
 pub(super) enum By<'a> {
     /// The operator, at the database.
     Operator(&'a OperatorScope),
-    /// Somebody who is logged in, by HTTP.
+    /// A user who is logged in, by HTTP.
     Account(&'a AccountScope),
 }
 
@@ -113,12 +113,12 @@ impl<'a> By<'a> {
         }
     }
 
-    /// 1 for the operator, whose imports are nobody's else, whatever id an account has.
+    /// 1 for the operator, whose imports are separate from those of all accounts, whatever their ids.
     pub(super) fn operator(self) -> i64 {
         i64::from(matches!(self, Self::Operator(_)))
     }
 
-    /// Whose import it is. The operator is no user, and the column has nothing.
+    /// The owner of the import. The operator is no user, and has the nil id.
     pub(super) fn user(self) -> Uuid {
         match self {
             Self::Operator(_) => Uuid::nil(),
@@ -154,7 +154,7 @@ impl<'a> By<'a> {
         }
     }
 
-    /// Begins an import, or finds the one that was begun with the same head.
+    /// Begins an import, or finds the one with the same head.
     async fn begin(self, new: NewImport) -> Result<Import> {
         let refuse = |member: &str, detail: String| {
             let fault = Fault::new(FaultCode::NotAllowed, detail).within(member);
@@ -225,7 +225,7 @@ impl<'a> By<'a> {
         Ok(Import { tenant_id: target, slug, next: Count(0) })
     }
 
-    /// Adds rows, unless others are expected.
+    /// Adds rows, if they are the next ones.
     async fn add(self, tenant: TenantId, Rows { first, rows }: Rows) -> Result<Import> {
         let operator = matches!(self, Self::Operator(_));
         let (mut arrivals, mut faults) = (Vec::new(), Vec::new());
@@ -314,7 +314,7 @@ impl<'a> By<'a> {
         progress(&state, after)
     }
 
-    /// Checks what needs to be known of other rows: that none comes twice, and that what is referred to is there.
+    /// Checks rows against others: that none comes twice, and that the rows that they refer to exist.
     fn check(self, arrivals: &[(usize, Arrival)], arrived: &[Arrived]) -> Result<()> {
         let names = arrived.iter().flat_map(|row| [Some(&row.name), row.also.as_ref()]);
         let mut there: HashSet<&str> = names.flatten().map(String::as_str).collect();
@@ -345,7 +345,7 @@ impl<'a> By<'a> {
     }
 }
 
-/// What rows are called, and what they refer to.
+/// The names of rows, and those that they refer to.
 fn names(arrivals: &[(usize, Arrival)]) -> Json {
     let names: BTreeSet<String> = arrivals
         .iter()
@@ -381,12 +381,12 @@ impl Stored {
     }
 }
 
-/// Tenants that somebody brings in.
+/// The imports of a caller.
 pub trait Importing {
-    /// Begins, or finds how far it is.
+    /// Begins an import, or returns its progress.
     fn begin_import(&self, new: NewImport) -> impl Future<Output = Result<Import>> + Send;
 
-    /// Adds rows, unless others are expected.
+    /// Adds rows, if they are the next ones.
     fn add_rows(&self, tenant: TenantId, rows: Rows) -> impl Future<Output = Result<Import>> + Send;
 
     /// Makes the tenant.

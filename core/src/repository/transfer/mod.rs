@@ -1,5 +1,5 @@
-//! Tenants that are moved from one database to another: on their way out ([`export`]) and in ([`import`]). What one
-//! consists of is said in one table ([`tables`]).
+//! Tenants that are moved from one database to another: by an export ([`export`]) and an import ([`import`]). One table
+//! lists their parts ([`tables`]).
 
 pub(crate) mod arrival;
 pub(crate) mod checks;

@@ -1,5 +1,6 @@
-//! What of a tenant is moved: its tables in the order in which they refer to each other, and what each column is. Export,
-//! import, the check of what comes in and the change of ids are all derived from this. A test holds it to the schema.
+//! The parts of a tenant that are moved: its tables in the order of their references, and the kind of each column.
+//! Export, import, the checks of arriving rows and the change of ids derive from this. A test compares it with the
+//! schema.
 
 use serde_json::Value as Json;
 
@@ -22,7 +23,7 @@ use crate::{
 /// Reads and checks a value, and returns it in the form in which it is kept.
 pub(super) type Check = fn(Json) -> Result<Json, crate::kernel::decode::Fault>;
 
-/// What a column is.
+/// The kind of a column.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// The id of the row.
@@ -35,14 +36,14 @@ pub(super) enum Kind {
     Value(Check),
     /// A JSON document of this type.
     Document(Check),
-    /// What is carried by the operator alone, never by HTTP; of secrets only if they are asked for.
+    /// A value that only the operator moves, never HTTP; a secret only on request.
     Operators {
         /// Whether it is a secret.
         secret: bool,
         /// Its type.
         check: Check,
     },
-    /// What is not moved, but made where the row comes to.
+    /// A value that is not moved, but made anew in the other database.
     Made,
 }
 use Kind::{Any, Document, Made, Of, Operators, Own, Value};
@@ -69,26 +70,26 @@ impl Column {
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) columns: &'static [Column],
-    /// By which column pages go, and other rows refer to its rows.
+    /// The column by which pages are ordered, and by which other rows refer to its rows.
     pub(super) key: &'static str,
-    /// Whether all of it is a secret: moved by the operator alone, if that is asked for.
+    /// Whether all of it is secret: moved by the operator alone, on request.
     pub(super) secret: bool,
-    /// Rows after `?2`, at most `?3`, and no more than one after `?4` bytes. In the last column stand the bytes up to there.
+    /// Rows after `?2`, at most `?3`, and no more than one after `?4` bytes. The last column has the bytes so far.
     pub(super) page: TenantSql,
-    /// How many rows there are, and a number that another is if any was changed.
+    /// The number of rows, and a number that differs after any change.
     pub(super) changes: TenantSql,
-    /// Makes rows of what has arrived from `?2`, of the lines from `?3` up to before `?4`.
+    /// Makes rows from the lines of `?2`, from `?3` up to before `?4`.
     pub(super) insert: TenantSql,
-    /// The keys that two rows of a file can both claim, as the engines name them.
+    /// The keys that two rows of a file can both have, as the engines name them.
     pub(super) unique: &'static [&'static str],
 }
 
-/// Where what has arrived stands, up to the table's name.
+/// The arrived lines, up to the table's name.
 const ARRIVED: &str = " FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 AND r.kind = '";
-/// Behind the name: which lines are meant.
+/// Behind the name: the range of lines.
 const LINES: &str = "' AND r.line >= ?3 AND r.line < ?4";
 
-/// Of a table whose rows count their changes.
+/// For a table whose rows count their changes.
 macro_rules! versions {
     () => {
         "CAST(COALESCE(sum(version), 0) AS bigint)"
@@ -143,15 +144,15 @@ macro_rules! moved {
     };
 }
 
-/// The accounts that the tenant's rows name: its members, and those who left something behind. They belong to no tenant;
-/// what is known of them goes along, so that the same people can be found or made where it comes to.
+/// The accounts that the tenant's rows name: its members, and the authors of other rows. They belong to no tenant; what
+/// is known of them is moved along, so that the same people can be found or created in the other database.
 pub(super) mod users {
     use super::{
         ARRIVED, Column, Email, LINES, Name, Operators, Own, Table, Value, hash_of_password, leaf,
         statements, time, version,
     };
 
-    /// Of a placeholder the address stands beside.
+    /// The address of a placeholder is in a column of its own.
     const SHOWN: &str = "id, CASE WHEN email LIKE '%.invalid' THEN NULL ELSE email END AS email, imported_email, name, \
          password_hash, disabled_at, created_at, updated_at, version";
     const COLUMNS: &str = "id, email, imported_email, name, password_hash, disabled_at, created_at, updated_at, version, \
@@ -164,10 +165,10 @@ pub(super) mod users {
          r.content ->> 'name', COALESCE(r.content ->> 'password_hash', ''), CAST(r.content ->> 'disabled_at' AS timestamptz), \
          CAST(r.content ->> 'created_at' AS timestamptz), CAST(r.content ->> 'updated_at' AS timestamptz), \
          CAST(r.content ->> 'version' AS bigint)";
-    /// Whose placeholder it is, if it is one.
+    /// The tenant of a placeholder, for one.
     const PLACE: &str = ", CASE WHEN r.content ->> 'placeholder' IS NULL THEN NULL ELSE r.tenant_id END";
     const AFTER: &str = ", 0 AS total FROM users WHERE ?4 > 0 AND id > ?2 AND id";
-    /// Whoever is named anywhere in the tenant: in two halves, because D1 takes no more than five queries in one `UNION`. To
+    /// Every user named in the tenant: in two halves, because D1 takes at most five queries in one `UNION`. For
     /// Postgres they are an array, lest it look for a few among all users.
     const NAMED: &str = "SELECT a.user_id FROM (SELECT user_id FROM memberships WHERE tenant_id = ?1 \
          UNION SELECT created_by FROM projects WHERE tenant_id = ?1 \
@@ -178,7 +179,7 @@ pub(super) mod users {
          UNION SELECT accepted_by FROM invitations WHERE tenant_id = ?1 \
          UNION SELECT t.created_by FROM tenants t WHERE t.id = ?1) b";
     const FIRST: &str = " ORDER BY id LIMIT ?3";
-    /// What has an account already keeps it as it is.
+    /// An existing account stays as it is.
     const UNKNOWN: &str = " AND r.content ->> 'known' IS NULL";
 
     statements! { "moved_users";
@@ -218,7 +219,7 @@ pub(super) mod users {
     };
 }
 
-/// The tenant itself. Whether the operator keeps it closed is the operator's of each place.
+/// The tenant itself. Whether it is suspended is up to the operator of each deployment.
 pub(super) mod tenants {
     use super::{
         ARRIVED, Column, Document, LINES, Name, Of, Own, Slug, Table, Value, config, leaf, statements, time,
@@ -239,11 +240,11 @@ pub(super) mod tenants {
 
         tenant CHANGES = "SELECT count(*) AS amount, ", versions!(), " AS changes FROM tenants WHERE id = ?1";
 
-        /// Makes its own row, before all others, of the line of it that has arrived. To everybody it is a tenant that was deleted at `?3`.
+        /// Makes its own row, before all others, from its line. To everybody it looks like a tenant deleted at `?3`.
         tenant HIDE = HIDDEN, VALUES, ", ?3, ?3", ARRIVED, "tenants'"
             => HIDDEN, OWN_VALUES, ", ?3, ?3", ARRIVED, "tenants'";
 
-        /// Adds what refers to others, who have come to be before.
+        /// Adds its references to others, which exist by then.
         tenant INSERT = "UPDATE tenants SET created_by = (SELECT r.content ->> 'created_by'", ARRIVED, "tenants", LINES, ") \
              WHERE id = ?1 AND created_by IS NULL AND EXISTS (SELECT 1", ARRIVED, "tenants", LINES, ")"
             => "UPDATE tenants SET created_by = (SELECT CAST(r.content ->> 'created_by' AS uuid)", ARRIVED, "tenants", LINES, ") \
@@ -285,7 +286,7 @@ moved! {
 }
 
 moved! {
-    /// Without their words, which are made where they come to.
+    /// Without their words, which are made in the other database.
     projects "moved_projects" by id, unique [], secret false, changes versions!();
     name text = Value(leaf::<ProjectName>);
     description text = Value(leaf::<Description>);
@@ -326,7 +327,8 @@ moved! {
 }
 
 moved! {
-    /// Without the digests of their tokens, which hang on the key of the place that made them. See [`crate::repository::transfer::import`].
+    /// Without the digests of their tokens, which depend on the first deployment's keys. See
+    /// [`crate::repository::transfer::import`].
     invitations "moved_invitations" by id, unique ["invitations_tenant_id_email_key"], secret false,
         changes "count(accepted_at) + count(revoked_at)";
     email text = Value(leaf::<Email>);
@@ -353,7 +355,7 @@ moved! {
 }
 
 moved! {
-    /// In the order of the chain, and only what has its place there: what has none yet is waited for.
+    /// In the order of the chain, and only sealed entries: exports wait for the others.
     activity "moved_activity" by seq, unique ["activity_tenant_id_seq_key"], secret false, changes "count(seq)";
     seq bigint = Value(seq);
     hash text = Value(digest);
@@ -377,7 +379,7 @@ moved! {
     created_at timestamptz = Value(time);
 }
 
-/// All of them; what a row refers to stands in a table before its own.
+/// All of them; a row refers only to tables before its own.
 pub(super) static TABLES: [Table; 10] = [
     users::TABLE,
     tenants::TABLE,
@@ -391,7 +393,7 @@ pub(super) static TABLES: [Table; 10] = [
     api_keys::TABLE,
 ];
 
-/// What of a tenant is not moved, and why.
+/// The parts of a tenant that are not moved, and the reasons.
 #[cfg(feature = "openapi")]
 pub const LEFT: &[(&str, &str)] = &[
     (
@@ -427,7 +429,7 @@ pub fn moved() -> Vec<String> {
     TABLES.iter().flat_map(columns).collect()
 }
 
-/// The tables whose rows are taken over HTTP.
+/// The tables whose rows are accepted over HTTP.
 #[cfg(feature = "openapi")]
 pub fn tables() -> Vec<&'static str> {
     TABLES.iter().filter(|table| !table.secret).map(|table| table.name).collect()

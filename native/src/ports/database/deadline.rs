@@ -1,4 +1,4 @@
-//! Until when a statement on SQLite may run. The engine asks every so many steps of its own whether to go on.
+//! The deadlines of statements on SQLite. After a number of its own steps the engine asks whether to go on.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// Steps of SQLite's virtual machine between two looks at the clock: a fraction of a millisecond.
 pub(super) const STEPS: i32 = 10_000;
 
-/// That nothing which has its time is running.
+/// The deadline while no statement with a time limit runs.
 const NEVER: u64 = u64::MAX;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -24,7 +24,7 @@ fn now() -> u64 {
     START.elapsed().as_millis().try_into().unwrap_or(NEVER)
 }
 
-/// When the statement of one connection must have ended.
+/// The deadline of the statement of one connection.
 #[derive(Clone, Debug)]
 pub(super) struct Deadline {
     until: Arc<AtomicU64>,
@@ -39,8 +39,8 @@ impl Default for Deadline {
 }
 
 impl Deadline {
-    /// Has the engine ask after so many steps each, and interrupt what is still running then. What it does without steps of its virtual machine, such as to
-    /// wait for the disk, it does not interrupt.
+    /// Makes the engine ask after every `steps` steps, and interrupts a statement after its deadline. Work without
+    /// steps of the virtual machine, such as waiting for the disk, is not interrupted.
     pub(super) fn watch(&self, handle: &mut LockedSqliteHandle<'_>, steps: i32) {
         let Self { until, looks } = self.clone();
         handle.set_progress_handler(steps, move || {
@@ -54,8 +54,8 @@ impl Deadline {
         self.looks.load(Ordering::Relaxed)
     }
 
-    /// Waits for a statement, for which the engine has so much time. If nobody waits for it any more, it is interrupted as
-    /// well.
+    /// Waits for a statement, for which the engine has this much time. If nobody waits for it any more, it is
+    /// interrupted as well.
     pub(super) async fn within<T>(&self, time: Duration, statement: impl Future<Output = T>) -> T {
         let time = time.as_millis().try_into().unwrap_or(NEVER);
         self.until.store(now().saturating_add(time), Ordering::Relaxed);
@@ -65,7 +65,7 @@ impl Deadline {
         done
     }
 
-    /// What is asked from now on has no end.
+    /// Statements from now on have no deadline.
     pub(super) fn lift(&self) {
         self.until.store(NEVER, Ordering::Relaxed);
     }
@@ -74,7 +74,7 @@ impl Deadline {
 /// While a statement runs.
 struct Running<'a> {
     deadline: &'a Deadline,
-    /// Until when what follows may run: what was given up is to end at once.
+    /// The deadline for the time afterwards: a statement that was given up must end at once.
     then: u64,
 }
 

@@ -1,23 +1,23 @@
-//! What `bailiwick doctor` asks a database.
+//! The questions of `bailiwick doctor` to a database.
 
 use super::AnyDatabase;
 
-/// What was found of a database.
+/// The state of a database.
 #[derive(Clone, Debug)]
 pub struct Condition {
     /// Its kind and version.
     pub engine: String,
     /// Its time, in milliseconds since 1970. An embedded one has ours.
     pub unix_millis: Option<i64>,
-    /// Why it is damaged, if it is. A server is not asked.
+    /// The damage, if there is any. A server is not checked for it.
     pub damage: Option<String>,
 }
 
 impl AnyDatabase {
-    /// Asks a database how it is.
+    /// Examines a database.
     ///
     /// # Errors
-    /// A sentence about why it could not be asked.
+    /// A sentence about why it could not be examined.
     pub async fn examine(&self) -> Result<Condition, String> {
         let failed = |error: sqlx::Error| format!("The database cannot be asked: {error}.");
         match self {

@@ -35,7 +35,7 @@ pub enum AnyDatabase {
 }
 
 impl AnyDatabase {
-    /// Connects, to serve. On Postgres, whoever logs in, the connections are such as row-level security holds for.
+    /// Connects, to serve. On Postgres, row-level security applies to the connections, whatever the login.
     ///
     /// # Errors
     /// A sentence about what is wrong with the URL or the database.
@@ -54,7 +54,7 @@ impl AnyDatabase {
         };
         let mut lease = database.lease().await.map_err(|error| error.to_string())?;
         let connection = lease.connection().map_err(unusable)?;
-        // In a transaction, as all that is asked in more than one message: a proxy may pool by transaction.
+        // In a transaction, as everything of more than one message: a proxy may pool by transaction.
         let mut transaction = connection.begin().await.map_err(unusable)?;
         roles::check(&mut transaction).await?;
         transaction.commit().await.map_err(unusable)?;
@@ -62,7 +62,7 @@ impl AnyDatabase {
         Ok(Self::Postgres(database))
     }
 
-    /// Connects as whoever logs in, to migrate.
+    /// Connects with the login's own role, to migrate.
     ///
     /// # Errors
     /// A sentence about what is wrong with the URL or the database.
@@ -75,8 +75,9 @@ impl AnyDatabase {
     }
 
     /// Applies the migrations that the database lacks, and returns their names. Several instances may try at once: all
-    /// but one wait, and find nothing to do. Where a newer version was before, nothing is done: this one can serve what
-    /// that one made (docs/UPGRADING.md), and knows nothing of what its roles need. On Postgres it also makes the roles that row-level security is about.
+    /// but one wait, and find nothing to do. After a newer version nothing is done: this one can serve that schema
+    /// (docs/UPGRADING.md), and does not know what its roles need. On Postgres it also makes the roles of row-level
+    /// security.
     ///
     /// # Errors
     /// A sentence about the migration that failed, or about what an administrator must do first.
@@ -100,7 +101,7 @@ impl AnyDatabase {
         }
     }
 
-    /// Copies an embedded database to a file that is not there yet, and returns its size in bytes.
+    /// Copies an embedded database to a new file, and returns its size in bytes.
     ///
     /// # Errors
     /// A sentence about why there is no copy.
@@ -146,7 +147,7 @@ impl AnyDatabase {
 /// Whether `DATABASE_URL` names a server.
 ///
 /// # Errors
-/// A sentence, if it names nothing that can be used.
+/// A sentence, if it names no usable database.
 pub fn is_postgres(config: &Config) -> Result<bool, String> {
     match config.database_url.expose().split(':').next().unwrap_or_default() {
         "postgres" | "postgresql" => Ok(true),
@@ -167,7 +168,7 @@ fn failed(error: MigrateError) -> String {
     format!("The migrations failed: {error}.")
 }
 
-/// What is to be done about a database that is not up to date.
+/// What to do about a database that is not up to date.
 #[must_use]
 pub fn lacks(pending: &[String]) -> String {
     match pending {
@@ -176,7 +177,7 @@ pub fn lacks(pending: &[String]) -> String {
     }
 }
 
-/// How a database stands to this version's migrations.
+/// The state of a database's migrations.
 struct State {
     /// Their names, and whether the database has them.
     migrations: Vec<(String, bool)>,
@@ -205,18 +206,18 @@ impl State {
     }
 }
 
-/// The connections that there are of one kind.
+/// The connections of one kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// What they are for.
+    /// Their purpose.
     pub name: &'static str,
-    /// How many there may be.
+    /// The maximum number.
     pub limit: usize,
-    /// How many there are.
+    /// The present number.
     pub connections: usize,
-    /// Those of them that nobody uses.
+    /// The number of idle ones.
     pub idle: usize,
-    /// Batches that wait for one.
+    /// The number of batches that wait for one.
     pub waiting: usize,
 }
 
@@ -229,7 +230,7 @@ impl AnyDatabase {
         }
     }
 
-    /// Which engine it is.
+    /// The engine.
     pub fn engine(&self) -> &'static str {
         match self {
             Self::Postgres(_) => "postgres",
@@ -247,7 +248,7 @@ impl Database for AnyDatabase {
     }
 }
 
-/// Compares what a statement touched with what it was expected to.
+/// Compares the number of rows that a statement touched with the expected one.
 fn check(index: usize, statement: &Statement, touched: u64) -> Result<(), DatabaseError> {
     match statement.expect {
         Some(expected) if u64::from(expected) != touched => Err(DatabaseError::Unmet(index)),

@@ -1,13 +1,14 @@
-//! Postgres: one transaction a batch, serialisable if it writes (but for the few of [`READ_COMMITTED`](bailiwick_core::sql::READ_COMMITTED)).
+//! Postgres: one transaction a batch, serialisable if it writes (except those of
+//! [`READ_COMMITTED`](bailiwick_core::sql::READ_COMMITTED)).
 //!
-//! Round trips are what a batch costs, so none is spent on asking whether a pooled connection still lives: a dead one
-//! is noticed in use, and replaced where nothing can have been committed. A connection goes back to the pool only
-//! when its batch came to a regular end; after anything else, also when the client went away in the middle of
-//! it, it is closed, which makes the server roll back.
+//! Round trips are the cost of a batch, so none is spent on asking whether a pooled connection still lives: a dead one
+//! is noticed in use, and replaced if nothing can have been committed. A connection goes back to the pool only when its
+//! batch came to a regular end; after anything else, also when the client went away in the middle of it, it is closed,
+//! which makes the server roll back.
 //!
-//! A transaction tells row-level security whose it is, in the message that begins it.
+//! A transaction names its tenant to row-level security, in the message that begins it.
 //!
-//! Nothing relies on what a connection had before a transaction, or has after it: a proxy may have put another server's
+//! Nothing relies on the state of a connection before or after a transaction: a proxy may have put another server
 //! connection behind it (`DATABASE_PREPARED`).
 
 use std::time::Duration;
@@ -34,12 +35,12 @@ use tokio::time::Instant;
 
 use super::{check, rls_context::RlsContext, visited};
 
-/// For how long a batch is tried again that only serialisation keeps from being committed. Postgres takes transactions for
-/// dependent that only touch the same page of an index. In a young database, where every row is on the same few pages, those are
-/// most of the ones under way, and the more so the slower the machine is. So what ends it is a time, not a number of attempts.
+/// The time for retries of a batch that only serialisation keeps from being committed. Postgres takes transactions for
+/// dependent that only touch the same page of an index. In a young database all rows are on few pages, so that is most
+/// of the concurrent ones, and the more so the slower the machine is. So the limit is a time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Rows of tables and entries of indexes that this session has visited and not told of yet.
+/// Rows of tables and entries of indexes that this session has visited and not reported yet.
 const VISITED: &str = "SELECT COALESCE(sum(pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid)), 0)::bigint \
      AS visited FROM pg_class c WHERE c.relkind IN ('r', 'i') AND c.relnamespace = 'public'::regnamespace";
 
@@ -47,7 +48,7 @@ const VISITED: &str = "SELECT COALESCE(sum(pg_stat_get_xact_tuples_returned(c.oi
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool<Connector>,
-    /// Whether a statement that was prepared is still there later.
+    /// Whether a prepared statement still exists later.
     prepared: bool,
 }
 
@@ -75,7 +76,7 @@ impl Manager for Connector {
     }
 }
 
-/// A connection in use. Unless it was told otherwise, it does not go back to the pool.
+/// A connection in use. Unless it is given back, it does not return to the pool.
 pub(super) struct Lease(Option<Object<Connector>>);
 
 impl Lease {
@@ -96,7 +97,7 @@ impl Drop for Lease {
     }
 }
 
-/// What became of an attempt.
+/// The failure of an attempt.
 enum Failure {
     /// It is final.
     Final(DatabaseError),
@@ -146,12 +147,12 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl Postgres {
-    /// Connects as whoever logs in, or lets all connections take a role. They have it from their start, so that a
+    /// Connects with the login's own role, or gives all connections a role. They have it from their start, so that a
     /// `RESET` leads back to it.
     pub(super) async fn connect(config: &Config, role: Option<&str>) -> Result<Self, sqlx::Error> {
         let timeout = format!("{}ms", config.database_statement_timeout.as_millis());
         let options: PgConnectOptions = config.database_url.expose().parse()?;
-        // Who waits for a lock is in a statement, too, whose time began before.
+        // Waiting for a lock is part of a statement, too, whose time began before.
         let options = options.application_name("bailiwick").options([
             ("statement_timeout", timeout.as_str()),
             ("idle_in_transaction_session_timeout", "60s"),
@@ -192,7 +193,7 @@ impl Postgres {
 
     async fn attempt(&self, statements: &[Statement]) -> Result<Vec<Rows>, Failure> {
         let mut lease = self.lease().await.map_err(|error| {
-            // That is no pooled connection which turned out dead: none could be had.
+            // This is no pooled connection which turned out dead: there was none.
             Failure::Final(DatabaseError::Unavailable(error.to_string()))
         })?;
         let done = transact(lease.connection()?, statements, self.prepared).await;
@@ -209,8 +210,8 @@ impl Postgres {
     }
 }
 
-/// The migrations that were applied. Before the first one sqlx's own table is not there, which is no failure. In one
-/// message, behind which a proxy may change what it likes.
+/// The applied migrations. Before the first one sqlx's own table does not exist, which is no failure. It is one
+/// message, so that a proxy may change the connection after it.
 pub(super) async fn applied(connection: &mut PgConnection) -> Vec<i64> {
     let rows = connection.fetch_all(raw_sql("SELECT version FROM _sqlx_migrations ORDER BY version")).await;
     rows.unwrap_or_default().iter().filter_map(|row| row.try_get(0).ok()).collect()
@@ -223,7 +224,7 @@ async fn transact(
 ) -> Result<Vec<Rows>, Failure> {
     let reads = statements.iter().all(|statement| statement.sql.reads);
     let first = statements.iter().find_map(RlsContext::needed);
-    // Between preparing and running one, only a transaction keeps what is behind the connection.
+    // Between preparing and running a statement, only a transaction keeps the same server connection.
     let counting = visited::is_wanted();
     if let ([statement], true, None, true, false) = (statements, reads, first, prepared, counting) {
         return Ok(vec![run(connection, 0, statement, prepared).await?]);
@@ -297,7 +298,7 @@ async fn run(
     statement: &Statement,
     prepared: bool,
 ) -> Result<Rows, Failure> {
-    // One that does not persist has no name, which would be taken behind a proxy: names are counted for each client.
+    // A statement that does not persist has no name: behind a proxy a name may be taken, as each client counts its own.
     let query = bind(sqlx::query(statement.sql.postgres), &statement.arguments).persistent(prepared);
     let rows = if statement.sql.returns {
         let (mut rows, mut intake) = (query.fetch(&mut *connection), Intake::of(statement));

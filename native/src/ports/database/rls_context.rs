@@ -1,11 +1,11 @@
-//! To whose rows Postgres holds a transaction: what a statement needs, and how to get there from what stands.
+//! The rows to which row-level security restricts a transaction: what a statement needs, and how to get there.
 
 use bailiwick_core::sql::{Reach, Statement, Value};
 use uuid::Uuid;
 
 use super::roles::{APP, SPANNING};
 
-/// What row-level security holds a transaction to.
+/// The restriction of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RlsContext {
     /// No tenant: as every transaction begins.
@@ -17,8 +17,8 @@ pub(super) enum RlsContext {
 }
 
 impl RlsContext {
-    /// What a statement is to be held to; `None` if it reaches no tenant's rows. A tenant's statement that lacks its
-    /// tenant is held to nothing, and finds nothing.
+    /// The restriction that a statement needs; `None` if it reaches no tenant's rows. A tenant's statement without its
+    /// tenant is restricted to nothing, and finds nothing.
     pub(super) fn needed(statement: &Statement) -> Option<Self> {
         match (statement.sql.reach, statement.arguments.first()) {
             (Reach::Global, _) => None,
@@ -28,8 +28,8 @@ impl RlsContext {
         }
     }
 
-    /// The statements that turn it into another until the transaction ends. `SET` is cheaper than `set_config`, and a
-    /// UUID cannot carry anything else in.
+    /// The statements that change it into another until the transaction ends. `SET` is cheaper than `set_config`, and a
+    /// UUID cannot inject anything.
     pub(super) fn turned_into(self, other: Self) -> String {
         let role = match (self, other) {
             (_, Self::Spanning) => return format!("SET LOCAL ROLE {SPANNING}"),

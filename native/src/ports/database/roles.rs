@@ -1,30 +1,30 @@
-//! The two roles that row-level security on Postgres is about, and what each may do.
+//! The two roles for row-level security on Postgres, and their privileges.
 //!
-//! Every connection that serves has taken [`APP`], whoever logged in: it sees the rows of the tenant that its
-//! transaction names. The few statements that span tenants are run as [`SPANNING`], which may do no more than they
-//! need. Neither owns a table, and neither can log in.
+//! Every serving connection has taken [`APP`], whatever its login: it sees the rows of the tenant that its transaction
+//! names. The few statements that span tenants run as [`SPANNING`], which may do no more than they need. Neither owns a
+//! table, and neither can log in.
 
 use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, PgConnection, Row, raw_sql};
 
-/// What the server is.
+/// The role of the server.
 pub(super) const APP: &str = "bailiwick_app";
 
-/// What it is for a statement that spans tenants. Whoever owns the tables is a member, so as to see what they migrate.
+/// The role of statements that span tenants. The owner of the tables is a member, to see the rows that they migrate.
 pub(super) const SPANNING: &str = "bailiwick_spanning";
 
-/// Holds up a second `bailiwick migrate` until the first is done.
+/// Makes a second `bailiwick migrate` wait until the first is done.
 const LOCK: &str = "SELECT pg_advisory_lock(7090201370310812771)";
 
 /// Tables that the server only reads.
 const READ: [&str; 2] = ["_sqlx_migrations", "schema_version"];
 
-/// Tables that the server changes no row of but for its place in the chain.
+/// Tables in which the server changes no row, except to seal it.
 const APPENDED: [&str; 1] = ["activity"];
 
-/// All that statements which span tenants do with tenants' tables; of projects they count how many there are, and of
-/// projects and tasks see whose are not in the index of words yet.
+/// Everything that spanning statements do with tenants' tables; they only count projects, and find projects and tasks
+/// that are not in the index of words yet.
 const SPANNED: [(&str, &str); 13] = [
     ("activity", "INSERT, SELECT (tenant_id, seq)"),
     ("deliveries", "SELECT, UPDATE, DELETE"),
@@ -44,10 +44,10 @@ const SPANNED: [(&str, &str); 13] = [
     ("tenants", "SELECT, INSERT, UPDATE"),
 ];
 
-/// What looks into the indexes of words; nobody else may.
+/// The functions that search the indexes of words; nobody else may.
 const FUNCTIONS: &str = "matching_projects(text), matching_tasks(text)";
 
-/// Where tenants' tables are, with the column that says whose a row is.
+/// The tables of tenants, with the column that names a row's tenant.
 const OWNED: &str = "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') \
      AND (a.attname = 'tenant_id' OR (c.relname = 'tenants' AND a.attname = 'id'))";
@@ -67,7 +67,7 @@ pub(super) fn is_forbidden(error: &sqlx::Error) -> bool {
     code(error) == "42501"
 }
 
-/// Makes the roles, if they are not there, and whoever is logged in a member of them.
+/// Makes the roles, if they do not exist, and makes the login a member of them.
 ///
 /// # Errors
 /// A sentence about what an administrator must do first. Nothing has been done to the tables then.
@@ -89,7 +89,7 @@ pub(super) async fn make(connection: &mut PgConnection) -> Result<(), String> {
                 let create = format!("CREATE ROLE {role} NOLOGIN");
                 match raw_sql(AssertSqlSafe(create)).execute(&mut *connection).await {
                     Err(error) if is_forbidden(&error) => return Err(advice(connection).await),
-                    // Roles belong to the whole server: who migrates another of its databases was quicker.
+                    // Roles belong to the whole server: a migration of another of its databases was quicker.
                     Err(error) if matches!(code(&error).as_str(), "42710" | "23505") => {}
                     made => made.map(drop).map_err(told)?,
                 }
@@ -129,7 +129,7 @@ async fn advice(connection: &mut PgConnection) -> String {
     )
 }
 
-/// Lets the roles do what they need, and nothing else. In one transaction: a server that runs does not notice.
+/// Grants the roles their privileges, and no others. It is one transaction: a running server does not notice.
 pub(super) async fn grant(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let tables = sqlx::query(AssertSqlSafe(format!(
         "SELECT relname::text, oid IN (SELECT c.oid {OWNED}) FROM pg_class \
@@ -157,7 +157,7 @@ pub(super) async fn grant(connection: &mut PgConnection) -> Result<(), sqlx::Err
             _ => "SELECT, INSERT, UPDATE, DELETE",
         };
         let spanned = SPANNED.iter().find(|(name, _)| *name == table).map(|(_, privileges)| *privileges);
-        // Of what is nobody's in particular both may do the same.
+        // Both roles may do the same with tables that belong to no tenant.
         let spanning = if owned { spanned } else { Some(app) };
         add(&mut script, &format!("REVOKE ALL ON \"{table}\" FROM {APP}, {SPANNING}"));
         add(&mut script, &format!("GRANT {app} ON \"{table}\" TO {APP}"));
@@ -171,11 +171,11 @@ pub(super) async fn grant(connection: &mut PgConnection) -> Result<(), sqlx::Err
 }
 
 fn add(script: &mut String, statement: &str) {
-    // A string takes all.
+    // Writing to a string cannot fail.
     let _ = writeln!(script, "{statement};");
 }
 
-/// Makes sure that row-level security holds for a connection that has taken [`APP`].
+/// Checks that row-level security applies to a connection that has taken [`APP`].
 ///
 /// # Errors
 /// A sentence about why it does not.
@@ -187,7 +187,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), String> {
     let found: Result<(String, bool, Option<String>), _> =
         asked.bind(SPANNING).persistent(false).fetch_one(connection).await;
     match found.map_err(|error| format!("Whether row-level security holds cannot be asked: {error}."))? {
-        // A proxy that drops the options of a connection would leave it as who it logged in as.
+        // A proxy that drops the options of a connection would leave it with the login's role.
         (role, ..) if role != APP => {
             Err(format!("The connection is {role} and not {APP}: what is between may not drop its options."))
         }
@@ -200,7 +200,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), String> {
     }
 }
 
-/// What is to be done where a login may not take a role.
+/// What to do if a login may not take a role.
 pub(super) fn lacks(role: &str) -> String {
     format!(
         "DATABASE_URL: the login may not take the role {role}: run `GRANT {APP}, {SPANNING} TO ..` for it \

@@ -26,7 +26,7 @@ use super::{
 /// How long a writer waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// How long whoever migrates waits for another process that does, which may have a large file to go through.
+/// How long a migration waits for another process that migrates, which may have a large file to go through.
 const MIGRATING: Duration = Duration::from_mins(10);
 
 /// A database file, or one in memory.
@@ -49,16 +49,16 @@ pub(super) struct Connector {
     options: SqliteConnectOptions,
 }
 
-/// A connection, and until when its statement may run.
+/// A connection, with the deadline of its statement.
 pub(super) struct Link {
     connection: SqliteConnection,
     deadline: Deadline,
-    /// Whether a batch has not come to its end on it.
+    /// Whether a batch on it has not ended regularly.
     under_way: bool,
 }
 
 impl Link {
-    /// The connection, for what may take as long as it does.
+    /// The connection, for work without a deadline.
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         self.deadline.lift();
         &mut self.connection
@@ -82,8 +82,8 @@ impl Manager for Connector {
         Ok(Link { connection, deadline, under_way: false })
     }
 
-    /// Where a batch was given up, its transaction is rolled back first. If SQLite has done that by itself, sqlx takes it for
-    /// open for ever, and another connection takes this one's place.
+    /// After a batch was given up, its transaction is rolled back first. If SQLite has done that by itself, sqlx takes
+    /// it for open for ever, and another connection replaces this one.
     async fn recycle(&self, link: &mut Link, _: &Metrics) -> RecycleResult<sqlx::Error> {
         if link.under_way {
             link.connection.ping().await?;
@@ -104,7 +104,7 @@ impl Sqlite {
             .foreign_keys(true)
             .busy_timeout(BUSY)
             .journal_mode(SqliteJournalMode::Wal)
-            // What was acknowledged survives the loss of power, too.
+            // Acknowledged writes survive the loss of power, too.
             .synchronous(SqliteSynchronous::Full);
         let pool = |options: &SqliteConnectOptions, most| {
             Pool::builder(Connector { options: options.clone() })
@@ -160,16 +160,16 @@ impl Sqlite {
         self.acquire(false).await
     }
 
-    /// Copies the database as it is at this moment to a file that is not there yet, and checks the copy.
+    /// Copies the database as it is at this moment to a new file, and checks the copy.
     pub(super) async fn copy_to(&self, file: &Path) -> Result<u64, String> {
         create(file).map_err(|error| format!("{} cannot be made: {error}.", file.display()))?;
         let failed = |error: sqlx::Error| format!("The copy failed: {error}.");
-        // It only reads, but a connection that may not write refuses it.
+        // It only reads, but a read-only connection refuses it.
         let mut source = self.writer().await.map_err(failed)?;
         let path = file.to_str().ok_or("The name of the file is no text.")?;
         let copied = sqlx::query("VACUUM INTO ?1").bind(path).execute(source.connection()).await;
         if let Err(error) = copied {
-            // What there is of it is no copy.
+            // An incomplete file is no copy.
             let _ = std::fs::remove_file(file);
             return Err(failed(error));
         }
@@ -186,7 +186,7 @@ impl Sqlite {
         copied.map(|data| data.len()).map_err(|error| format!("The copy cannot be read: {error}."))
     }
 
-    /// Applies what is missing, all of it or nothing, and returns the names. sqlx has no lock for SQLite, so a
+    /// Applies the missing migrations, all or none, and returns their names. sqlx has no lock for SQLite, so a
     /// transaction around its own keeps others out until all is done.
     pub(super) async fn migrate(&self, migrator: &Migrator) -> Result<Vec<String>, String> {
         let mut writer = self.writer().await.map_err(unusable)?;
@@ -203,7 +203,7 @@ impl Sqlite {
     }
 }
 
-/// The migrations that were applied. Before the first one sqlx's own table is not there, which is no failure.
+/// The applied migrations. Before the first one sqlx's own table does not exist, which is no failure.
 pub(super) async fn applied(connection: &mut SqliteConnection) -> Vec<i64> {
     let applied = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version");
     applied.fetch_all(connection).await.unwrap_or_default()
@@ -214,8 +214,8 @@ async fn wait_for_others(connection: &mut SqliteConnection, time: Duration) -> R
     connection.execute(AssertSqlSafe(pragma)).await.map(drop)
 }
 
-/// Connects, again as long as another process is in the way. Two that set a new file's journal mode at once would wait for
-/// each other, so SQLite refuses one of them without the wait that it was told.
+/// Connects, again as long as another process is in the way. Two that set a new file's journal mode at once would wait
+/// for each other, so SQLite refuses one of them without the configured wait.
 async fn patiently<F: Future<Output = Result<SqliteConnection, sqlx::Error>>>(
     connect: impl Fn() -> F,
 ) -> Result<SqliteConnection, sqlx::Error> {
@@ -232,7 +232,7 @@ async fn patiently<F: Future<Output = Result<SqliteConnection, sqlx::Error>>>(
     }
 }
 
-/// Whether another connection holds what is needed.
+/// Whether another connection holds a needed lock.
 fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
     matches!(primary(error), 5 | 6)
 }
@@ -295,14 +295,14 @@ impl Database for Sqlite {
     }
 }
 
-/// What a transaction failed with, and whether its connection can be used again.
+/// The failure of a transaction, and whether its connection can be used again.
 struct Failed {
     error: DatabaseError,
     sound: bool,
 }
 
 /// When the disk is full, when a write is interrupted, and after some other failures, SQLite has rolled back by itself,
-/// which sqlx does not see: it would take the transaction for open for ever. That shows when rolling back fails.
+/// which sqlx does not see: it would take the transaction for open for ever. A failing rollback reveals that.
 async fn transact(
     link: &mut Link,
     begin: &'static str,
@@ -312,7 +312,7 @@ async fn transact(
     let Link { connection, deadline, .. } = link;
     let mut transaction = connection.begin_with(begin).await.map_err(|error| {
         let error = failure(error);
-        // That another one writes is no fault of the connection.
+        // Another writer is no fault of the connection.
         Failed { sound: matches!(error, DatabaseError::Unavailable(_)), error }
     })?;
     let mut all = Vec::with_capacity(statements.len());

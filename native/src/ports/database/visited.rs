@@ -6,8 +6,8 @@ tokio::task_local! {
     static VISITED: AtomicU64;
 }
 
-/// What a task comes to, and how much of the database it has visited: on SQLite steps of its virtual machine, on Postgres rows
-/// of tables and entries of indexes, of batches that were committed.
+/// The result of a task, and how much of the database its committed batches have visited: on SQLite steps of its
+/// virtual machine, on Postgres rows of tables and entries of indexes.
 pub async fn counted<F: Future>(task: F) -> (F::Output, u64) {
     let counted = async {
         let output = task.await;
@@ -16,7 +16,7 @@ pub async fn counted<F: Future>(task: F) -> (F::Output, u64) {
     VISITED.scope(AtomicU64::new(0), counted).await
 }
 
-/// Whether somebody wants to know it of the task that is running.
+/// Whether this is counted for the running task.
 pub(super) fn is_wanted() -> bool {
     VISITED.try_with(|_| ()).is_ok()
 }

@@ -1,4 +1,4 @@
-//! An email as it travels (RFC 5322).
+//! An email in the format of RFC 5322.
 
 use bailiwick_core::ports::{Email, SendFailure};
 use email_encoding::headers::{rfc2047, writer::EmailWriter};
@@ -15,13 +15,13 @@ pub(super) fn address(text: &str) -> Option<Address> {
     text.parse().ok()
 }
 
-/// Text for a header. lettre encodes what would end one, but panics over a line break in a name.
+/// Text for a header. lettre encodes line ends, but panics over one in a name.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
-/// The subject. lettre leaves text alone that is ASCII, also where it looks encoded (RFC 2047) and every reader would
-/// decode it; so such text is encoded once more.
+/// The subject. lettre leaves ASCII text as it is, even if it looks encoded (RFC 2047) and every reader would decode
+/// it; so such text is encoded once more.
 fn subject_header(text: &str) -> HeaderValue {
     let name = HeaderName::new_from_ascii_str("Subject");
     if !text.contains("=?") {
@@ -33,10 +33,10 @@ fn subject_header(text: &str) -> HeaderValue {
     HeaderValue::dangerous_new_pre_encoded(name, text.to_owned(), encoded)
 }
 
-/// Puts the message together.
+/// Composes the message.
 ///
 /// # Errors
-/// An address is none that SMTP can carry.
+/// SMTP cannot carry an address.
 pub(super) fn compose(email: Email) -> Result<Message, SendFailure> {
     let Email { id, from_name, from, reply_to, to, subject, text } = email;
     let read = |of: &str, text: &str| {
@@ -44,7 +44,7 @@ pub(super) fn compose(email: Email) -> Result<Message, SendFailure> {
             .ok_or_else(|| SendFailure::Never(format!("the address of {of} is none that SMTP can carry")))
     };
     let from = read("the sender", &from)?;
-    // The same for every attempt, so that a receiver can see that it has it already.
+    // The same for every attempt, so that a receiver recognises an email that it has already.
     let message_id = format!("<{id}@{}>", from.domain());
     let mut message = Message::builder()
         .message_id(Some(message_id))
@@ -52,7 +52,7 @@ pub(super) fn compose(email: Email) -> Result<Message, SendFailure> {
         .from(Mailbox::new(Some(one_line(&from_name)), from))
         .to(Mailbox::new(None, read("the recipient", &to)?))
         .raw_header(subject_header(&one_line(&subject)))
-        // RFC 3834, section 5: nobody's holiday notice shall answer.
+        // RFC 3834, section 5: no automatic reply, such as a holiday notice, is wanted.
         .raw_header(HeaderValue::new(
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),

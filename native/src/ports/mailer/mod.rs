@@ -11,20 +11,20 @@ use bailiwick_core::{
 
 pub use self::smtp::Smtp;
 
-/// What `EMAIL_PROVIDER` says.
+/// The mailer that `EMAIL_PROVIDER` names.
 #[derive(Debug)]
 pub enum AnyMailer {
-    /// Emails are written into the log. (With `http`, the core sends them by itself, and none comes here.)
+    /// Emails are written into the log. (With `http`, the core sends them by itself, and none arrives here.)
     Console,
     /// Emails are handed to a server.
     Smtp(Box<Smtp>),
 }
 
 impl AnyMailer {
-    /// Makes it. Nothing is connected to yet.
+    /// Makes the mailer. Nothing is connected to yet.
     ///
     /// # Errors
-    /// One sentence for each setting that is wrong.
+    /// One sentence for each invalid setting.
     pub fn new(config: &Config) -> Result<Self, Vec<String>> {
         match (config.email_provider, &config.smtp_url) {
             (EmailProvider::Console | EmailProvider::Http, _) => Ok(Self::Console),

@@ -27,15 +27,15 @@ use uuid::Uuid;
 use super::message;
 use crate::ports::tls;
 
-/// How many connections there are at the same time: servers turn away who opens too many.
+/// The maximum number of simultaneous connections: servers refuse clients that open too many.
 const CONNECTIONS: usize = 8;
-/// How long a connection is kept that nobody uses; servers close theirs after some minutes.
+/// How long an idle connection is kept; servers close theirs after some minutes.
 const IDLE: Duration = Duration::from_secs(30);
-/// What is wrong with a URL is not said more closely: it holds a password.
+/// The fault of a URL is not described further: it holds a password.
 const EXPECTED: &str = "expected smtp://USER:PASSWORD@HOST:PORT, with ?tls=required for STARTTLS, or smtps:// for TLS \
      from the start; special characters of the password percent-encoded.";
 
-/// The way to a server.
+/// The connections to a server.
 pub struct Smtp {
     host: String,
     port: u16,
@@ -53,17 +53,17 @@ impl fmt::Debug for Smtp {
     }
 }
 
-/// How far an attempt came.
+/// The stage at which an attempt failed.
 enum Failure {
-    /// There is no connection that could be used.
+    /// There is no usable connection.
     Connecting(Error),
     /// The server would not take the email.
     Sending(Error),
 }
 
 impl Smtp {
-    /// Reads a URL as lettre's own `from_url` does: the scheme and `tls` say how the connection is secured, and a path
-    /// is the name to say hello with, if the host's own will not do.
+    /// Reads a URL as lettre's own `from_url` does: the scheme and `tls` decide how the connection is secured, and a
+    /// path is the name for the greeting, if the host's own is not suitable.
     ///
     /// # Errors
     /// A sentence that does not hold the URL.
@@ -117,7 +117,7 @@ impl Smtp {
         }
     }
 
-    /// If this is broken off, so is the connection: it is not kept unless the server has had its say.
+    /// If this is cancelled, so is the connection: it is kept only after the server's answer.
     async fn attempt(&self, message: &Message) -> Result<(), Failure> {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
@@ -178,8 +178,8 @@ fn trust(host: &str) -> Result<TlsParameters, Error> {
     trust.build()
 }
 
-/// Whether an attempt can be repeated, and what may be said of it: what the server wrote can name the operator's
-/// account, so it goes into the log only.
+/// Whether an attempt can be repeated, and what may be shown of it: the server's text can name the operator's account,
+/// so it goes into the log only.
 fn judge(id: Uuid, failure: &Failure) -> SendFailure {
     let (Failure::Connecting(error) | Failure::Sending(error)) = failure;
     tracing::warn!(delivery = %id, %error, "an email was not taken");
@@ -194,14 +194,14 @@ fn judge(id: Uuid, failure: &Failure) -> SendFailure {
         (Failure::Connecting(_), None) => {
             SendFailure::Later("the mail server could not be reached".to_owned(), None)
         }
-        // Authentication is wanted, or was not enough (RFC 4954, section 6): for the operator to mend.
+        // Authentication is wanted, or was not enough (RFC 4954, section 6): only the operator can mend that.
         (Failure::Sending(_), Some(code @ (500..))) if !matches!(code, 530 | 534 | 535 | 538) => {
             SendFailure::Never(format!("the mail server refused it with {code}"))
         }
         (Failure::Sending(_), Some(code)) => {
             SendFailure::Later(format!("the mail server refused it with {code}"), None)
         }
-        // An address that is not ASCII, and a server that takes no such.
+        // The address is not ASCII, and the server accepts none of that kind.
         (Failure::Sending(_), None) if error.is_client() => {
             SendFailure::Never("the mail server cannot carry an address of this kind".to_owned())
         }
@@ -227,7 +227,7 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(400);
 
-    /// A server that answers as told to what begins with a verb, and else that all is well.
+    /// A server with a given answer for each verb, and a positive one for all others.
     #[derive(Clone, Default)]
     struct Server {
         answers: Arc<Vec<(&'static str, &'static str)>>,

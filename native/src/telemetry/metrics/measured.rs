@@ -1,4 +1,4 @@
-//! Ports that are measured: each does what the one inside does, and counts it.
+//! Measured ports: each calls the one inside, and counts the calls.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::Metrics;
 
-/// What a batch can be.
+/// The kinds of batches.
 pub(super) const KINDS: [&str; 2] = ["read", "write"];
-/// How a batch can end.
+/// The results of batches.
 pub(super) const OUTCOMES: [&str; 8] =
     ["done", "unmet", "unique", "constraint", "contention", "unavailable", "full", "internal"];
 
-/// A port, and where what it does is counted.
+/// A port, and the metrics that count its calls.
 #[derive(Clone, Debug)]
 pub struct Measured<P> {
     port: P,

@@ -1,5 +1,5 @@
-//! What is counted and timed, in the terms of Prometheus. No label holds anything that a client chose or that is
-//! somebody's: routes are those of the table, and all else is one of a few words.
+//! Counters and timers, in the terms of Prometheus. No label holds a value that a client chose or that belongs to
+//! somebody: routes are those of the table, and all other labels are one of a few words.
 
 mod measured;
 mod scrape;
@@ -21,13 +21,13 @@ const REQUESTS: &[f64] =
 /// Seconds of batches: SQLite answers in a tenth of a millisecond.
 const BATCHES: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
-/// Seconds of what waits for others: the hash of a password takes a quarter of a second, another service a while.
+/// Seconds of work that waits for others: the hash of a password takes a quarter of a second, another service a while.
 const OTHERS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// The route of a request that no route answers.
+/// The label for requests that no route answers.
 const UNMATCHED: &str = "unmatched";
 
-/// Everything that is counted while the process runs. What can be asked at any time is asked when it is scraped.
+/// Everything that is counted while the process runs. Values that can be read at any time are read at each scrape.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -49,7 +49,7 @@ pub struct Metrics {
     background_failures: IntCounterVec,
 }
 
-/// Makes what is counted, and has it scraped.
+/// Makes the metrics, and registers them.
 struct Maker(Registry);
 
 impl Maker {
@@ -75,10 +75,10 @@ impl Maker {
 }
 
 impl Metrics {
-    /// Makes all of it, at zero.
+    /// Makes all metrics, at zero.
     ///
     /// # Errors
-    /// A sentence about what cannot be counted: a bug.
+    /// A sentence about an invalid metric: a bug.
     pub fn new() -> Result<Self, String> {
         Self::make().map_err(|error| format!("The metrics cannot be made: {error}."))
     }
@@ -178,7 +178,7 @@ impl Metrics {
         Ok(this)
     }
 
-    /// What has not happened yet is there, at zero: an increase from nothing is none to Prometheus.
+    /// Labels without events exist, at zero: Prometheus sees no increase from a missing value.
     fn zero(&self) {
         for code in Code::ALL {
             self.problems.with_label_values(&[code.as_str()]);
@@ -201,7 +201,7 @@ impl Metrics {
         }
     }
 
-    /// Notes a request that came; it has been answered, or given up, when what this returns is dropped.
+    /// Notes a new request; it has been answered, or given up, when the returned value is dropped.
     pub(crate) fn came(&self) -> InFlight<'_> {
         self.in_flight.inc();
         InFlight { metrics: self, answered: false }
@@ -228,7 +228,7 @@ impl Metrics {
         self.hashing_queued.dec();
     }
 
-    /// Notes that a password was not taken.
+    /// Notes that a password was refused.
     pub(crate) fn hashing_rejected(&self) {
         self.hashing_queued.dec();
         self.hashing_rejected.inc();
@@ -277,7 +277,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// The method, if it is one that some route has; clients can send any.
+/// The method, if a route has it; clients can send any.
 fn known(method: &http::Method) -> &'static str {
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         .into_iter()

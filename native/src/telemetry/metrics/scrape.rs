@@ -1,4 +1,4 @@
-//! The text that Prometheus reads: what was counted, and what is asked only now. What cannot be asked is not in it.
+//! The text that Prometheus reads: counters, and values that are read only now. Unreadable values are left out.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use prometheus::{Gauge, GaugeVec, IntGaugeVec, Opts, Registry, TextEncoder};
 use super::Metrics;
 use crate::ports::database::{AnyDatabase, Pool};
 
-/// So long the database may take to say how much waits. A scrape that takes longer fails as a whole.
+/// The time in which the database must report what waits. A scrape that takes longer fails as a whole.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Everything there is to tell, in the text format of Prometheus, version 0.0.4.
+/// All metrics, in the text format of Prometheus, version 0.0.4.
 ///
 /// # Errors
-/// A sentence about what cannot be told: a bug.
+/// A sentence about a metric that cannot be written: a bug.
 pub async fn render(metrics: &Metrics, app: &App, database: &AnyDatabase) -> Result<String, String> {
     let asked = Registry::new();
     let outbox = tokio::time::timeout(PATIENCE, app.outbox()).await;
     let told = tell(&asked, &database.pools(), database.engine()).and_then(|()| match outbox {
         Ok(Ok(depth)) => tell_outbox(&asked, &depth),
-        // That the database does not answer is told by the batches.
+        // The metrics of batches show that the database does not answer.
         Ok(Err(_)) | Err(_) => Ok(()),
     });
     let encoded = told.and_then(|()| {
