@@ -123,6 +123,8 @@ fn main() -> ExitCode {
             println!("{}: {most}", place.target.name);
         }
     }
+    // Places live as long as the process, so nothing of theirs ends by itself.
+    places.iter().filter_map(|place| place.worker.get()).for_each(Worker::stop);
     runtime.block_on(join_all(places.iter().map(|place| place.target.stop())));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

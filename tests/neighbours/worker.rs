@@ -41,15 +41,27 @@ pub(crate) struct Worker {
     pub(crate) backdoor: Backdoor,
     /// Natively.
     app: Option<Arc<App>>,
-    _kept: (Option<TempDir>, Option<Postgres>),
+    /// Where its database is, if that is its own.
+    kept: (Option<TempDir>, Option<Postgres>),
 }
 
 impl Worker {
+    /// Ends its database and removes the files. To be called once, at the end.
+    pub(crate) fn stop(&self) {
+        let (directory, postgres) = &self.kept;
+        if let Some(directory) = directory {
+            let _ = std::fs::remove_dir_all(directory.path());
+        }
+        if let Some(postgres) = postgres {
+            postgres.discard();
+        }
+    }
+
     /// One for a target of this kind.
     pub(crate) async fn like(target: &Target) -> Self {
         let (database, backdoor, kept) = match target.backdoor {
             Backdoor::Edge(..) => {
-                return Self { backdoor: target.backdoor.clone(), app: None, _kept: (None, None) };
+                return Self { backdoor: target.backdoor.clone(), app: None, kept: (None, None) };
             }
             Backdoor::Sqlite(_) => {
                 let (directory, database, _) = instance::sqlite().await;
@@ -78,7 +90,7 @@ impl Worker {
         let limiter = Limiter::new(&config);
         let ports =
             Ports::new(database, SystemClock, SystemEntropy, hasher, Ring, http, mailer, limiter, Embedded);
-        Self { backdoor, app: Some(App::new(config, ports).expect("an app")), _kept: kept }
+        Self { backdoor, app: Some(App::new(config, ports).expect("an app")), kept }
     }
 
     /// Whether rounds are those of the edge, which have the sizes that it gives them.

@@ -129,7 +129,7 @@ impl Postgres {
 
 impl Postgres {
     /// Stops it and removes its files.
-    pub(crate) fn discard(&self) {
+    pub fn discard(&self) {
         let command = Self::tool("pg_ctl");
         let mut stop = std::process::Command::new(command.as_std().get_program());
         stop.args(command.as_std().get_args()).args(["-D", &self.data(), "-m", "immediate", "stop"]);
