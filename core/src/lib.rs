@@ -6,7 +6,7 @@
 //! [`workflow::TRANSITIONS`] (who may move a project where) and [`repository::CATALOGUE`] (what the database is
 //! asked).
 //!
-//! The folders are floors: each uses the ones before it, in the order in which they stand here.
+//! The folders are layers: each uses the ones before it, in the order in which they stand here.
 
 mod kernel;
 

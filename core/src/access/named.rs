@@ -19,7 +19,7 @@ pub(crate) struct NamedTenant {
     pub(crate) silent: bool,
 }
 
-/// A slug, and whether the request named the tenant by its id as well.
+/// The slug that the headers name.
 #[derive(Clone)]
 pub(crate) struct NamedSlug {
     pub(crate) slug: Slug,
