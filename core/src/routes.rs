@@ -55,7 +55,7 @@ impl Route {
 
     /// Whether its answers are stored, to return them again for the same `Idempotency-Key`.
     pub(crate) fn keeps_answers(&self) -> bool {
-        self.endpoint.traits().kept
+        self.endpoint.traits().kept.is_some()
     }
 }
 

@@ -83,6 +83,17 @@ fn sql_stands_in_the_catalogue_only() {
 }
 
 #[test]
+fn repositories_name_no_status_no_url_and_no_header() {
+    for (path, text) in files("core/src/repository", ".rs") {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for said in ["StatusCode", "HeaderName", "/v1/", "use http::", "http::answer", "header::"] {
+                assert!(!line.contains(said), "{path} has {said}: the route's type of reply gives that");
+            }
+        }
+    }
+}
+
+#[test]
 fn files_can_be_held_in_the_head() {
     for folder in ["core", "edge", "native", "tests"] {
         for (path, text) in files(folder, ".rs") {

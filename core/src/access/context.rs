@@ -1,6 +1,6 @@
 //! The context of a request: what its headers ask for besides route and caller, and its cost so far.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use uuid::Uuid;
 
@@ -16,6 +16,9 @@ use crate::{
     ports::{limit::ClientAddress, meter::Meter},
 };
 
+/// The answer of a value that a handler is going to return, as the route's type of reply makes it.
+pub(crate) type AnswerOf = fn(&dyn Any) -> Result<Answer>;
+
 /// One request, as the scopes see it.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -23,8 +26,8 @@ pub(crate) struct Context {
     pub(crate) meter: Arc<Meter>,
     /// The states in which the client wants the resource to be that the request changes.
     pub(crate) condition: Option<Condition>,
-    /// The key under which the request must not take effect twice.
-    pub(crate) key: Option<IdempotencyKey>,
+    /// The key under which the request must not take effect twice, and how the answer to keep under it is made.
+    pub(crate) key: Option<(IdempotencyKey, AnswerOf)>,
     /// The client's address, if the adapter knows it.
     pub(crate) client: Option<ClientAddress>,
 }
@@ -60,14 +63,10 @@ impl Context {
         admitted.then_some(()).ok_or_else(conditional::failed)
     }
 
-    /// Gives the batch its answer, in case that is to be kept.
-    pub(in crate::access) fn store_answer(
-        &self,
-        batch: &mut Batch<'_>,
-        answer: impl FnOnce() -> Result<Answer>,
-    ) -> Result<()> {
-        if self.key.is_some() {
-            batch.answer = Some(answer()?);
+    /// Gives the batch the value that the handler is going to return, in case its answer is to be kept.
+    pub(in crate::access) fn store_answer(&self, batch: &mut Batch<'_>, value: &dyn Any) -> Result<()> {
+        if let Some((_, answer_of)) = &self.key {
+            batch.answer = Some(answer_of(value)?);
         }
         Ok(())
     }
@@ -81,9 +80,9 @@ impl Context {
         if !batch.matched {
             self.matched(None)?;
         }
-        let Some(key) = &self.key else { return Ok(None) };
+        let Some((key, _)) = &self.key else { return Ok(None) };
         let answer = batch.answer.take();
-        let answer = answer.ok_or_else(|| Problem::internal("nobody said what the answer to be kept is"))?;
+        let answer = answer.ok_or_else(|| Problem::internal("the batch has no answer to keep"))?;
         Ok(Some((key, answer)))
     }
 }

@@ -13,8 +13,7 @@ use chacha20poly1305::{
 
 use crate::{
     access::{
-        batch::{Batch, Slot},
-        scopes::{account::AccountScope, tenant::TenantScope},
+        batch::{Batch, Outcome, Slot},
         services::Services,
     },
     http::{
@@ -26,6 +25,7 @@ use crate::{
         limits,
         sql::{rows::record, statements},
         time::Timestamp,
+        values::{ApiKeyId, TenantId, UserId},
     },
 };
 
@@ -55,134 +55,120 @@ statements! { "stored_answers";
          FROM account_idempotency_keys k WHERE k.created_at <= ?1 ORDER BY k.created_at LIMIT ?2) RETURNING 1 AS dropped";
 }
 
-/// An idempotency key with its owner: keys of different owners differ, whatever their texts.
-pub(super) struct Owned<'a> {
-    key: &'a IdempotencyKey,
-    owner: Vec<&'a [u8]>,
+/// Who has an idempotency key: keys of different owners differ, whatever their texts.
+#[derive(Clone, Copy)]
+pub(super) enum Owner {
+    /// A member of a tenant, or one of their API keys: these may not all do the same.
+    Member { tenant: TenantId, user: UserId, key: Option<ApiKeyId> },
+    /// A user, about the own account.
+    Account(UserId),
 }
 
-impl<'a> Owned<'a> {
-    /// The key of an owner: tenant, user and API key, as far as they apply.
-    pub(super) fn new(key: &'a IdempotencyKey, owner: Vec<&'a [u8]>) -> Self {
-        Self { key, owner }
-    }
-
-    fn parts(&self) -> Vec<&[u8]> {
-        let mut parts = self.owner.clone();
-        parts.push(self.key.text.as_bytes());
-        parts
-    }
-
-    /// The fingerprint of the request that had the key, as it is kept.
-    pub(super) fn fingerprint(&self) -> &str {
-        &self.key.fingerprint
-    }
-
-    /// The hash by which it is found.
-    pub(super) fn hash(&self) -> String {
-        idempotency::digest("key", &self.parts())
-    }
-
-    /// An answer as it is kept.
-    pub(super) fn encrypt(&self, services: &Services, answer: &Answer) -> Result<String> {
-        let mut nonce = [0; NONCE_BYTES];
-        services.ports.entropy.fill(&mut nonce)?;
-        let cipher = ChaCha20Poly1305::new(&services.tokens.answer_keys(&self.parts())[0].into());
-        let payload = Payload { msg: &answer.keep(), aad: self.key.fingerprint.as_bytes() };
-        let sealed = cipher.encrypt(&Nonce::from(nonce), payload);
-        let sealed = sealed.map_err(|_| Problem::internal("an answer could not be encrypted"))?;
-        Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
-    }
-
-    /// The answer that was kept. `None` if the keys that it was encrypted by are gone.
-    pub(super) fn open(&self, services: &Services, kept: &str) -> Option<Answer> {
-        let bytes = URL_SAFE_NO_PAD.decode(kept).ok()?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>()?;
-        services.tokens.answer_keys(&self.parts()).into_iter().find_map(|key| {
-            let payload = Payload { msg: sealed, aad: self.key.fingerprint.as_bytes() };
-            let plain = ChaCha20Poly1305::new(&key.into()).decrypt(&Nonce::from(*nonce), payload).ok()?;
-            Answer::recall(&plain)
-        })
-    }
+/// An idempotency key with its owner.
+pub(super) struct Owned<'a> {
+    services: &'a Services,
+    key: &'a IdempotencyKey,
+    owner: Owner,
 }
 
 record! {
-    struct Kept {
+    pub(super) struct Kept {
         fingerprint: String,
         answer: String,
     }
 }
 
-/// Answers from before this time have been kept long enough.
-fn before(now: Timestamp) -> Timestamp {
-    now.minus(Duration::from_hours(limits::IDEMPOTENCY_HOURS))
-}
+impl<'a> Owned<'a> {
+    /// The key of an owner.
+    pub(super) fn new(services: &'a Services, key: &'a IdempotencyKey, owner: Owner) -> Self {
+        Self { services, key, owner }
+    }
 
-/// Adds a batch's answer to a batch about a tenant.
-pub(super) fn store_answer(
-    batch: &mut Batch<'_>,
-    scope: &TenantScope,
-    key: &Owned<'_>,
-    answer: &Answer,
-) -> Result<()> {
-    let (services, now, hash) = (scope.services(), scope.services().now(), key.hash());
-    let _: Slot<()> = batch.add(&REPLACE, [hash.as_str().into(), before(now).into()]);
-    let arguments = [
-        hash.into(),
-        scope.user().into(),
-        key.fingerprint().into(),
-        key.encrypt(services, answer)?.into(),
-        now.into(),
-    ];
-    let _: Slot<()> = batch.add(&INSERT, arguments);
-    Ok(())
-}
+    /// What distinguishes it from every other key.
+    fn parts(&self) -> Vec<&[u8]> {
+        let mut parts: Vec<&[u8]> = match &self.owner {
+            Owner::Member { tenant, user, key } => {
+                let key = key.as_ref().map_or(&[][..], |key| key.0.as_bytes());
+                vec![tenant.0.as_bytes(), user.0.as_bytes(), key]
+            }
+            Owner::Account(user) => vec![user.0.as_bytes()],
+        };
+        parts.push(self.key.text.as_bytes());
+        parts
+    }
 
-/// The same for a batch about an account.
-pub(super) fn store_answer_of_account(
-    batch: &mut Batch<'_>,
-    account: &AccountScope,
-    key: &Owned<'_>,
-    answer: &Answer,
-) -> Result<()> {
-    let (services, user, now, hash) =
-        (account.services(), account.user(), account.services().now(), key.hash());
-    let _: Slot<()> =
-        batch.add_global(&REPLACE_OF_ACCOUNT, [user.into(), hash.as_str().into(), before(now).into()]);
-    let answer = key.encrypt(services, answer)?;
-    let arguments = [user.into(), hash.into(), key.fingerprint().into(), answer.into(), now.into()];
-    let _: Slot<()> = batch.add_global(&INSERT_OF_ACCOUNT, arguments);
-    Ok(())
-}
+    /// The hash by which its answer is found.
+    fn hash(&self) -> String {
+        idempotency::digest("key", &self.parts())
+    }
 
-/// The answer that was kept for a member of a tenant, if there is one.
-///
-/// # Errors
-/// `idempotency_key_reused` if it is the answer to another request.
-pub(super) async fn stored_answer(scope: &TenantScope, key: &Owned<'_>) -> Result<Option<Answer>> {
-    let mut batch = scope.batch();
-    let found = batch.add::<Kept, _>(&FIND, [key.hash().into(), before(scope.services().now()).into()]);
-    let (_, mut outcome) = scope.read(batch).await?;
-    outcome.optional(found)?.map(|kept| kept.open(scope.services(), key)).transpose()
-}
+    /// Answers from before this time have been kept long enough.
+    fn expiry(&self) -> Timestamp {
+        self.services.now().minus(Duration::from_hours(limits::IDEMPOTENCY_HOURS))
+    }
 
-/// The same for an account.
-pub(super) async fn stored_answer_of_account(
-    account: &AccountScope,
-    key: &Owned<'_>,
-) -> Result<Option<Answer>> {
-    let mut batch = account.batch();
-    let arguments = [account.user().into(), key.hash().into(), before(account.services().now()).into()];
-    let found = batch.add_global::<Kept, _>(&FIND_OF_ACCOUNT, arguments);
-    account.run(batch).await?.optional(found)?.map(|kept| kept.open(account.services(), key)).transpose()
-}
+    /// Adds a batch's answer to the batch.
+    pub(super) fn store(&self, batch: &mut Batch<'_>, answer: &Answer) -> Result<()> {
+        let (hash, expiry, now) = (self.hash(), self.expiry(), self.services.now());
+        let (fingerprint, answer) = (self.key.fingerprint.as_str(), self.encrypt(answer)?);
+        match self.owner {
+            Owner::Member { user, .. } => {
+                let _: Slot<()> = batch.add(&REPLACE, [hash.as_str().into(), expiry.into()]);
+                let arguments = [hash.into(), user.into(), fingerprint.into(), answer.into(), now.into()];
+                let _: Slot<()> = batch.add(&INSERT, arguments);
+            }
+            Owner::Account(user) => {
+                let expired = [user.into(), hash.as_str().into(), expiry.into()];
+                let _: Slot<()> = batch.add_global(&REPLACE_OF_ACCOUNT, expired);
+                let arguments = [user.into(), hash.into(), fingerprint.into(), answer.into(), now.into()];
+                let _: Slot<()> = batch.add_global(&INSERT_OF_ACCOUNT, arguments);
+            }
+        }
+        Ok(())
+    }
 
-impl Kept {
-    fn open(self, services: &Services, key: &Owned<'_>) -> Result<Answer> {
-        if self.fingerprint != key.fingerprint() {
+    /// Asks for the answer that was kept.
+    pub(super) fn ask(&self, batch: &mut Batch<'_>) -> Slot<Kept> {
+        let (hash, expiry) = (self.hash().into(), self.expiry().into());
+        match self.owner {
+            Owner::Member { .. } => batch.add(&FIND, [hash, expiry]),
+            Owner::Account(user) => batch.add_global(&FIND_OF_ACCOUNT, [user.into(), hash, expiry]),
+        }
+    }
+
+    /// The answer that was kept, if there is one.
+    ///
+    /// # Errors
+    /// `idempotency_key_reused` if it is the answer to another request.
+    pub(super) fn take(&self, outcome: &mut Outcome, found: Slot<Kept>) -> Result<Option<Answer>> {
+        let Some(kept) = outcome.optional(found)? else { return Ok(None) };
+        if kept.fingerprint != self.key.fingerprint {
             return Err(Problem::new(Code::IdempotencyKeyReused));
         }
         let unreadable = "The request was done, but its answer cannot be read any more: the keys of the service were changed.";
-        key.open(services, &self.answer).ok_or_else(|| Problem::with(Code::IdempotencyKeyReused, unreadable))
+        let answer = self.decrypt(&kept.answer);
+        answer.map(Some).ok_or_else(|| Problem::with(Code::IdempotencyKeyReused, unreadable))
+    }
+
+    /// An answer as it is kept.
+    fn encrypt(&self, answer: &Answer) -> Result<String> {
+        let mut nonce = [0; NONCE_BYTES];
+        self.services.ports.entropy.fill(&mut nonce)?;
+        let cipher = ChaCha20Poly1305::new(&self.services.tokens.answer_keys(&self.parts())[0].into());
+        let payload = Payload { msg: &answer.keep(), aad: self.key.fingerprint.as_bytes() };
+        let encrypted = cipher.encrypt(&Nonce::from(nonce), payload);
+        let encrypted = encrypted.map_err(|_| Problem::internal("an answer could not be encrypted"))?;
+        Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &encrypted].concat()))
+    }
+
+    /// The answer that was kept. `None` if the keys that it was encrypted by are gone.
+    fn decrypt(&self, kept: &str) -> Option<Answer> {
+        let bytes = URL_SAFE_NO_PAD.decode(kept).ok()?;
+        let (nonce, encrypted) = bytes.split_first_chunk::<NONCE_BYTES>()?;
+        self.services.tokens.answer_keys(&self.parts()).into_iter().find_map(|key| {
+            let payload = Payload { msg: encrypted, aad: self.key.fingerprint.as_bytes() };
+            let plain = ChaCha20Poly1305::new(&key.into()).decrypt(&Nonce::from(*nonce), payload).ok()?;
+            Answer::recall(&plain)
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Counting: a caller above a limit has to wait. The [`RateLimiter`](crate::ports::RateLimiter) port does the counting.
 
-use http::{HeaderName, header};
+use http::HeaderName;
 
 use crate::{
     access::services::Services,
@@ -37,7 +37,7 @@ impl Services {
         let Err(wait) = self.ports.limiter.take(limit, key).await else { return Ok(()) };
         let (name, wait, period) = (limit.as_str(), wait.0.max(1), self.config.rate_limit_period.as_secs());
         Err(Problem::new(code(limit))
-            .header(header::RETRY_AFTER, wait.to_string())
+            .retry_after(wait)
             .header(RATE_LIMIT_POLICY, format!("\"{name}\";q={quota};w={period}"))
             .header(RATE_LIMIT, format!("\"{name}\";r=0;t={wait}")))
     }

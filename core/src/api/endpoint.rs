@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::api::facts::Fact;
 use crate::{
     access::{
+        context::AnswerOf,
         named::NamedTenant,
         rule::Access,
         scopes::{
@@ -127,10 +128,10 @@ pub(crate) trait Extract: Sized + Send {
 pub(crate) type Answering = BoxFuture<'static, Result<Answer>>;
 
 /// The request headers on which a route's answer depends, by its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Traits {
-    /// `Idempotency-Key`.
-    pub(crate) kept: bool,
+    /// `Idempotency-Key`: how the answer to be kept is made.
+    pub(crate) kept: Option<AnswerOf>,
     /// `If-Match`, beside the routes that change or delete what is there.
     pub(crate) conditional: bool,
 }
@@ -158,7 +159,10 @@ macro_rules! handler {
             const SCOPE: Option<ScopeKind> = first_scope(&[$($argument::SCOPE),*]);
             // In the anonymous scope the caller is unknown, so there is nobody to keep an answer for.
             const TRAITS: Traits = Traits {
-                kept: R::KEPT && matches!(Self::SCOPE, Some(ScopeKind::Account | ScopeKind::Tenant)),
+                kept: match Self::SCOPE {
+                    Some(ScopeKind::Account | ScopeKind::Tenant) => R::KEPT,
+                    _ => None,
+                },
                 conditional: R::CONDITIONAL,
             };
 

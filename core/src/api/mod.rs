@@ -5,5 +5,6 @@ pub(crate) mod endpoint;
 pub(crate) mod facts;
 pub(crate) mod handlers;
 pub(crate) mod negotiation;
+pub(crate) mod places;
 pub(crate) mod reply;
 pub mod site;

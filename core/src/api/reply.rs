@@ -1,23 +1,30 @@
 //! The replies of handlers, as types: each becomes an answer, describes itself, and says on which request headers it
 //! depends.
 
+use std::any::Any;
+
 use bytes::Bytes;
-use http::StatusCode;
+use http::{StatusCode, header};
 use serde::Serialize;
 
 #[cfg(feature = "openapi")]
 use crate::api::facts::Fact;
-use crate::http::{
-    answer::Answer,
-    conditional::{Placed, Resource},
-    page::Listing,
-    problem::Result,
+use crate::{
+    access::context::AnswerOf,
+    api::places::Placed,
+    http::{
+        answer::Answer,
+        conditional::Resource,
+        page::Listing,
+        problem::{Problem, Result},
+    },
 };
 
 /// A type that a handler can return.
 pub(crate) trait Reply: Send {
-    /// Whether the answer is kept for repetitions of the request under the same `Idempotency-Key`.
-    const KEPT: bool = false;
+    /// The answer of the value that the handler is going to return, if it is kept for repetitions of the request under
+    /// the same `Idempotency-Key`: the batch that makes the change stores it.
+    const KEPT: Option<AnswerOf> = None;
     /// Whether the request changes a resource under the condition of `If-Match`.
     const CONDITIONAL: bool = false;
 
@@ -50,20 +57,26 @@ pub(crate) struct NoContent;
 
 /// The types of response bodies: they serialise, and they have a schema.
 #[cfg(feature = "openapi")]
-pub(crate) trait Output: Serialize + schemars::JsonSchema + Send {}
+pub(crate) trait Output: Serialize + schemars::JsonSchema + Send + 'static {}
 #[cfg(feature = "openapi")]
-impl<T: Serialize + schemars::JsonSchema + Send> Output for T {}
+impl<T: Serialize + schemars::JsonSchema + Send + 'static> Output for T {}
 /// The types of response bodies.
 #[cfg(not(feature = "openapi"))]
-pub(crate) trait Output: Serialize + Send {}
+pub(crate) trait Output: Serialize + Send + 'static {}
 #[cfg(not(feature = "openapi"))]
-impl<T: Serialize + Send> Output for T {}
+impl<T: Serialize + Send + 'static> Output for T {}
+
+/// The answer of a value whose type is forgotten, by the form of a reply with such a value.
+fn form<T: 'static>(value: &dyn Any, answer: impl Fn(&T) -> Result<Answer>) -> Result<Answer> {
+    let value = value.downcast_ref();
+    answer(value.ok_or_else(|| Problem::internal("the answer to be kept is of another type than the reply"))?)
+}
 
 /// A reply: its answer, the headers that it may have, and its description.
 macro_rules! reply {
-    ($name:ident<$type:ident $(: $bound:ident)?>, $status:ident, $headers:expr, kept $kept:literal, conditional $conditional:literal, $answer:expr) => {
+    ($name:ident<$type:ident $(: $bound:ident)?>, $status:ident, $headers:expr, kept $kept:expr, conditional $conditional:literal, $answer:expr) => {
         impl<$type: Output $(+ $bound)?> Reply for $name<$type> {
-            const KEPT: bool = $kept;
+            const KEPT: Option<AnswerOf> = $kept;
             const CONDITIONAL: bool = $conditional;
 
             fn reply(self) -> Result<Answer> {
@@ -82,16 +95,28 @@ macro_rules! reply {
     };
 }
 
-reply!(Json<T>, OK, [], kept false, conditional false, Answer::done);
-reply!(Versioned<T: Resource>, OK, ["ETag"], kept false, conditional false, |read: &T| Ok(Answer::done(read)?.of(read)));
-reply!(Created<T: Placed>, CREATED, ["ETag", "Location"], kept true, conditional false, Answer::created);
-reply!(Done<T>, OK, [], kept true, conditional false, Answer::done);
-reply!(Transitioned<T: Placed>, OK, ["ETag", "Content-Location"], kept true, conditional true, Answer::moved);
+reply!(Json<T>, OK, [], kept None, conditional false, done);
+reply!(Versioned<T: Resource>, OK, ["ETag"], kept None, conditional false, |read: &T| Ok(done(read)?.of(read)));
+reply!(Created<T: Placed>, CREATED, ["ETag", "Location"], kept Some(|made| form(made, created::<T>)), conditional false, created);
+reply!(Done<T>, OK, [], kept Some(|result| form(result, done::<T>)), conditional false, done);
+reply!(Transitioned<T: Placed>, OK, ["ETag", "Content-Location"], kept Some(|moved| form(moved, transitioned::<T>)), conditional true, transitioned);
+
+fn done<T: Serialize>(value: &T) -> Result<Answer> {
+    Answer::json(StatusCode::OK, value)
+}
+
+fn created<T: Serialize + Placed>(made: &T) -> Result<Answer> {
+    Ok(Answer::json(StatusCode::CREATED, made)?.of(made).header(header::LOCATION, &made.location()))
+}
+
+fn transitioned<T: Serialize + Placed>(moved: &T) -> Result<Answer> {
+    Ok(done(moved)?.of(moved).header(header::CONTENT_LOCATION, &moved.location()))
+}
 
 impl<T: Output + Listing> Reply for List<T> {
     fn reply(self) -> Result<Answer> {
         let next = self.0.next_cursor().map(str::to_owned);
-        Ok(Answer::done(&self.0)?.followed_by(next))
+        Ok(done(&self.0)?.followed_by(next))
     }
 
     #[cfg(feature = "openapi")]

@@ -291,13 +291,12 @@ impl App {
     ) -> Result<Context> {
         let condition = if route.is_conditional() { Condition::read(&parts.headers)? } else { None };
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-        let key = if route.keeps_answers() {
-            IdempotencyKey::read(
-                &parts.headers,
-                &[route.method.as_str().as_bytes(), target.as_bytes(), body],
-            )?
-        } else {
-            None
+        let key = match route.endpoint.traits().kept {
+            Some(answer_of) => {
+                let request = [route.method.as_str().as_bytes(), target.as_bytes(), body];
+                IdempotencyKey::read(&parts.headers, &request)?.map(|key| (key, answer_of))
+            }
+            None => None,
         };
         let client = parts.extensions.get().copied();
         Ok(Context { services: self.services.clone(), meter: meter.clone(), condition, key, client })

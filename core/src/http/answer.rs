@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     http::{
-        conditional::{self, Placed, Resource, Version},
+        conditional::{self, Resource, Version},
         idempotency::REPLAYED,
         page::next_link,
         problem::{Problem, Result},
@@ -51,25 +51,11 @@ impl Answer {
         Self { file: Some(file), ..Self::of_bytes(Bytes::new(), headers) }
     }
 
+    /// A value as JSON.
     #[inline(never)]
-    fn json(status: StatusCode, value: &impl Serialize) -> Result<Self> {
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self> {
         let body = serde_json::to_vec(value).map_err(|error| Problem::internal(error.to_string()))?;
         Ok(Self::new(status, body.into()))
-    }
-
-    /// 200 with the result of an action.
-    pub(crate) fn done(value: &impl Serialize) -> Result<Self> {
-        Self::json(StatusCode::OK, value)
-    }
-
-    /// 201 with something that was created, and the place where it can be read.
-    pub(crate) fn created(made: &(impl Serialize + Placed)) -> Result<Self> {
-        Ok(Self::json(StatusCode::CREATED, made)?.of(made).header(header::LOCATION, &made.location()))
-    }
-
-    /// 200 with something that was moved, and the place where it can be read.
-    pub(crate) fn moved(moved: &(impl Serialize + Placed)) -> Result<Self> {
-        Ok(Self::done(moved)?.of(moved).header(header::CONTENT_LOCATION, &moved.location()))
     }
 
     /// The same for a page of a list, with the cursor of the next page.

@@ -33,12 +33,6 @@ pub(crate) trait Resource {
     fn version(&self) -> Option<Version>;
 }
 
-/// A resource that is created or moved, and can be read at a place of its own.
-pub(crate) trait Placed: Resource {
-    /// The place.
-    fn location(&self) -> String;
-}
-
 /// A part of a resource, with the version of the whole resource.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]

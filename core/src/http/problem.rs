@@ -19,7 +19,7 @@ use crate::{
 /// The detail where the database is full.
 const NO_ROOM: &str = "The database has no room left: nothing can be written until the operator frees space. Reading still works.";
 /// The seconds after which there may be room again.
-const NO_ROOM_RETRY_SECONDS: &str = "30";
+const NO_ROOM_RETRY_SECONDS: u64 = 30;
 
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $code:ident = $text:literal $status:literal $title:literal;)+) => {
@@ -356,6 +356,11 @@ impl Problem {
         self
     }
 
+    /// Says after how many seconds the request may succeed.
+    pub(crate) fn retry_after(self: Box<Self>, seconds: u64) -> Box<Self> {
+        self.header(header::RETRY_AFTER, seconds.to_string())
+    }
+
     /// The problem in a sentence, for the operator at the command line.
     pub fn sentence(&self) -> String {
         match &self.internal {
@@ -415,9 +420,9 @@ impl From<DatabaseError> for Box<Problem> {
         match error {
             DatabaseError::Unavailable(text) => Problem::new(Code::Unavailable).because(text),
             // Only the operator can mend it, so an early retry is of no use.
-            DatabaseError::Full(text) => Problem::with(Code::Unavailable, NO_ROOM)
-                .header(header::RETRY_AFTER, NO_ROOM_RETRY_SECONDS.to_owned())
-                .because(text),
+            DatabaseError::Full(text) => {
+                Problem::with(Code::Unavailable, NO_ROOM).retry_after(NO_ROOM_RETRY_SECONDS).because(text)
+            }
             DatabaseError::Contention => {
                 Problem::new(Code::Unavailable).because("serialisation failed repeatedly")
             }

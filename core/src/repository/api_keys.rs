@@ -9,8 +9,7 @@ use crate::{
     access::batch::Slot,
     auth::token::opaque::ApiKeyToken,
     http::{
-        answer::Answer,
-        conditional::{Placed, Resource, Version},
+        conditional::{Resource, Version},
         page::{Cursor, Page, PageSize},
         problem::{Code, Problem, Result},
     },
@@ -91,22 +90,10 @@ impl Resource for ApiKey {
     }
 }
 
-impl Placed for ApiKey {
-    fn location(&self) -> String {
-        format!("/v1/api-keys/{}", self.id)
-    }
-}
-
 /// An answer with a secret has no tag: no later answer is the same.
 impl Resource for MadeApiKey {
     fn version(&self) -> Option<Version> {
         None
-    }
-}
-
-impl Placed for MadeApiKey {
-    fn location(&self) -> String {
-        self.api_key.location()
     }
 }
 
@@ -197,7 +184,7 @@ impl ApiKeys for Repository<'_> {
         ]);
         self.record(&mut batch, Event::new("api_key.created", "api_key", id.0, detail))?;
         let made = MadeApiKey { api_key, key: token.expose().to_owned() };
-        self.scope.store_answer(&mut batch, || Answer::created(&made))?;
+        self.scope.store_answer(&mut batch, &made)?;
         self.scope.commit(batch, Some(role)).await?;
         Ok(made)
     }

@@ -8,8 +8,7 @@ use crate::{
     access::batch::{Batch, Slot},
     domain::{notice::Notice, workflow},
     http::{
-        answer::Answer,
-        conditional::{Placed, Resource, Version},
+        conditional::{Resource, Version},
         page::{CountedPage, Cursor, Looked, PageSize},
         problem::{Code, Problem, Result},
     },
@@ -150,12 +149,6 @@ record! {
 impl Resource for Comment {
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
-    }
-}
-
-impl Placed for Comment {
-    fn location(&self) -> String {
-        format!("/v1/tasks/{}/comments/{}", self.task_id, self.id)
     }
 }
 
@@ -330,7 +323,7 @@ impl Comments for Repository<'_> {
             version: 1,
             included: None,
         };
-        self.scope.store_answer(&mut batch, || Answer::created(&comment))?;
+        self.scope.store_answer(&mut batch, &comment)?;
         match self.scope.commit(batch, None).await {
             Ok(_) => Ok(comment),
             Err(problem) if problem.code == Code::Conflict => {

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::{
     access::{batch::Slot, scopes::background::BackgroundScope},
     http::{
-        answer::Answer,
         page::{Cursor, Page, PageSize},
         problem::{Code, Problem, Result},
     },
@@ -322,7 +321,7 @@ impl Deliveries for Repository<'_> {
         batch.delivers();
         let (state, next_attempt_at) = (DeliveryState::Pending, Some(now));
         let retried = Delivery { state, next_attempt_at, attempts: 0, ..dead };
-        self.scope.store_answer(&mut batch, || Answer::done(&retried))?;
+        self.scope.store_answer(&mut batch, &retried)?;
         self.scope.commit(batch, None).await?;
         Ok(retried)
     }

@@ -15,8 +15,7 @@ use crate::{
     },
     auth::identity::{ExternalToken, jwt::Subject},
     http::{
-        answer::Answer,
-        conditional::{Placed, Resource, Version},
+        conditional::{Resource, Version},
         page::{Cursor, Page, PageSize},
         problem::{Code, Problem, Result},
     },
@@ -80,12 +79,6 @@ record! {
 impl Resource for Identity {
     fn version(&self) -> Option<Version> {
         None
-    }
-}
-
-impl Placed for Identity {
-    fn location(&self) -> String {
-        "/v1/me/identities".to_owned()
     }
 }
 
@@ -207,7 +200,7 @@ impl Identities for AccountScope {
         let detail = json::object(vec![("issuer", issuer.into()), ("subject", subject.as_str().into())]);
         activity::record_of_user(&mut batch, user, user, "user.identity_linked", detail)?;
         let identity = Identity { id, issuer: issuer.to_owned(), subject, created_at: now };
-        self.store_answer(&mut batch, || Answer::created(&identity))?;
+        self.store_answer(&mut batch, &identity)?;
         self.commit(batch).await?;
         Ok(identity)
     }

@@ -2,7 +2,6 @@
 
 use std::{future::Future, time::Duration};
 
-use http::header;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -15,8 +14,7 @@ use crate::{
     auth::token::opaque::InvitationToken,
     domain::notice::Notice,
     http::{
-        answer::Answer,
-        conditional::{Placed, Resource, Version},
+        conditional::{Resource, Version},
         page::{Cursor, Page, PageSize},
         problem::{Code, Problem, Result},
     },
@@ -153,22 +151,10 @@ impl Resource for Invitation {
     }
 }
 
-impl Placed for Invitation {
-    fn location(&self) -> String {
-        format!("/v1/invitations/{}", self.id)
-    }
-}
-
 /// An answer with a secret has no tag: no later answer is the same.
 impl Resource for MadeInvitation {
     fn version(&self) -> Option<Version> {
         None
-    }
-}
-
-impl Placed for MadeInvitation {
-    fn location(&self) -> String {
-        self.invitation.location()
     }
 }
 
@@ -274,7 +260,7 @@ impl Invitations for Repository<'_> {
         };
         let token = services.config.shows_invitation_tokens().then(|| token.expose().to_owned());
         let made = MadeInvitation { invitation, token };
-        self.scope.store_answer(&mut batch, || Answer::created(&made))?;
+        self.scope.store_answer(&mut batch, &made)?;
         match self.scope.commit(batch, Some(role.inviter())).await {
             Ok(_) => Ok(made),
             Err(problem) if problem.code == Code::QuotaExceeded => {
@@ -324,7 +310,7 @@ fn invited_often(now: Timestamp, latest: &[Timestamp]) -> Box<Problem> {
     let wait = (oldest.unix_millis() - of_late(now).unix_millis()).div_euclid(1000) + 1;
     let (most, hours) = (limits::INVITATIONS_OF_ADDRESS, limits::INVITATION_HOURS);
     let detail = format!("A tenant invites an address {most} times within {hours} hours at the most.");
-    Problem::with(Code::QuotaExceeded, detail).header(header::RETRY_AFTER, wait.max(1).to_string())
+    Problem::with(Code::QuotaExceeded, detail).retry_after(u64::try_from(wait).map_or(1, |wait| wait.max(1)))
 }
 
 fn unusable(status: InvitationStatus) -> Box<Problem> {
@@ -409,7 +395,7 @@ impl Joining for AccountScope {
         let offer = offer.ok_or_else(|| Problem::new(Code::InvitationNotFound))?;
         let mut batch = self.batch_in(Some(token.tenant));
         accept(&mut batch, services, &token, self.user())?;
-        self.store_answer(&mut batch, || Answer::done(&offer))?;
+        self.store_answer(&mut batch, &offer)?;
         match self.commit(batch).await {
             Ok(_) => Ok(offer),
             Err(problem) if problem.code == Code::InvitationUnusable => {

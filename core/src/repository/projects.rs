@@ -12,8 +12,7 @@ use crate::{
         workflow::{self, Facts, Guard},
     },
     http::{
-        answer::Answer,
-        conditional::{Placed, Resource, Version},
+        conditional::{Resource, Version},
         page::{CountedPage, Cursor, Page, PageSize},
         problem::{Code, Problem, Result},
     },
@@ -113,12 +112,6 @@ record! {
 impl Resource for Project {
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
-    }
-}
-
-impl Placed for Project {
-    fn location(&self) -> String {
-        format!("/v1/projects/{}", self.id)
     }
 }
 
@@ -363,7 +356,7 @@ impl Projects for Repository<'_> {
             version: 1,
             revision: 1,
         };
-        self.scope.store_answer(&mut batch, || Answer::created(&project))?;
+        self.scope.store_answer(&mut batch, &project)?;
         self.scope.commit(batch, None).await?;
         Ok(project)
     }
@@ -462,7 +455,7 @@ impl Projects for Repository<'_> {
         };
         let (status, version) = (found.to, project.version + 1);
         let moved = Project { status, submitted_by, updated_at: now, version, ..project };
-        self.scope.store_answer(&mut batch, || Answer::moved(&moved))?;
+        self.scope.store_answer(&mut batch, &moved)?;
         self.scope.commit(batch, Some(least)).await?;
         Ok(moved)
     }

@@ -3,7 +3,6 @@
 
 use std::{future::Future, time::Duration};
 
-use http::header;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -324,7 +323,7 @@ impl Room {
             _ => EMAILS_RETRY_SECONDS,
         };
         let detail = format!("The tenant has as many of these as it may have: {}.", quota.as_str());
-        Err(Problem::with(Code::QuotaExceeded, detail).header(header::RETRY_AFTER, seconds.to_string()))
+        Err(Problem::with(Code::QuotaExceeded, detail).retry_after(seconds))
     }
 }
 

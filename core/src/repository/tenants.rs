@@ -11,8 +11,7 @@ use crate::{
         scopes::account::AccountScope,
     },
     http::{
-        answer::Answer,
-        conditional::{Placed, Resource, Version},
+        conditional::{Resource, Version},
         page::{Cursor, Page, PageSize},
         problem::{Code, Problem, Result},
     },
@@ -124,12 +123,6 @@ impl Resource for Tenant {
     }
 }
 
-impl Placed for Tenant {
-    fn location(&self) -> String {
-        "/v1/tenant".to_owned()
-    }
-}
-
 record! {
     pub(super) struct Bare {
         id: TenantId,
@@ -231,7 +224,7 @@ impl Tenancies for AccountScope {
             updated_at: now,
             version: 1,
         };
-        self.store_answer(&mut batch, || Answer::created(&tenant))?;
+        self.store_answer(&mut batch, &tenant)?;
         self.commit(batch).await?;
         Ok(tenant)
     }

@@ -14,7 +14,7 @@ use crate::{
     auth::token::opaque::InvitationToken,
     config,
     http::{
-        conditional::{Placed, Resource, Version},
+        conditional::{Resource, Version},
         problem::{Code, Problem, Result},
     },
     kernel::{
@@ -85,12 +85,6 @@ record! {
 impl Resource for User {
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
-    }
-}
-
-impl Placed for User {
-    fn location(&self) -> String {
-        "/v1/me".to_owned()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Access to a user's own data.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use crate::{
         context::Context,
         scopes::session_ended,
         services::Services,
-        stored_answers::{self, Owned},
+        stored_answers::{Owned, Owner},
     },
     http::{
         answer::Answer,
@@ -106,31 +106,28 @@ impl AccountScope {
         self.context.matched(resource.version()).map(|()| resource)
     }
 
-    /// Gives the batch its answer, in case that is to be kept.
-    pub(crate) fn store_answer(
-        &self,
-        batch: &mut Batch<'_>,
-        answer: impl FnOnce() -> Result<Answer>,
-    ) -> Result<()> {
-        self.context.store_answer(batch, answer)
+    /// Gives the batch the value that the handler is going to return, in case its answer is to be kept.
+    pub(crate) fn store_answer(&self, batch: &mut Batch<'_>, value: &dyn Any) -> Result<()> {
+        self.context.store_answer(batch, value)
     }
 
     /// The answer that was kept for the same user under the same key, if there is one.
     pub(crate) async fn stored_answer(&self) -> Result<Option<Answer>> {
-        match &self.context.key {
-            Some(key) => stored_answers::stored_answer_of_account(self, &self.own(key)).await,
-            None => Ok(None),
-        }
+        let Some((key, _)) = &self.context.key else { return Ok(None) };
+        let (key, mut batch) = (self.own(key), self.batch());
+        let found = key.ask(&mut batch);
+        let mut outcome = self.run(batch).await?;
+        key.take(&mut outcome, found)
     }
 
     fn own<'a>(&'a self, key: &'a IdempotencyKey) -> Owned<'a> {
-        Owned::new(key, vec![self.user.0.as_bytes()])
+        Owned::new(self.services(), key, Owner::Account(self.user))
     }
 
     /// Runs a batch that writes, provided that the session or the identity is valid at that moment.
     pub(crate) async fn commit(&self, mut batch: Batch<'_>) -> Result<Outcome> {
         if let Some((key, answer)) = self.context.settle(&mut batch)? {
-            stored_answers::store_answer_of_account(&mut batch, self, &self.own(key), &answer)?;
+            self.own(key).store(&mut batch, &answer)?;
         }
         self.run(batch).await
     }

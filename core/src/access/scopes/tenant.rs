@@ -1,6 +1,6 @@
 //! Access to the data of one tenant, in the name of one user who must be a member of it.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::{
         named::NamedSlug,
         scopes::{not_a_member, session_ended},
         services::Services,
-        stored_answers::{self, Owned},
+        stored_answers::{Owned, Owner},
     },
     auth::token::{Bearer, Credential},
     domain::workflow,
@@ -111,36 +111,26 @@ impl TenantScope {
         self.context.matched(version)
     }
 
-    /// Gives the batch its answer, in case that is to be kept.
-    pub(crate) fn store_answer(
-        &self,
-        batch: &mut Batch<'_>,
-        answer: impl FnOnce() -> Result<Answer>,
-    ) -> Result<()> {
-        self.context.store_answer(batch, answer)
+    /// Gives the batch the value that the handler is going to return, in case its answer is to be kept.
+    pub(crate) fn store_answer(&self, batch: &mut Batch<'_>, value: &dyn Any) -> Result<()> {
+        self.context.store_answer(batch, value)
     }
 
     /// The answer that was kept for the same user under the same key, if there is one.
     pub(crate) async fn stored_answer(&self) -> Result<Option<Answer>> {
-        match &self.context.key {
-            Some(key) => {
-                let answer = stored_answers::stored_answer(self, &self.own(key)).await?;
-                // An invitation's token may have been shown when the operator allowed that, or before that setting
-                // existed.
-                let shown = self.services().config.shows_invitation_tokens();
-                Ok(if shown { answer } else { answer.map(|answer| answer.without("token")) })
-            }
-            None => Ok(None),
-        }
+        let Some((key, _)) = &self.context.key else { return Ok(None) };
+        let (key, mut batch) = (self.own(key), self.batch());
+        let found = key.ask(&mut batch);
+        let (_, mut outcome) = self.read(batch).await?;
+        let answer = key.take(&mut outcome, found)?;
+        // An invitation's token may have been shown when the operator allowed that, or before that setting existed.
+        let shown = self.services().config.shows_invitation_tokens();
+        Ok(if shown { answer } else { answer.map(|answer| answer.without("token")) })
     }
 
-    /// A person and each of their API keys have separate idempotency keys: they may not all do the same.
     fn own<'a>(&'a self, key: &'a IdempotencyKey) -> Owned<'a> {
-        let by = match &self.bearer.credential {
-            Credential::Session(_) | Credential::Identity(_) => &[],
-            Credential::Key(key) => key.id.0.as_bytes().as_slice(),
-        };
-        Owned::new(key, vec![self.tenant.0.as_bytes(), self.bearer.user.0.as_bytes(), by])
+        let owner = Owner::Member { tenant: self.tenant, user: self.user(), key: self.key() };
+        Owned::new(self.services(), key, owner)
     }
 
     /// Runs a batch that writes, provided that the user still has the route's role, or the higher one named here,
@@ -148,7 +138,7 @@ impl TenantScope {
     pub(crate) async fn commit(&self, mut batch: Batch<'_>, least: Option<Role>) -> Result<Outcome> {
         let least = least.map_or(self.least, |role| role.max(self.least));
         if let Some((key, answer)) = self.context.settle(&mut batch)? {
-            stored_answers::store_answer(&mut batch, self, &self.own(key), &answer)?;
+            self.own(key).store(&mut batch, &answer)?;
         }
         batch.statements[0] = self.check(Some(least), self.slug.as_ref()).expecting(1);
         match batch.run().await {

@@ -7,10 +7,7 @@ use serde_json::Value as Json;
 use crate::{
     access::batch::Slot,
     domain::{notice::Notice, workflow},
-    http::{
-        answer::Answer,
-        problem::{Code, Problem, Result},
-    },
+    http::problem::{Code, Problem, Result},
     kernel::{
         decode::{Fault, FaultCode, Input, Items, Object, input},
         json, limits,
@@ -395,7 +392,7 @@ impl Repository<'_> {
         let notices =
             plan.notices.iter().map(|(notice, assignee)| (notice, facts.recipients.only(*assignee)));
         self.notify_each(&mut batch, &facts.recipients, notices)?;
-        self.scope.store_answer(&mut batch, || Answer::done(outcomes))?;
+        self.scope.store_answer(&mut batch, outcomes)?;
         self.scope.commit(batch, None).await.map(drop)
     }
 }

@@ -15,7 +15,6 @@ use crate::{
     access::batch::{Batch, Slot},
     domain::{notice::Notice, workflow},
     http::{
-        answer::Answer,
         page::CountedPage,
         problem::{Code, Problem, Result},
     },
@@ -343,7 +342,7 @@ impl Tasks for Repository<'_> {
                 &Notice::assigned(actor.as_str(), task.id, title, description),
             )?;
         }
-        self.scope.store_answer(&mut batch, || Answer::created(&task))?;
+        self.scope.store_answer(&mut batch, &task)?;
         match self.scope.commit(batch, None).await {
             Ok(_) => Ok(task),
             Err(problem) if problem.code == Code::ProjectArchived => {

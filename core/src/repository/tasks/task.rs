@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     http::{
-        conditional::{Placed, Resource, Version},
+        conditional::{Resource, Version},
         page::{Cursor, PageSize},
     },
     kernel::{
@@ -99,12 +99,6 @@ impl With<Task, TaskNames> {
 impl Resource for Task {
     fn version(&self) -> Option<Version> {
         Some(Version { id: self.id.0, number: self.version })
-    }
-}
-
-impl Placed for Task {
-    fn location(&self) -> String {
-        format!("/v1/tasks/{}", self.id)
     }
 }
 
