@@ -31,6 +31,68 @@ wire_enum! {
     }
 }
 
+/// What can make a decision wrong between the reading and the writing, besides the role and the project itself: the
+/// batch that writes fails unless this still holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// No other member than the acting user could approve.
+    NoOtherManager,
+    /// The project has no open tasks.
+    NoOpenTasks,
+}
+
+impl Requirement {
+    /// The problem if it does not hold.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::NoOtherManager => Code::FourEyes,
+            Self::NoOpenTasks => Code::TasksOpen,
+        }
+    }
+}
+
+/// What a guard that is met relies on.
+enum Basis {
+    /// Only the request, the acting user, and the project in the version that was read.
+    Fixed,
+    /// A role of the acting user.
+    Role(Role),
+    /// A condition that a concurrent change could end.
+    Requires(Requirement),
+}
+
+impl Guard {
+    /// The condition in a few words, as the drawing of the workflow shows it.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::SubmitterOrManager => "the submitter, or a manager",
+            Self::FourEyes => "not the submitter",
+            Self::Comment => "with a comment",
+            Self::Revision => "naming the revision",
+            Self::NoOpenTasks => "no task left open",
+        }
+    }
+
+    /// What the guard relies on if it is met, or the code of the refusal.
+    fn judge(self, facts: &Facts) -> Result<Basis, Code> {
+        let submitter = facts.submitted_by == Some(facts.user);
+        match self {
+            Self::SubmitterOrManager if submitter => Ok(Basis::Fixed),
+            Self::SubmitterOrManager if facts.role >= Manager => Ok(Basis::Role(Manager)),
+            Self::SubmitterOrManager => Err(Code::NotTheSubmitter),
+            Self::FourEyes if !submitter => Ok(Basis::Fixed),
+            Self::FourEyes if facts.managers <= 1 => Ok(Basis::Requires(Requirement::NoOtherManager)),
+            Self::FourEyes => Err(Requirement::NoOtherManager.code()),
+            Self::Comment if facts.comment => Ok(Basis::Fixed),
+            Self::Comment => Err(Code::CommentRequired),
+            Self::Revision if facts.revision => Ok(Basis::Fixed),
+            Self::Revision => Err(Code::RevisionRequired),
+            Self::NoOpenTasks if facts.open_tasks == 0 => Ok(Basis::Requires(Requirement::NoOpenTasks)),
+            Self::NoOpenTasks => Err(Requirement::NoOpenTasks.code()),
+        }
+    }
+}
+
 /// A transition of the workflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -91,6 +153,17 @@ pub struct Facts {
     pub revision: bool,
 }
 
+/// The decision that a project may be moved, and what it relied on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The line of the table.
+    pub transition: &'static Transition,
+    /// The lowest role with which the acting user could have made the same transition.
+    pub least_role: Role,
+    /// What must hold in the batch that writes.
+    pub requirements: Vec<Requirement>,
+}
+
 /// The transitions from a status, in the order of the table.
 pub fn from(status: ProjectStatus) -> impl Iterator<Item = &'static Transition> {
     TRANSITIONS.iter().filter(move |transition| transition.from == status)
@@ -101,8 +174,8 @@ pub fn from(status: ProjectStatus) -> impl Iterator<Item = &'static Transition> 
 /// # Errors
 /// In this order: `transition_not_allowed` if the table has no such line, `insufficient_role`, the code of the
 /// first guard that is not met.
-pub fn transition(to: ProjectStatus, facts: &Facts) -> Result<&'static Transition> {
-    let Some(found) = from(facts.status).find(|transition| transition.to == to) else {
+pub fn decide(to: ProjectStatus, facts: &Facts) -> Result<Decision> {
+    let Some(transition) = from(facts.status).find(|transition| transition.to == to) else {
         let allowed: Vec<_> = from(facts.status).map(|transition| transition.to.as_str()).collect();
         let detail = format!("A project cannot be moved from {} to {}.", facts.status.as_str(), to.as_str());
         return Err(Problem::with(Code::TransitionNotAllowed, detail)
@@ -110,13 +183,19 @@ pub fn transition(to: ProjectStatus, facts: &Facts) -> Result<&'static Transitio
             .member("to", to.as_str())
             .member("allowed", allowed));
     };
-    if facts.role < found.required_role {
-        return Err(insufficient_role(found.required_role));
+    if facts.role < transition.required_role {
+        return Err(insufficient_role(transition.required_role));
     }
-    match found.guards.iter().find_map(|guard| unmet(*guard, facts)) {
-        Some(code) => Err(Problem::new(code)),
-        None => Ok(found),
+    let mut decision =
+        Decision { transition, least_role: transition.required_role, requirements: Vec::new() };
+    for guard in transition.guards {
+        match guard.judge(facts).map_err(Problem::new)? {
+            Basis::Fixed => {}
+            Basis::Role(role) => decision.least_role = decision.least_role.max(role),
+            Basis::Requires(requirement) => decision.requirements.push(requirement),
+        }
     }
+    Ok(decision)
 }
 
 /// Whether the contents of a project in this status can be changed: nothing once it is archived, and nothing that opens
@@ -139,18 +218,6 @@ pub(crate) fn insufficient_role(required: Role) -> Box<Problem> {
         format!("This needs the role {} or a higher one.", required.as_str()),
     )
     .member("required_role", required.as_str())
-}
-
-fn unmet(guard: Guard, facts: &Facts) -> Option<Code> {
-    let submitter = facts.submitted_by == Some(facts.user);
-    let (met, code) = match guard {
-        Guard::SubmitterOrManager => (submitter || facts.role >= Manager, Code::NotTheSubmitter),
-        Guard::FourEyes => (!submitter || facts.managers <= 1, Code::FourEyes),
-        Guard::Comment => (facts.comment, Code::CommentRequired),
-        Guard::Revision => (facts.revision, Code::RevisionRequired),
-        Guard::NoOpenTasks => (facts.open_tasks == 0, Code::TasksOpen),
-    };
-    (!met).then_some(code)
 }
 
 #[cfg(test)]
@@ -212,11 +279,17 @@ mod tests {
                                         {
                                             Err(Code::NotTheSubmitter)
                                         }
+                                        Some((_, Some(Guard::SubmitterOrManager))) if !mine => {
+                                            Ok((Manager, vec![]))
+                                        }
                                         Some((_, Some(Guard::FourEyes))) if mine && managers > 1 => {
                                             Err(Code::FourEyes)
                                         }
                                         Some((_, Some(Guard::FourEyes))) if !revision => {
                                             Err(Code::RevisionRequired)
+                                        }
+                                        Some((needed, Some(Guard::FourEyes))) if mine => {
+                                            Ok((needed, vec![Requirement::NoOtherManager]))
                                         }
                                         Some((_, Some(Guard::Comment))) if !comment => {
                                             Err(Code::CommentRequired)
@@ -224,10 +297,17 @@ mod tests {
                                         Some((_, Some(Guard::NoOpenTasks))) if open_tasks > 0 => {
                                             Err(Code::TasksOpen)
                                         }
-                                        Some(_) => Ok((status, to)),
+                                        Some((needed, Some(Guard::NoOpenTasks))) => {
+                                            Ok((needed, vec![Requirement::NoOpenTasks]))
+                                        }
+                                        Some((needed, _)) => Ok((needed, vec![])),
                                     };
-                                    let decided = transition(to, &facts)
-                                        .map(|found| (found.from, found.to))
+                                    let expected = expected
+                                        .map(|(least, requirements)| (status, to, least, requirements));
+                                    let decided = decide(to, &facts)
+                                        .map(|Decision { transition: found, least_role, requirements }| {
+                                            (found.from, found.to, least_role, requirements)
+                                        })
                                         .map_err(|problem| problem.code);
                                     assert_eq!(decided, expected, "{facts:?} -> {to:?}");
                                     cases += 1;

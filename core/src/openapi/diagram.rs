@@ -5,7 +5,7 @@
 //! in the drawing at once.
 
 use crate::{
-    domain::workflow::{Guard, TRANSITIONS, Transition},
+    domain::workflow::{TRANSITIONS, Transition},
     kernel::values::enumerations::ProjectStatus::{
         self, Approved, Archived, Completed, Draft, InProgress, Rejected, Submitted,
     },
@@ -88,16 +88,6 @@ fn draw(from: ProjectStatus, to: ProjectStatus) -> Drawn {
     Drawn { path, anchor, label }
 }
 
-const fn in_words(guard: Guard) -> &'static str {
-    match guard {
-        Guard::SubmitterOrManager => "the submitter, or a manager",
-        Guard::FourEyes => "not the submitter",
-        Guard::Revision => "naming the revision",
-        Guard::Comment => "with a comment",
-        Guard::NoOpenTasks => "no task left open",
-    }
-}
-
 /// Where a straight arrow meets the box that it leads to.
 const fn edge((x1, y1): (i32, i32), (x2, y2): (i32, i32)) -> (i32, i32) {
     let ((dx, dy), (w, h)) = ((x2 - x1, y2 - y1), HALF);
@@ -115,7 +105,7 @@ fn arrow(transition: &Transition) -> String {
     let Drawn { path, anchor, label: (x, y) } = draw(transition.from, transition.to);
     let role = transition.required_role.as_str();
     let guards = (1..).zip(transition.guards).map(|(line, guard)| {
-        let (y, words) = (y + 17 * line, in_words(*guard));
+        let (y, words) = (y + 17 * line, guard.in_words());
         format!("<text class=\"{anchor}\" x=\"{x}\" y=\"{y}\">{words}</text>\n")
     });
     let guards: String = guards.collect();
@@ -145,7 +135,7 @@ fn status(status: ProjectStatus) -> String {
 /// A line of the table as text, for people who cannot see the drawing.
 fn told(transition: &Transition) -> String {
     let Transition { from, to, required_role, guards } = transition;
-    let guards: String = guards.iter().map(|guard| format!(", {}", in_words(*guard))).collect();
+    let guards: String = guards.iter().map(|guard| format!(", {}", guard.in_words())).collect();
     format!(" From {} to {}: {}{guards}.", from.as_str(), to.as_str(), required_role.as_str())
 }
 

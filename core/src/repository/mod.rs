@@ -37,6 +37,7 @@ pub(crate) mod sizes;
 pub mod tasks;
 pub mod tenants;
 pub mod transfer;
+pub mod transitions;
 pub mod users;
 
 use serde_json::Value as Json;

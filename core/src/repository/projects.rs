@@ -1,4 +1,4 @@
-//! Projects and their transitions through the workflow.
+//! Projects. Their transitions are in [`crate::repository::transitions`].
 
 use std::future::Future;
 
@@ -6,14 +6,11 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    access::batch::{Batch, Outcome, Slot},
-    domain::{
-        notice::Notice,
-        workflow::{self, Facts, Guard},
-    },
+    access::batch::Slot,
+    domain::workflow,
     http::{
         conditional::{Resource, Version},
-        page::{CountedPage, Cursor, Page, PageSize},
+        page::{CountedPage, Cursor, PageSize},
         problem::{Code, Problem, Result},
     },
     kernel::{
@@ -22,8 +19,8 @@ use crate::{
         sql::{rows::record, statements},
         time::Timestamp,
         values::{
-            ActivityId, Description, ProjectId, ProjectName, TransitionComment, UserId,
-            enumerations::{ProjectOrder, ProjectStatus, Role, Visibility},
+            Description, ProjectId, ProjectName, UserId,
+            enumerations::{ProjectOrder, ProjectStatus, Visibility},
             several::Several,
         },
         words::{Search, index, index_name},
@@ -31,9 +28,8 @@ use crate::{
     repository::{
         Repository,
         activity::Event,
-        audience::{Audience, AudienceQuery},
-        content, memberships, quotas,
-        transfer::file::Count,
+        content, quotas,
+        transitions::{TransitionHistory, TransitionRequest},
     },
 };
 
@@ -164,68 +160,6 @@ input! {
         /// Whether the page says in `total` how many items all pages have together.
         pub count: Option<bool>,
     }
-
-    /// A transition to make.
-    pub struct TransitionRequest {
-        /// The new status.
-        pub to: ProjectStatus,
-        /// The reason; some transitions require it.
-        pub comment: Option<TransitionComment>,
-        /// The `revision` that you have read. An approval requires it, or `If-Match`.
-        pub revision: Option<Count>,
-    }
-}
-
-/// A transition that was made.
-#[derive(Debug, Serialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-pub struct TransitionRecord {
-    /// The id of the entry in the activity log.
-    pub id: ActivityId,
-    /// The user who made the transition.
-    pub actor_id: Option<UserId>,
-    /// The status before.
-    pub from: Option<ProjectStatus>,
-    /// The status after.
-    pub to: Option<ProjectStatus>,
-    /// The reason.
-    pub comment: Option<String>,
-    /// The revision of the project at that time.
-    pub revision: Option<i64>,
-    /// The time of the transition.
-    pub created_at: Timestamp,
-}
-
-record! {
-    struct HistoryRow {
-        id: ActivityId,
-        actor_id: Option<UserId>,
-        detail: Json,
-        created_at: Timestamp,
-    }
-}
-
-impl From<HistoryRow> for TransitionRecord {
-    fn from(row: HistoryRow) -> Self {
-        let text = |name: &str| row.detail.get(name).and_then(Json::as_str);
-        Self {
-            id: row.id,
-            actor_id: row.actor_id,
-            from: text("from").and_then(ProjectStatus::parse),
-            to: text("to").and_then(ProjectStatus::parse),
-            comment: text("comment").map(str::to_owned),
-            revision: row.detail.get("revision").and_then(Json::as_i64),
-            created_at: row.created_at,
-        }
-    }
-}
-
-/// A project's transitions, and the facts that decide on the next ones.
-pub struct TransitionHistory {
-    /// The facts of a decision.
-    pub facts: Facts,
-    /// The past transitions, newest first.
-    pub history: Page<TransitionRecord>,
 }
 
 /// The projects of a tenant.
@@ -253,7 +187,7 @@ pub trait Projects {
     ) -> impl Future<Output = Result<Project>> + Send;
 
     /// The past transitions of a project, and the facts that decide on the next ones.
-    fn journey(
+    fn transition_history(
         &self,
         id: ProjectId,
         size: Option<PageSize>,
@@ -261,53 +195,17 @@ pub trait Projects {
     ) -> impl Future<Output = Result<TransitionHistory>> + Send;
 }
 
-fn event(action: &'static str, id: ProjectId, detail: Json) -> Event {
+pub(super) fn event(action: &'static str, id: ProjectId, detail: Json) -> Event {
     Event::new(action, "project", id.0, detail)
 }
 
 impl Repository<'_> {
-    /// Asks for a project and for the facts of the workflow's decisions, in a batch that reads.
-    fn ask_facts(self, batch: &mut Batch<'_>, id: ProjectId) -> FactSlots {
-        FactSlots {
-            project: batch.add(&BY_ID, [id.into()]),
-            open_tasks: batch.add(&COUNT_OPEN_TASKS, [id.into()]),
-            managers: batch.add(&memberships::COUNT_MANAGERS, [self.scope.user().into()]),
-        }
-    }
-
-    fn take_facts(
-        self,
-        slots: &FactSlots,
-        outcome: &mut Outcome,
-        role: Role,
-        (comment, revision): (bool, bool),
-    ) -> Result<(Project, Facts)> {
-        let project = outcome.optional(slots.project)?.ok_or_else(|| Problem::new(Code::NotFound))?;
-        let facts = Facts {
-            status: project.status,
-            submitted_by: project.submitted_by,
-            open_tasks: outcome.one(slots.open_tasks)?,
-            managers: outcome.one(slots.managers)?,
-            user: self.scope.user(),
-            role,
-            comment,
-            revision,
-        };
-        Ok((project, facts))
-    }
-
     /// The condition that a write into a project has missed: that the project exists, that its status admits the write,
     /// or else a conflict with a change a moment before.
     pub(super) async fn closed_or_missing(self, id: ProjectId, opens: bool) -> Result<Box<Problem>> {
         let project = Projects::get(&self, id).await?;
         Ok(workflow::admits(project.status, opens).err().unwrap_or_else(|| Problem::new(Code::Conflict)))
     }
-}
-
-struct FactSlots {
-    project: Slot<Project>,
-    open_tasks: Slot<i64>,
-    managers: Slot<i64>,
 }
 
 impl Projects for Repository<'_> {
@@ -381,98 +279,15 @@ impl Projects for Repository<'_> {
     }
 
     async fn transition(&self, id: ProjectId, request: TransitionRequest) -> Result<Project> {
-        let audience = if request.to == ProjectStatus::Submitted {
-            Audience::Approvers
-        } else {
-            Audience::OfProject(id)
-        };
-        let mut batch = self.scope.batch();
-        let facts = self.ask_facts(&mut batch, id);
-        let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &audience);
-        let (standing, mut outcome) = self.scope.read(batch).await?;
-        let said = (request.comment.is_some(), request.revision.is_some() || self.scope.names_a_state());
-        let (project, facts) = self.take_facts(&facts, &mut outcome, standing.role, said)?;
-        let project = self.scope.matched(project)?;
-        let found = workflow::transition(request.to, &facts)?;
-        if let Some(Count(meant)) = request.revision.filter(|meant| meant.0 != project.revision) {
-            let detail = format!("Revision {meant} is meant; the project is at {}.", project.revision);
-            return Err(Problem::with(Code::Conflict, detail));
-        }
-
-        // The guards are conditions of the batch that writes: the rows that were read may be outdated.
-        let mut batch = self.scope.batch();
-        self.scope.require_match(&mut batch, &UNCHANGED, id.0);
-        for guard in found.guards {
-            match guard {
-                Guard::NoOpenTasks => {
-                    let _: Slot<i64> =
-                        batch.require(&NO_OPEN_TASKS, [id.into()], Problem::new(Code::TasksOpen));
-                }
-                Guard::FourEyes if facts.submitted_by == Some(facts.user) => {
-                    let (sql, unmet) = (&memberships::SINGLE_MANAGER, Problem::new(Code::FourEyes));
-                    let _: Slot<i64> = batch.require(sql, [facts.user.into()], unmet);
-                }
-                // These depend on the role, which the membership check fixes, and on the project, which its
-                // version fixes.
-                Guard::FourEyes | Guard::SubmitterOrManager | Guard::Comment | Guard::Revision => {}
-            }
-        }
-        let now = self.scope.services().now();
-        let _: Slot<()> = batch.require(
-            &MOVE,
-            [
-                id.into(),
-                request.to.into(),
-                facts.user.into(),
-                now.into(),
-                project.version.into(),
-                project.revision.into(),
-            ],
-            Problem::new(Code::Conflict),
-        );
-        if request.comment.is_some() {
-            quotas::require_room(&mut batch);
-        }
-        let detail = json::object(vec![
-            ("from", found.from.into()),
-            ("to", found.to.into()),
-            ("comment", request.comment.clone().into()),
-            ("revision", project.revision.into()),
-        ]);
-        self.record(&mut batch, event("project.moved", id, detail))?;
-        let comment = request.comment.as_ref().map(TransitionComment::as_str);
-        let (actor, step) = (standing.name.as_str(), (found.from, found.to));
-        if let Some(notice) = Notice::moved(actor, id, project.name.as_str(), step, comment) {
-            self.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
-        }
-        // The role that the decision relied on must still be there, also if a guard accepted a manager.
-        let by_role =
-            found.guards.contains(&Guard::SubmitterOrManager) && facts.submitted_by != Some(facts.user);
-        let least = if by_role { Role::Manager } else { found.required_role };
-        let submitted_by = match found.to {
-            ProjectStatus::Submitted => Some(facts.user),
-            _ => project.submitted_by,
-        };
-        let (status, version) = (found.to, project.version + 1);
-        let moved = Project { status, submitted_by, updated_at: now, version, ..project };
-        self.scope.store_answer(&mut batch, &moved)?;
-        self.scope.commit(batch, Some(least)).await?;
-        Ok(moved)
+        self.make_transition(id, &request).await
     }
 
-    async fn journey(
+    async fn transition_history(
         &self,
         id: ProjectId,
         size: Option<PageSize>,
         cursor: Option<Cursor>,
     ) -> Result<TransitionHistory> {
-        let paging = self.paging("transitions", &[Some(&id.to_string())], size, cursor)?;
-        let mut batch = self.scope.batch();
-        let facts = self.ask_facts(&mut batch, id);
-        let rows = batch.add::<HistoryRow, _>(&HISTORY, [id.into(), paging.before(), paging.fetch()]);
-        let (standing, mut outcome) = self.scope.read(batch).await?;
-        let (_, facts) = self.take_facts(&facts, &mut outcome, standing.role, (true, true))?;
-        let moves = outcome.all(rows)?.into_iter().map(TransitionRecord::from).collect();
-        Ok(TransitionHistory { facts, history: paging.page(moves, |moved: &TransitionRecord| moved.id.0) })
+        self.read_transition_history(id, size, cursor).await
     }
 }

@@ -96,7 +96,7 @@ async fn one_move(
     let bailiwick_core::Access::Member(least) = route("projects::transition").access else {
         panic!("moving a project is for members")
     };
-    let expected = match workflow::transition(to, &facts) {
+    let expected = match workflow::decide(to, &facts) {
         _ if role < least => Err((403, "insufficient_role")),
         Ok(_) => Ok(()),
         Err(problem) => Err((problem.code.status(), problem.code.as_str())),

@@ -18,9 +18,9 @@ use crate::{
         ProjectId,
         enumerations::{ProjectStatus, Role},
     },
-    repository::projects::{
-        NewProject, Project, ProjectPatch, ProjectQuery, Projects, TransitionHistory, TransitionRecord,
-        TransitionRequest,
+    repository::{
+        projects::{NewProject, Project, ProjectPatch, ProjectQuery, Projects},
+        transitions::{TransitionHistory, TransitionRecord, TransitionRequest},
     },
 };
 
@@ -102,10 +102,11 @@ pub(crate) async fn transitions(
     id: ProjectId,
     Query(page): Query<PageQuery>,
 ) -> Result<List<Transitions>> {
-    let TransitionHistory { facts, history } = scope.projects().journey(id, page.limit, page.cursor).await?;
+    let TransitionHistory { facts, history } =
+        scope.projects().transition_history(id, page.limit, page.cursor).await?;
     let transitions = workflow::from(facts.status)
         .map(|line| {
-            let refusal = workflow::transition(line.to, &facts).err().map(|problem| problem.code.as_str());
+            let refusal = workflow::decide(line.to, &facts).err().map(|problem| problem.code.as_str());
             Outlook {
                 to: line.to,
                 allowed: refusal.is_none(),

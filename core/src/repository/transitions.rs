@@ -1,0 +1,248 @@
+//! The transitions of projects through the workflow, made and past.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::{
+    access::batch::{Batch, Outcome, Slot},
+    domain::{
+        notice::Notice,
+        workflow::{self, Decision, Facts, Requirement},
+    },
+    http::{
+        page::{Cursor, Page, PageSize},
+        problem::{Code, Problem, Result},
+    },
+    kernel::{
+        decode::input,
+        json,
+        sql::rows::record,
+        time::Timestamp,
+        values::{
+            ActivityId, ProjectId, TransitionComment, UserId,
+            enumerations::{ProjectStatus, Role},
+        },
+    },
+    repository::{
+        Repository,
+        audience::{Audience, AudienceQuery},
+        memberships,
+        projects::{self, Project},
+        quotas,
+        transfer::file::Count,
+    },
+};
+
+input! {
+    /// A transition to make.
+    pub struct TransitionRequest {
+        /// The new status.
+        pub to: ProjectStatus,
+        /// The reason; some transitions require it.
+        pub comment: Option<TransitionComment>,
+        /// The `revision` that you have read. An approval requires it, or `If-Match`.
+        pub revision: Option<Count>,
+    }
+}
+
+/// A transition that was made.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+pub struct TransitionRecord {
+    /// The id of the entry in the activity log.
+    pub id: ActivityId,
+    /// The user who made the transition.
+    pub actor_id: Option<UserId>,
+    /// The status before.
+    pub from: Option<ProjectStatus>,
+    /// The status after.
+    pub to: Option<ProjectStatus>,
+    /// The reason.
+    pub comment: Option<String>,
+    /// The revision of the project at that time.
+    pub revision: Option<i64>,
+    /// The time of the transition.
+    pub created_at: Timestamp,
+}
+
+record! {
+    struct HistoryRow {
+        id: ActivityId,
+        actor_id: Option<UserId>,
+        detail: Json,
+        created_at: Timestamp,
+    }
+}
+
+impl From<HistoryRow> for TransitionRecord {
+    fn from(row: HistoryRow) -> Self {
+        let text = |name: &str| row.detail.get(name).and_then(Json::as_str);
+        Self {
+            id: row.id,
+            actor_id: row.actor_id,
+            from: text("from").and_then(ProjectStatus::parse),
+            to: text("to").and_then(ProjectStatus::parse),
+            comment: text("comment").map(str::to_owned),
+            revision: row.detail.get("revision").and_then(Json::as_i64),
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// A project's transitions, and the facts that decide on the next ones.
+pub struct TransitionHistory {
+    /// The facts of a decision.
+    pub facts: Facts,
+    /// The past transitions, newest first.
+    pub history: Page<TransitionRecord>,
+}
+
+/// The places of a project and of the facts in a batch that reads.
+struct FactSlots {
+    project: Slot<Project>,
+    open_tasks: Slot<i64>,
+    managers: Slot<i64>,
+}
+
+impl Repository<'_> {
+    /// Asks for a project and for the facts of the workflow's decisions, in a batch that reads.
+    fn ask_facts(self, batch: &mut Batch<'_>, id: ProjectId) -> FactSlots {
+        FactSlots {
+            project: batch.add(&projects::BY_ID, [id.into()]),
+            open_tasks: batch.add(&projects::COUNT_OPEN_TASKS, [id.into()]),
+            managers: batch.add(&memberships::COUNT_MANAGERS, [self.scope.user().into()]),
+        }
+    }
+
+    fn take_facts(
+        self,
+        slots: &FactSlots,
+        outcome: &mut Outcome,
+        role: Role,
+        (comment, revision): (bool, bool),
+    ) -> Result<(Project, Facts)> {
+        let project = outcome.optional(slots.project)?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let facts = Facts {
+            status: project.status,
+            submitted_by: project.submitted_by,
+            open_tasks: outcome.one(slots.open_tasks)?,
+            managers: outcome.one(slots.managers)?,
+            user: self.scope.user(),
+            role,
+            comment,
+            revision,
+        };
+        Ok((project, facts))
+    }
+
+    /// Makes a transition: reads the facts, decides, and writes, provided that what the decision relied on still holds.
+    pub(super) async fn make_transition(self, id: ProjectId, request: &TransitionRequest) -> Result<Project> {
+        let audience = if request.to == ProjectStatus::Submitted {
+            Audience::Approvers
+        } else {
+            Audience::OfProject(id)
+        };
+        let mut batch = self.scope.batch();
+        let facts = self.ask_facts(&mut batch, id);
+        let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &audience);
+        let (member, mut outcome) = self.scope.read(batch).await?;
+        let given = (request.comment.is_some(), request.revision.is_some() || self.scope.names_a_state());
+        let (project, facts) = self.take_facts(&facts, &mut outcome, member.role, given)?;
+        let project = self.scope.matched(project)?;
+        let decision = workflow::decide(request.to, &facts)?;
+        if let Some(Count(meant)) = request.revision.filter(|meant| meant.0 != project.revision) {
+            let detail = format!("Revision {meant} is meant; the project is at {}.", project.revision);
+            return Err(Problem::with(Code::Conflict, detail));
+        }
+
+        let now = self.scope.services().now();
+        let mut batch = self.scope.batch();
+        self.write_transition(&mut batch, &project, &decision, request, now)?;
+        let (from, to) = (decision.transition.from, decision.transition.to);
+        let comment = request.comment.as_ref().map(TransitionComment::as_str);
+        let (actor, name) = (member.name.as_str(), project.name.as_str());
+        if let Some(notice) = Notice::moved(actor, id, name, (from, to), comment) {
+            self.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
+        }
+        let moved = Project {
+            status: to,
+            submitted_by: if to == ProjectStatus::Submitted {
+                Some(facts.user)
+            } else {
+                project.submitted_by
+            },
+            updated_at: now,
+            version: project.version + 1,
+            ..project
+        };
+        self.scope.store_answer(&mut batch, &moved)?;
+        self.scope.commit(batch, Some(decision.least_role)).await?;
+        Ok(moved)
+    }
+
+    /// Adds a transition to a batch, with its conditions and its entry of the activity log.
+    fn write_transition(
+        self,
+        batch: &mut Batch<'_>,
+        project: &Project,
+        decision: &Decision,
+        request: &TransitionRequest,
+        now: Timestamp,
+    ) -> Result<()> {
+        let id = project.id;
+        self.scope.require_match(batch, &projects::UNCHANGED, id.0);
+        for requirement in &decision.requirements {
+            self.require(batch, id, *requirement);
+        }
+        let (from, to) = (decision.transition.from, decision.transition.to);
+        let _: Slot<()> = batch.require(
+            &projects::MOVE,
+            [
+                id.into(),
+                to.into(),
+                self.scope.user().into(),
+                now.into(),
+                project.version.into(),
+                project.revision.into(),
+            ],
+            Problem::new(Code::Conflict),
+        );
+        if request.comment.is_some() {
+            quotas::require_room(batch);
+        }
+        let detail = json::object(vec![
+            ("from", from.into()),
+            ("to", to.into()),
+            ("comment", request.comment.clone().into()),
+            ("revision", project.revision.into()),
+        ]);
+        self.record(batch, projects::event("project.moved", id, detail))
+    }
+
+    /// Makes a batch fail unless the requirement of a decision holds in it: what was read may be outdated.
+    fn require(self, batch: &mut Batch<'_>, id: ProjectId, requirement: Requirement) {
+        let (sql, argument) = match requirement {
+            Requirement::NoOtherManager => (&memberships::SINGLE_MANAGER, self.scope.user().into()),
+            Requirement::NoOpenTasks => (&projects::NO_OPEN_TASKS, id.into()),
+        };
+        let _: Slot<i64> = batch.require(sql, [argument], Problem::new(requirement.code()));
+    }
+
+    /// A page of the past transitions of a project, and the facts that decide on the next ones.
+    pub(super) async fn read_transition_history(
+        self,
+        id: ProjectId,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> Result<TransitionHistory> {
+        let paging = self.paging("transitions", &[Some(&id.to_string())], size, cursor)?;
+        let mut batch = self.scope.batch();
+        let facts = self.ask_facts(&mut batch, id);
+        let arguments = [id.into(), paging.before(), paging.fetch()];
+        let rows = batch.add::<HistoryRow, _>(&projects::HISTORY, arguments);
+        let (member, mut outcome) = self.scope.read(batch).await?;
+        let (_, facts) = self.take_facts(&facts, &mut outcome, member.role, (true, true))?;
+        let past = outcome.all(rows)?.into_iter().map(TransitionRecord::from).collect();
+        Ok(TransitionHistory { facts, history: paging.page(past, |record: &TransitionRecord| record.id.0) })
+    }
+}
