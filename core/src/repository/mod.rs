@@ -89,22 +89,11 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     tasks::lists::ALL,
     tenants::ALL,
     users::ALL,
-    transfer::ALL[0],
-    transfer::ALL[1],
-    transfer::ALL[2],
-    transfer::ALL[3],
-    transfer::ALL[4],
-    transfer::ALL[5],
-    transfer::ALL[6],
-    transfer::ALL[7],
-    transfer::ALL[8],
-    transfer::ALL[9],
-    transfer::ALL[10],
-    transfer::ALL[11],
-    transfer::ALL[12],
+    transfer::import::ALL,
+    transfer::finish::ALL,
+    transfer::giving_up::ALL,
+    transfer::tables::ALL,
 ];
-
-const _: () = assert!(transfer::ALL.len() == 13, "those are not all");
 
 /// Decides and writes again, a few times, if a concurrent change has made the decision outdated. An attempt that fails
 /// with a conflict has written nothing. If several clients change different fields of one resource at the same time,

@@ -213,6 +213,32 @@ macro_rules! statements {
 }
 pub(crate) use statements;
 
+/// The number of the statements of several modules.
+pub(crate) const fn count(modules: &[&[&Sql]]) -> usize {
+    let (mut count, mut module) = (0, 0);
+    while module < modules.len() {
+        count += modules[module].len();
+        module += 1;
+    }
+    count
+}
+
+/// The statements of several modules as one list; at least one.
+pub(crate) const fn concatenate<const COUNT: usize>(modules: &[&[&'static Sql]]) -> [&'static Sql; COUNT] {
+    let mut all = [modules[0][0]; COUNT];
+    let (mut at, mut module) = (0, 0);
+    while module < modules.len() {
+        let mut index = 0;
+        while index < modules[module].len() {
+            all[at] = modules[module][index];
+            at += 1;
+            index += 1;
+        }
+        module += 1;
+    }
+    all
+}
+
 /// Declares how the objects of a JSON array, which is this parameter of a statement, read as rows `i` of these columns:
 /// the text for SQLite and D1, and that for Postgres. So a statement about many rows has few parameters, of which D1
 /// takes only 100.

@@ -128,7 +128,7 @@ impl By<'_> {
         let arguments = [self.user().into(), self.operator().into(), from.into(), to.into(), now.into()];
         let _: Slot<()> = batch.require(&PLACE, arguments, Problem::new(Code::Conflict));
         let lines = || [self.user().into(), from.into(), to.into()];
-        for table in &TABLES {
+        for table in TABLES {
             let _: Slot<()> = batch.add(&table.insert, lines());
             for key in table.unique {
                 let detail = format!("Two rows of {} have the same key.", table.name);

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::{
     kernel::{
-        sql::{TenantSql, statements},
+        sql::{Sql, TenantSql, concatenate, count, statements},
         values::{
             ActionName, CommentBody, Description, Email, Name, ProjectName, Slug, TaskTitle,
             enumerations::{
@@ -96,14 +96,22 @@ macro_rules! versions {
     };
 }
 
-/// A table of a tenant, with its statements.
+/// A table of a tenant, with its statements. A column has its type on Postgres, and `null` if it can be that.
 macro_rules! moved {
-    ($(#[$meta:meta])* $table:ident $label:literal by $key:ident, unique [$($unique:literal),*], secret $secret:literal, changes $changes:expr;
-        $($column:ident $type:ident = $kind:expr $(, $null:ident)?;)+) => {
+    ($(#[$meta:meta])* $table:ident {
+        statements: $label:literal,
+        key: $key:ident,
+        unique: [$($unique:literal),*],
+        secret: $secret:literal,
+        changes: $changes:expr,
+        columns: { $($column:ident $type:ident $($null:ident)? = $kind:expr;)+ }
+    }) => {
         $(#[$meta])*
         pub(super) mod $table {
             use super::*;
 
+            const NAME: &str = stringify!($table);
+            const KEY: &str = stringify!($key);
             const COLUMNS: &str = concat!("id" $(, ", ", stringify!($column))+);
             const VALUES: &str = concat!("r.content ->> 'id'" $(, ", r.content ->> '", stringify!($column), "'")+);
             #[cfg(feature = "postgres")]
@@ -111,29 +119,26 @@ macro_rules! moved {
                 $(, ", CAST(r.content ->> '", stringify!($column), "' AS ", stringify!($type), ")")+);
             const BYTES: &str = concat!("octet_length(CAST(id AS text))"
                 $(, " + COALESCE(octet_length(CAST(", stringify!($column), " AS text)), 0)")+);
-            const INTO: &str = concat!("INSERT INTO ", stringify!($table), " (tenant_id, ");
 
             statements! { $label;
                 tenant PAGE = "SELECT ", COLUMNS, ", total FROM (SELECT ", COLUMNS, ", bytes, \
-                    CAST(sum(bytes) OVER (ORDER BY ", stringify!($key), ") AS bigint) AS total FROM (SELECT ", COLUMNS, ", ",
-                    BYTES, " AS bytes FROM ", stringify!($table), " WHERE tenant_id = ?1 AND ", stringify!($key),
-                    " > ?2 ORDER BY ", stringify!($key), " LIMIT ?3) p) q WHERE total - bytes < ?4 ORDER BY ",
-                    stringify!($key);
+                    CAST(sum(bytes) OVER (ORDER BY ", KEY, ") AS bigint) AS total FROM (SELECT ", COLUMNS, ", ",
+                    BYTES, " AS bytes FROM ", NAME, " WHERE tenant_id = ?1 AND ", KEY, " > ?2 ORDER BY ", KEY,
+                    " LIMIT ?3) p) q WHERE total - bytes < ?4 ORDER BY ", KEY;
 
-                tenant CHANGES = "SELECT count(*) AS amount, ", $changes, " AS changes FROM ", stringify!($table),
-                    " WHERE tenant_id = ?1";
+                tenant CHANGES = "SELECT count(*) AS amount, ", $changes, " AS changes FROM ", NAME, " WHERE tenant_id = ?1";
 
-                tenant INSERT = INTO, COLUMNS, ") SELECT ?1, ", VALUES, ARRIVED, stringify!($table), LINES
-                    => INTO, COLUMNS, ") SELECT ?1, ", OWN_VALUES, ARRIVED, stringify!($table), LINES;
+                tenant INSERT = "INSERT INTO ", NAME, " (tenant_id, ", COLUMNS, ") SELECT ?1, ", VALUES, ARRIVED, NAME, LINES
+                    => "INSERT INTO ", NAME, " (tenant_id, ", COLUMNS, ") SELECT ?1, ", OWN_VALUES, ARRIVED, NAME, LINES;
             }
 
             pub(super) const TABLE: Table = Table {
-                name: stringify!($table),
+                name: NAME,
                 columns: &[
                     Column { name: "id", kind: Own, nullable: false },
                     $(Column { name: stringify!($column), kind: $kind, nullable: !stringify!($($null)?).is_empty() },)+
                 ],
-                key: stringify!($key),
+                key: KEY,
                 secret: $secret,
                 page: PAGE,
                 changes: CHANGES,
@@ -273,124 +278,175 @@ pub(super) mod tenants {
 }
 
 moved! {
-    memberships "moved_memberships" by user_id, unique ["memberships_tenant_id_user_id_key"], secret false, changes versions!();
-    user_id uuid = Of("users");
-    role text = Value(leaf::<Role>);
-    status text = Value(leaf::<MembershipStatus>);
-    imported_at timestamptz = Value(time), null;
-    imported_id uuid = Any, null;
-    muted jsonb = Document(muted);
-    created_at timestamptz = Value(time);
-    updated_at timestamptz = Value(time);
-    version bigint = Value(version);
+    memberships {
+        statements: "moved_memberships", key: user_id, unique: ["memberships_tenant_id_user_id_key"],
+        secret: false, changes: versions!(),
+        columns: {
+            user_id uuid = Of("users");
+            role text = Value(leaf::<Role>);
+            status text = Value(leaf::<MembershipStatus>);
+            imported_at timestamptz null = Value(time);
+            imported_id uuid null = Any;
+            muted jsonb = Document(muted);
+            created_at timestamptz = Value(time);
+            updated_at timestamptz = Value(time);
+            version bigint = Value(version);
+        }
+    }
 }
 
 moved! {
     /// Without their words, which are made in the other database.
-    projects "moved_projects" by id, unique [], secret false, changes versions!();
-    name text = Value(leaf::<ProjectName>);
-    description text = Value(leaf::<Description>);
-    status text = Value(leaf::<ProjectStatus>);
-    visibility text = Value(leaf::<Visibility>);
-    created_by uuid = Of("users");
-    submitted_by uuid = Of("users"), null;
-    created_at timestamptz = Value(time);
-    updated_at timestamptz = Value(time);
-    version bigint = Value(version);
-    revision bigint = Value(version);
+    projects {
+        statements: "moved_projects", key: id, unique: [],
+        secret: false, changes: versions!(),
+        columns: {
+            name text = Value(leaf::<ProjectName>);
+            description text = Value(leaf::<Description>);
+            status text = Value(leaf::<ProjectStatus>);
+            visibility text = Value(leaf::<Visibility>);
+            created_by uuid = Of("users");
+            submitted_by uuid null = Of("users");
+            created_at timestamptz = Value(time);
+            updated_at timestamptz = Value(time);
+            version bigint = Value(version);
+            revision bigint = Value(version);
+        }
+    }
 }
 
 moved! {
-    tasks "moved_tasks" by id, unique [], secret false, changes versions!();
-    project_id uuid = Of("projects");
-    title text = Value(leaf::<TaskTitle>);
-    description text = Value(leaf::<Description>);
-    status text = Value(leaf::<TaskStatus>);
-    priority text = Value(leaf::<Priority>);
-    assignee_id uuid = Of("memberships"), null;
-    due_on date = Value(date), null;
-    created_by uuid = Of("users"), null;
-    created_at timestamptz = Value(time);
-    updated_at timestamptz = Value(time);
-    version bigint = Value(version);
+    tasks {
+        statements: "moved_tasks", key: id, unique: [],
+        secret: false, changes: versions!(),
+        columns: {
+            project_id uuid = Of("projects");
+            title text = Value(leaf::<TaskTitle>);
+            description text = Value(leaf::<Description>);
+            status text = Value(leaf::<TaskStatus>);
+            priority text = Value(leaf::<Priority>);
+            assignee_id uuid null = Of("memberships");
+            due_on date null = Value(date);
+            created_by uuid null = Of("users");
+            created_at timestamptz = Value(time);
+            updated_at timestamptz = Value(time);
+            version bigint = Value(version);
+        }
+    }
 }
 
 moved! {
-    comments "moved_comments" by id, unique [], secret false, changes versions!();
-    task_id uuid = Of("tasks");
-    author_id uuid = Of("users");
-    body text = Value(leaf::<CommentBody>);
-    edited_at timestamptz = Value(time), null;
-    created_at timestamptz = Value(time);
-    updated_at timestamptz = Value(time);
-    version bigint = Value(version);
+    comments {
+        statements: "moved_comments", key: id, unique: [],
+        secret: false, changes: versions!(),
+        columns: {
+            task_id uuid = Of("tasks");
+            author_id uuid = Of("users");
+            body text = Value(leaf::<CommentBody>);
+            edited_at timestamptz null = Value(time);
+            created_at timestamptz = Value(time);
+            updated_at timestamptz = Value(time);
+            version bigint = Value(version);
+        }
+    }
 }
 
 moved! {
     /// Without the digests of their tokens, which depend on the first deployment's keys. See
     /// [`crate::repository::transfer::import`].
-    invitations "moved_invitations" by id, unique ["invitations_tenant_id_email_key"], secret false,
-        changes "count(accepted_at) + count(revoked_at)";
-    email text = Value(leaf::<Email>);
-    role text = Value(leaf::<InvitedRole>);
-    token_hash text = Made;
-    invited_by uuid = Of("users");
-    expires_at timestamptz = Value(time);
-    accepted_at timestamptz = Value(time), null;
-    accepted_by uuid = Of("users"), null;
-    revoked_at timestamptz = Value(time), null;
-    created_at timestamptz = Value(time);
+    invitations {
+        statements: "moved_invitations", key: id, unique: ["invitations_tenant_id_email_key"],
+        secret: false, changes: "count(accepted_at) + count(revoked_at)",
+        columns: {
+            email text = Value(leaf::<Email>);
+            role text = Value(leaf::<InvitedRole>);
+            token_hash text = Made;
+            invited_by uuid = Of("users");
+            expires_at timestamptz = Value(time);
+            accepted_at timestamptz null = Value(time);
+            accepted_by uuid null = Of("users");
+            revoked_at timestamptz null = Value(time);
+            created_at timestamptz = Value(time);
+        }
+    }
 }
 
 moved! {
-    notifications "moved_notifications" by id, unique [], secret false, changes "count(read_at)";
-    recipient_id uuid = Of("memberships");
-    kind text = Value(leaf::<NotificationKind>);
-    title text = Value(line);
-    body text = Value(lines);
-    subject_type text = Value(leaf::<ActionName>);
-    subject_id uuid = Any;
-    read_at timestamptz = Value(time), null;
-    created_at timestamptz = Value(time);
+    notifications {
+        statements: "moved_notifications", key: id, unique: [],
+        secret: false, changes: "count(read_at)",
+        columns: {
+            recipient_id uuid = Of("memberships");
+            kind text = Value(leaf::<NotificationKind>);
+            title text = Value(line);
+            body text = Value(lines);
+            subject_type text = Value(leaf::<ActionName>);
+            subject_id uuid = Any;
+            read_at timestamptz null = Value(time);
+            created_at timestamptz = Value(time);
+        }
+    }
 }
 
 moved! {
     /// In the order of the chain, and only sealed entries: exports wait for the others.
-    activity "moved_activity" by seq, unique ["activity_tenant_id_seq_key"], secret false, changes "count(seq)";
-    seq bigint = Value(seq);
-    hash text = Value(digest);
-    actor_id uuid = Any, null;
-    action text = Value(leaf::<ActionName>);
-    entity_type text = Value(leaf::<ActionName>);
-    entity_id uuid = Any;
-    detail jsonb = Document(detail);
-    created_at timestamptz = Value(time);
+    activity {
+        statements: "moved_activity", key: seq, unique: ["activity_tenant_id_seq_key"],
+        secret: false, changes: "count(seq)",
+        columns: {
+            seq bigint = Value(seq);
+            hash text = Value(digest);
+            actor_id uuid null = Any;
+            action text = Value(leaf::<ActionName>);
+            entity_type text = Value(leaf::<ActionName>);
+            entity_id uuid = Any;
+            detail jsonb = Document(detail);
+            created_at timestamptz = Value(time);
+        }
+    }
 }
 
 moved! {
-    api_keys "moved_api_keys" by id, unique [], secret true, changes "count(user_id)";
-    user_id uuid = Of("memberships");
-    name text = Value(leaf::<Name>);
-    role text = Value(leaf::<Role>);
-    prefix text = Value(prefix);
-    token_hash text = Value(digest);
-    expires_at timestamptz = Value(time);
-    last_used_at timestamptz = Value(time), null;
-    created_at timestamptz = Value(time);
+    api_keys {
+        statements: "moved_api_keys", key: id, unique: [],
+        secret: true, changes: "count(user_id)",
+        columns: {
+            user_id uuid = Of("memberships");
+            name text = Value(leaf::<Name>);
+            role text = Value(leaf::<Role>);
+            prefix text = Value(prefix);
+            token_hash text = Value(digest);
+            expires_at timestamptz = Value(time);
+            last_used_at timestamptz null = Value(time);
+            created_at timestamptz = Value(time);
+        }
+    }
 }
 
-/// All of them; a row refers only to tables before its own.
-pub(super) static TABLES: [Table; 10] = [
-    users::TABLE,
-    tenants::TABLE,
-    memberships::TABLE,
-    projects::TABLE,
-    tasks::TABLE,
-    comments::TABLE,
-    invitations::TABLE,
-    notifications::TABLE,
-    activity::TABLE,
-    api_keys::TABLE,
+macro_rules! tables {
+    ($($table:ident),+ $(,)?) => {
+        /// All of them; a row refers only to tables before its own.
+        pub(super) static TABLES: &[Table] = &[$($table::TABLE),+];
+
+        /// The statements of all of them.
+        pub(in crate::repository) const ALL: &[&Sql] = {
+            const EACH: &[&[&Sql]] = &[$($table::ALL),+];
+            &concatenate::<{ count(EACH) }>(EACH)
+        };
+    };
+}
+
+tables![
+    users,
+    tenants,
+    memberships,
+    projects,
+    tasks,
+    comments,
+    invitations,
+    notifications,
+    activity,
+    api_keys,
 ];
 
 /// The parts of a tenant that are not moved, and the reasons.
