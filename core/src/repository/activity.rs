@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-items!(ITEMS, OWN_ITEMS: "?2", id uuid, action text, entity_type text, entity_id uuid, detail jsonb);
+items!(ITEMS, ITEMS_POSTGRES: "?2", id uuid, action text, entity_type text, entity_id uuid, detail jsonb);
 
 const INSERT_ITEMS: &str = "INSERT INTO activity \
      (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \
@@ -30,7 +30,7 @@ statements! { "activity";
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
     /// Many entries at once.
-    tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
+    tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, ITEMS_POSTGRES;
 
     /// A refusal: once a minute for each route, so that nobody can fill the log.
     tenant INSERT_DENIED = "INSERT INTO activity (tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at) \

@@ -43,7 +43,7 @@ const TENANTS: &str = "(WITH RECURSIVE owing (tenant_id) AS (\
 /// The number up to which deliveries of each kind are counted for metrics; there may be more.
 const MEASURED: i64 = 10_000;
 
-items!(ITEMS, OWN_ITEMS: "?2", id uuid, channel text, kind text, recipient_id uuid, address text, title text, body text,
+items!(ITEMS, ITEMS_POSTGRES: "?2", id uuid, channel text, kind text, recipient_id uuid, address text, title text, body text,
     subject_type text, subject_id uuid, state text, last_error text);
 
 const INSERT_ITEMS: &str = "INSERT INTO deliveries (tenant_id, id, channel, kind, recipient_id, address, title, body, \
@@ -52,7 +52,7 @@ const INSERT_ITEMS: &str = "INSERT INTO deliveries (tenant_id, id, channel, kind
      i.state, i.last_error, 0, ?3, ?3, ?4 FROM ";
 
 statements! { "deliveries";
-    tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, OWN_ITEMS;
+    tenant INSERT_EACH = INSERT_ITEMS, ITEMS => INSERT_ITEMS, ITEMS_POSTGRES;
 
     /// Whether anything is due, in any tenant. This runs every few seconds, so it must cost nothing.
     spanning DUE = "SELECT 1 AS due WHERE EXISTS (SELECT 1 FROM deliveries d \

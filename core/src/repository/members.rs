@@ -38,7 +38,7 @@ const SELECT: &str = "SELECT m.id, m.user_id, COALESCE(u.imported_email, u.email
 
 const OWNERS: &str = "SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = ?1 AND m.role = 'owner' AND";
 
-items!(USERS, OWN_USERS: "?2", user_id uuid);
+items!(USERS, USERS_POSTGRES: "?2", user_id uuid);
 
 const ACTIVE_AMONG: &str = "SELECT m.user_id FROM memberships m WHERE m.tenant_id = ?1 AND m.status = 'active' \
      AND m.user_id";
@@ -78,7 +78,7 @@ statements! { "members";
 
     /// The active members among several users.
     tenant ARE_ACTIVE = ACTIVE_AMONG, " IN (SELECT i.user_id FROM ", USERS, ")"
-        => ACTIVE_AMONG, crate::kernel::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::kernel::sql::AMONG_POSTGRES[1];
+        => ACTIVE_AMONG, crate::kernel::sql::AMONG_POSTGRES[0], "user_id FROM ", USERS_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1];
 }
 
 /// Users as the items of a statement.

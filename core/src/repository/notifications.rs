@@ -42,15 +42,15 @@ const RECIPIENTS: &str = "SELECT m.user_id, u.email, u.name, m.muted FROM member
      WHERE m.tenant_id = ?1 AND u.disabled_at IS NULL AND m.user_id <> ?2";
 const ACTIVE: &str = " AND m.status = 'active'";
 
-items!(USERS, OWN_USERS: "?3", user_id uuid);
+items!(USERS, USERS_POSTGRES: "?3", user_id uuid);
 const THEY: &str = " AND m.user_id";
 
-items!(IDS, OWN_IDS: "?4", id uuid);
+items!(IDS, IDS_POSTGRES: "?4", id uuid);
 /// In a form that no index has: Postgres would rather look through all unread rows than find a few by their ids.
 const MARK: &str = "UPDATE notifications SET read_at = ?3 WHERE tenant_id = ?1 AND COALESCE(recipient_id, recipient_id) = ?2 \
      AND CASE WHEN read_at IS NULL THEN 1 ELSE 0 END = 1 AND id";
 
-items!(ITEMS, OWN_ITEMS: "?2", id uuid, recipient_id uuid, kind text, title text, body text, subject_type text,
+items!(ITEMS, ITEMS_POSTGRES: "?2", id uuid, recipient_id uuid, kind text, title text, body text, subject_type text,
     subject_id uuid);
 
 /// SQLite takes the tables of a `CROSS JOIN` in this order: it must not read all members to find a few.
@@ -76,7 +76,7 @@ statements! { "notifications";
 
     /// Several members.
     tenant OF_MEMBERS = RECIPIENTS, ACTIVE, THEY, " IN (SELECT i.user_id FROM ", USERS, ")"
-        => RECIPIENTS, ACTIVE, THEY, crate::kernel::sql::AMONG_POSTGRES[0], "user_id FROM ", OWN_USERS, crate::kernel::sql::AMONG_POSTGRES[1];
+        => RECIPIENTS, ACTIVE, THEY, crate::kernel::sql::AMONG_POSTGRES[0], "user_id FROM ", USERS_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1];
 
     /// One member, who may be suspended: for the change that ends it.
     tenant OF_ANY_MEMBER = RECIPIENTS, " AND m.user_id = ?3";
@@ -86,7 +86,7 @@ statements! { "notifications";
 
     /// Only active members get one.
     tenant INSERT_EACH = INSERT_ITEMS, ITEMS, FOR_ACTIVE
-        => INSERT_ITEMS, OWN_ITEMS, FOR_ACTIVE, THEY, crate::kernel::sql::AMONG_POSTGRES[0], "recipient_id FROM ", OWN_ITEMS, crate::kernel::sql::AMONG_POSTGRES[1];
+        => INSERT_ITEMS, ITEMS_POSTGRES, FOR_ACTIVE, THEY, crate::kernel::sql::AMONG_POSTGRES[0], "recipient_id FROM ", ITEMS_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1];
 
     tenant LIST = "SELECT ", COLUMNS, " FROM notifications WHERE tenant_id = ?1 AND recipient_id = ?2 \
          AND id < ?3 ORDER BY id DESC LIMIT ?4";
@@ -111,7 +111,7 @@ statements! { "notifications";
          WHERE tenant_id = ?1 AND recipient_id = ?2 AND read_at IS NULL";
 
     tenant MARK_SOME_READ = MARK, " IN (SELECT i.id FROM ", IDS, ")"
-        => MARK, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", OWN_IDS, crate::kernel::sql::AMONG_POSTGRES[1];
+        => MARK, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", IDS_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1];
 
     tenant MUTED = "SELECT muted, version FROM memberships WHERE tenant_id = ?1 AND user_id = ?2";
 

@@ -175,16 +175,18 @@ impl Statement {
 ///
 /// The text behind `=>` is for Postgres, for the few statements that cannot share one text.
 macro_rules! statements {
-    ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+ $(=> $($own:expr),+)?;)+) => {
+    ($module:literal; $($(#[$meta:meta])* $kind:ident $name:ident = $($part:expr),+ $(=> $($postgres:expr),+)?;)+) => {
         $(
             $(#[$meta])*
             pub(crate) const $name: $crate::kernel::sql::statements!(@type $kind) = {
                 const PARTS: &[&str] = &[$($part),+];
                 const SQLITE: [u8; $crate::kernel::sql::total(PARTS)] = $crate::kernel::sql::join(PARTS, false);
                 #[cfg(feature = "postgres")]
-                const OWN: &[&str] = $crate::kernel::sql::statements!(@postgres [$($part),+] $([$($own),+])?);
+                const PARTS_POSTGRES: &[&str] =
+                    $crate::kernel::sql::statements!(@postgres [$($part),+] $([$($postgres),+])?);
                 #[cfg(feature = "postgres")]
-                const POSTGRES: [u8; $crate::kernel::sql::total(OWN)] = $crate::kernel::sql::join(OWN, true);
+                const POSTGRES: [u8; $crate::kernel::sql::total(PARTS_POSTGRES)] =
+                    $crate::kernel::sql::join(PARTS_POSTGRES, true);
                 const SQL: $crate::kernel::sql::Sql = $crate::kernel::sql::Sql {
                     name: concat!($module, "::", stringify!($name)),
                     sqlite: $crate::kernel::sql::text(&SQLITE),
@@ -200,7 +202,7 @@ macro_rules! statements {
         pub(crate) const ALL: &[&$crate::kernel::sql::Sql] = &[$($name.0),+];
     };
     (@postgres [$($part:expr),+]) => { &[$($part),+] };
-    (@postgres [$($part:expr),+] [$($own:expr),+]) => { &[$($own),+] };
+    (@postgres [$($part:expr),+] [$($postgres:expr),+]) => { &[$($postgres),+] };
     (@type tenant) => { $crate::kernel::sql::TenantSql };
     (@type global) => { $crate::kernel::sql::GlobalSql };
     (@type spanning) => { $crate::kernel::sql::GlobalSql };

@@ -31,14 +31,14 @@ use crate::{
     },
 };
 
-items!(TASKS, OWN_TASKS: "?2", id uuid);
-items!(NEW, OWN_NEW: "?2", id uuid, title text, description text, status text, priority text, assignee_id uuid, due_on date,
+items!(TASKS, TASKS_POSTGRES: "?2", id uuid);
+items!(NEW, NEW_POSTGRES: "?2", id uuid, title text, description text, status text, priority text, assignee_id uuid, due_on date,
     title_words text, description_words text);
-items!(PATCHES, OWN_PATCHES: "?2", task uuid, new_title text, new_description text, new_status text, new_priority text,
+items!(PATCHES, PATCHES_POSTGRES: "?2", task uuid, new_title text, new_description text, new_status text, new_priority text,
     assigns bigint, new_assignee uuid, dates bigint, new_due_on date, decided_on bigint, new_title_words text,
     new_description_words text);
 // The ids of the tasks: SQLite finds the tasks by them, lest it look through all tasks of the project.
-items!(CHANGED, OWN_CHANGED: "?2", task uuid);
+items!(CHANGED, CHANGED_POSTGRES: "?2", task uuid);
 
 const SELECT: &str = "SELECT ";
 /// In a form that no index has: Postgres would rather look through all tasks of the project than find a few by their ids.
@@ -63,15 +63,15 @@ const PATCHED: &str = " WHERE tasks.tenant_id = ?1 AND tasks.project_id = COALES
 
 statements! { "bulk";
     tenant BY_IDS = SELECT, COLUMNS, OF_PROJECT, " IN (SELECT i.id FROM ", TASKS, ")"
-        => SELECT, COLUMNS, OF_PROJECT, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::kernel::sql::AMONG_POSTGRES[1];
+        => SELECT, COLUMNS, OF_PROJECT, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", TASKS_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1];
 
-    tenant INSERT_EACH = INSERT, NEW, INTO_OPEN => INSERT, OWN_NEW, INTO_OPEN;
+    tenant INSERT_EACH = INSERT, NEW, INTO_OPEN => INSERT, NEW_POSTGRES, INTO_OPEN;
 
     tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, " IN (SELECT i.task FROM ", CHANGED, ")", OPEN_TO[0], "i.new_status", OPEN_TO[1]
-        => UPDATE, OWN_PATCHES, PATCHED, crate::kernel::sql::AMONG_POSTGRES[0], "task FROM ", OWN_CHANGED, crate::kernel::sql::AMONG_POSTGRES[1], OPEN_TO[0], "i.new_status", OPEN_TO[1];
+        => UPDATE, PATCHES_POSTGRES, PATCHED, crate::kernel::sql::AMONG_POSTGRES[0], "task FROM ", CHANGED_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1], OPEN_TO[0], "i.new_status", OPEN_TO[1];
 
     tenant DELETE_EACH = "DELETE", OF_PROJECT, " IN (SELECT i.id FROM ", TASKS, ")", OPEN
-        => "DELETE", OF_PROJECT, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", OWN_TASKS, crate::kernel::sql::AMONG_POSTGRES[1], OPEN;
+        => "DELETE", OF_PROJECT, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", TASKS_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1], OPEN;
 }
 
 wire_enum! {

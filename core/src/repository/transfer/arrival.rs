@@ -281,7 +281,7 @@ impl Arrival {
             Kind::Operators { .. } | Kind::Made => {
                 Err(Fault::new(FaultCode::NotAllowed, "Expected null: this is not taken here."))
             }
-            Kind::Own | Kind::Any | Kind::Of(_) => {
+            Kind::Id | Kind::Any | Kind::Of(_) => {
                 let fault = || Fault::new(FaultCode::Format, "Expected a UUID of version 7.");
                 let id = uuid(&string(value)?).filter(made_here).ok_or_else(fault)?;
                 if let Kind::Of(table) = kind {

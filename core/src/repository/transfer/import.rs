@@ -39,9 +39,9 @@ use crate::{
     },
 };
 
-items!(ROWS, OWN_ROWS: "?3", line bigint, kind text, name text, also text, content jsonb);
-items!(NAMES, OWN_NAMES: "?3", name text);
-items!(PEOPLE, OWN_PEOPLE: "?1", id uuid, email text);
+items!(ROWS, ROWS_POSTGRES: "?3", line bigint, kind text, name text, also text, content jsonb);
+items!(NAMES, NAMES_POSTGRES: "?3", name text);
+items!(PEOPLE, PEOPLE_POSTGRES: "?1", id uuid, email text);
 const INSERT_ITEMS: &str = "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, also, content) \
      SELECT ?1, ?2, i.line, i.kind, i.name, i.also, i.content FROM ";
 const ARRIVALS: &str = "SELECT r.name, r.also, r.content ->> 'id' AS id FROM import_rows r WHERE r.tenant_id = ?1 AND r.user_id = ?2 AND ";
@@ -58,17 +58,17 @@ statements! { "import";
     tenant ADVANCE = "UPDATE imports SET state = ?3, next_line = ?4, digest = ?5, updated_at = ?6 \
          WHERE tenant_id = ?1 AND user_id = ?2 AND next_line = ?7 AND by_operator = ?8 AND placed IS NULL";
 
-    tenant ADD = INSERT_ITEMS, ROWS => INSERT_ITEMS, OWN_ROWS;
+    tenant ADD = INSERT_ITEMS, ROWS => INSERT_ITEMS, ROWS_POSTGRES;
 
     /// The arrived rows with one of several names: two queries, since no engine uses both indexes in one.
     tenant ARRIVED = ARRIVALS, "r.name IN (SELECT i.name FROM ", NAMES, ") UNION ALL ", ARRIVALS, "r.also IN (SELECT i.name FROM ", NAMES, ")"
-        => ARRIVALS, "r.name", crate::kernel::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::kernel::sql::AMONG_POSTGRES[1], " UNION ALL ",
-        ARRIVALS, "r.also", crate::kernel::sql::AMONG_POSTGRES[0], "name FROM ", OWN_NAMES, crate::kernel::sql::AMONG_POSTGRES[1];
+        => ARRIVALS, "r.name", crate::kernel::sql::AMONG_POSTGRES[0], "name FROM ", NAMES_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1], " UNION ALL ",
+        ARRIVALS, "r.also", crate::kernel::sql::AMONG_POSTGRES[0], "name FROM ", NAMES_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1];
 
     /// The accounts that have one of these ids or addresses.
     global ACCOUNTS = WITH_ID, " IN (SELECT i.id FROM ", PEOPLE, ")", OR_EMAIL, " IN (SELECT i.email FROM ", PEOPLE, ")"
-        => WITH_ID, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", OWN_PEOPLE, crate::kernel::sql::AMONG_POSTGRES[1],
-        OR_EMAIL, crate::kernel::sql::AMONG_POSTGRES[0], "email FROM ", OWN_PEOPLE, crate::kernel::sql::AMONG_POSTGRES[1];
+        => WITH_ID, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", PEOPLE_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1],
+        OR_EMAIL, crate::kernel::sql::AMONG_POSTGRES[0], "email FROM ", PEOPLE_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1];
 }
 
 record! {

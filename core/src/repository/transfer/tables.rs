@@ -27,7 +27,7 @@ pub(super) type Check = fn(Json) -> Result<Json, crate::kernel::decode::Fault>;
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// The id of the row.
-    Own,
+    Id,
     /// The id of a row of that table, which must have come before.
     Of(&'static str),
     /// The id of anything, which may be gone.
@@ -46,7 +46,7 @@ pub(super) enum Kind {
     /// A value that is not moved, but made anew in the other database.
     Made,
 }
-use Kind::{Any, Document, Made, Of, Operators, Own, Value};
+use Kind::{Any, Document, Id, Made, Of, Operators, Value};
 
 /// A column that is moved.
 pub(super) struct Column {
@@ -59,7 +59,7 @@ impl Column {
     /// Whether it is an id, or a document with ids.
     pub(super) fn has_ids(&self) -> bool {
         match self.kind {
-            Own | Of(_) | Any => true,
+            Id | Of(_) | Any => true,
             Document(_) => self.name == "detail",
             _ => false,
         }
@@ -115,7 +115,7 @@ macro_rules! moved {
             const COLUMNS: &str = concat!("id" $(, ", ", stringify!($column))+);
             const VALUES: &str = concat!("r.content ->> 'id'" $(, ", r.content ->> '", stringify!($column), "'")+);
             #[cfg(feature = "postgres")]
-            const OWN_VALUES: &str = concat!("CAST(r.content ->> 'id' AS uuid)"
+            const VALUES_POSTGRES: &str = concat!("CAST(r.content ->> 'id' AS uuid)"
                 $(, ", CAST(r.content ->> '", stringify!($column), "' AS ", stringify!($type), ")")+);
             const BYTES: &str = concat!("octet_length(CAST(id AS text))"
                 $(, " + COALESCE(octet_length(CAST(", stringify!($column), " AS text)), 0)")+);
@@ -129,13 +129,13 @@ macro_rules! moved {
                 tenant CHANGES = "SELECT count(*) AS amount, ", $changes, " AS changes FROM ", NAME, " WHERE tenant_id = ?1";
 
                 tenant INSERT = "INSERT INTO ", NAME, " (tenant_id, ", COLUMNS, ") SELECT ?1, ", VALUES, ARRIVED, NAME, LINES
-                    => "INSERT INTO ", NAME, " (tenant_id, ", COLUMNS, ") SELECT ?1, ", OWN_VALUES, ARRIVED, NAME, LINES;
+                    => "INSERT INTO ", NAME, " (tenant_id, ", COLUMNS, ") SELECT ?1, ", VALUES_POSTGRES, ARRIVED, NAME, LINES;
             }
 
             pub(super) const TABLE: Table = Table {
                 name: NAME,
                 columns: &[
-                    Column { name: "id", kind: Own, nullable: false },
+                    Column { name: "id", kind: Id, nullable: false },
                     $(Column { name: stringify!($column), kind: $kind, nullable: !stringify!($($null)?).is_empty() },)+
                 ],
                 key: KEY,
@@ -153,8 +153,8 @@ macro_rules! moved {
 /// is known of them is moved along, so that the same people can be found or created in the other database.
 pub(super) mod users {
     use super::{
-        ARRIVED, Column, Email, LINES, Name, Operators, Own, Table, Value, hash_of_password, leaf,
-        statements, time, version,
+        ARRIVED, Column, Email, Id, LINES, Name, Operators, Table, Value, hash_of_password, leaf, statements,
+        time, version,
     };
 
     /// The address of a placeholder is in a column of its own.
@@ -166,7 +166,7 @@ pub(super) mod users {
          COALESCE(r.content ->> 'password_hash', ''), r.content ->> 'disabled_at', r.content ->> 'created_at', \
          r.content ->> 'updated_at', r.content ->> 'version'";
     #[cfg(feature = "postgres")]
-    const OWN_VALUES: &str = "CAST(r.content ->> 'id' AS uuid), r.content ->> 'email', r.content ->> 'imported_email', \
+    const VALUES_POSTGRES: &str = "CAST(r.content ->> 'id' AS uuid), r.content ->> 'email', r.content ->> 'imported_email', \
          r.content ->> 'name', COALESCE(r.content ->> 'password_hash', ''), CAST(r.content ->> 'disabled_at' AS timestamptz), \
          CAST(r.content ->> 'created_at' AS timestamptz), CAST(r.content ->> 'updated_at' AS timestamptz), \
          CAST(r.content ->> 'version' AS bigint)";
@@ -195,13 +195,13 @@ pub(super) mod users {
              FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.tenant_id = ?1";
 
         tenant INSERT = "INSERT INTO users (", COLUMNS, ") SELECT ", VALUES, PLACE, ARRIVED, "users", LINES, UNKNOWN
-            => "INSERT INTO users (", COLUMNS, ") SELECT ", OWN_VALUES, PLACE, ARRIVED, "users", LINES, UNKNOWN;
+            => "INSERT INTO users (", COLUMNS, ") SELECT ", VALUES_POSTGRES, PLACE, ARRIVED, "users", LINES, UNKNOWN;
     }
 
     pub(super) const TABLE: Table = Table {
         name: "users",
         columns: &[
-            Column { name: "id", kind: Own, nullable: false },
+            Column { name: "id", kind: Id, nullable: false },
             Column { name: "email", kind: Value(leaf::<Email>), nullable: true },
             Column { name: "imported_email", kind: Value(leaf::<Email>), nullable: true },
             Column { name: "name", kind: Value(leaf::<Name>), nullable: false },
@@ -227,7 +227,7 @@ pub(super) mod users {
 /// The tenant itself. Whether it is suspended is up to the operator of each deployment.
 pub(super) mod tenants {
     use super::{
-        ARRIVED, Column, Document, LINES, Name, Of, Own, Slug, Table, Value, config, leaf, statements, time,
+        ARRIVED, Column, Document, Id, LINES, Name, Of, Slug, Table, Value, config, leaf, statements, time,
         version,
     };
 
@@ -236,7 +236,7 @@ pub(super) mod tenants {
     const VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', \
          r.content ->> 'config', r.content ->> 'created_at', r.content ->> 'updated_at', r.content ->> 'version'";
     #[cfg(feature = "postgres")]
-    const OWN_VALUES: &str = "r.content ->> 'slug', r.content ->> 'name', \
+    const VALUES_POSTGRES: &str = "r.content ->> 'slug', r.content ->> 'name', \
          CAST(r.content ->> 'config' AS jsonb), CAST(r.content ->> 'created_at' AS timestamptz), \
          CAST(r.content ->> 'updated_at' AS timestamptz), CAST(r.content ->> 'version' AS bigint)";
 
@@ -247,7 +247,7 @@ pub(super) mod tenants {
 
         /// Makes its own row, before all others, from its line. To everybody it looks like a tenant deleted at `?3`.
         tenant HIDE = HIDDEN, VALUES, ", ?3, ?3", ARRIVED, "tenants'"
-            => HIDDEN, OWN_VALUES, ", ?3, ?3", ARRIVED, "tenants'";
+            => HIDDEN, VALUES_POSTGRES, ", ?3, ?3", ARRIVED, "tenants'";
 
         /// Adds its references to others, which exist by then.
         tenant INSERT = "UPDATE tenants SET created_by = (SELECT r.content ->> 'created_by'", ARRIVED, "tenants", LINES, ") \
@@ -259,7 +259,7 @@ pub(super) mod tenants {
     pub(super) const TABLE: Table = Table {
         name: "tenants",
         columns: &[
-            Column { name: "id", kind: Own, nullable: false },
+            Column { name: "id", kind: Id, nullable: false },
             Column { name: "slug", kind: Value(leaf::<Slug>), nullable: false },
             Column { name: "name", kind: Value(leaf::<Name>), nullable: false },
             Column { name: "created_by", kind: Of("users"), nullable: true },
