@@ -5,7 +5,10 @@ use std::time::Duration;
 use crate::kernel::{
     sql::{rows::record, statements},
     time::Timestamp,
-    values::{Name, Slug, enumerations::Role},
+    values::{
+        Name, Slug,
+        enumerations::{Role, rank},
+    },
 };
 
 /// The precision with which a key's last use is noted: each note costs a write.
@@ -18,8 +21,11 @@ const STANDING: &str = "JOIN users u ON u.id = c.user_id AND u.disabled_at IS NU
 
 /// Where a rank is given, only if the role has at least this rank, and the tenant has this slug (if one is given) and
 /// is not suspended.
-const ENOUGH: &str = "(?3 = 0 OR (t.suspended_at IS NULL AND t.slug = COALESCE(?4, t.slug) \
-     AND CASE m.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 WHEN 'viewer' THEN 1 ELSE 0 END >= ?3";
+const ENOUGH: &str = concat!(
+    "(?3 = 0 OR (t.suspended_at IS NULL AND t.slug = COALESCE(?4, t.slug) AND ",
+    rank!(of_membership "m.role"),
+    " >= ?3"
+);
 
 statements! { "checks";
     /// Whether a user's session is valid, and the user's role in the tenant. This or one of its siblings stands in
@@ -35,7 +41,7 @@ statements! { "checks";
     /// has: Postgres would take the index of a user's keys for as good as the one of ids.)
     tenant MEMBER_BY_API_KEY = "SELECT u.name, m.role, c.role AS key_role, t.slug, t.suspended_at, c.last_used_at FROM api_keys c ",
         STANDING, "WHERE c.tenant_id = ?1 AND c.id = ?5 AND c.user_id = COALESCE(?2, c.user_id) AND c.token_hash = ?6 AND c.expires_at > ?7 AND ",
-        ENOUGH, " AND CASE c.role WHEN 'owner' THEN 4 WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?3))";
+        ENOUGH, " AND ", rank!(of_api_key "c.role"), " >= ?3))";
 
     /// A row if the session is valid and its account may be used. It stands in front of every batch about an account.
     global ACCOUNT_BY_SESSION = "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id \

@@ -25,7 +25,7 @@ use crate::{
         time::Timestamp,
         values::{
             Email, InvitationId, MembershipId, Name, TenantId, UserId,
-            enumerations::{InvitationStatus, InvitedRole},
+            enumerations::{InvitationStatus, InvitedRole, rank},
         },
     },
     ports::limit::Limit,
@@ -59,7 +59,7 @@ statements! { "invitations";
     /// The invitations by a member for a role of this rank or a higher one, which the member may no longer give.
     tenant REVOKE_OF_INVITER = "UPDATE invitations SET revoked_at = ?3 \
          WHERE tenant_id = ?1 AND invited_by = ?2 AND accepted_at IS NULL AND revoked_at IS NULL \
-         AND CASE role WHEN 'manager' THEN 3 WHEN 'member' THEN 2 ELSE 1 END >= ?4";
+         AND ", rank!(of_invitation "role"), " >= ?4";
 
     /// The invitations of a member's own address: a removed member must not come back by an older invitation.
     tenant REVOKE_OF_ADDRESS = "UPDATE invitations SET revoked_at = ?3 \

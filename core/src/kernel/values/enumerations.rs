@@ -135,6 +135,25 @@ impl Role {
     }
 }
 
+/// The rank of the role in a column, for SQL. It has no arm for what the column cannot have, because no test could tell
+/// that one from its absence.
+macro_rules! rank {
+    // Without a membership there is no role, and it has no rank.
+    (of_membership $column:literal) => {
+        $crate::kernel::values::enumerations::rank!(@ $column, " WHEN 'owner' THEN 4", " WHEN 'viewer' THEN 1 ELSE 0")
+    };
+    (of_api_key $column:literal) => {
+        $crate::kernel::values::enumerations::rank!(@ $column, " WHEN 'owner' THEN 4", " ELSE 1")
+    };
+    (of_invitation $column:literal) => {
+        $crate::kernel::values::enumerations::rank!(@ $column, "", " ELSE 1")
+    };
+    (@ $column:literal, $owner:literal, $viewer:literal) => {
+        concat!("CASE ", $column, $owner, " WHEN 'manager' THEN 3 WHEN 'member' THEN 2", $viewer, " END")
+    };
+}
+pub(crate) use rank;
+
 wire_enum! {
     /// The status of a membership.
     MembershipStatus {
@@ -407,5 +426,23 @@ wire_enum! {
         Revoked = "revoked",
         /// The invitation expired before anybody accepted it.
         Expired = "expired",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_has_the_same_rank_in_sql() {
+        let whole = rank!(of_membership "m.role");
+        for role in Role::ALL {
+            let arm = format!(" WHEN '{}' THEN {}", role.as_str(), role.rank());
+            assert!(whole.contains(&arm), "{arm}");
+            for shorter in [rank!(of_api_key "m.role"), rank!(of_invitation "m.role")] {
+                let known = shorter.contains(&format!("'{}'", role.as_str()));
+                assert!(!known || shorter.contains(&arm), "{arm}");
+            }
+        }
     }
 }
