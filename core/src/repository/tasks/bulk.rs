@@ -25,7 +25,7 @@ use crate::{
         audience::{Audience, AudienceQuery, Recipients},
         members, quotas,
         tasks::{
-            COLUMNS, OPEN, OPEN_TO, PROJECT, changes, created, event, not_assignable,
+            ADMITTING, COLUMNS, INTO, OPEN, OPEN_TO, PROJECT, changes, created, event, not_assignable,
             task::{NewTask, Task, TaskPatch},
         },
     },
@@ -44,12 +44,8 @@ const SELECT: &str = "SELECT ";
 /// In a form that no index has: Postgres would rather look through all tasks of the project than find a few by their ids.
 const OF_PROJECT: &str = " FROM tasks WHERE tenant_id = ?1 AND project_id = COALESCE(?3, project_id) AND id";
 
-const INSERT: &str = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
-     due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
-     SELECT p.tenant_id, i.id, p.id, i.title, i.description, i.status, i.priority, i.assignee_id, i.due_on, ?4, ?5, ?5, \
+const OF_ITEMS: &str = "i.id, p.id, i.title, i.description, i.status, i.priority, i.assignee_id, i.due_on, ?4, ?5, ?5, \
      1, i.title_words, i.description_words, 2 FROM projects p, ";
-const INTO_OPEN: &str = " WHERE p.tenant_id = ?1 AND p.id = ?3 AND p.status <> 'archived' \
-     AND (p.status <> 'completed' OR i.status = 'done') AND p.version > 0";
 
 const UPDATE: &str = "UPDATE tasks SET title = COALESCE(i.new_title, title), \
      description = COALESCE(i.new_description, description), status = COALESCE(i.new_status, status), \
@@ -65,7 +61,8 @@ statements! { "bulk";
     tenant BY_IDS = SELECT, COLUMNS, OF_PROJECT, " IN (SELECT i.id FROM ", TASKS, ")"
         => SELECT, COLUMNS, OF_PROJECT, crate::kernel::sql::AMONG_POSTGRES[0], "id FROM ", TASKS_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1];
 
-    tenant INSERT_EACH = INSERT, NEW, INTO_OPEN => INSERT, NEW_POSTGRES, INTO_OPEN;
+    tenant INSERT_EACH = INTO, OF_ITEMS, NEW, ADMITTING[0], "?3", ADMITTING[1], "i.status", ADMITTING[2]
+        => INTO, OF_ITEMS, NEW_POSTGRES, ADMITTING[0], "?3", ADMITTING[1], "i.status", ADMITTING[2];
 
     tenant UPDATE_EACH = UPDATE, PATCHES, PATCHED, " IN (SELECT i.task FROM ", CHANGED, ")", OPEN_TO[0], "i.new_status", OPEN_TO[1]
         => UPDATE, PATCHES_POSTGRES, PATCHED, crate::kernel::sql::AMONG_POSTGRES[0], "task FROM ", CHANGED_POSTGRES, crate::kernel::sql::AMONG_POSTGRES[1], OPEN_TO[0], "i.new_status", OPEN_TO[1];

@@ -44,6 +44,16 @@ use crate::{
 const COLUMNS: &str = "id, project_id, title, description, status, priority, assignee_id, due_on, created_by, \
      created_at, updated_at, version";
 
+/// A new task, up to the values of its columns: one task and many have the same.
+const INTO: &str = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
+     due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) SELECT p.tenant_id, ";
+/// `p` is the project (between the first two), and it admits a new task of this status (between the last two).
+const ADMITTING: [&str; 3] = [
+    " WHERE p.tenant_id = ?1 AND p.id = ",
+    " AND p.status <> 'archived' AND (p.status <> 'completed' OR ",
+    " = 'done') AND p.version > 0",
+];
+
 /// The task's project is not archived. (Every project has a version: the condition keeps Postgres from the index that
 /// has all other columns, by status, in which it would go through all projects of the tenant to find one.)
 const OPEN: &str = " AND EXISTS (SELECT 1 FROM projects p \
@@ -64,10 +74,8 @@ statements! { "tasks";
     /// The status of the project, if it exists.
     tenant PROJECT = "SELECT status FROM projects WHERE tenant_id = ?1 AND id = ?2 AND version > 0";
 
-    tenant INSERT = "INSERT INTO tasks (tenant_id, id, project_id, title, description, status, priority, assignee_id, \
-         due_on, created_by, created_at, updated_at, version, title_words, description_words, indexed) \
-         SELECT p.tenant_id, ?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?13, 2 FROM projects p \
-         WHERE p.tenant_id = ?1 AND p.id = ?2 AND p.status <> 'archived' AND (p.status <> 'completed' OR ?6 = 'done') AND p.version > 0";
+    tenant INSERT = INTO, "?3, p.id, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?13, 2 FROM projects p",
+         ADMITTING[0], "?2", ADMITTING[1], "?6", ADMITTING[2];
 
     /// Unless the task is the same already: a change of nothing writes nothing.
     tenant UPDATE = "UPDATE tasks SET title = COALESCE(?3, title), description = COALESCE(?4, description), \
