@@ -87,6 +87,13 @@ impl Reply {
     }
 }
 
+/// What a person logs in with.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    pub(crate) email: String,
+    pub(crate) password: String,
+}
+
 /// A person with an account.
 #[derive(Debug)]
 pub(crate) struct Person {
@@ -224,13 +231,13 @@ impl Client {
         Ok((Reply { status, text, body: serde_json::from_str(&body).unwrap_or_default() }, later))
     }
 
-    /// Registers a person with this address and password for the tenant of a slug, and logs them in.
+    /// Registers a person with these credentials for the tenant of a slug, and logs them in.
     ///
     /// # Errors
     /// A sentence.
     pub(crate) async fn register(
         &self,
-        (email, password): (String, String),
+        Credentials { email, password }: Credentials,
         name: &str,
         slug: &str,
     ) -> Result<Person, String> {

@@ -72,7 +72,10 @@ impl NotificationProvider for Slack {
             // It was permitted when it was configured; the operator may allow other URLs by now.
             let permit =
                 permit.map_err(|refusal| SendFailure::Never(format!("the URL was refused: {refusal}")))?;
-            post((services, meter), "slack", url.expose(), Trust::Tenant(permit), Vec::new(), body).await
+            let trust = Trust::Tenant(permit);
+            Post { to: "slack", url: url.expose(), trust, headers: Vec::new(), body }
+                .send(services, meter)
+                .await
         })
     }
 }
@@ -108,7 +111,8 @@ impl NotificationProvider for EmailApi {
             if let Some(key) = &services.config.email_api_key {
                 headers.push(("authorization", format!("Bearer {}", key.expose())));
             }
-            post((services, meter), "email", url.expose(), Trust::Operator, headers, body.to_string()).await
+            let (url, body) = (url.expose(), body.to_string());
+            Post { to: "email", url, trust: Trust::Operator, headers, body }.send(services, meter).await
         })
     }
 }
@@ -157,38 +161,48 @@ enum Trust {
     Tenant(Permit),
 }
 
-async fn post(
-    (services, meter): (&Services, &Meter),
+/// A request with JSON to a receiver of messages.
+struct Post<'a> {
+    /// The receiver, for traces.
     to: &'static str,
-    url: &str,
+    url: &'a str,
     trust: Trust,
-    mut headers: Vec<(&'static str, String)>,
+    /// The headers besides `Content-Type`.
+    headers: Vec<(&'static str, String)>,
     body: String,
-) -> Result<(), SendFailure> {
-    headers.push(("content-type", "application/json".to_owned()));
-    let timeout: Duration = services.config.outbound_timeout;
-    let request = HttpRequest {
-        to,
-        method: Method::POST,
-        url: url.to_owned(),
-        headers,
-        body: Bytes::from(body),
-        timeout,
-        trusted: match trust {
-            Trust::Operator => true,
-            Trust::Tenant(permit) => permit.trusted,
-        },
-        read: 0,
-    };
-    let response =
-        meter.send(&services.ports, request).await.map_err(|failure| SendFailure::Later(failure.0, None))?;
-    let answered = format!("it was answered {}", response.status);
-    match (response.status, trust) {
-        (200..=299, _) => Ok(()),
-        // The status says that it may work later; or it will, once the operator has corrected the key or the address.
-        (408 | 425 | 429 | 500.., _) | (401 | 403 | 404 | 405, Trust::Operator) => {
-            Err(SendFailure::Later(answered, response.retry_after))
+}
+
+impl Post<'_> {
+    /// Sends it, and decides by the answer whether a failure is permanent.
+    async fn send(self, services: &Services, meter: &Meter) -> Result<(), SendFailure> {
+        let Self { to, url, trust, mut headers, body } = self;
+        headers.push(("content-type", "application/json".to_owned()));
+        let timeout: Duration = services.config.outbound_timeout;
+        let request = HttpRequest {
+            to,
+            method: Method::POST,
+            url: url.to_owned(),
+            headers,
+            body: Bytes::from(body),
+            timeout,
+            trusted: match trust {
+                Trust::Operator => true,
+                Trust::Tenant(permit) => permit.trusted,
+            },
+            read: 0,
+        };
+        let response = meter
+            .send(&services.ports, request)
+            .await
+            .map_err(|failure| SendFailure::Later(failure.0, None))?;
+        let answered = format!("it was answered {}", response.status);
+        match (response.status, trust) {
+            (200..=299, _) => Ok(()),
+            // The status says that it may work later; or it will, once the operator has corrected the key or the address.
+            (408 | 425 | 429 | 500.., _) | (401 | 403 | 404 | 405, Trust::Operator) => {
+                Err(SendFailure::Later(answered, response.retry_after))
+            }
+            _ => Err(SendFailure::Never(answered)),
         }
-        _ => Err(SendFailure::Never(answered)),
     }
 }

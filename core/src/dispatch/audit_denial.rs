@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::{
     access::{context::Context, rule::Access, scopes::background::BackgroundScope},
+    auth::token::Bearer,
     http::problem::{Code, Problem},
-    kernel::values::{ApiKeyId, TenantId, UserId, enumerations::Role, uuid},
-    repository::activity,
+    kernel::values::{TenantId, enumerations::Role, uuid},
+    repository::activity::{self, Denial},
     routes::Route,
 };
 
@@ -25,26 +26,28 @@ pub(super) async fn record(
     context: &Context,
     route: &Route,
     tenant: TenantId,
-    (user, key): (UserId, Option<ApiKeyId>),
+    caller: &Bearer,
     path: &[(String, String)],
     problem: Box<Problem>,
 ) -> Box<Problem> {
     // The id in the path was not looked up: it may be anything.
     let entity = path.first().and_then(|(name, id)| Some((name.trim_end_matches("_id"), uuid(id)?)));
-    let (kind, id) = match entity {
+    let (entity_type, entity_id) = match entity {
         Some(("user", id)) => ("member", id),
         Some(entity) => entity,
         None => ("tenant", tenant.0),
     };
     let scope = BackgroundScope::new(&context.services).with(&context.meter);
     let mut batch = scope.batch(Some(tenant));
-    let recorded = match activity::record_denied(
-        &mut batch,
-        (user, key),
-        (kind, id),
-        format!("{} {}", route.method, route.path),
-        PAUSE,
-    ) {
+    let denial = Denial {
+        user: caller.user,
+        key: caller.key(),
+        entity_type,
+        entity_id,
+        route: format!("{} {}", route.method, route.path),
+        pause: PAUSE,
+    };
+    let recorded = match activity::record_denied(&mut batch, denial) {
         Ok(()) => scope.run(batch).await,
         Err(error) => Err(error),
     };

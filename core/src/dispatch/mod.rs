@@ -329,10 +329,9 @@ impl App {
         // The request is about one tenant.
         context.meter.about(tenant);
         let answer = entry.replay_or(answer, Some(tenant)).await;
-        let who = bearer.as_ref().map(|bearer| (bearer.user, bearer.key()));
-        match (answer, who) {
-            (Err(problem), Some(who)) if audit_denial::is_recorded(route, &problem) => {
-                Err(audit_denial::record(context, route, tenant, who, &incoming.path, problem).await)
+        match (answer, &bearer) {
+            (Err(problem), Some(caller)) if audit_denial::is_recorded(route, &problem) => {
+                Err(audit_denial::record(context, route, tenant, caller, &incoming.path, problem).await)
             }
             (answer, _) => answer,
         }

@@ -196,14 +196,22 @@ pub(super) fn record_export(batch: &mut Batch<'_>, user: UserId) -> Result<()> {
     Ok(())
 }
 
+/// A refusal of a member's request.
+pub(crate) struct Denial<'a> {
+    pub(crate) user: UserId,
+    /// The API key of the request, if its credential was one.
+    pub(crate) key: Option<ApiKeyId>,
+    pub(crate) entity_type: &'a str,
+    pub(crate) entity_id: Uuid,
+    /// The method and the path of the route.
+    pub(crate) route: String,
+    /// The time after an entry in which the same member gets no other entry about the same route.
+    pub(crate) pause: Duration,
+}
+
 /// Adds an entry about a refusal, unless there is a recent one of the same route.
-pub(crate) fn record_denied(
-    batch: &mut Batch<'_>,
-    (user, key): (UserId, Option<ApiKeyId>),
-    (entity_type, entity_id): (&str, Uuid),
-    route: String,
-    pause: Duration,
-) -> Result<()> {
+pub(crate) fn record_denied(batch: &mut Batch<'_>, denial: Denial<'_>) -> Result<()> {
+    let Denial { user, key, entity_type, entity_id, route, pause } = denial;
     let services = batch.services();
     let now = services.now();
     let since = now.minus(pause);

@@ -138,7 +138,8 @@ pub trait Members {
     /// Members of any status, newest first.
     fn list(
         &self,
-        page: (Option<PageSize>, Option<Cursor>),
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
         counted: bool,
     ) -> impl Future<Output = Result<CountedPage<Member>>> + Send;
 
@@ -227,7 +228,8 @@ impl Repository<'_> {
 impl Members for Repository<'_> {
     async fn list(
         &self,
-        (size, cursor): (Option<PageSize>, Option<Cursor>),
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
         counted: bool,
     ) -> Result<CountedPage<Member>> {
         let paging = self.paging("members", &[], size, cursor)?;

@@ -269,15 +269,16 @@ impl Repository<'_> {
                     }
                     Channel::Email => {
                         for recipient in wanting() {
-                            let to = (Some(recipient.user_id), Some(&recipient.email));
-                            sent.push(delivery(Channel::Email, to, notice, recipients.room));
+                            let (user, email) = (recipient.user_id, &recipient.email);
+                            let room = recipients.room;
+                            sent.push(delivery(Channel::Email, Some(user), Some(email), notice, room));
                         }
                     }
                     // One message for all, in a place of the whole tenant: it is sent even if one of the recipients has
                     // muted the kind.
                     Channel::Slack if recipients.config.slack_webhook_url.is_some() => {
                         if let Some(notice) = to_all(notice, people) {
-                            sent.push(delivery(Channel::Slack, (None, None), &notice, recipients.room));
+                            sent.push(delivery(Channel::Slack, None, None, &notice, recipients.room));
                         }
                     }
                     Channel::Slack => {}
@@ -301,7 +302,7 @@ impl Repository<'_> {
         deliver(
             batch,
             self.scope.services(),
-            vec![delivery(Channel::Email, (None, Some(address)), notice, room)],
+            vec![delivery(Channel::Email, None, Some(address), notice, room)],
         )
     }
 }
@@ -310,7 +311,8 @@ impl Repository<'_> {
 /// same, and an owner can retry the delivery.
 fn delivery(
     channel: Channel,
-    (recipient, address): (Option<UserId>, Option<&Email>),
+    recipient: Option<UserId>,
+    address: Option<&Email>,
     notice: &Notice,
     room: Room,
 ) -> Json {

@@ -104,6 +104,15 @@ struct FactSlots {
     managers: Slot<i64>,
 }
 
+/// What a request for a transition says, besides the status.
+#[derive(Clone, Copy)]
+struct Requested {
+    /// Whether it gives a comment.
+    comment: bool,
+    /// Whether it names the revision that is meant.
+    revision: bool,
+}
+
 impl Repository<'_> {
     /// Asks for a project and for the facts of the workflow's decisions, in a batch that reads.
     fn ask_facts(self, batch: &mut Batch<'_>, id: ProjectId) -> FactSlots {
@@ -119,7 +128,7 @@ impl Repository<'_> {
         slots: &FactSlots,
         outcome: &mut Outcome,
         role: Role,
-        (comment, revision): (bool, bool),
+        request: Requested,
     ) -> Result<(Project, Facts)> {
         let project = outcome.optional(slots.project)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let facts = Facts {
@@ -129,8 +138,8 @@ impl Repository<'_> {
             managers: outcome.one(slots.managers)?,
             user: self.scope.user(),
             role,
-            comment,
-            revision,
+            comment: request.comment,
+            revision: request.revision,
         };
         Ok((project, facts))
     }
@@ -146,8 +155,11 @@ impl Repository<'_> {
         let facts = self.ask_facts(&mut batch, id);
         let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &audience);
         let (member, mut outcome) = self.scope.read(batch).await?;
-        let given = (request.comment.is_some(), request.revision.is_some() || self.scope.names_a_state());
-        let (project, facts) = self.take_facts(&facts, &mut outcome, member.role, given)?;
+        let requested = Requested {
+            comment: request.comment.is_some(),
+            revision: request.revision.is_some() || self.scope.names_a_state(),
+        };
+        let (project, facts) = self.take_facts(&facts, &mut outcome, member.role, requested)?;
         let project = self.scope.matched(project)?;
         let decision = workflow::decide(request.to, &facts)?;
         if let Some(Count(meant)) = request.revision.filter(|meant| meant.0 != project.revision) {
@@ -241,7 +253,8 @@ impl Repository<'_> {
         let arguments = [id.into(), paging.before(), paging.fetch()];
         let rows = batch.add::<HistoryRow, _>(&projects::HISTORY, arguments);
         let (member, mut outcome) = self.scope.read(batch).await?;
-        let (_, facts) = self.take_facts(&facts, &mut outcome, member.role, (true, true))?;
+        let (_, facts) =
+            self.take_facts(&facts, &mut outcome, member.role, Requested { comment: true, revision: true })?;
         let past = outcome.all(rows)?.into_iter().map(TransitionRecord::from).collect();
         Ok(TransitionHistory { facts, history: paging.page(past, |record: &TransitionRecord| record.id.0) })
     }

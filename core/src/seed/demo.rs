@@ -22,19 +22,26 @@ use crate::{
 /// The password of everybody.
 pub const PASSWORD: &str = "bailiwick-demo";
 
-/// A tenant: its slug, its name, how many of the people below are in it, from its first one on, and its projects.
-type Plan = (&'static str, &'static str, usize, &'static [&'static str]);
+/// A tenant.
+struct Plan {
+    slug: &'static str,
+    name: &'static str,
+    /// The number of its people, who are taken from those below in order.
+    people: usize,
+    /// The names of its projects.
+    projects: &'static [&'static str],
+}
 
 /// The first person of each tenant is the owner, the next two are managers, the last two viewers, the others members.
 const MANAGERS: usize = 2;
 pub(super) const VIEWERS: usize = 2;
 
 const TENANTS: &[Plan] = &[
-    (
-        "brook-and-lane",
-        "Brook & Lane Architects",
-        14,
-        &[
+    Plan {
+        slug: "brook-and-lane",
+        name: "Brook & Lane Architects",
+        people: 14,
+        projects: &[
             "Library extension",
             "Harbour baths",
             "School canteen",
@@ -56,12 +63,12 @@ const TENANTS: &[Plan] = &[
             "Vineyard cellar",
             "Competition: river park",
         ],
-    ),
-    (
-        "helios-energy",
-        "Helios Energy Coöperative",
-        16,
-        &[
+    },
+    Plan {
+        slug: "helios-energy",
+        name: "Helios Energy Coöperative",
+        people: 16,
+        projects: &[
             "Solar roof, primary school",
             "Solar roof, fire station",
             "Battery in the old brewery",
@@ -83,12 +90,12 @@ const TENANTS: &[Plan] = &[
             "Apprentice programme",
             "Hydro: mill weir",
         ],
-    ),
-    (
-        "st-nicholas",
-        "St Nicholas Hospital",
-        10,
-        &[
+    },
+    Plan {
+        slug: "st-nicholas",
+        name: "St Nicholas Hospital",
+        people: 10,
+        projects: &[
             "Ward 3 refurbishment",
             "Electronic prescriptions",
             "Night shift roster",
@@ -110,7 +117,7 @@ const TENANTS: &[Plan] = &[
             "Summer fête",
             "Pharmacy robot",
         ],
-    ),
+    },
 ];
 
 const FIRST: &[&str] = &[
@@ -178,13 +185,25 @@ const LAST: &[&str] = &[
     "Herrera",
 ];
 
-/// The number of tenants, people and projects of the whole data set.
+/// The size of the whole data set.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// The number of tenants.
+    pub tenants: usize,
+    /// The number of people.
+    pub people: usize,
+    /// The number of projects.
+    pub projects: usize,
+}
+
+/// The size of the whole data set.
 #[must_use]
-pub fn size() -> (usize, usize, usize) {
-    let (people, projects) = TENANTS
-        .iter()
-        .fold((0, 0), |(people, projects), (_, _, size, names)| (people + size, projects + names.len()));
-    (TENANTS.len(), people, projects)
+pub fn size() -> Size {
+    Size {
+        tenants: TENANTS.len(),
+        people: TENANTS.iter().map(|plan| plan.people).sum(),
+        projects: TENANTS.iter().map(|plan| plan.projects.len()).sum(),
+    }
 }
 
 /// The rows that were added.
@@ -208,7 +227,8 @@ pub async fn run(app: &Arc<App>, mut done: impl FnMut()) -> Result<Added, String
     let (past, app) = Past::of(app)?;
     let (app, operator) = (&app, app.operator());
     let there = operator.tenants().await.map_err(|problem| problem.sentence())?;
-    if let Some(found) = there.iter().find(|tenant| TENANTS.iter().any(|plan| plan.0 == tenant.slug.as_str()))
+    if let Some(found) =
+        there.iter().find(|tenant| TENANTS.iter().any(|plan| plan.slug == tenant.slug.as_str()))
     {
         return Err(format!("The tenant {} is there already. Nothing was added.", found.slug.as_str()));
     }
@@ -216,19 +236,19 @@ pub async fn run(app: &Arc<App>, mut done: impl FnMut()) -> Result<Added, String
     let password = NewPassword::from_value(PASSWORD.into()).map_err(|fault| fault.detail)?;
     let hash = operator.hash(Some(password)).await.map_err(|problem| problem.sentence())?;
     let (mut added, mut number) = (Added::default(), 0);
-    for (slug, name, size, projects) in TENANTS {
+    for plan in TENANTS {
         past.set(story::BEGINS);
         let mut people: Vec<Person> = Vec::new();
-        for place in 0..*size {
-            let person = enrol(app, &operator, number, &hash, (slug, name), (place, *size)).await?;
+        for place in 0..plan.people {
+            let person = enrol(app, &operator, number, &hash, plan, place).await?;
             people.push(person);
             number += 1;
         }
-        added.tasks += story::tell(app, &past, &people, projects, &mut done).await?;
+        added.tasks += story::tell(app, &past, &people, plan.projects, &mut done).await?;
         let owner = people.first().map_or_else(String::new, |person| person.email.as_str().to_owned());
-        added.tenants.push(((*slug).to_owned(), owner));
+        added.tenants.push((plan.slug.to_owned(), owner));
         added.people += people.len();
-        added.projects += projects.len();
+        added.projects += plan.projects.len();
     }
     Ok(added)
 }
@@ -239,8 +259,8 @@ async fn enrol(
     operator: &OperatorScope,
     number: usize,
     hash: &str,
-    (slug, tenant): (&str, &str),
-    (place, size): (usize, usize),
+    plan: &Plan,
+    place: usize,
 ) -> Result<Person, String> {
     let (first, last) = (FIRST[number % FIRST.len()], LAST[(number * 7) % LAST.len()]);
     let local = |name: &str| {
@@ -251,15 +271,15 @@ async fn enrol(
             .replace('á', "a")
             .replace('ß', "ss")
     };
-    let email = format!("{}.{}@{slug}.example", local(first), local(last));
+    let email = format!("{}.{}@{}.example", local(first), local(last), plan.slug);
     let email = Email::parse(&email).map_err(|fault| fault.detail)?;
     let account = AccountEmail::from(&email);
     let name = Name::parse(&format!("{first} {last}")).map_err(|fault| fault.detail)?;
-    let slug = Slug::parse(slug).map_err(|fault| fault.detail)?;
+    let slug = Slug::parse(plan.slug).map_err(|fault| fault.detail)?;
     let role = match place {
         0 => Role::Owner,
         1..=MANAGERS => Role::Manager,
-        place if place + VIEWERS >= size => Role::Viewer,
+        place if place + VIEWERS >= plan.people => Role::Viewer,
         _ => Role::Member,
     };
     let told = |problem: Box<Problem>| format!("{}: {}", email.as_str(), problem.sentence());
@@ -272,7 +292,7 @@ async fn enrol(
     let inside = Inside::new(app, token, slug.as_str());
     if role == Role::Owner {
         // The operator creates the tenant, because a slug that was released is free to the operator.
-        let name = Name::parse(tenant).map_err(|fault| fault.detail)?;
+        let name = Name::parse(plan.name).map_err(|fault| fault.detail)?;
         operator.create_tenant(slug, name, &account).await.map_err(told)?;
     } else {
         operator.admit(&slug, &account, role).await.map_err(told)?;

@@ -24,8 +24,7 @@ pub(super) async fn run(call: Call<'_>) -> Outcome {
         let lines = seed::run(&app).await.map_err(Failed::refused)?;
         return Ok(Report::done(json!({ "lines": lines }), lines.clone()).into());
     }
-    let (_, _, projects) = demo::size();
-    let bar = progress(projects as u64, "Adding projects");
+    let bar = progress(demo::size().projects as u64, "Adding projects");
     let added = demo::run(&app, || bar.inc(1)).await.map_err(Failed::refused)?;
     bar.finish_and_clear();
     let mut lines = vec![format!(

@@ -53,6 +53,15 @@ impl fmt::Debug for Traces {
     }
 }
 
+/// The place of a span in its trace.
+#[derive(Clone, Copy)]
+struct SpanIds {
+    span: u64,
+    parent: Option<u64>,
+    /// Whether the parent, if there is one, is a span of another service.
+    remote: bool,
+}
+
 /// A span, without the attributes that all have.
 struct Told {
     name: String,
@@ -156,9 +165,11 @@ impl Traces {
                 failed: step.failed.clone(),
                 attributes,
             };
-            self.export(trace, (step.span, Some(trace.span), false), began + step.begun, told);
+            let ids = SpanIds { span: step.span, parent: Some(trace.span), remote: false };
+            self.export(trace, ids, began + step.begun, told);
         }
-        self.export(trace, (trace.span, trace.parent, true), began, told);
+        let ids = SpanIds { span: trace.span, parent: trace.parent, remote: true };
+        self.export(trace, ids, began, told);
     }
 
     fn step(&self, work: &Work) -> (String, Vec<KeyValue>) {
@@ -184,13 +195,7 @@ impl Traces {
         }
     }
 
-    fn export(
-        &self,
-        trace: Trace,
-        (span, parent, remote): (u64, Option<u64>, bool),
-        began: SystemTime,
-        told: Told,
-    ) {
+    fn export(&self, trace: Trace, SpanIds { span, parent, remote }: SpanIds, began: SystemTime, told: Told) {
         let id = |span: u64| SpanId::from_bytes(span.to_be_bytes());
         let [high, low] = trace.id.map(u128::from);
         let trace_id = TraceId::from_bytes(((high << 64) | low).to_be_bytes());

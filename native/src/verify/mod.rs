@@ -31,7 +31,7 @@ use self::{
     report::{Matrix, Neighbours, Report, Violation},
     samples::Sample,
 };
-use crate::client::{Ask, Client, Person, Reply};
+use crate::client::{Ask, Client, Credentials, Person, Reply};
 use crate::ports::system::{SystemClock, SystemEntropy};
 
 /// The progress of a run.
@@ -47,9 +47,6 @@ pub enum Progress {
 
 /// Receives the progress of a run.
 pub type Listener = Box<dyn Fn(Progress) + Send + Sync>;
-
-/// An address and its password.
-type Credentials = (String, String);
 
 /// The tenants, accounts and findings of one run.
 struct Run {
@@ -194,7 +191,7 @@ impl Run {
     }
 
     fn founded(&self, owner: &Person, slug: &str) {
-        let credentials = (owner.email.clone(), owner.password.clone());
+        let credentials = Credentials { email: owner.email.clone(), password: owner.password.clone() };
         locked(&self.tenants).push((credentials, slug.to_owned()));
     }
 
@@ -243,7 +240,7 @@ impl Run {
         let accounts = std::mem::take(&mut *locked(&self.accounts));
         for account in accounts {
             if self.delete(&account).await.is_err() {
-                locked(&self.report).accounts.push(account.0);
+                locked(&self.report).accounts.push(account.email);
             }
         }
     }
@@ -272,7 +269,7 @@ impl Run {
     }
 
     /// Logs a person in, whatever has become of their session.
-    async fn log_in(&self, (email, password): &Credentials) -> Result<Reply, String> {
+    async fn log_in(&self, Credentials { email, password }: &Credentials) -> Result<Reply, String> {
         let credentials = serde_json::json!({ "email": email, "password": password });
         self.client.send(None, &Ask::new(&Method::POST, "/v1/auth/login").body(&credentials)).await
     }

@@ -8,7 +8,7 @@ use super::{
     Run,
     matrix::{Names, Standing},
 };
-use crate::client::{Ask, Person};
+use crate::client::{Ask, Credentials, Person};
 
 /// A tenant that was made for this run.
 #[derive(Debug)]
@@ -93,7 +93,8 @@ impl Run {
 
     /// Registers a person for the tenant of a slug.
     pub(super) async fn register(&self, role: &str, label: &str, slug: &str) -> Result<Person, String> {
-        let account = (format!("{role}-{}@isolation.example", super::random()?), super::random()?);
+        let email = format!("{role}-{}@isolation.example", super::random()?);
+        let account = Credentials { email, password: super::random()? };
         // Noted before the request: after an interruption it is known what may exist.
         self.registered(account.clone());
         self.client.register(account, label, slug).await

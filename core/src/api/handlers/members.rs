@@ -19,7 +19,7 @@ pub(crate) async fn list(
     scope: TenantScope,
     Query(page): Query<CountedPageQuery>,
 ) -> Result<List<CountedPage<Member>>> {
-    scope.members().list((page.limit, page.cursor), page.count == Some(true)).await.map(List)
+    scope.members().list(page.limit, page.cursor, page.count == Some(true)).await.map(List)
 }
 
 pub(crate) async fn me(scope: TenantScope) -> Result<Versioned<Member>> {

@@ -194,7 +194,8 @@ struct Listing {
 
 fn listing(
     order: TaskOrder,
-    (search, filtered): (bool, bool),
+    search: bool,
+    filtered: bool,
     project: Option<ProjectId>,
     assignee: Option<UserId>,
     paging: &Paging<'_>,
@@ -297,7 +298,7 @@ impl Repository<'_> {
         let days = due_after.is_some() || due_before.is_some();
         let filtered = status.is_some() || priority.is_some() || days;
         let Listing { sql, key, last, count: counting } =
-            listing(order, (words.is_some(), filtered), project, assignee, &paging)?;
+            listing(order, words.is_some(), filtered, project, assignee, &paging)?;
         let mut batch = self.scope.batch();
         let there = project.map(|id| batch.add::<ProjectStatus, _>(&PROJECT, [id.into()]));
         let before = if order == TaskOrder::Oldest { paging.after() } else { paging.before() };
