@@ -1,6 +1,6 @@
 //! Errors as clients see them: RFC 9457 problems with stable codes, all listed here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, panic::Location};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -298,9 +298,14 @@ impl Problem {
         })
     }
 
-    /// An internal error. The text is for the log and is never sent.
+    /// An internal error. The text is for the log and is never sent; it ends with the file and the line of the caller.
+    #[track_caller]
     pub fn internal(text: impl Into<String>) -> Box<Self> {
-        Self::new(Code::InternalError).because(text)
+        Self::internal_at(&text.into(), Location::caller())
+    }
+
+    fn internal_at(text: &str, place: &Location<'_>) -> Box<Self> {
+        Self::new(Code::InternalError).because(format!("{text} ({}:{})", place.file(), place.line()))
     }
 
     pub(crate) fn because(mut self: Box<Self>, text: impl Into<String>) -> Box<Self> {
@@ -416,6 +421,8 @@ impl Problem {
 }
 
 impl From<DatabaseError> for Box<Problem> {
+    // So that the place of an internal problem is that of the `?`.
+    #[track_caller]
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Unavailable(text) => Problem::new(Code::Unavailable).because(text),
@@ -436,6 +443,7 @@ impl From<DatabaseError> for Box<Problem> {
 }
 
 impl From<DecodeError> for Box<Problem> {
+    #[track_caller]
     fn from(error: DecodeError) -> Self {
         Problem::internal(format!("a row does not fit: {}", error.0))
     }
@@ -481,8 +489,22 @@ mod tests {
     }
 
     #[test]
-    fn internal_text_stays_inside() {
-        let response = Problem::internal("the secret is 42").into_response("r1");
-        assert!(!String::from_utf8_lossy(response.body()).contains("42"));
+    fn internal_text_says_where_it_arose_and_stays_inside() {
+        let (problem, line) = (Problem::internal("the secret is 42"), line!());
+        let logged = format!("the secret is 42 ({}:{line})", file!());
+        assert_eq!(problem.internal_text(), Some(&*logged));
+        let response = problem.into_response("r1");
+        let body = String::from_utf8_lossy(response.body());
+        assert!(!body.contains("42") && !body.contains(".rs"), "{body}");
+    }
+
+    #[test]
+    fn an_error_that_is_passed_on_says_where_that_happened() {
+        fn fails() -> Result<()> {
+            Err(DatabaseError::Internal("broken".to_owned()))?
+        }
+        let line = line!() - 2;
+        let problem = fails().unwrap_err();
+        assert_eq!(problem.internal_text(), Some(&*format!("broken ({}:{line})", file!())));
     }
 }
