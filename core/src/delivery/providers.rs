@@ -12,7 +12,7 @@ use crate::{
     domain::tenant_config::TenantConfig,
     kernel::{
         json,
-        outbound::{Permit, SLACK_HOSTS},
+        outbound::Permit,
         values::{email::sendable, enumerations::Channel},
     },
     ports::{BoxFuture, Email, HttpRequest, SendFailure, meter::Meter},
@@ -68,7 +68,7 @@ impl NotificationProvider for Slack {
             let lines = [&message.title, &message.body].map(|text| escape(text));
             let text = lines.join("\n");
             let body = json::object(vec![("text", text.trim_end().into())]).to_string();
-            let permit = services.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS));
+            let permit = services.config.outbound_allow.permit(url.expose(), Some(Channel::Slack.hosts()));
             // It was permitted when it was configured; the operator may allow other URLs by now.
             let permit =
                 permit.map_err(|refusal| SendFailure::Never(format!("the URL was refused: {refusal}")))?;

@@ -90,6 +90,26 @@ impl schemars::JsonSchema for WebhookUrl {
     }
 }
 
+/// What a channel needs of a tenant's configuration.
+impl Channel {
+    /// The member of the configuration with the webhook that its messages go to. Anyone who knows the webhook can use
+    /// it, so exports leave it out unless secrets are asked for, and it must be at one of [`Self::hosts`].
+    pub(crate) const fn webhook(self) -> Option<&'static str> {
+        match self {
+            Self::InApp | Self::Email => None,
+            Self::Slack => Some("slack_webhook_url"),
+        }
+    }
+
+    /// The hosts at which a tenant may have the webhook. The operator may allow others.
+    pub(crate) const fn hosts(self) -> &'static [&'static str] {
+        match self {
+            Self::InApp | Self::Email => &[],
+            Self::Slack => &["hooks.slack.com", "hooks.slack-gov.com"],
+        }
+    }
+}
+
 /// The kinds whose channels a tenant chooses. Invitations go by email: their recipients are no members yet.
 pub(crate) fn configurable() -> impl Iterator<Item = NotificationKind> {
     NotificationKind::ALL.iter().copied().filter(|kind| *kind != NotificationKind::Invitation)
@@ -159,6 +179,16 @@ input! {
         pub email_reply_to: Clearable<Email>,
         /// The role of people who register for this tenant without an invitation. By default they do not join it.
         pub open_registration: Clearable<OpenRole>,
+    }
+}
+
+impl TenantConfigPatch {
+    /// The webhook that it sets for a channel.
+    pub(crate) fn webhook(&self, channel: Channel) -> Option<&WebhookUrl> {
+        match channel {
+            Channel::InApp | Channel::Email => None,
+            Channel::Slack => self.slack_webhook_url.0.as_ref()?.as_ref(),
+        }
     }
 }
 
@@ -328,6 +358,20 @@ mod tests {
         }
         config.merge(patch(json!({ "channels": null })).unwrap());
         assert_eq!(config.channels(NotificationKind::Approved), [Channel::InApp]);
+    }
+
+    #[test]
+    fn the_webhook_of_each_channel_is_a_member_of_the_configuration() {
+        for channel in Channel::ALL {
+            let Some(member) = channel.webhook() else { continue };
+            let patch = patch(json!({ member: "https://example.com/secret" })).unwrap();
+            let url = patch.webhook(*channel).map(|url| url.expose().to_owned());
+            assert_eq!(url.as_deref(), Some("https://example.com/secret"), "{channel:?}");
+            let mut config = TenantConfig::default();
+            config.merge(patch);
+            assert_eq!(config.store()[member], "https://example.com/secret", "{channel:?}");
+            assert!(!channel.hosts().is_empty(), "{channel:?}");
+        }
     }
 
     #[test]

@@ -157,9 +157,6 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The hosts of Slack's incoming webhooks.
-pub(crate) const SLACK_HOSTS: &[&str] = &["hooks.slack.com", "hooks.slack-gov.com"];
-
 #[cfg(test)]
 mod tests {
     use super::*;

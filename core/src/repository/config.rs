@@ -13,8 +13,8 @@ use crate::{
     },
     kernel::{
         decode::{Fault, FaultCode},
-        outbound::SLACK_HOSTS,
         sql::{rows::record, statements},
+        values::enumerations::Channel,
     },
     repository::{Repository, activity::Event, repeat, tenants},
 };
@@ -53,12 +53,15 @@ impl Configuration for Repository<'_> {
 
     async fn update(&self, patch: TenantConfigPatch) -> Result<Part<TenantConfig>> {
         let services = self.scope.services();
-        if let Some(Some(url)) = &patch.slack_webhook_url.0
-            && let Err(refusal) = services.config.outbound_allow.permit(url.expose(), Some(SLACK_HOSTS))
-        {
-            let detail = format!("This URL is not taken: {refusal}.");
-            let fault = Fault::new(FaultCode::NotAllowed, detail).within("slack_webhook_url");
-            return Err(Problem::faults(Code::ValidationFailed, vec![fault]));
+        for channel in Channel::ALL {
+            if let (Some(member), Some(url)) = (channel.webhook(), patch.webhook(*channel))
+                && let Err(refusal) =
+                    services.config.outbound_allow.permit(url.expose(), Some(channel.hosts()))
+            {
+                let detail = format!("This URL is not taken: {refusal}.");
+                let fault = Fault::new(FaultCode::NotAllowed, detail).within(member);
+                return Err(Problem::faults(Code::ValidationFailed, vec![fault]));
+            }
         }
         repeat(|| self.merge(patch.clone())).await
     }

@@ -14,7 +14,7 @@ use crate::{
         decode::{Fault, FaultCode},
         json,
         time::Timestamp,
-        values::{Slug, TenantId, string, uuid},
+        values::{Slug, TenantId, enumerations::Channel, string, uuid},
     },
     ports::{Entropy, EntropyError},
     repository::{
@@ -345,9 +345,10 @@ impl Arrival {
         found
     }
 
-    /// The webhook, of a tenant that has one.
-    pub(super) fn webhook(&self) -> Option<&str> {
-        self.row.get("config")?.get("slack_webhook_url")?.as_str()
+    /// The webhook of a channel, of a tenant that has one, with the member of the configuration.
+    pub(super) fn webhook(&self, channel: Channel) -> Option<(&'static str, &str)> {
+        let member = channel.webhook()?;
+        Some((member, self.row.get("config")?.get(member)?.as_str()?))
     }
 
     /// Puts it in its place after the earlier rows, and returns the row to store.

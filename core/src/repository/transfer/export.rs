@@ -22,7 +22,7 @@ use crate::{
             Value,
             rows::{Cell, DecodeError, FromRow, Row, record},
         },
-        values::{Slug, TenantId, string, uuid},
+        values::{Slug, TenantId, enumerations::Channel, string, uuid},
     },
     repository::{
         Repository, activity,
@@ -231,7 +231,9 @@ fn without_secrets(column: &Column, mut document: Json, reach: Reach) -> Json {
         && !reach.secrets
         && let Json::Object(config) = &mut document
     {
-        config.remove("slack_webhook_url");
+        for member in Channel::ALL.iter().filter_map(|channel| channel.webhook()) {
+            config.remove(member);
+        }
     }
     document
 }

@@ -23,9 +23,8 @@ use crate::{
     kernel::{
         decode::{Fault, FaultCode},
         json, limits,
-        outbound::SLACK_HOSTS,
         sql::{arrays, items, rows::record, statements},
-        values::{InvitationId, TenantId, uuid},
+        values::{InvitationId, TenantId, enumerations::Channel, uuid},
     },
     repository::{
         quotas,
@@ -333,11 +332,15 @@ impl<'a> By<'a> {
                     faults.push(of_row(Fault::new(FaultCode::NotAllowed, detail).within("row"), *index));
                 }
             }
-            if let Some(url) = arrival.webhook()
-                && let Err(refusal) = self.services().config.outbound_allow.permit(url, Some(SLACK_HOSTS))
-            {
-                let fault = Fault::new(FaultCode::NotAllowed, format!("This URL is not taken: {refusal}."));
-                faults.push(of_row(fault.within("slack_webhook_url").within("config").within("row"), *index));
+            for channel in Channel::ALL {
+                if let Some((member, url)) = arrival.webhook(*channel)
+                    && let Err(refusal) =
+                        self.services().config.outbound_allow.permit(url, Some(channel.hosts()))
+                {
+                    let detail = format!("This URL is not taken: {refusal}.");
+                    let fault = Fault::new(FaultCode::NotAllowed, detail).within(member);
+                    faults.push(of_row(fault.within("config").within("row"), *index));
+                }
             }
             there.insert(&arrival.name);
         }
