@@ -42,10 +42,11 @@ impl<'a> Paging<'a> {
         cursor: Option<Cursor>,
     ) -> Result<Self> {
         let filters = filters.iter().map(|filter| filter.unwrap_or("*")).collect::<Vec<_>>().join("&");
-        let size = size.map_or(limits::PAGE_DEFAULT, |size| size.0);
+        let size = size.map_or(limits::PAGE_DEFAULT, PageSize::get);
         let mut paging = Self { services, list, owner, filters, size, before: None };
-        if let Some(Cursor(text)) = cursor {
-            paging.before = Some(paging.open(&text).ok_or_else(|| Problem::new(Code::InvalidCursor))?);
+        if let Some(cursor) = cursor {
+            paging.before =
+                Some(paging.open(cursor.as_str()).ok_or_else(|| Problem::new(Code::InvalidCursor))?);
         }
         Ok(paging)
     }

@@ -1,7 +1,7 @@
 //! Who may call a route.
 
 use crate::{
-    auth::token::{Bearer, Credential},
+    auth::token::Bearer,
     kernel::values::enumerations::Role::{self, Owner},
 };
 
@@ -23,7 +23,7 @@ pub enum Access {
 impl Access {
     /// The lowest sufficient role in the tenant; `None` if the rule asks for no membership.
     pub(crate) fn least(self, bearer: Option<&Bearer>) -> Option<Role> {
-        let key = matches!(bearer, Some(Bearer { credential: Credential::Key(_), .. }));
+        let key = bearer.is_some_and(|bearer| bearer.key().is_some());
         match self {
             Self::Public | Self::AnyoneInTenant | Self::SignedIn => None,
             Self::InPerson(_) if key => Some(Owner),

@@ -12,7 +12,7 @@ use crate::{
             Provider,
             jwt::{Subject, is_external},
         },
-        token::{Bearer, Credential},
+        token::{Bearer, Credential, opaque::ApiKeyToken},
     },
     dispatch::App,
     http::problem::{Code, Problem, Result},
@@ -32,9 +32,20 @@ impl Caller {
     /// The kind of credential, for the log.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Ours(Bearer { credential: Credential::Key(_), .. }) => "api_key",
+            Self::Ours(_) if self.api_key().is_some() => "api_key",
             Self::Ours(_) => "session",
             Self::External(_) => "identity",
+        }
+    }
+
+    /// The API key, if the credential is one.
+    pub(super) fn api_key(&self) -> Option<&ApiKeyToken> {
+        match self {
+            Self::Ours(bearer) => match bearer.credential() {
+                Credential::Key(key) => Some(key),
+                Credential::Session(_) | Credential::Identity(_) => None,
+            },
+            Self::External(_) => None,
         }
     }
 }
@@ -69,14 +80,14 @@ impl App {
         subject: &Subject,
         named: &NamedTenant,
     ) -> Result<(Bearer, bool)> {
-        let bearer = |known: Known| Bearer { user: known.user, credential: Credential::Identity(known.id) };
-        if let Some(known) = self.identities.get(&subject.subject) {
+        let bearer = |known: Known| Bearer::of(subject, known.user, known.id);
+        if let Some(known) = self.identities.get(subject.id()) {
             return Ok((bearer(known), true));
         }
         let issuer = self.services.provider.as_ref().map_or("", Provider::issuer);
         let anonymous = AnonymousScope::open(context.clone());
         let known = identities::admit(&anonymous, issuer, subject, named).await?;
-        self.identities.remember(&subject.subject, known);
+        self.identities.remember(subject.id(), known);
         Ok((bearer(known), false))
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         services::Services,
     },
     api::{endpoint::Incoming, negotiation::prefers_page},
-    auth::token::{Bearer, Credential},
+    auth::token::Bearer,
     config::Config,
     dispatch::{
         authentication::Caller,
@@ -229,16 +229,12 @@ impl App {
             }
         };
         served.principal = caller.as_ref().map_or(served.principal, Caller::kind);
-        let named = match &caller {
-            Some(Caller::Ours(Bearer { credential: Credential::Key(_), .. }))
-                if route.access == Access::SignedIn =>
-            {
+        let named = match caller.as_ref().and_then(Caller::api_key) {
+            Some(_) if route.access == Access::SignedIn => {
                 return Err(Problem::new(Code::SessionRequired));
             }
-            Some(Caller::Ours(Bearer { credential: Credential::Key(key), .. })) => {
-                named.by_key(key.tenant)?
-            }
-            _ => named,
+            Some(key) => named.by_key(key.tenant)?,
+            None => named,
         };
         let context = Arc::new(self.context(route, &parts, &body, meter)?);
         let incoming = Incoming {
@@ -270,7 +266,7 @@ impl App {
             match (answer.map_err(|problem| advised(route, &incoming.named, problem)), remembered) {
                 // The identity may have gone to another account since. Nothing was read or written.
                 (Err(problem), Some(subject)) if problem.code == Code::InvalidToken => {
-                    self.identities.forget(&subject.subject);
+                    self.identities.forget(subject.id());
                 }
                 (answer, _) => {
                     let read = route.method == Method::GET;

@@ -3,7 +3,7 @@
 
 use crate::{
     access::rule::Access,
-    auth::token::{Bearer, Credential},
+    auth::token::Credential,
     dispatch::{App, authentication::Caller},
     http::problem::{Code, Result},
     ports::limit::{ClientAddress, Limit},
@@ -20,23 +20,26 @@ impl App {
         address: Option<ClientAddress>,
     ) -> Result<()> {
         // Without an adapter that knows addresses, all requests come from the same place.
-        let address = || address.map_or_else(String::new, |address| address.0.to_string());
+        let address = || address.map_or_else(String::new, |address| address.to_string());
         if route.problems.contains(&Code::TooManyAttempts) {
             self.services.count(Limit::Address, &address()).await?;
         }
         match caller {
             Some(Caller::External(subject)) => {
                 // No user's id has this form.
-                self.services.count(Limit::Requests, &format!("subject {}", subject.subject)).await
+                self.services.count(Limit::Requests, &format!("subject {}", subject.id())).await
             }
-            // By its digest, so that nobody else can use it up; and by the address, so that keys cannot be tried out.
-            Some(Caller::Ours(Bearer { credential: Credential::Key(key), .. })) => {
-                self.services.count(Limit::Requests, key.digest()).await?;
-                self.services.count(Limit::Requests, &address()).await
-            }
-            Some(Caller::Ours(Bearer { user, .. })) => {
-                self.services.count(Limit::Requests, &user.to_string()).await
-            }
+            Some(Caller::Ours(bearer)) => match bearer.credential() {
+                // By its digest, so that nobody else can use it up; and by the address, so that keys cannot be tried
+                // out.
+                Credential::Key(key) => {
+                    self.services.count(Limit::Requests, key.digest()).await?;
+                    self.services.count(Limit::Requests, &address()).await
+                }
+                Credential::Session(_) | Credential::Identity(_) => {
+                    self.services.count(Limit::Requests, &bearer.user().to_string()).await
+                }
+            },
             None if route.access == Access::AnyoneInTenant => {
                 self.services.count(Limit::Requests, &address()).await
             }

@@ -17,7 +17,14 @@ use crate::{
 
 /// How many items a client wants on a page.
 #[derive(Clone, Copy, Debug)]
-pub struct PageSize(pub(crate) u32);
+pub struct PageSize(u32);
+
+impl PageSize {
+    /// The number.
+    pub(crate) fn get(self) -> u32 {
+        self.0
+    }
+}
 
 impl Scalar for PageSize {
     fn from_value(value: Json) -> Result<Self, Fault> {
@@ -50,7 +57,14 @@ impl schemars::JsonSchema for PageSize {
 
 /// Where a page starts: the `next_cursor` of the page before it.
 #[derive(Clone, Debug)]
-pub struct Cursor(pub(crate) String);
+pub struct Cursor(String);
+
+impl Cursor {
+    /// The text, which may be anything.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Scalar for Cursor {
     fn from_value(value: Json) -> Result<Self, Fault> {

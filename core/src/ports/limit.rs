@@ -31,7 +31,7 @@ impl Limit {
 ///
 /// Of IPv6 only the first 64 bits count, which is what one subscriber has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientAddress(pub(crate) IpAddr);
+pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
     /// Takes an address.
@@ -40,6 +40,12 @@ impl ClientAddress {
             IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),
             v4 @ IpAddr::V4(_) => v4,
         })
+    }
+}
+
+impl std::fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 

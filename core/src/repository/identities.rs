@@ -119,8 +119,7 @@ pub(crate) async fn admit(
     users::enrol(&mut batch, known.user, email.clone(), name, users::NO_PASSWORD.to_owned(), taken)?;
     let slug = named.slug.as_ref().filter(|_| named.id.is_none()).map(|named| named.slug.clone());
     users::join_open(&mut batch, known.user, named.id, slug)?;
-    let arguments =
-        [known.id.into(), known.user.into(), issuer.into(), subject.subject.as_str().into(), now.into()];
+    let arguments = [known.id.into(), known.user.into(), issuer.into(), subject.id().into(), now.into()];
     let _: Slot<()> = batch.add_global(&INSERT, arguments);
     batch.on_duplicate("users_email_key", Problem::new(Code::IdentityNotLinked));
     batch.on_duplicate("identities_issuer_subject_key", Problem::new(Code::IdentityNotLinked));
@@ -130,7 +129,7 @@ pub(crate) async fn admit(
         // for its owner.
         Err(problem) if problem.code == Code::IdentityNotLinked => {
             let mut batch = anonymous.batch();
-            let subject_of = subject.subject.as_str();
+            let subject_of = subject.id();
             let arguments =
                 [known.id.into(), email.clone().into(), issuer.into(), subject_of.into(), now.into()];
             let _: Slot<()> = batch.add_global(&CLAIM, arguments);
@@ -147,7 +146,7 @@ pub(crate) async fn admit(
 
 async fn find(anonymous: &AnonymousScope, issuer: &str, subject: &Subject) -> Result<Option<Known>> {
     let mut batch = anonymous.batch();
-    let found = batch.add_global::<Found, _>(&FIND, [issuer.into(), subject.subject.as_str().into()]);
+    let found = batch.add_global::<Found, _>(&FIND, [issuer.into(), subject.id().into()]);
     match anonymous.run(batch).await?.optional(found)? {
         Some(Found { disabled_at: Some(_), .. }) => Err(Problem::new(Code::InvalidToken)),
         found => Ok(found.map(|Found { id, user, .. }| Known { id, user })),
@@ -190,7 +189,7 @@ impl Identities for AccountScope {
         };
         let subject = match provider.verify(&services.ports, self.meter(), token.expose()).await {
             Err(problem) if problem.code == Code::InvalidToken => return Err(refuse(problem.sentence())),
-            subject => subject?.subject,
+            subject => subject?.id().to_owned(),
         };
         let (id, issuer, now) = (IdentityId(services.new_id()?), provider.issuer(), services.now());
         let mut batch = self.batch();

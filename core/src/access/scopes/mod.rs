@@ -68,11 +68,13 @@ pub(crate) fn open(
 ) -> Result<Scope> {
     let context = context.clone();
     Ok(match (rule, bearer, tenant) {
-        (Access::SignedIn, Some(Bearer { user, credential: Credential::Session(id) }), _) => {
-            Scope::Account(AccountScope::open(context, *user, Login::Session(*id)))
-        }
-        (Access::SignedIn, Some(Bearer { user, credential: Credential::Identity(id) }), _) => {
-            Scope::Account(AccountScope::open(context, *user, Login::Identity(*id)))
+        (Access::SignedIn, Some(bearer), _) => {
+            let login = match bearer.credential() {
+                Credential::Session(id) => Login::Session(*id),
+                Credential::Identity(id) => Login::Identity(*id),
+                Credential::Key(_) => return Err(Problem::internal("an access rule came with an API key")),
+            };
+            Scope::Account(AccountScope::open(context, *bearer.user(), login))
         }
         (Access::AnyoneInTenant, _, Some((tenant, slug))) => {
             Scope::PublicTenant(PublicTenantScope::open(context, tenant, slug))

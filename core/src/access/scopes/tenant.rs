@@ -64,7 +64,7 @@ impl TenantScope {
 
     /// The acting user.
     pub fn user(&self) -> UserId {
-        self.bearer.user
+        *self.bearer.user()
     }
 
     /// The caller's API key, if the credential is one.
@@ -162,9 +162,9 @@ impl TenantScope {
 
     /// The membership check, with its conditions left to [`Self::admit`] where they are `None`.
     fn check(&self, least: Option<Role>, slug: Option<&NamedSlug>) -> Statement {
-        let (user, rank) = (self.bearer.user.into(), least.map_or(0, Role::rank).into());
+        let (user, rank) = (self.user().into(), least.map_or(0, Role::rank).into());
         let slug = slug.map(|named| named.slug.clone()).into();
-        match &self.bearer.credential {
+        match self.bearer.credential() {
             Credential::Session(id) => {
                 checks::MEMBER_BY_SESSION.bind(self.tenant.0, [user, rank, slug, (*id).into()])
             }

@@ -6,11 +6,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use crate::{
-    auth::token::numeric_date,
+    auth::token::{Bearer, numeric_date},
     kernel::{
         json, limits,
         time::Timestamp,
-        values::{Email, Name},
+        values::{Email, IdentityId, Name, UserId},
     },
 };
 
@@ -55,11 +55,25 @@ pub(super) struct Unverified<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
     /// The provider's name for them, which never changes.
-    pub(crate) subject: String,
+    subject: String,
     /// Their address, if the provider has verified it.
     pub(crate) email: Option<Email>,
     /// Their name.
     pub(crate) name: Option<Name>,
+}
+
+impl Subject {
+    /// The provider's name for them.
+    pub(crate) fn id(&self) -> &str {
+        &self.subject
+    }
+}
+
+impl Bearer {
+    /// The bearer of a verified token, whose subject has this account by this link.
+    pub(crate) fn of(_verified: &Subject, user: UserId, identity: IdentityId) -> Self {
+        Self::identity(user, identity)
+    }
 }
 
 /// Whether a token is to be verified by a provider's key. This alone decides: a token signed with HS256 is never shown

@@ -54,11 +54,12 @@ fn date_claim<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<i64>, D::Err
     numeric_date(&date).map(Some).ok_or_else(|| D::Error::custom("it is no point in time"))
 }
 
-/// The user that a bearer token stands for, and the credential.
+/// The user that a bearer token stands for, and the credential. Scopes of users are opened for a bearer, which only
+/// `auth/` can make: from a token that it has read or verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bearer {
-    pub(crate) user: UserId,
-    pub(crate) credential: Credential,
+    user: UserId,
+    credential: Credential,
 }
 
 /// The credential of a request. Whether it is still valid is for the database to say.
@@ -74,8 +75,23 @@ pub(crate) enum Credential {
 
 impl Bearer {
     /// A person who is logged in.
-    pub(crate) fn session(user: UserId, session: SessionId) -> Self {
+    fn session(user: UserId, session: SessionId) -> Self {
         Self { user, credential: Credential::Session(session) }
+    }
+
+    /// A person whom the identity provider knows.
+    pub(in crate::auth) fn identity(user: UserId, identity: IdentityId) -> Self {
+        Self { user, credential: Credential::Identity(identity) }
+    }
+
+    /// The user.
+    pub(crate) fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// The credential.
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     /// The API key, if it is one.

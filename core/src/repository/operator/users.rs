@@ -249,18 +249,19 @@ impl OperatorScope {
         let services = self.services();
         let bearer = Bearer::read(token, &services.tokens, services.now());
         let mut found = Inspected { good: false, kind: None, user_id: None, email: None, why_not: None };
-        let Some(Bearer { user, credential }) = bearer else {
+        let Some(bearer) = bearer else {
             found.why_not = Some("It was not made with a key of this service, or has expired.");
             return Ok(found);
         };
+        let user = *bearer.user();
         found.user_id = Some(user);
-        let Credential::Session(session) = credential else {
+        let Credential::Session(session) = bearer.credential() else {
             (found.kind, found.why_not) =
                 (Some("api_key"), Some("Whether an API key is good, its tenant says."));
             return Ok(found);
         };
         let mut batch = self.batch();
-        let state = batch.add_global::<State, _>(&SESSION, [session.into(), user.into()]);
+        let state = batch.add_global::<State, _>(&SESSION, [(*session).into(), user.into()]);
         let state = self.run(batch).await?.optional(state)?;
         found.kind = Some("access_token");
         found.why_not = match &state {
