@@ -1,7 +1,8 @@
 //! Notices: the texts of notifications about events.
 //!
 //! In the product's list of notifications a notice is a row of the batch that makes the change. On the other channels
-//! it is a row of the [outbox], written in that batch too and sent after it by a [provider](providers).
+//! it is a row of the [outbox](crate::delivery::outbox), written in that batch too and sent after it by a
+//! [provider](crate::delivery::providers).
 
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! Text search: what a word is, and when a text matches. All of that is decided here and not by a database, so that
 //! every engine finds the same; the engines index the words that this module makes.
 //!
-//! A text is split into words, runs of letters and digits, after [`unicode::folded`] has removed the differences that
+//! A text is split into words, runs of letters and digits, after `unicode::folded` has removed the differences that
 //! readers ignore. A text matches if each word of the search is the beginning of one of its words. Scripts without
 //! blanks between words are searched by pairs of characters instead, at any place; so are pictographs.
 

@@ -249,7 +249,7 @@ pub trait RateLimiter: Send + Sync + 'static {
 /// The files of `site/`, as they are in the checkout: pages for people, what those load, and the description of the API.
 pub trait Assets: Send + Sync + 'static {
     /// The bytes of a file, by its name. Only names of [`crate::api::site::files`] are asked for:
-    /// [streamed](crate::api::site::Streamed) files are not.
+    /// [streamed](crate::http::answer::Streamed) files are not.
     ///
     /// # Errors
     /// The file cannot be read.

@@ -94,7 +94,7 @@ impl AccountScope {
     }
 
     /// Makes the batch fail unless the resource that it changes is in a state that `If-Match` names, as
-    /// [`TenantScope::require_match`] does.
+    /// [`TenantScope::require_match`](crate::access::scopes::tenant::TenantScope::require_match) does.
     pub(crate) fn require_match(&self, batch: &mut Batch<'_>, sql: &GlobalSql, id: Uuid) {
         if let Some(arguments) = self.context.admitted(batch, id) {
             let _: Slot<i64> = batch.require_global(sql, arguments, conditional::failed());

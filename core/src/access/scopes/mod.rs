@@ -1,9 +1,7 @@
 //! The scopes: the only ways to the database. A handler gets the one that its route's access rule opens ([`open`]), and
-//! repositories exist only behind them: [`TenantScope`](tenant::TenantScope) to a tenant's data,
-//! [`PublicTenantScope`](public_tenant::PublicTenantScope) to a tenant's public data,
-//! [`AccountScope`](account::AccountScope) to a user's own data, [`AnonymousScope`](anonymous::AnonymousScope) to
-//! signing in. No request gets [`OperatorScope`](operator::OperatorScope) or
-//! [`BackgroundScope`](background::BackgroundScope).
+//! repositories exist only behind them: [`TenantScope`] to a tenant's data, [`PublicTenantScope`] to a tenant's public data,
+//! [`AccountScope`] to a user's own data, [`AnonymousScope`] to signing in. No request gets
+//! [`OperatorScope`](operator::OperatorScope) or [`BackgroundScope`](background::BackgroundScope).
 //!
 //! Each scope puts its check in front of its batch, so that access is decided in the same transaction that reads or
 //! writes the data.

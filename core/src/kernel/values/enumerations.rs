@@ -2,7 +2,7 @@
 
 use crate::kernel::values::UserId;
 
-/// The common interface of all enumerations of [`wire_enum`].
+/// The common interface of all enumerations that `wire_enum!` declares.
 pub trait Enumeration: Copy + 'static {
     /// All variants, in order.
     const ALL: &'static [Self];

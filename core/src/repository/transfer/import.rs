@@ -1,5 +1,5 @@
 //! Imports of tenants. Rows arrive in parts, each checked and stored beside the earlier ones; they belong to no tenant,
-//! and nobody sees them, until all of them become one ([`crate::repository::transfer::finish`]).
+//! and nobody sees them, until all of them become one (`finish.rs`).
 //!
 //! A repeated part changes nothing, so a client that lost an answer, or was interrupted, begins again with the same
 //! head and continues at the next row.

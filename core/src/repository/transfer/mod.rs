@@ -1,5 +1,5 @@
 //! Tenants that are moved from one database to another: by an export ([`export`]) and an import ([`import`]). One table
-//! lists their parts ([`tables`]).
+//! lists their parts (`tables.rs`).
 
 pub(crate) mod arrival;
 pub(crate) mod checks;
