@@ -1,5 +1,9 @@
 //! The route table: every route with its access rule and its public documentation. Dispatch, the OpenAPI document and the
 //! access tests are all derived from this table, and a route cannot be written without a rule.
+//!
+//! # Example
+//! `routes!` declares the table. This is `routes/example.rs`, which the unit tests run:
+#![doc = concat!("```ignore\n", include_str!("routes/example.rs"), "```")]
 
 use http::Method;
 
@@ -473,5 +477,8 @@ routes! {
     GET    "/problems/{code}",                  Public,            0, [],                                pages::problem;
 }
 
+// Public, because the table that it declares is.
+#[cfg(test)]
+pub mod example;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,10 @@
 //! Requests of clients, decoded strictly: every fault of a body or a query is found and pointed at, nothing unknown is
 //! ignored.
+//!
+//! # Example
+//! `input!` declares what clients send. This is `decode/example.rs`, which the unit tests run (files elsewhere
+//! import the macro):
+#![doc = concat!("```ignore\n", include_str!("decode/example.rs"), "```")]
 
 use std::{borrow::Cow, str::Utf8Error};
 
@@ -389,6 +394,9 @@ pub(crate) fn query_text(text: &str) -> String {
 fn decoded(text: &str) -> Result<String, Utf8Error> {
     percent_decode_str(&text.replace('+', " ")).decode_utf8().map(Cow::into_owned)
 }
+
+#[cfg(test)]
+mod example;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,10 @@
 //! SQL as data: statements are named constants, written once for both dialects, and bound to typed values. Only search
 //! has a separate text for each engine.
+//!
+//! # Example
+//! `statements!` declares the statements of a repository; its scope binds them. This is `example.rs`, which the unit
+//! tests run (files elsewhere import the macro):
+#![doc = concat!("```ignore\n", include_str!("example.rs"), "```")]
 
 pub(crate) mod rows;
 
@@ -400,6 +405,9 @@ pub(crate) const fn returns(sql: &[u8]) -> bool {
     }
     reads(sql)
 }
+
+#[cfg(test)]
+mod example;
 
 #[cfg(test)]
 mod tests {
