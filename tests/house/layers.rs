@@ -1,10 +1,13 @@
 //! The layers of `core/src`: a file imports from lower layers and its own folder, and from the file that defines a name.
 //! `cargo test -p bailiwick-tests --test house layers -- --nocapture` prints them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter::Peekable,
+};
 
-use proc_macro2::{TokenStream, TokenTree};
-use syn::{Attribute, Item, ItemUse, UseTree, Visibility, visit::Visit};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree, token_stream::IntoIter};
+use syn::{Attribute, Item, ItemMod, ItemUse, Lit, UseTree, Visibility, visit::Visit};
 
 use crate::tidy::files;
 
@@ -42,16 +45,14 @@ struct Source {
 
 impl Source {
     fn read(name: &str, text: &str, modules: &BTreeSet<Path>) -> Self {
-        let place = module(name);
         let file = syn::parse_file(text).expect("Rust");
-        let mut reader =
-            Reader { place: &place, modules, source: Self { name: name.to_owned(), ..Self::default() } };
+        let source = Self { name: name.to_owned(), ..Self::default() };
+        let mut reader = Reader { place: module(name), modules, source };
         reader.visit_file(&file);
-        let mut source = reader.source;
         for item in file.items.iter().filter(|item| !is_test(item)) {
-            words(quote::quote!(#item), &mut source);
+            reader.tokens(quote::quote!(#item), Text::Code);
         }
-        source
+        reader.source
     }
 
     fn folder(&self) -> &str {
@@ -83,9 +84,20 @@ fn is_test(item: &Item) -> bool {
     })
 }
 
-/// Reads the paths of the imports.
+/// Where tokens stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Code,
+    /// Strings may be paths there, as in `#[serde(with = "crate::..")]`.
+    Attribute,
+    /// In a string of an attribute, which is no code of this file but for its paths.
+    Quoted,
+}
+
+/// Reads the paths of the imports, and those of the rest.
 struct Reader<'a> {
-    place: &'a Path,
+    /// The module that is read: that of the file, or one within it.
+    place: Path,
     modules: &'a BTreeSet<Path>,
     source: Source,
 }
@@ -118,11 +130,100 @@ impl Reader<'_> {
     }
 
     fn add(&mut self, shown: Option<String>, path: &[String]) {
-        let Some(path) = absolute(self.place, path, self.modules) else { return };
+        let Some(path) = absolute(&self.place, path, self.modules) else { return };
         if let Some(name) = shown {
             self.source.shown.insert(name, path.clone());
         }
         self.source.uses.insert(path);
+    }
+
+    /// Reads the words, and the paths that begin with `crate`, `self` or `super`, wherever they stand: also within macros,
+    /// of which syn reads no more than the tokens.
+    fn tokens(&mut self, tokens: TokenStream, text: Text) {
+        let mut tokens = tokens.into_iter().peekable();
+        // `#`, and `mod` with its name: what the next group is depends on them.
+        let (mut sign, mut named) = (false, None);
+        while let Some(token) = tokens.next() {
+            let (attribute, inline) = (std::mem::take(&mut sign), named.take());
+            match token {
+                TokenTree::Group(group) if attribute && group.delimiter() == Delimiter::Bracket => {
+                    if !is_doc(&group) {
+                        self.tokens(group.stream(), Text::Attribute);
+                    }
+                }
+                TokenTree::Group(group) => {
+                    let within = inline.filter(|_| group.delimiter() == Delimiter::Brace);
+                    let depth = self.place.len();
+                    self.place.extend(within);
+                    self.tokens(group.stream(), text);
+                    self.place.truncate(depth);
+                }
+                TokenTree::Ident(ident) => {
+                    if ident == "mod"
+                        && let Some(TokenTree::Ident(name)) = tokens.peek()
+                    {
+                        named = Some(name.to_string());
+                        tokens.next();
+                    }
+                    if text != Text::Quoted {
+                        self.source.words.insert(ident.to_string());
+                    }
+                    if ident == "crate" || ident == "self" || ident == "super" {
+                        self.rest_of_path(vec![ident.to_string()], &mut tokens, text);
+                    }
+                }
+                // `#!` begins an attribute, too.
+                TokenTree::Punct(punct) => {
+                    sign = punct.as_char() == '#' || attribute && punct.as_char() == '!';
+                }
+                TokenTree::Literal(literal) if text == Text::Attribute => {
+                    if let Lit::Str(string) = Lit::new(literal)
+                        && let Ok(tokens) = string.value().parse()
+                    {
+                        self.tokens(tokens, Text::Quoted);
+                    }
+                }
+                TokenTree::Literal(_) => {}
+            }
+        }
+    }
+
+    /// What follows the beginning of a path; with a group of names if it is an import within a macro.
+    fn rest_of_path(&mut self, mut path: Path, tokens: &mut Peekable<IntoIter>, text: Text) {
+        let colon = |next: &TokenTree| matches!(next, TokenTree::Punct(punct) if punct.as_char() == ':');
+        while tokens.next_if(colon).is_some() {
+            match tokens.peek() {
+                Some(TokenTree::Ident(part)) => {
+                    if text != Text::Quoted {
+                        self.source.words.insert(part.to_string());
+                    }
+                    path.push(part.to_string());
+                    tokens.next();
+                }
+                Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                    let mut names = group.stream().into_iter().peekable();
+                    tokens.next();
+                    while let Some(name) = names.next() {
+                        match name {
+                            TokenTree::Ident(word) if word == "as" => drop(names.next()),
+                            TokenTree::Ident(name) => {
+                                let below = if name == "self" { vec![] } else { vec![name.to_string()] };
+                                self.rest_of_path([&path[..], &below].concat(), &mut names, text);
+                            }
+                            TokenTree::Punct(punct) if punct.as_char() == '*' => self.add(None, &path),
+                            _ => {}
+                        }
+                    }
+                    return;
+                }
+                Some(TokenTree::Punct(all)) if all.as_char() == '*' => drop(tokens.next()),
+                _ => {}
+            }
+        }
+        // By themselves these are a visibility, a receiver, or a module that names nothing.
+        if path.iter().any(|part| !["crate", "self", "super"].contains(&part.as_str())) {
+            self.add(None, &path);
+        }
     }
 }
 
@@ -131,6 +232,12 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         if !is_test(item) {
             syn::visit::visit_item(self, item);
         }
+    }
+
+    fn visit_item_mod(&mut self, item: &'ast ItemMod) {
+        self.place.push(item.ident.to_string());
+        syn::visit::visit_item_mod(self, item);
+        self.place.pop();
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
@@ -157,35 +264,8 @@ fn absolute(place: &[String], path: &[String], modules: &BTreeSet<Path>) -> Opti
     Some(from)
 }
 
-/// Reads the words, and the paths that begin at the root, wherever they stand: also within macros.
-fn words(tokens: TokenStream, source: &mut Source) {
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Group(group) => words(group.stream(), source),
-            TokenTree::Ident(ident) => {
-                let mut path = Path::new();
-                if ident == "crate" {
-                    while tokens
-                        .next_if(|next| matches!(next, TokenTree::Punct(punct) if punct.as_char() == ':'))
-                        .is_some()
-                    {
-                        if let Some(TokenTree::Ident(part)) =
-                            tokens.next_if(|next| matches!(next, TokenTree::Ident(_)))
-                        {
-                            path.push(part.to_string());
-                        }
-                    }
-                    source.words.extend(path.iter().cloned());
-                    if !path.is_empty() {
-                        source.uses.insert(path);
-                    }
-                }
-                source.words.insert(ident.to_string());
-            }
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-        }
-    }
+fn is_doc(attribute: &Group) -> bool {
+    matches!(attribute.stream().into_iter().next(), Some(TokenTree::Ident(name)) if name == "doc")
 }
 
 struct House {
@@ -283,4 +363,77 @@ fn only_the_table_names_both_an_access_rule_and_a_handler() {
         .map(|source| source.name.as_str())
         .collect();
     assert_eq!(both, ["routes"]);
+}
+
+/// What a file of this text, at `api/reply.rs`, names.
+fn named(text: &str) -> Vec<String> {
+    let modules = ["lib", "api", "api/reply", "kernel"].map(module);
+    let source = Source::read("api/reply", text, &modules.into());
+    source.uses.iter().map(|path| path.join("::")).collect()
+}
+
+#[test]
+fn paths_in_code_are_seen() {
+    assert_eq!(
+        named("use crate::kernel::{self, json::{A, B as C}};"),
+        ["kernel", "kernel::json::A", "kernel::json::B"]
+    );
+    assert_eq!(
+        named("fn one(a: super::input::A) -> crate::kernel::B { crate::routes::c() }"),
+        ["api::input::A", "kernel::B", "routes::c"]
+    );
+    assert_eq!(named("pub(crate) fn one(&self) {} pub(super) struct B;"), [""; 0]);
+}
+
+#[test]
+fn paths_in_strings_of_attributes_are_seen() {
+    for attribute in [
+        "serde(with = \"crate::kernel::json\")",
+        "serde(deserialize_with = \"crate::kernel::json\")",
+        "serde(skip_serializing_if = \"super::super::kernel::json\")",
+        "cfg_attr(feature = \"openapi\", schemars(schema_with = \"crate::kernel::json\"))",
+        "serde(bound = \"T: crate::kernel::json\")",
+    ] {
+        assert_eq!(named(&format!("struct A {{ #[{attribute}] a: u8 }}")), ["kernel::json"], "{attribute}");
+        assert_eq!(
+            named(&format!("record! {{ A {{ #[{attribute}] a: u8 }} }}")),
+            ["kernel::json"],
+            "{attribute}"
+        );
+    }
+    assert_eq!(named("/// crate::kernel::json\nconst A: &str = \"crate::kernel::json\";"), [""; 0]);
+}
+
+#[test]
+fn paths_within_macros_are_seen() {
+    assert_eq!(named("id!(A, crate::kernel::B, [super::input::C]);"), ["api::input::C", "kernel::B"]);
+    assert_eq!(
+        named("macro_rules! a { () => { $crate::kernel::B::new(crate::routes::C) } }"),
+        ["kernel::B::new", "routes::C"]
+    );
+    assert_eq!(named("fn a() { vec![format!(\"{}\", super::super::routes::b())]; }"), ["routes::b"]);
+    assert_eq!(named("a! { use crate::{kernel::{self, B}, routes::*}; }"), ["kernel", "kernel::B", "routes"]);
+}
+
+#[test]
+fn paths_of_modules_within_a_file_are_seen() {
+    let within =
+        "mod a { use super::super::input::A; mod b { fn c() { super::super::super::super::routes::d() } } }";
+    assert_eq!(named(within), ["api::input::A", "routes::d"]);
+    assert_eq!(
+        named("a! { mod b { use super::super::super::kernel::C; } fn d() { super::e() } }"),
+        ["api::e", "kernel::C"]
+    );
+    assert_eq!(named("mod a; fn b() { super::c() }"), ["api::c"]);
+    assert_eq!(named("#[cfg(test)] mod tests { use crate::dispatch::App; }"), [""; 0]);
+}
+
+#[test]
+fn words_are_those_of_the_code() {
+    let text = "#[a(b = \"crate::await_it::c\")] fn d() { macro_of!(e.async_like) }";
+    let words = Source::read("api/reply", text, &BTreeSet::new()).words;
+    assert_eq!(
+        words.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["a", "async_like", "b", "d", "e", "fn", "macro_of"]
+    );
 }
