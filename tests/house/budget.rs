@@ -10,19 +10,12 @@ use std::{
 };
 
 use bailiwick::{
-    ports::{
-        assets::Embedded,
-        database::AnyDatabase,
-        hasher::HashPool,
-        limiter::Limiter,
-        system::{SystemClock, SystemEntropy},
-        verifier::Ring,
-    },
+    ports::{database::AnyDatabase, system::SystemClock},
     telemetry::metrics::Metrics,
     verify::samples::{import_head, import_rows, import_totals},
 };
 use bailiwick_core::{
-    Access, App, Config, Ports,
+    Access, App, Config,
     ports::{
         Clock, Database, DatabaseError, Email, HttpClient, HttpFailure, HttpRequest, HttpResponse, Mailer,
         SendFailure,
@@ -31,7 +24,10 @@ use bailiwick_core::{
     sql::{Rows, Statement},
     time::Timestamp,
 };
-use bailiwick_tests::actors::{new_id, reset_of, session_of};
+use bailiwick_tests::{
+    actors::{new_id, reset_of, session_of},
+    instance::{Surroundings, product},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::Request;
@@ -329,20 +325,9 @@ pub(crate) async fn client() -> (Client, SqlitePool, TempDir) {
     let pool = SqlitePool::connect(&url).await.expect("the file");
     let counting = Counting { database, batches: Arc::default(), statements: Arc::default() };
     let (batches, statements) = (counting.batches.clone(), counting.statements.clone());
-    let hasher = HashPool::start(&config, &Arc::new(Metrics::new().expect("metrics"))).expect("threads");
-    let limiter = Limiter::new(&config);
-    let ports = Ports::new(
-        counting,
-        Ticking(AtomicU64::new(0)),
-        SystemEntropy,
-        hasher,
-        Ring,
-        Provider::new(),
-        Nowhere,
-        limiter,
-        Embedded,
-    );
-    let app = App::new(config, ports).expect("an app");
+    let around = Surroundings { clock: Ticking(AtomicU64::new(0)), http: Provider::new(), mailer: Nowhere };
+    let metrics = Arc::new(Metrics::new().expect("metrics"));
+    let app = product(config, &metrics, counting, around);
     let client = Client {
         app,
         batches,

@@ -3,24 +3,12 @@
 
 use std::sync::Arc;
 
-use bailiwick::{
-    ports::{
-        assets::Embedded,
-        database::AnyDatabase,
-        hasher::HashPool,
-        http_client::WebClient,
-        limiter::Limiter,
-        mailer::AnyMailer,
-        system::{SystemClock, SystemEntropy},
-        verifier::Ring,
-    },
-    telemetry::metrics::Metrics,
-};
-use bailiwick_core::{App, Config, Ports, Turned};
+use bailiwick::{ports::database::AnyDatabase, telemetry::metrics::Metrics};
+use bailiwick_core::{App, Config, Turned};
 use bailiwick_tests::{
     PATIENCE,
     backdoor::Backdoor,
-    instance,
+    instance::{self, Surroundings, product},
     targets::{JWT_SECRET, Postgres, Target},
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -84,13 +72,8 @@ impl Worker {
         })
         .expect("settings");
         let database = AnyDatabase::connect(&config).await.expect("a database");
-        let hasher = HashPool::start(&config, &Arc::new(Metrics::new().expect("metrics"))).expect("threads");
-        let (http, mailer) =
-            (WebClient::new().expect("a client"), AnyMailer::new(&config).expect("a mailer"));
-        let limiter = Limiter::new(&config);
-        let ports =
-            Ports::new(database, SystemClock, SystemEntropy, hasher, Ring, http, mailer, limiter, Embedded);
-        Self { backdoor, app: Some(App::new(config, ports).expect("an app")), kept }
+        let (metrics, around) = (Arc::new(Metrics::new().expect("metrics")), Surroundings::real(&config));
+        Self { backdoor, app: Some(product(config, &metrics, database, around)), kept }
     }
 
     /// Whether rounds are those of the edge, which have the sizes that it gives them.

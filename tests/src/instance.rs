@@ -1,7 +1,24 @@
-//! Running instances of the binary whose end is up to the test, and whose logs can be read.
+//! Running instances of the binary whose end is up to the test, and whose logs can be read; databases for them; and the
+//! product in the process of the test.
 
-use std::{fs::File, path::PathBuf, process::Stdio};
+use std::{fs::File, path::PathBuf, process::Stdio, sync::Arc};
 
+use bailiwick::{
+    ports::{
+        assets::Embedded,
+        hasher::HashPool,
+        http_client::WebClient,
+        limiter::Limiter,
+        mailer::AnyMailer,
+        system::{SystemClock, SystemEntropy},
+        verifier::Ring,
+    },
+    telemetry::metrics::{Measured, Metrics},
+};
+use bailiwick_core::{
+    App, Config, Ports,
+    ports::{Clock, Database, HttpClient, Mailer},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -141,4 +158,48 @@ pub async fn postgres() -> (Postgres, String, Backdoor) {
     migrate(&database).await;
     let pool = backdoor::postgres(&database).await;
     (postgres, database, Backdoor::Postgres(pool))
+}
+
+/// What the product in the process of a test has around it, beside its database.
+#[derive(Debug)]
+pub struct Surroundings<C, H, M> {
+    /// The clock that it goes by.
+    pub clock: C,
+    /// What it sends requests with.
+    pub http: H,
+    /// What it sends mails with.
+    pub mailer: M,
+}
+
+impl Surroundings<SystemClock, WebClient, AnyMailer> {
+    /// Those of the server.
+    pub fn real(config: &Config) -> Self {
+        Self {
+            clock: SystemClock,
+            http: WebClient::new().expect("a client"),
+            mailer: AnyMailer::new(config).expect("a mailer"),
+        }
+    }
+}
+
+/// The product in this process, put together as `bailiwick serve` does it, on a database that is up to date.
+pub fn product(
+    config: Config,
+    metrics: &Arc<Metrics>,
+    database: impl Database,
+    around: Surroundings<impl Clock, impl HttpClient, impl Mailer>,
+) -> Arc<App> {
+    let hasher = HashPool::start(&config, metrics).expect("threads");
+    let ports = Ports::new(
+        Measured::new(database, metrics),
+        around.clock,
+        SystemEntropy,
+        hasher,
+        Ring,
+        Measured::new(around.http, metrics),
+        around.mailer,
+        Measured::new(Limiter::new(&config), metrics),
+        Embedded,
+    );
+    App::new(config, ports).unwrap_or_else(|faults| panic!("{faults:?}"))
 }

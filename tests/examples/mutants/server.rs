@@ -9,33 +9,22 @@ use std::{
 };
 
 use bailiwick::{
-    ports::{
-        assets::Embedded,
-        database::AnyDatabase,
-        hasher::HashPool,
-        http_client::WebClient,
-        limiter::Limiter,
-        mailer::AnyMailer,
-        system::{SystemClock, SystemEntropy},
-        verifier::Ring,
-    },
+    ports::database::AnyDatabase,
     server::{
         self,
         background::{self, WorkSignal},
         client_address::TrustedProxies,
         shutdown::{self, Signals},
     },
-    telemetry::{
-        Telemetry,
-        metrics::{Measured, Metrics},
-    },
+    telemetry::{Telemetry, metrics::Metrics},
 };
 use bailiwick_core::{
-    App, Config, Ports,
+    Config,
     ports::{Database, DatabaseError},
     repository::CATALOGUE,
     sql::{Rows, Sql, Statement},
 };
+use bailiwick_tests::instance::{Surroundings, product};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -91,14 +80,8 @@ pub(crate) async fn serve(told: &Path) {
     let metrics = Arc::new(Metrics::new().expect("metrics"));
     let database = AnyDatabase::connect(&config).await.expect("a database");
     database.migrate().await.expect("migrations");
-    let hasher = HashPool::start(&config, &metrics).expect("threads");
-    let http = Measured::new(WebClient::new().expect("a client"), &metrics);
-    let mailer = AnyMailer::new(&config).expect("a mailer");
-    let limiter = Measured::new(Limiter::new(&config), &metrics);
-    let database = Measured::new(Substituting::new(database, &told), &metrics);
-    let ports =
-        Ports::new(database, SystemClock, SystemEntropy, hasher, Ring, http, mailer, limiter, Embedded);
-    let app = App::new(config.clone(), ports).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let app =
+        product(config.clone(), &metrics, Substituting::new(database, &told), Surroundings::real(&config));
     let telemetry = Telemetry::start(&config, &metrics).expect("telemetry");
     let listener = TcpListener::bind(config.bind).await.expect("a port");
     let address = listener.local_addr().expect("an address");
