@@ -4,8 +4,9 @@
 //! `CONTRACT_EXAMPLES` has it make more of each operation than it does as a rule, `CONTRACT_SEED` plays a run again: each
 //! tells its seed.
 
+use bailiwick::verify::samples::{import_head, import_rows};
 use bailiwick_tests::{
-    actors::{Actor, PASSWORD, Tenant},
+    actors::{Actor, PASSWORD, Tenant, new_id},
     provider::Provider,
     targets::{self, More, Target, root},
 };
@@ -25,13 +26,15 @@ async fn stage(target: &Target, provider: &Provider) -> String {
     for _ in 0..20 {
         resets.push(Actor::register(target, "forgetful").await.reset().await);
     }
+    let imported = new_id();
     let stage = json!({
         "url": target.url,
         "owner": tenant.owner.email,
         "member": tenant.member.id,
         "password": PASSWORD,
         "tenant": tenant.id,
-        "schema_version": bailiwick_core::NEEDED_SCHEMA_VERSION,
+        // The file of an import is the same for each tenant but for its id, in whose place another one is put.
+        "import": { "tenant": imported, "head": import_head(&imported), "rows": import_rows(&imported) },
         "slug": tenant.slug,
         "public_project": tenant.public_project().await,
         "notification": tenant.notification(&tenant.owner.id).await,

@@ -12,7 +12,7 @@ use std::{
 use bailiwick::{
     ports::{database::AnyDatabase, system::SystemClock},
     telemetry::metrics::Metrics,
-    verify::samples::{import_head, import_rows, import_totals},
+    verify::samples::{Ground, Sample, Thing, import_head, import_rows},
 };
 use bailiwick_core::{
     Access, App, Config,
@@ -25,7 +25,7 @@ use bailiwick_core::{
     time::Timestamp,
 };
 use bailiwick_tests::{
-    actors::{new_id, reset_of, session_of},
+    actors::{PASSWORD, new_id, reset_of, session_of},
     instance::{Surroundings, product},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -139,9 +139,9 @@ impl Client {
 
     /// Registers somebody and logs them in.
     pub(crate) async fn account(&mut self, email: &str) -> String {
-        let account = json!({ "email": email, "name": "Somebody", "password": "a password" });
+        let account = json!({ "email": email, "name": "Somebody", "password": PASSWORD });
         let user = self.made("POST", "/v1/auth/register", account).await;
-        let credentials = json!({ "email": email, "password": "a password" });
+        let credentials = json!({ "email": email, "password": PASSWORD });
         let session = self.made("POST", "/v1/auth/login", credentials).await;
         session["access_token"].as_str().expect("a token").clone_into(&mut self.token);
         session["refresh_token"].as_str().expect("a token").clone_into(&mut self.refresh_token);
@@ -156,24 +156,36 @@ fn text(answer: &Value, name: &str) -> String {
 /// What the owner's request is made of: fresh things of each kind.
 struct Things {
     me: String,
+    email: String,
     slug: String,
     invitation_token: String,
     refresh_token: String,
     reset_token: String,
-    ids: Vec<(&'static str, String)>,
+    project: String,
+    tasks: [String; 2],
+    comment: String,
+    member: String,
+    api_key: String,
+    session: String,
+    identity: String,
+    invitation: String,
+    notification: String,
+    delivery: String,
+    import: String,
 }
 
 impl Things {
     /// In a tenant of their own, so that no request takes away what another one needs.
     async fn make(client: &mut Client, pool: &SqlitePool, round: usize) -> Self {
-        let me = client.account(&format!("{round}@example.com")).await;
+        let email = format!("{round}@example.com");
+        let me = client.account(&email).await;
         let (host, slug) = (format!("host-{round}"), format!("tenant-{round}"));
         let guest = std::mem::take(&mut client.token);
         let refresh_token = std::mem::take(&mut client.refresh_token);
         client.account(&format!("host-{round}@example.com")).await;
         client.made("POST", "/v1/tenants", json!({ "slug": host, "name": "Host" })).await;
         client.slug = host;
-        let invited = json!({ "email": format!("{round}@example.com"), "role": "member" });
+        let invited = json!({ "email": email, "role": "member" });
         let invitation = client.made("POST", "/v1/invitations", invited).await;
         client.token = guest;
 
@@ -181,11 +193,13 @@ impl Things {
         client.slug.clone_from(&slug);
         let project = client.made("POST", "/v1/projects", json!({ "name": "P" })).await;
         let project = text(&project, "id");
-        let task =
-            client.made("POST", &format!("/v1/projects/{project}/tasks"), json!({ "title": "T" })).await;
-        let task = text(&task, "id");
+        let mut tasks = [String::new(), String::new()];
+        for task in &mut tasks {
+            let new = json!({ "title": "T" });
+            *task = text(&client.made("POST", &format!("/v1/projects/{project}/tasks"), new).await, "id");
+        }
         let comment =
-            client.made("POST", &format!("/v1/tasks/{task}/comments"), json!({ "body": "C" })).await;
+            client.made("POST", &format!("/v1/tasks/{}/comments", tasks[0]), json!({ "body": "C" })).await;
         let open = json!({ "email": "nobody@example.com", "role": "viewer" });
         let open = client.made("POST", "/v1/invitations", open).await;
 
@@ -218,90 +232,80 @@ impl Things {
         }
         let (reset_token, reset) = reset_of(&member, &format!("member-{round}@example.com"));
         raw_sql(AssertSqlSafe(reset)).execute(pool).await.expect("a row");
-        let imported = new_id();
-        client.made("POST", "/v1/imports", import_head(&imported)).await;
+        let import = new_id();
+        client.made("POST", "/v1/imports", import_head(&import)).await;
         // What is to be finished has arrived.
         if ROUTES.get(round).is_some_and(|route| route.name == "transfer::finish") {
-            let rows = json!({ "first": 0, "rows": import_rows(&imported) });
-            client.made("POST", &format!("/v1/imports/{imported}/rows"), rows).await;
+            let rows = json!({ "first": 0, "rows": import_rows(&import) });
+            client.made("POST", &format!("/v1/imports/{import}/rows"), rows).await;
         }
         let key = json!({ "name": "K", "role": "viewer" });
         let key = client.made("POST", "/v1/api-keys", key).await;
-        let ids = vec![
-            ("api_key_id", text(&key, "id")),
-            ("project_id", project),
-            ("task_id", task),
-            ("comment_id", text(&comment, "id")),
-            ("user_id", member),
-            ("session_id", session_of(&client.token)),
-            ("identity_id", identity),
-            ("invitation_id", text(&open, "id")),
-            ("notification_id", notification),
-            ("delivery_id", delivery),
-            ("tenant_id", imported),
-            ("code", "not_found".to_owned()),
-            ("file", "style.css".to_owned()),
-        ];
-        Self { me, slug, invitation_token: text(&invitation, "token"), refresh_token, reset_token, ids }
-    }
-
-    fn id(&self, name: &str) -> &str {
-        self.ids.iter().find(|(known, _)| *known == name).map_or("", |(_, id)| id)
-    }
-
-    fn path(&self, route: &Route) -> String {
-        let replace = |path: String, (name, id): &(&str, String)| path.replace(&format!("{{{name}}}"), id);
-        let path = self.ids.iter().fold(route.path.to_owned(), replace);
-        if route.name == "tenants::delete" { format!("{path}?confirm={}", self.slug) } else { path }
-    }
-
-    /// A body for which the route has all to do that it can have to do.
-    fn body(&self, route: &Route) -> Option<Value> {
-        let me = &self.me;
-        match route.name {
-            "auth::register" => {
-                Some(json!({ "email": "b@example.com", "name": "B", "password": "a password" }))
-            }
-            "auth::login" => Some(json!({ "email": "0@example.com", "password": "a password" })),
-            "auth::refresh" => Some(json!({ "refresh_token": self.refresh_token })),
-            "auth::forgot_password" => Some(json!({ "email": "0@example.com" })),
-            "auth::reset_password" => {
-                Some(json!({ "token": self.reset_token, "new_password": "another password" }))
-            }
-            "me::link_identity" => Some(json!({ "token": Provider::new().token("linked") })),
-            "me::change_password" => {
-                Some(json!({ "current_password": "a password", "new_password": "another password" }))
-            }
-            "me::update" | "tenants::update" | "projects::create" | "projects::update" => {
-                Some(json!({ "name": "N" }))
-            }
-            "tenants::create" => Some(json!({ "slug": "another", "name": "N" })),
-            "tenants::configure" => Some(json!({ "email_sender_name": "N" })),
-            "members::update" => Some(json!({ "role": "manager" })),
-            "api_keys::create" => Some(json!({ "name": "K", "role": "owner" })),
-            "invitations::create" => Some(json!({ "email": "c@example.com", "role": "viewer" })),
-            "invitations::accept" => Some(json!({ "token": self.invitation_token })),
-            "projects::transition" => Some(json!({ "to": "submitted" })),
-            "tasks::create" => Some(json!({ "title": "T", "assignee_id": me })),
-            "tasks::update" => Some(json!({ "assignee_id": me })),
-            "tasks::apply" => {
-                let task = self.ids.iter().find(|(name, _)| *name == "task_id").map(|(_, id)| id);
-                let (one, two) = (
-                    json!({ "op": "update", "id": task, "assignee_id": me }),
-                    json!({ "op": "create", "title": "T" }),
-                );
-                Some(json!({ "operations": [one, two] }))
-            }
-            "transfer::begin" => Some(import_head(&new_id())),
-            "transfer::add" => Some(json!({ "first": 0, "rows": import_rows(self.id("tenant_id")) })),
-            "transfer::finish" => Some(import_totals(self.id("tenant_id"))),
-            "comments::create" | "comments::update" => Some(json!({ "body": format!("@{me}, look") })),
-            "notifications::set_preferences" => Some(json!({ "muted": ["approved"] })),
-            "notifications::mark_all_read" => Some(json!({ "ids": [self.id("notification_id")] })),
-            "auth::logout" | "notifications::mark_read" | "admin::retry_delivery" => None,
-            _ if route.method == "GET" || route.method == "DELETE" => None,
-            other => panic!("what does {other} take? Say it here"),
+        Self {
+            me,
+            email,
+            slug,
+            invitation_token: text(&invitation, "token"),
+            refresh_token,
+            reset_token,
+            project,
+            tasks,
+            comment: text(&comment, "id"),
+            member,
+            api_key: text(&key, "id"),
+            session: session_of(&client.token),
+            identity,
+            invitation: text(&open, "id"),
+            notification,
+            delivery,
+            import,
         }
+    }
+
+    /// The sample's request, with a body for which the route has all to do that it can have to do.
+    async fn request(&self, route: &'static Route) -> (String, Option<Value>) {
+        let sample =
+            Sample::make(self, route, &(), &()).await.unwrap_or_else(|sentence| panic!("{sentence}"));
+        let body = match route.name {
+            "auth::forgot_password" => Some(json!({ "email": self.email })),
+            "notifications::mark_all_read" => Some(json!({ "ids": [self.notification] })),
+            _ => sample.body.clone(),
+        };
+        (sample.path(), body)
+    }
+}
+
+/// What samples need is there already: that is made for each request, and for nobody else.
+impl Ground for Things {
+    type Tenant = ();
+    type User = ();
+
+    async fn thing(&self, thing: Thing<'_>, (): &(), (): &()) -> Result<String, String> {
+        Ok(match thing {
+            Thing::Project | Thing::PublicProject => self.project.clone(),
+            Thing::Task | Thing::TaskOf(_, 1) => self.tasks[0].clone(),
+            Thing::TaskOf(..) => self.tasks[1].clone(),
+            Thing::CommentOn(_) => self.comment.clone(),
+            Thing::Member | Thing::SecondOwner | Thing::Colleague => self.member.clone(),
+            Thing::ApiKey => self.api_key.clone(),
+            Thing::Invitation => self.invitation.clone(),
+            Thing::Delivery => self.delivery.clone(),
+            Thing::Notification => self.notification.clone(),
+            Thing::Identity => self.identity.clone(),
+            Thing::ExternalToken => Provider::new().token("linked"),
+            Thing::Session => self.session.clone(),
+            Thing::FreeEmail => "free@example.com".to_owned(),
+            Thing::FreeSlug => "free".to_owned(),
+            Thing::Slug => self.slug.clone(),
+            Thing::Email => self.email.clone(),
+            Thing::Password => PASSWORD.to_owned(),
+            Thing::RefreshToken => self.refresh_token.clone(),
+            Thing::ResetToken => self.reset_token.clone(),
+            Thing::ProblemCode => "not_found".to_owned(),
+            Thing::PageFile => "style.css".to_owned(),
+            Thing::InvitationToken => self.invitation_token.clone(),
+            Thing::Import | Thing::WholeImport => self.import.clone(),
+        })
     }
 }
 
@@ -374,8 +378,8 @@ async fn no_route_asks_the_database_more_often_than_the_table_says() {
             let publish = "UPDATE projects SET visibility = 'public', status = 'approved'";
             raw_sql(publish).execute(&pool).await.expect("an update");
         }
-        let (status, answer, cost) =
-            client.ask(route.method.as_str(), &things.path(route), things.body(route)).await;
+        let (path, body) = things.request(route).await;
+        let (status, answer, cost) = client.ask(route.method.as_str(), &path, body).await;
         assert!((200..300).contains(&status), "{route:?}: {status} {answer}");
         assert_eq!(cost, route.batches, "{route:?}");
         compared += times_are_as_stored(&pool, &answer).await;
@@ -398,8 +402,7 @@ async fn no_route_asks_the_database_more_often_than_the_table_says() {
 async fn many_tasks_cost_no_more_statements_than_few() {
     let (mut client, pool, _directory) = client().await;
     let things = Things::make(&mut client, &pool, 0).await;
-    let named = |name: &str| &things.ids.iter().find(|(found, _)| *found == name).expect("an id").1;
-    let (path, member) = (format!("/v1/projects/{}/tasks/bulk", named("project_id")), named("user_id"));
+    let (path, member) = (format!("/v1/projects/{}/tasks/bulk", things.project), &things.member);
     let create = json!({ "op": "create", "title": "T", "assignee_id": member });
     let mut costs = Vec::new();
     for count in [4, 100] {

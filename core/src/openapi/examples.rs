@@ -1,5 +1,8 @@
 //! Examples: one small story, told by a table of the values of types and members. All other examples are composed of
 //! these: Ada, who owns the tenant `acme`, plans the moon landing.
+//!
+//! They are for people who read, and fit their schemas. They are no requests that succeed: nothing of what they name
+//! exists anywhere. Requests that do are made by the registry of samples, `native/src/verify/samples.rs`.
 
 use serde_json::{Map, Value, json};
 

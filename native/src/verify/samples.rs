@@ -1,4 +1,6 @@
-//! A successful request for every route. The matrices vary it; a route without one fails them.
+//! The registry of samples: a successful request for every route, made of things that the environment provides. Here the
+//! matrices of `bailiwick verify-isolation` vary it; so do those of the tests, which also count what each request asks of the
+//! database, and compare what tenants cost each other. A route without a sample fails all of them.
 
 use std::future::Future;
 

@@ -1,4 +1,5 @@
-//! The things that samples need, put into the database by the back door, so that any of them can be had at any time.
+//! The things that the registry of samples (`native/src/verify/samples.rs`) needs, put into the database by the back door, so
+//! that any of them can be had at any time.
 
 use bailiwick::verify::{
     matrix::names_a_tenant,
