@@ -13,6 +13,7 @@ use bailiwick_tests::{
     client::Ask,
     instance::{Instance, postgres, sqlite},
     ports::Port,
+    process::Process,
     provided,
     targets::{keeping_client, root},
     until,
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
-    process::{Child, Command},
+    process::Command,
     time::Instant,
 };
 
@@ -35,7 +36,7 @@ use crate::{
 struct Balancer {
     url: String,
     socket: PathBuf,
-    _process: Child,
+    _process: Process,
     _port: Port,
     _directory: TempDir,
 }
@@ -73,7 +74,7 @@ impl Balancer {
             .spawn()
             .expect("haproxy: scripts/setup installs it");
         let url = format!("http://{}", port.address());
-        let this = Self { url, socket, _process: process, _port: port, _directory: directory };
+        let this = Self { url, socket, _process: Process::new(process), _port: port, _directory: directory };
         for place in 0..2 {
             this.finds(place, "UP").await;
         }

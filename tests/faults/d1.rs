@@ -68,7 +68,8 @@ async fn made(target: &Target, name: &str) -> i64 {
 }
 
 pub(crate) async fn what_d1_answers_is_judged() {
-    let target = &*Box::leak(Box::new(edge_d1(&[]).await));
+    let lasting = edge_d1(&[]).await.lasting();
+    let target = lasting.get();
     let tenant = Tenant::create(target).await;
     for error in PASSING.into_iter().chain([UNREACHED]) {
         // A read does not notice one, and is refused after two.

@@ -17,6 +17,7 @@ const SLEEPS: &[(&str, &str)] = &[
     ("tests/native/moments.rs", "a statement that the database gives up: it must last"),
     ("tests/native/outbox.rs", "killed at any moment, and a pause before it asks again"),
     ("tests/browser/check.mjs", "a pause before it looks again"),
+    ("tests/src/process.rs", "what is dropped cannot await the end of its process, and looks for it"),
     ("tests/edge/cost.mjs", "no test: figures"),
     (
         "tests/edge/entry.mjs",

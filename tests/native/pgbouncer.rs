@@ -6,6 +6,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 use bailiwick_tests::{
     backdoor,
     ports::Port,
+    process::Process,
     provided,
     targets::{Postgres, native, root},
     until,
@@ -14,7 +15,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, raw_sql};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::instance::Instance;
 
@@ -25,7 +26,7 @@ const DEBIAN: &str = "/usr/sbin/pgbouncer";
 struct PgBouncer {
     url: String,
     _port: Port,
-    _process: Child,
+    _process: Process,
     _directory: TempDir,
 }
 
@@ -70,7 +71,7 @@ impl PgBouncer {
             .expect("pgbouncer; scripts/setup installs it");
         until("PgBouncer listens", || async { tokio::net::TcpStream::connect(port.address()).await }).await;
         let url = format!("postgres://bailiwick_server@{}/{database}", port.address());
-        Self { url, _port: port, _process: process, _directory: directory }
+        Self { url, _port: port, _process: Process::new(process), _directory: directory }
     }
 }
 

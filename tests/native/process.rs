@@ -3,8 +3,8 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use bailiwick_tests::{
-    ended,
-    targets::{Postgres, address, binary, client, native, root, start},
+    concluded, ended,
+    targets::{Postgres, address, binary, client, native, native_sqlite, root, start},
     until,
 };
 use serde_json::json;
@@ -273,4 +273,22 @@ async fn hashing_has_few_threads_of_the_lowest_priority_each_on_one_processor() 
     }
     let all = std::thread::available_parallelism().expect("a number").get();
     assert_eq!(found, all.div_ceil(2));
+}
+
+/// What holds for all suites: a case that fails takes with it what it has started.
+#[tokio::test]
+async fn a_case_that_fails_leaves_no_server_and_no_folder() {
+    let lasting = native_sqlite(&[]).await.lasting();
+    let target = lasting.get();
+    let files = target.backdoor.sql("SELECT file FROM pragma_database_list").await;
+    let file = std::path::PathBuf::from(files[0][0].clone().expect("a path"));
+    let folder = file.parent().expect("a folder");
+    assert!(folder.exists());
+    let case = async move {
+        let _lasting = lasting;
+        panic!("this is to be seen: a case that fails on purpose");
+    };
+    concluded(case).await.expect_err("it fails");
+    assert!(!folder.exists(), "{}", folder.display());
+    target.http.get(&target.url).send().await.expect_err("nobody listens");
 }

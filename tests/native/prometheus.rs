@@ -9,16 +9,14 @@ use std::{
 use bailiwick_tests::{
     client::Ask,
     ports::Port,
+    process::Process,
     targets::{client, root},
     until,
 };
 use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{
-    io::AsyncWriteExt,
-    process::{Child, Command},
-};
+use tokio::{io::AsyncWriteExt, process::Command};
 
 /// A series: its labels, and its value.
 pub(crate) type Sample = (BTreeMap<String, String>, f64);
@@ -28,7 +26,7 @@ pub(crate) struct Prometheus {
     url: String,
     http: reqwest::Client,
     _port: Port,
-    _process: Child,
+    _process: Process,
     _directory: TempDir,
 }
 
@@ -61,7 +59,7 @@ impl Prometheus {
             url: format!("http://{address}"),
             http: client(),
             _port: port,
-            _process: process,
+            _process: Process::new(process),
             _directory: directory,
         };
         until("Prometheus is ready", || async {

@@ -22,13 +22,14 @@ use bailiwick_core::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::{
     actors::PASSWORD,
     backdoor::{self, Backdoor},
     client::{Answer, Ask},
     ended,
+    process::Process,
     targets::{Postgres, address, client, native},
     until,
 };
@@ -38,7 +39,7 @@ use crate::{
 pub struct Instance {
     /// Where it answers.
     pub url: String,
-    process: Child,
+    process: Process,
     log: PathBuf,
     _directory: TempDir,
 }
@@ -57,6 +58,7 @@ impl Instance {
             .kill_on_drop(true)
             .spawn()
             .expect("the binary");
+        let process = Process::new(process);
         let mut this = Self { url: String::new(), process, log, _directory: directory };
         this.url = until("it listens", || async {
             let log = this.log();

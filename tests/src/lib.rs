@@ -17,6 +17,7 @@ pub mod log;
 pub mod outbox;
 pub mod ports;
 pub mod postgres;
+pub mod process;
 pub mod provider;
 pub mod random;
 pub mod receivers;

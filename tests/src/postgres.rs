@@ -130,6 +130,9 @@ impl Postgres {
 impl Postgres {
     /// Stops it and removes its files.
     pub fn discard(&self) {
+        if !self.directory.path().exists() {
+            return;
+        }
         let command = Self::tool("pg_ctl");
         let mut stop = std::process::Command::new(command.as_std().get_program());
         stop.args(command.as_std().get_args()).args(["-D", &self.data(), "-m", "immediate", "stop"]);

@@ -4,10 +4,11 @@
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::{
     actors::{Actor, unique},
+    process::Process,
     receivers::on_its_own,
     targets::{Target, client, root, start},
 };
@@ -24,7 +25,7 @@ pub struct Provider {
     pub control: String,
     http: reqwest::Client,
     /// Ends with this process, which is the other end of its input.
-    _process: Child,
+    _process: Process,
 }
 
 /// Somebody who has an account at the provider.

@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
-    process::{Child, Command},
+    process::Command,
 };
 
 pub use crate::postgres::{Postgres, bin_directory};
@@ -23,6 +23,7 @@ use crate::{
     backdoor::{self, Backdoor},
     ended,
     log::Log,
+    process::Process,
     provider::Provider,
     receivers::{Mail, Mailbox, Receivers},
     until,
@@ -52,7 +53,7 @@ pub struct Target {
     /// What it has logged so far.
     pub log: Log,
     ticking: Arc<AtomicBool>,
-    process: Mutex<Option<Child>>,
+    process: Mutex<Option<Process>>,
     directory: TempDir,
 }
 
@@ -111,7 +112,7 @@ impl Target {
         self.until(&format!("a mail to {address}"), || async { taken() }).await
     }
 
-    /// Ends it and removes what it left. To be called once, because targets live as long as the process.
+    /// Ends it as an operator would, and removes what it left.
     pub async fn stop(&self) {
         let process = self.process.lock().ok().and_then(|mut process| process.take());
         if let Some(mut process) = process {
@@ -122,10 +123,50 @@ impl Target {
             let log = || format!("it runs; the end of its log: {}", self.log.tail());
             let _ = ended(&format!("{}, which was told to", self.name), process.wait(), log).await;
         }
+        self.discard();
+    }
+
+    /// Keeps it for cases that want it for as long as the process lives.
+    pub fn lasting(self) -> Lasting {
+        Lasting(Box::leak(Box::new(self)))
+    }
+
+    /// Ends it at once, unless it has ended, and removes what it left.
+    fn discard(&self) {
+        let process = self.process.lock().ok().and_then(|mut process| process.take());
+        if let Some(mut process) = process
+            && matches!(self.backdoor, Backdoor::Edge(..))
+        {
+            // Killed, the host would leave workerd behind, which writes to the folder.
+            process.end_by_input();
+        }
         if let Some(postgres) = &self.postgres {
             postgres.discard();
         }
         let _ = std::fs::remove_dir_all(self.directory.path());
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
+
+/// A target that can be named for as long as the process lives, and ends when this is dropped, also by a case that panics.
+#[derive(Debug)]
+pub struct Lasting(&'static Target);
+
+impl Lasting {
+    /// The target.
+    pub const fn get(&self) -> &'static Target {
+        self.0
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.0.discard();
     }
 }
 
@@ -169,12 +210,12 @@ fn building() -> reqwest::ClientBuilder {
 }
 
 /// Starts a server and waits for the line that tells where it listens.
-pub async fn start(command: &mut Command, marker: &str) -> (Child, String) {
+pub async fn start(command: &mut Command, marker: &str) -> (Process, String) {
     start_logged(command, marker, &Log::default()).await
 }
 
 /// The same, of a server whose log is kept.
-async fn start_logged(command: &mut Command, marker: &str, log: &Log) -> (Child, String) {
+async fn start_logged(command: &mut Command, marker: &str, log: &Log) -> (Process, String) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -186,6 +227,7 @@ async fn start_logged(command: &mut Command, marker: &str, log: &Log) -> (Child,
     forward(child.stdout.take().expect("piped"), marker, sender.clone(), log);
     forward(child.stderr.take().expect("piped"), marker, sender, log);
     let said = || format!("it says {}", log.tail());
+    let child = Process::new(child);
     let line = ended(&format!("the start of {command:?}"), receiver.recv(), said).await;
     (child, line.unwrap_or_else(|| panic!("{command:?} did not start; it says {}", log.tail())))
 }

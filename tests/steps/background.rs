@@ -17,7 +17,8 @@ pub(super) fn work(target: &Target, kind: &str) -> Ask {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_much_there_is_to_do() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let faults = Faults::default();
     let asked = async |size: usize| {
         Owned::make(&target.backdoor).await.entries(&target.backdoor, size).await;

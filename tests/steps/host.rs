@@ -13,7 +13,7 @@ use bailiwick_core::{
 use bailiwick_tests::{
     instance::migrate,
     provider::Provider,
-    targets::{JWT_SECRET, Target, root, sqlite_url},
+    targets::{JWT_SECRET, Lasting, Target, root, sqlite_url},
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -33,7 +33,7 @@ const MANY: &str = "1000000";
 type Ask = (Request<Bytes>, oneshot::Sender<Response<Full<Bytes>>>);
 
 /// Starts one on a fresh file.
-pub(crate) async fn serve() -> &'static Target {
+pub(crate) async fn serve() -> Lasting {
     let directory = tempfile::tempdir().expect("a directory");
     let url = sqlite_url(&directory);
     migrate(&url).await;
@@ -57,7 +57,7 @@ pub(crate) async fn serve() -> &'static Target {
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     });
-    Box::leak(Box::new(Target::served("steps", url, directory).await))
+    Target::served("steps", url, directory).await.lasting()
 }
 
 async fn pass(

@@ -36,7 +36,8 @@ fn object(size: usize, member: impl Fn(usize) -> String) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_document_consists_of() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let tenant = Tenant::create(target).await;
     let faults = Faults::default();
     for route in ROUTES {
@@ -77,7 +78,8 @@ const PIECES: [&str; 18] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_header_consists_of() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let tenant = Tenant::create(target).await;
     let faults = Faults::default();
     for name in [
@@ -125,7 +127,8 @@ const ENCODED: [&str; 14] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_path_or_query_consists_of() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let tenant = Tenant::create(target).await;
     let faults = Faults::default();
     for route in ROUTES {

@@ -21,7 +21,8 @@ use super::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_many_a_page_has() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let tenant = heap::make(target).await;
     let faults = Faults::default();
     for route in ROUTES.iter().filter(|route| route.method == Method::GET) {
@@ -46,7 +47,8 @@ async fn however_many_a_page_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_many_come_at_once() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let tenant = heap::make(target).await;
     let faults = Faults::default();
     let operations = attack::operations(&tenant.member);
@@ -114,7 +116,8 @@ pub(super) fn members(size: usize) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_much_an_entry_says() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let faults = Faults::default();
     let paths = ["/v1/admin/activity", "/v1/admin/activity/verify", "/v1/admin/export"];
     for path in paths {

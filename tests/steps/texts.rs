@@ -71,7 +71,8 @@ fn fields_of(route: &'static Route) -> Vec<Field> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_a_text_consists_of() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let tenant = Tenant::create(target).await;
     let faults = Faults::default();
     for route in ROUTES {
@@ -108,7 +109,8 @@ const VALUES: [Kind<Value>; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn however_many_there_are() {
-    let target = host::serve().await;
+    let lasting = host::serve().await;
+    let target = lasting.get();
     let tenant = Tenant::create(target).await;
     let faults = Faults::default();
     for route in ROUTES {

@@ -19,8 +19,8 @@ async fn rows(actor: &Actor<'_>, tenant: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
-    let target = targets::native_sqlite(&[]).await;
-    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let lasting = targets::native_sqlite(&[]).await.lasting();
+    let target = lasting.get();
     let directory = tempfile::tempdir().expect("a directory");
     let (importer, known) =
         (Actor::register(target, "importer").await, Actor::register(target, "known").await);
@@ -122,8 +122,8 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
 
 #[tokio::test]
 async fn who_was_brought_in_comes_as_themselves_and_is_asked() {
-    let target = targets::native_sqlite(&[]).await;
-    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let lasting = targets::native_sqlite(&[]).await.lasting();
+    let target = lasting.get();
     let directory = tempfile::tempdir().expect("a directory");
     let importer = Actor::register(target, "importer").await;
     let (person, other) = (Person::new("moved"), Person { verified: false, ..Person::new("unverified") });
@@ -242,8 +242,8 @@ async fn what_a_stranger_brought_in_is_nobody_to_the_operator() {
 
 #[tokio::test]
 async fn passwords_and_keys_move_with_the_operator_alone() {
-    let target = targets::native_sqlite(&[]).await;
-    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let lasting = targets::native_sqlite(&[]).await.lasting();
+    let target = lasting.get();
     let directory = tempfile::tempdir().expect("a directory");
     let owner = Actor::register(target, "owner").await;
     let new = json!({ "slug": "secrets", "name": "Secrets" });

@@ -90,8 +90,8 @@ async fn what_is_broken_off_goes_on_at_the_edge() {
 
 #[tokio::test]
 async fn every_change_shows_in_the_mark() {
-    let target = targets::native_sqlite(&[]).await;
-    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let lasting = targets::native_sqlite(&[]).await.lasting();
+    let target = lasting.get();
     let tenant = Tenant::create(target).await;
     let owner = &tenant.owner;
     let mark = async || {
@@ -132,8 +132,8 @@ async fn every_change_shows_in_the_mark() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changes_while_it_is_read_is_read_again() {
-    let target = targets::native_sqlite(&[]).await;
-    let target: &'static targets::Target = Box::leak(Box::new(target));
+    let lasting = targets::native_sqlite(&[]).await.lasting();
+    let target = lasting.get();
     let tenant = Tenant::create(target).await;
     let project = tenant.project("approved", None).await;
     let token = tenant.owner.token.clone().expect("a token");
