@@ -56,7 +56,7 @@ impl<L: RateLimiter> RateLimiter for Measured<L> {
     async fn take(&self, limit: Limit, key: &str) -> Result<(), Wait> {
         let taken = self.port.take(limit, key).await;
         if taken.is_err() {
-            self.metrics.throttled.with_label_values(&[limit.as_str()]).inc();
+            self.metrics.requests.throttled.with_label_values(&[limit.as_str()]).inc();
         }
         taken
     }

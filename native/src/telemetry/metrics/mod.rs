@@ -6,7 +6,11 @@ mod scrape;
 
 use std::time::Duration;
 
-use bailiwick_core::{problem::Code, throttle::Limit};
+use bailiwick_core::{
+    problem::Code,
+    throttle::Limit,
+    values::{Channel, DeliveryState},
+};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     core::Collector,
@@ -31,22 +35,34 @@ const UNMATCHED: &str = "unmatched";
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: IntCounterVec,
-    request_seconds: HistogramVec,
-    in_flight: IntGauge,
-    abandoned: IntCounter,
-    problems: IntCounterVec,
-    throttled: IntCounterVec,
+    requests: Requests,
     batches: IntCounterVec,
     batch_seconds: HistogramVec,
     attempts: IntCounterVec,
     attempt_seconds: HistogramVec,
     calls: IntCounterVec,
     call_seconds: HistogramVec,
-    hashing_queued: IntGauge,
-    hashing_rejected: IntCounter,
-    hashing_seconds: Histogram,
+    hashing: Hashing,
     background_failures: IntCounterVec,
+}
+
+/// What is counted of requests to this server.
+#[derive(Debug)]
+struct Requests {
+    answered: IntCounterVec,
+    seconds: HistogramVec,
+    in_flight: IntGauge,
+    abandoned: IntCounter,
+    problems: IntCounterVec,
+    throttled: IntCounterVec,
+}
+
+/// What is counted of the hashing of passwords.
+#[derive(Debug)]
+struct Hashing {
+    queued: IntGauge,
+    rejected: IntCounter,
+    seconds: Histogram,
 }
 
 /// Makes the metrics, and registers them.
@@ -74,26 +90,15 @@ impl Maker {
     }
 }
 
-impl Metrics {
-    /// Makes all metrics, at zero.
-    ///
-    /// # Errors
-    /// A sentence about an invalid metric: a bug.
-    pub fn new() -> Result<Self, String> {
-        Self::make().map_err(|error| format!("The metrics cannot be made: {error}."))
-    }
-
-    fn make() -> prometheus::Result<Self> {
-        let make = Maker(Registry::new());
-        #[cfg(target_os = "linux")]
-        make.0.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        let this = Self {
-            requests: make.counters(
+impl Requests {
+    fn make(make: &Maker) -> prometheus::Result<Self> {
+        Ok(Self {
+            answered: make.counters(
                 "bailiwick_http_requests_total",
                 "Requests that were answered.",
                 &["method", "route", "status"],
             )?,
-            request_seconds: make.times(
+            seconds: make.times(
                 "bailiwick_http_request_duration_seconds",
                 "How long it took to answer requests.",
                 REQUESTS,
@@ -118,6 +123,45 @@ impl Metrics {
                 "Requests that were refused because there were too many, by the limit that they met.",
                 &["limit"],
             )?,
+        })
+    }
+}
+
+impl Hashing {
+    fn make(make: &Maker) -> prometheus::Result<Self> {
+        Ok(Self {
+            queued: make
+                .kept(IntGauge::new("bailiwick_hashing_queued", "Passwords that wait to be hashed."))?,
+            rejected: make.kept(IntCounter::new(
+                "bailiwick_hashing_rejected_total",
+                "Passwords that were not hashed because too many were waiting.",
+            ))?,
+            seconds: make.kept(Histogram::with_opts(
+                HistogramOpts::new(
+                    "bailiwick_hashing_duration_seconds",
+                    "How long hashing a password took, with the wait for it.",
+                )
+                .buckets(OTHERS.to_vec()),
+            ))?,
+        })
+    }
+}
+
+impl Metrics {
+    /// Makes all metrics, at zero.
+    ///
+    /// # Errors
+    /// A sentence about an invalid metric: a bug.
+    pub fn new() -> Result<Self, String> {
+        Self::make().map_err(|error| format!("The metrics cannot be made: {error}."))
+    }
+
+    fn make() -> prometheus::Result<Self> {
+        let make = Maker(Registry::new());
+        #[cfg(target_os = "linux")]
+        make.0.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let this = Self {
+            requests: Requests::make(&make)?,
             batches: make.counters(
                 "bailiwick_database_batches_total",
                 "Batches that the database was asked for, and how they ended. (unmet, unique and constraint are refusals, \
@@ -152,21 +196,7 @@ impl Metrics {
                 OTHERS,
                 &["to"],
             )?,
-            hashing_queued: make.kept(IntGauge::new(
-                "bailiwick_hashing_queued",
-                "Passwords that wait to be hashed.",
-            ))?,
-            hashing_rejected: make.kept(IntCounter::new(
-                "bailiwick_hashing_rejected_total",
-                "Passwords that were not hashed because too many were waiting.",
-            ))?,
-            hashing_seconds: make.kept(Histogram::with_opts(
-                HistogramOpts::new(
-                    "bailiwick_hashing_duration_seconds",
-                    "How long hashing a password took, with the wait for it.",
-                )
-                .buckets(OTHERS.to_vec()),
-            ))?,
+            hashing: Hashing::make(&make)?,
             background_failures: make.counters(
                 "bailiwick_background_failures_total",
                 "Rounds of what is done in the background that failed.",
@@ -181,14 +211,15 @@ impl Metrics {
     /// Labels without events exist, at zero: Prometheus sees no increase from a missing value.
     fn zero(&self) {
         for code in Code::ALL {
-            self.problems.with_label_values(&[code.as_str()]);
+            self.requests.problems.with_label_values(&[code.as_str()]);
         }
         for limit in Limit::ALL {
-            self.throttled.with_label_values(&[limit.as_str()]);
+            self.requests.throttled.with_label_values(&[limit.as_str()]);
         }
-        for channel in ["email", "slack"] {
-            for outcome in ["sent", "pending", "dead"] {
-                self.attempts.with_label_values(&[channel, outcome]);
+        // Notifications within the product are rows of the database, which nobody attempts to deliver.
+        for channel in Channel::ALL.iter().filter(|channel| **channel != Channel::InApp) {
+            for outcome in DeliveryState::ALL {
+                self.attempts.with_label_values(&[channel.as_str(), outcome.as_str()]);
             }
         }
         for kind in measured::KINDS {
@@ -203,7 +234,7 @@ impl Metrics {
 
     /// Notes a new request; it has been answered, or given up, when the returned value is dropped.
     pub(crate) fn came(&self) -> InFlight<'_> {
-        self.in_flight.inc();
+        self.requests.in_flight.inc();
         InFlight { metrics: self, answered: false }
     }
 
@@ -220,23 +251,23 @@ impl Metrics {
 
     /// Notes that a password is to be hashed and waits.
     pub(crate) fn hashing_waits(&self) {
-        self.hashing_queued.inc();
+        self.hashing.queued.inc();
     }
 
     /// Notes that a password waits no longer.
     pub(crate) fn hashing_begins(&self) {
-        self.hashing_queued.dec();
+        self.hashing.queued.dec();
     }
 
     /// Notes that a password was refused.
     pub(crate) fn hashing_rejected(&self) {
-        self.hashing_queued.dec();
-        self.hashing_rejected.inc();
+        self.hashing.queued.dec();
+        self.hashing.rejected.inc();
     }
 
     /// Notes that a password was hashed.
     pub(crate) fn hashed(&self, took: Duration) {
-        self.hashing_seconds.observe(took.as_secs_f64());
+        self.hashing.seconds.observe(took.as_secs_f64());
     }
 }
 
@@ -258,21 +289,21 @@ impl InFlight<'_> {
         took: Duration,
     ) {
         self.answered = true;
-        let (method, route, metrics) = (known(method), route.unwrap_or(UNMATCHED), self.metrics);
+        let (method, route, requests) = (known(method), route.unwrap_or(UNMATCHED), &self.metrics.requests);
         let mut digits = [0; 3];
-        metrics.requests.with_label_values(&[method, route, decimal(status, &mut digits)]).inc();
-        metrics.request_seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
+        requests.answered.with_label_values(&[method, route, decimal(status, &mut digits)]).inc();
+        requests.seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
         if let Some(code) = problem {
-            metrics.problems.with_label_values(&[code.as_str()]).inc();
+            requests.problems.with_label_values(&[code.as_str()]).inc();
         }
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.metrics.in_flight.dec();
+        self.metrics.requests.in_flight.dec();
         if !self.answered {
-            self.metrics.abandoned.inc();
+            self.metrics.requests.abandoned.inc();
         }
     }
 }
@@ -295,6 +326,8 @@ fn decimal(status: u16, digits: &mut [u8; 3]) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use prometheus::TextEncoder;
+
     use super::*;
 
     #[test]
@@ -305,10 +338,20 @@ mod tests {
             metrics.came().answered(&method, None, 404, Some(Code::RouteNotFound), Duration::ZERO);
         }
         drop(metrics.came());
-        assert_eq!((metrics.in_flight.get(), metrics.abandoned.get()), (0, 1));
-        let count = |method| metrics.requests.with_label_values(&[method, UNMATCHED, "404"]).get();
+        let requests = &metrics.requests;
+        assert_eq!((requests.in_flight.get(), requests.abandoned.get()), (0, 1));
+        let count = |method| requests.answered.with_label_values(&[method, UNMATCHED, "404"]).get();
         assert_eq!((count("GET"), count("other")), (1, 4));
-        assert_eq!(metrics.problems.with_label_values(&["route_not_found"]).get(), 5);
+        assert_eq!(requests.problems.with_label_values(&["route_not_found"]).get(), 5);
+    }
+
+    #[test]
+    fn every_channel_that_sends_starts_at_zero() {
+        let text = TextEncoder::new().encode_to_string(&Metrics::new().unwrap().registry.gather()).unwrap();
+        for channel in Channel::ALL {
+            let starts = text.contains(&format!("attempts_total{{channel=\"{}\"", channel.as_str()));
+            assert_eq!(starts, *channel != Channel::InApp, "{}", channel.as_str());
+        }
     }
 
     #[test]
