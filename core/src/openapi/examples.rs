@@ -77,8 +77,13 @@ fn of_type_record() -> Value {
 }
 
 /// The value of a member in the story, where its type has none.
-#[expect(clippy::match_same_arms, reason = "a table, in the order of what it tells")]
 fn of_member(of: &str, member: &str) -> Option<Value> {
+    of_tenant(of, member).or_else(|| of_service(of, member)).or_else(|| of_transfer(of, member))
+}
+
+/// Members of what tenants and accounts have.
+#[expect(clippy::match_same_arms, reason = "a table, in the order of what it tells")]
+fn of_tenant(of: &str, member: &str) -> Option<Value> {
     Some(match (of, member) {
         ("TenantConfigPatch", "slack_webhook_url") => {
             json!("https://hooks.slack.com/services/T000/B000/XXXX")
@@ -98,11 +103,6 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("Project", "submitted_by") => Value::Null,
         ("CatalogueProject", "status") => json!("in_progress"),
         ("TransitionRequest" | "TransitionRecord" | "Outlook" | "Transition", "to") => json!("submitted"),
-        ("Outlook" | "Transition", "guards") => json!([]),
-        ("Outlook", "allowed") => json!(true),
-        ("Outlook", "refusal") => Value::Null,
-        ("Workflow", "statuses") => ProjectStatus::ALL.iter().map(|status| status.as_str()).collect(),
-        ("Workflow", "roles") => Role::ALL.iter().map(|role| role.as_str()).collect(),
         ("Activity", "entity_type") => json!("project"),
         ("Activity", "detail") => json!({ "name": "Moon landing" }),
         ("Activity", "hash") => json!(HASH),
@@ -121,11 +121,31 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("Verification", "more") => json!(false),
         ("Verification" | "ChainQuery", "head") => json!(format!("1:{HASH}")),
         ("Verification", "pending") => json!(0),
+        ("Project" | "TransitionRequest" | "TransitionRecord", "revision") => json!(1),
+        ("TransitionRecord", "comment") => json!("All parts are here."),
+        ("SessionTokens", "access_token") => json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"),
+        ("SessionTokens", "expires_in") => json!(900),
+        ("SessionTokens", "refresh_expires_in") => json!(2_592_000),
+        ("Session", "current") => json!(true),
+        ("MadeApiKey", "key") => json!(format!("bwk_{TOKEN}AZq9x3Hkf5Wv0mZ1c2R0b")),
+        ("ApiKey" | "MadeApiKey", "prefix") => json!("bwk_AZq9x3Hk"),
+        (_, "expires_at") => json!(LATER),
+        (_, "next_cursor") => Value::Null,
+        _ => return None,
+    })
+}
+
+/// Members of what the service says about itself: its pages, its problems and its workflow.
+fn of_service(of: &str, member: &str) -> Option<Value> {
+    Some(match (of, member) {
+        ("Outlook" | "Transition", "guards") => json!([]),
+        ("Outlook", "allowed") => json!(true),
+        ("Outlook", "refusal") => Value::Null,
+        ("Workflow", "statuses") => ProjectStatus::ALL.iter().map(|status| status.as_str()).collect(),
+        ("Workflow", "roles") => Role::ALL.iter().map(|role| role.as_str()).collect(),
         ("Workflow", "diagram") => {
             json!("stateDiagram-v2\n    [*] --> draft\n    draft --> submitted: member\n")
         }
-        ("Project" | "TransitionRequest" | "TransitionRecord", "revision") => json!(1),
-        ("TransitionRecord", "comment") => json!("All parts are here."),
         ("Home", "name") => json!("Bailiwick"),
         ("Home", "version") => json!(env!("CARGO_PKG_VERSION")),
         ("Links", "start") => json!("/start"),
@@ -137,6 +157,14 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         ("Explanation", "type" | "code" | "title" | "status" | "meaning" | "advice") => {
             json!(Code::NotAMember.explained())[member].clone()
         }
+        _ => return None,
+    })
+}
+
+/// Members of exports and imports.
+#[expect(clippy::match_same_arms, reason = "a table, in the order of what it tells")]
+fn of_transfer(of: &str, member: &str) -> Option<Value> {
+    Some(match (of, member) {
         ("Head" | "NewImport", "bailiwick_export") => json!(1),
         ("Head" | "NewImport", "schema_version") => json!(crate::repository::service::NEEDED_SCHEMA_VERSION),
         ("Head" | "NewImport", "secrets") => json!(false),
@@ -153,14 +181,6 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
         }),
         ("Rows", "rows") => json!([of_type_record()]),
         ("Import", "next") => json!(0),
-        ("SessionTokens", "access_token") => json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"),
-        ("SessionTokens", "expires_in") => json!(900),
-        ("SessionTokens", "refresh_expires_in") => json!(2_592_000),
-        ("Session", "current") => json!(true),
-        ("MadeApiKey", "key") => json!(format!("bwk_{TOKEN}AZq9x3Hkf5Wv0mZ1c2R0b")),
-        ("ApiKey" | "MadeApiKey", "prefix") => json!("bwk_AZq9x3Hk"),
-        (_, "expires_at") => json!(LATER),
-        (_, "next_cursor") => Value::Null,
         _ => return None,
     })
 }

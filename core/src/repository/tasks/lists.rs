@@ -267,18 +267,7 @@ impl Repository<'_> {
             include,
         } = query;
         let include = Several::chosen(include);
-        let [one, other] = [assignee_id, assignee.map(AssigneeFilter::Named)].map(|asked| match asked? {
-            AssigneeFilter::Named(Assignee::Me) => Some(self.scope.user()),
-            AssigneeFilter::Named(Assignee::Nobody) => Some(NOBODY),
-            // No user has the id for nobody.
-            AssigneeFilter::User(NOBODY) => Some(NO_ONE_AT_ALL),
-            AssigneeFilter::User(user) => Some(user),
-        });
-        let assignee = match (one, other) {
-            // Nobody is both.
-            (Some(one), Some(other)) if one != other => Some(NO_ONE_AT_ALL),
-            (one, other) => one.or(other),
-        };
+        let assignee = self.wanted_assignee(assignee_id, assignee);
         let order = order.unwrap_or(TaskOrder::CreatedAt);
         let texts = [project.map(|id| id.to_string()), assignee.map(|id| id.to_string())];
         let due = [due_after, due_before].map(|day| day.map(|day| day.to_string()));
@@ -327,14 +316,35 @@ impl Repository<'_> {
         }
         let (last, total) = (outcome.optional_if_asked(last)?, outcome.optional_if_asked(total)?);
         let rows: Vec<_> = outcome.all(rows)?.into_iter().map(|row| row.asked(include)).collect();
-        let key = |task: &Task| match order {
-            TaskOrder::CreatedAt | TaskOrder::Oldest => String::new(),
-            TaskOrder::DueOn => task.due_on.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string()),
-            TaskOrder::Latest => task.due_on.map_or_else(String::new, |day| day.to_string()),
-            TaskOrder::Priority | TaskOrder::LeastUrgent => task.priority.rank().to_string(),
-        };
-        let page = paging.page_by(rows, last, |task| (key(task), task.id.0));
+        let page = paging.page_by(rows, last, |task| (sort_key(order, task), task.id.0));
         Ok(page.counted(total))
+    }
+
+    /// The user whose tasks both filters ask for: [`NOBODY`] for tasks without an assignee, [`NO_ONE_AT_ALL`] if no task
+    /// can match.
+    fn wanted_assignee(self, by_id: Option<AssigneeFilter>, by_name: Option<Assignee>) -> Option<UserId> {
+        let [one, other] = [by_id, by_name.map(AssigneeFilter::Named)].map(|asked| match asked? {
+            AssigneeFilter::Named(Assignee::Me) => Some(self.scope.user()),
+            AssigneeFilter::Named(Assignee::Nobody) => Some(NOBODY),
+            // No user has the id for nobody.
+            AssigneeFilter::User(NOBODY) => Some(NO_ONE_AT_ALL),
+            AssigneeFilter::User(user) => Some(user),
+        });
+        match (one, other) {
+            // A task has only one assignee.
+            (Some(one), Some(other)) if one != other => Some(NO_ONE_AT_ALL),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+/// What an order sorts by before the id, as the cursor holds it.
+fn sort_key(order: TaskOrder, task: &Task) -> String {
+    match order {
+        TaskOrder::CreatedAt | TaskOrder::Oldest => String::new(),
+        TaskOrder::DueOn => task.due_on.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string()),
+        TaskOrder::Latest => task.due_on.map_or_else(String::new, |day| day.to_string()),
+        TaskOrder::Priority | TaskOrder::LeastUrgent => task.priority.rank().to_string(),
     }
 }
 

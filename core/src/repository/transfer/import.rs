@@ -9,7 +9,7 @@ use std::{
     future::Future,
 };
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::{
@@ -258,11 +258,7 @@ impl<'a> By<'a> {
         let accounts = Accounts::new(accounts, &*self.services().ports.entropy)?;
         let arrived = outcome.all(arrived)?;
         self.check(&arrivals, &arrived)?;
-        for Arrived { name, id, .. } in arrived {
-            if let (Some(person), Some(here)) = (name.strip_prefix("users:"), id) {
-                state.remember(person, here);
-            }
-        }
+        remember_people(&mut state, arrived);
         let (mut faults, mut items, importer) = (Vec::new(), Vec::new(), self.importer());
         let now = self.services().now();
         for (index, arrival) in arrivals {
@@ -274,11 +270,8 @@ impl<'a> By<'a> {
             match arrival.settle(&mut state, &accounts, importer.as_deref(), now) {
                 Err(fault) => faults.push(of_row(fault, index)),
                 Ok(mut content) => {
-                    if let ("invitations", Some(id)) =
-                        (kind, content.get("id").and_then(Json::as_str).and_then(uuid))
-                    {
-                        let token = self.services().tokens.invitation(tenant, InvitationId(id));
-                        content.insert("token_hash".to_owned(), token.digest().into());
+                    if kind == "invitations" {
+                        self.add_token_hash(tenant, &mut content);
                     }
                     items.push(json::object(vec![
                         ("line", (next + i64::try_from(index).unwrap_or_default()).into()),
@@ -311,6 +304,14 @@ impl<'a> By<'a> {
         }
         self.commit(batch).await?;
         progress(&state, after)
+    }
+
+    /// Gives an invitation the hash of the token that this server makes for its id; a file has none.
+    fn add_token_hash(self, tenant: TenantId, invitation: &mut Map<String, Json>) {
+        if let Some(id) = invitation.get("id").and_then(Json::as_str).and_then(uuid) {
+            let token = self.services().tokens.invitation(tenant, InvitationId(id));
+            invitation.insert("token_hash".to_owned(), token.digest().into());
+        }
     }
 
     /// Checks rows against others: that none comes twice, and that the rows that they refer to exist.
@@ -365,6 +366,15 @@ fn names(arrivals: &[(usize, Arrival)]) -> Json {
 fn people(arrivals: &[(usize, Arrival)]) -> Json {
     let people = arrivals.iter().filter_map(|(_, arrival)| arrival.person());
     people.map(|(id, email)| json::object(vec![("id", id.into()), ("email", email.into())])).collect()
+}
+
+/// Notes the ids that people of the file have got here.
+fn remember_people(state: &mut State, arrived: Vec<Arrived>) {
+    for Arrived { name, id, .. } in arrived {
+        if let (Some(person), Some(here)) = (name.strip_prefix("users:"), id) {
+            state.remember(person, here);
+        }
+    }
 }
 
 /// The import, unless there is none or it was given up.
