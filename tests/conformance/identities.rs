@@ -91,6 +91,27 @@ fn good_claims(provider: &Provider, person: &Person) -> Value {
     claims
 }
 
+/// Claims, each with a value that no token may have.
+fn bad_claims() -> Vec<(&'static str, Value)> {
+    vec![
+        ("exp", json!(now() - 1)),
+        ("exp", json!((now() + 600).to_string())),
+        ("exp", json!("tomorrow")),
+        ("exp", json!(null)),
+        ("exp", json!(true)),
+        ("nbf", json!(now() + 600)),
+        ("iat", json!(now() + 600)),
+        ("iss", json!("https://accounts.example.com")),
+        ("iss", json!("bailiwick")),
+        ("aud", json!("somebody")),
+        ("aud", json!(["somebody"])),
+        ("sub", json!("")),
+        ("sub", json!("x".repeat(256))),
+        ("cnf", json!({ "jkt": "x" })),
+        ("padding", json!("x".repeat(20_000))),
+    ]
+}
+
 async fn bad_tokens(target: &'static Target) {
     let (provider, person) = (Provider::shared(), Person::new("bad"));
     let tenant = Tenant::create(target).await;
@@ -145,23 +166,7 @@ async fn bad_tokens(target: &'static Target) {
         refused(unsigned, "no signature").await;
 
         let sign = async |claims: &Value| provider.sign("provider", algorithm, &header, claims).await;
-        for (name, value) in [
-            ("exp", json!(now() - 1)),
-            ("exp", json!((now() + 600).to_string())),
-            ("exp", json!("tomorrow")),
-            ("exp", json!(null)),
-            ("exp", json!(true)),
-            ("nbf", json!(now() + 600)),
-            ("iat", json!(now() + 600)),
-            ("iss", json!("https://accounts.example.com")),
-            ("iss", json!("bailiwick")),
-            ("aud", json!("somebody")),
-            ("aud", json!(["somebody"])),
-            ("sub", json!("")),
-            ("sub", json!("x".repeat(256))),
-            ("cnf", json!({ "jkt": "x" })),
-            ("padding", json!("x".repeat(20_000))),
-        ] {
+        for (name, value) in bad_claims() {
             let mut claims = claims.clone();
             claims[name] = value;
             refused(sign(&claims).await, &format!("{algorithm} {name}")).await;

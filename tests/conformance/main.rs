@@ -149,8 +149,38 @@ fn main() -> ExitCode {
     });
     assert!(!targets.is_empty(), "TARGETS names no target");
 
-    let mut common = Vec::new();
-    for cases in [
+    let disturbing =
+        [identities::disturbing(), idempotency::disturbing(), outage::cases(), retention::cases()];
+    let disturbing = disturbing.into_iter().flatten().collect();
+    let alone = Arguments { test_threads: Some(1), ..arguments.clone() };
+    let phases = [
+        ("while the database is empty", bootstrap::cases(), &arguments),
+        ("all together", common(), &arguments),
+        ("one after the other, because they disturb the rest", disturbing, &alone),
+    ];
+
+    let tally = Tally::default();
+    let mut failed = false;
+    for (number, (what, cases, arguments)) in phases.into_iter().enumerate() {
+        // No case but those of an empty database may depend on being the first: somebody has come, also by the provider.
+        if number == 1 {
+            runtime.block_on(join_all(targets.iter().copied().map(begin)));
+        }
+        println!("\nconformance, {what}:");
+        let handle = runtime.handle().clone();
+        let trials = trials(selection.of(cases), &targets, selection, &handle, &tally);
+        failed |= libtest_mimic::run(arguments, trials).has_failed();
+    }
+    for (target, (passed, failed)) in tally.lock().expect("no panic while counting").iter() {
+        println!("{target}: {passed} passed, {failed} failed");
+    }
+    runtime.block_on(end(&targets));
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The cases that may run at the same time.
+fn common() -> Vec<Case> {
+    [
         service::cases(),
         pages::cases(),
         account_deletion::cases(),
@@ -207,36 +237,10 @@ fn main() -> ExitCode {
         interleaving::cases(),
         property::cases(),
         verify_isolation::cases(),
-    ] {
-        common.extend(cases);
-    }
-    let disturbing =
-        [identities::disturbing(), idempotency::disturbing(), outage::cases(), retention::cases()];
-    let disturbing = disturbing.into_iter().flatten().collect();
-    let alone = Arguments { test_threads: Some(1), ..arguments.clone() };
-    let phases = [
-        ("while the database is empty", bootstrap::cases(), &arguments),
-        ("all together", common, &arguments),
-        ("one after the other, because they disturb the rest", disturbing, &alone),
-    ];
-
-    let tally = Tally::default();
-    let mut failed = false;
-    for (number, (what, cases, arguments)) in phases.into_iter().enumerate() {
-        // No case but those of an empty database may depend on being the first: somebody has come, also by the provider.
-        if number == 1 {
-            runtime.block_on(join_all(targets.iter().copied().map(begin)));
-        }
-        println!("\nconformance, {what}:");
-        let handle = runtime.handle().clone();
-        let trials = trials(selection.of(cases), &targets, selection, &handle, &tally);
-        failed |= libtest_mimic::run(arguments, trials).has_failed();
-    }
-    for (target, (passed, failed)) in tally.lock().expect("no panic while counting").iter() {
-        println!("{target}: {passed} passed, {failed} failed");
-    }
-    runtime.block_on(end(&targets));
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Ends all that were started.

@@ -56,12 +56,17 @@ async fn has_the_last_word(database: &str) {
     );
     assert!(lines[1].ends_with("  \u{c4}cme & Co") && lines[1].contains(&read.text_at("/id")), "{said}");
 
+    limits_are_set_and_reset(database, &instance, &ada).await;
+    suspends_and_resumes(database, &instance, &ada, &first).await;
+}
+
+async fn limits_are_set_and_reset(database: &str, instance: &Instance, ada: &str) {
     let said = tenant(database, &["limits", "acme", "members=7", "api_keys=1"]).await.expect("they are set");
     let line = |name: &str| said.lines().find(|line| line.starts_with(name)).map(str::to_owned);
     let words = |line: Option<String>| line.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     assert_eq!(words(line("members")).as_deref(), Some("members 1 7 for this tenant"), "{said}");
     assert_eq!(words(line("invitations")).as_deref(), Some("invitations 0 500 for all"), "{said}");
-    let usage = asked(&instance, Some(&ada), Method::GET, "/v1/admin/usage", "acme").await.expect(200);
+    let usage = asked(instance, Some(ada), Method::GET, "/v1/admin/usage", "acme").await.expect(200);
     assert_eq!(usage.body["members"], json!({ "used": 1, "most": 7 }));
     let said = tenant(database, &["limits", "acme", "members=8"]).await.expect("it is set anew");
     let set = |said: &str, line: &str| {
@@ -78,8 +83,11 @@ async fn has_the_last_word(database: &str) {
         assert!(refused.contains(wrong), "{refused}");
     }
     tenant(database, &["limits", "nosuch"]).await.expect_err("there is none");
+}
 
-    let project = asked(&instance, Some(&ada), Method::POST, "/v1/projects", "acme").await.expect(201);
+/// Suspends and resumes `acme`, whose owner is Ada; the first user is not in it.
+async fn suspends_and_resumes(database: &str, instance: &Instance, ada: &str, first: &str) {
+    let project = asked(instance, Some(ada), Method::POST, "/v1/projects", "acme").await.expect(201);
     let project = format!("/v1/projects/{}", project.text_at("/id"));
     let said = tenant(database, &["suspend", "acme"]).await.expect("it is suspended");
     assert!(said.contains("acme"), "{said}");
@@ -87,31 +95,29 @@ async fn has_the_last_word(database: &str) {
     assert!(!listed.lines().nth(1).is_some_and(|line| line.contains("  -  ")), "{listed}");
     // For its members and for the public, reading and writing, on the server that is running.
     for (token, method, path) in [
-        (Some(&ada), Method::GET, "/v1/tenant"),
-        (Some(&ada), Method::GET, &project),
-        (Some(&ada), Method::POST, "/v1/projects"),
-        (Some(&ada), Method::DELETE, &project),
-        (Some(&ada), Method::GET, "/v1/admin/stats"),
+        (Some(ada), Method::GET, "/v1/tenant"),
+        (Some(ada), Method::GET, &project),
+        (Some(ada), Method::POST, "/v1/projects"),
+        (Some(ada), Method::DELETE, &project),
+        (Some(ada), Method::GET, "/v1/admin/stats"),
         (None, Method::GET, "/v1/catalog/projects"),
     ] {
-        asked(&instance, token.map(String::as_str), method, path, "acme")
-            .await
-            .problem(403, "tenant_suspended");
+        asked(instance, token, method, path, "acme").await.problem(403, "tenant_suspended");
     }
     // Of those who are not in it, it is still nobody's business.
-    asked(&instance, Some(&first), Method::GET, "/v1/tenant", "acme").await.problem(403, "not_a_member");
+    asked(instance, Some(first), Method::GET, "/v1/tenant", "acme").await.problem(403, "not_a_member");
     // Other tenants go on.
-    asked(&instance, Some(&first), Method::POST, "/v1/projects", "default").await.expect(201);
-    asked(&instance, None, Method::GET, "/v1/catalog/projects", "default").await.expect(200);
+    asked(instance, Some(first), Method::POST, "/v1/projects", "default").await.expect(201);
+    asked(instance, None, Method::GET, "/v1/catalog/projects", "default").await.expect(200);
     for arguments in [["suspend", "acme"], ["resume", "default"], ["suspend", "nosuch"]] {
         let refused = tenant(database, &arguments).await.expect_err("it is refused");
         assert!(refused.starts_with("bailiwick: ") && refused.lines().count() == 1, "{refused}");
     }
 
     tenant(database, &["resume", "acme"]).await.expect("it is resumed");
-    asked(&instance, Some(&ada), Method::GET, &project, "acme").await.expect(200);
-    asked(&instance, None, Method::GET, "/v1/catalog/projects", "acme").await.expect(200);
-    let log = asked(&instance, Some(&ada), Method::GET, "/v1/admin/activity", "acme").await.expect(200);
+    asked(instance, Some(ada), Method::GET, &project, "acme").await.expect(200);
+    asked(instance, None, Method::GET, "/v1/catalog/projects", "acme").await.expect(200);
+    let log = asked(instance, Some(ada), Method::GET, "/v1/admin/activity", "acme").await.expect(200);
     let entries = log.body["data"].as_array().expect("a list");
     let by_operator: Vec<_> = entries
         .iter()

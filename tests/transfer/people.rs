@@ -101,8 +101,16 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     // An id does not make anybody somebody else.
     assert!(members.iter().all(|member| member["user_id"] != stranger.id), "{members:?}");
     stranger.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
-    // Who has no account is not kept from making one, and is not let in by that: nobody has seen to it that the address
-    // is theirs.
+    registering_an_address_of_the_file_lets_nobody_in(target, &importer, &file).await;
+    target.stop().await;
+}
+
+/// Without an account, a person of the file can make one, but that makes nobody a member: the address is not verified.
+async fn registering_an_address_of_the_file_lets_nobody_in(
+    target: &'static targets::Target,
+    importer: &Actor<'_>,
+    file: &Export,
+) {
     let email = file.of("users")[0]["email"].as_str().expect("text").to_owned();
     let nobody = Actor::anonymous(target);
     let login = json!({ "email": email, "password": PASSWORD });
@@ -112,12 +120,11 @@ async fn nobody_is_taken_over_locked_out_or_brought_in_by_a_file() {
     let token = nobody.post("/v1/auth/login").json(&login).send().await.expect(200).text_at("/access_token");
     let anybody = Actor { token: Some(token), id: made.text_at("/id"), ..nobody };
     anybody.get("/v1/tenant").tenant(file.tenant()).send().await.problem(403, "not_a_member");
-    let members = rows(&importer, file.tenant()).await;
+    let members = rows(importer, file.tenant()).await;
     assert!(
         members.iter().all(|member| member["user_id"] != anybody.id && member["name"] != "Anybody"),
         "{members:?}"
     );
-    target.stop().await;
 }
 
 #[tokio::test]

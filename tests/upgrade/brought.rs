@@ -60,23 +60,7 @@ async fn fill(backdoor: &Backdoor) {
             id(tenant)
         )
     };
-    let (nil, by) = ("00000000-0000-0000-0000-000000000000", format!("'{}'", id(1)));
-    let import = |user: &str| {
-        format!(
-            "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) \
-             VALUES ('{}', '{user}', '{{}}', 1, 'none', {THEN}, {THEN})",
-            id(30)
-        )
-    };
-    let waits = |user: &str| {
-        format!(
-            "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, content) VALUES ('{}', '{user}', 0, 'users', \
-             'users:{}', '{{\"id\": \"{}\", \"email\": \"waits@example.com\"}}')",
-            id(30),
-            id(9),
-            id(9)
-        )
-    };
+    let by = format!("'{}'", id(1));
     for sql in [
         user(1, "hash"),
         user(2, ""),
@@ -102,11 +86,32 @@ async fn fill(backdoor: &Backdoor) {
             id(40),
             id(3)
         ),
-        import(nil),
-        import(&id(1)),
-        waits(nil),
-        waits(&id(1)),
     ] {
+        backdoor.sql(&sql).await;
+    }
+    fill_imports(backdoor).await;
+}
+
+/// Imports of one tenant by the operator, who has the nil id, and by a user; a row waits in each.
+async fn fill_imports(backdoor: &Backdoor) {
+    let import = |user: &str| {
+        format!(
+            "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) \
+             VALUES ('{}', '{user}', '{{}}', 1, 'none', {THEN}, {THEN})",
+            id(30)
+        )
+    };
+    let waits = |user: &str| {
+        format!(
+            "INSERT INTO import_rows (tenant_id, user_id, line, kind, name, content) VALUES ('{}', '{user}', 0, 'users', \
+             'users:{}', '{{\"id\": \"{}\", \"email\": \"waits@example.com\"}}')",
+            id(30),
+            id(9),
+            id(9)
+        )
+    };
+    let (nil, user) = ("00000000-0000-0000-0000-000000000000", id(1));
+    for sql in [import(nil), import(&user), waits(nil), waits(&user)] {
         backdoor.sql(&sql).await;
     }
 }

@@ -225,6 +225,15 @@ fn text<'a>(own: &'a Sample, pointer: &str) -> &'a str {
     own.body.as_ref().and_then(|body| body.pointer(pointer)).and_then(Value::as_str).unwrap_or("")
 }
 
+/// The id of the project that the request is about: the one in its path, or that of its task.
+async fn project_of(tenant: &Tenant<'static>, own: &Sample, task: &str) -> String {
+    if own.route.path.starts_with("/v1/projects") {
+        return id(own, 0).to_owned();
+    }
+    let read = tenant.owner.get(&format!("/v1/tasks/{task}")).tenant(&tenant.id).send().await;
+    read.expect(200).text_at("/project_id")
+}
+
 impl Change {
     async fn happens(self, tenant: &Tenant<'static>, own: &Sample) {
         let (owner, target) = (&tenant.owner, tenant.owner.target);
@@ -237,13 +246,7 @@ impl Change {
         let delete = async |path: &str| {
             owner.delete(path).tenant(&tenant.id).send().await.expect(204);
         };
-        let project = async || {
-            if own.route.path.starts_with("/v1/projects") {
-                return id(own, 0).to_owned();
-            }
-            let read = owner.get(&format!("/v1/tasks/{task}")).tenant(&tenant.id).send().await;
-            read.expect(200).text_at("/project_id")
-        };
+        let project = async || project_of(tenant, own, task).await;
         let post = async |path: &str, body: &Value, status: u16| {
             owner.post(path).tenant(&tenant.id).json(body).send().await.expect(status);
         };
