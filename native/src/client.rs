@@ -304,6 +304,11 @@ impl Client {
         if (200..300).contains(&reply.status) {
             return Ok(reply);
         }
-        Err(format!("{} {} of one's own is refused: {}.", ask.method, ask.path, reply.summary()))
+        Err(format!(
+            "{} {} in the caller's own tenant is refused: {}.",
+            ask.method,
+            ask.path,
+            reply.summary()
+        ))
     }
 }

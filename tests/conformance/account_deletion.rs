@@ -1,4 +1,4 @@
-//! Deleting one's own account: what is gone, what stays, and the owner that a tenant always keeps.
+//! Deleting an account by its user: what is gone, what stays, and the owner that a tenant always keeps.
 
 use bailiwick_tests::{
     actors::{Actor, PASSWORD, Tenant, new_id, unique},

@@ -1,4 +1,4 @@
-//! Registering, logging in, tokens, and one's own account.
+//! Registering, logging in, tokens, and the caller's own account.
 
 use std::time::SystemTime;
 

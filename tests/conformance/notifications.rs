@@ -1,4 +1,4 @@
-//! The list of what one was told: reading it, marking it, and that it is one's own.
+//! The list of notifications: reading it, marking its entries, and that only the recipient can do either.
 
 use bailiwick_tests::{
     actors::{Actor, Tenant, new_id},

@@ -39,7 +39,7 @@ impl Told {
         ]);
         let instance = Instance::start(database, &settings).await;
         let log = instance.log();
-        let line = log.lines().find(|line| line.contains("metrics and health are told on"));
+        let line = log.lines().find(|line| line.contains("metrics and health are served on"));
         Self { admin: address(line.expect("it says where")), instance }
     }
 

@@ -1,4 +1,4 @@
-//! Access to one's own account is opened by an access rule, and by nobody else.
+//! Access to the caller's own account is opened by an access rule, and by nothing else.
 
 use bailiwick_core::{AccountScope, access::scopes};
 

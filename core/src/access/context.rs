@@ -82,7 +82,7 @@ impl Context {
         }
         let Some((key, _)) = &self.key else { return Ok(None) };
         let answer = batch.answer.take();
-        let answer = answer.ok_or_else(|| Problem::internal("the batch has no answer to keep"))?;
+        let answer = answer.ok_or_else(|| Problem::internal("the batch has no answer to be stored"))?;
         Ok(Some((key, answer)))
     }
 }

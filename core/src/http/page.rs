@@ -176,7 +176,7 @@ pub(crate) fn next_link(asked: &Uri, cursor: &str) -> Option<HeaderValue> {
     // The first page has counted already.
     let left_out = |name: &str| ["cursor", "count"].contains(&name);
     for (name, value) in query_pairs(asked.query().unwrap_or_default()).filter(|(name, _)| !left_out(name)) {
-        // Encoded anew: the original may have characters that end the reference in a header.
+        // Encoded again: the original may have characters that end the reference in a header.
         let [name, value] = [name, value].map(|text| query_text(&text));
         link += &[&name, "=", &value, "&"].concat();
     }

@@ -434,7 +434,7 @@ impl From<DatabaseError> for Box<Problem> {
                 Problem::new(Code::Unavailable).because("serialisation failed repeatedly")
             }
             DatabaseError::Unmet(statement) => {
-                Problem::internal(format!("nobody said what a miss of statement {statement} means"))
+                Problem::internal(format!("no problem is set for a miss of statement {statement}"))
             }
             DatabaseError::Unique(key) => Problem::internal(format!("unexpected duplicate: {key}")),
             DatabaseError::Constraint(text) | DatabaseError::Internal(text) => Problem::internal(text),

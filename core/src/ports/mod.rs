@@ -237,7 +237,7 @@ pub trait Mailer: Send + Sync + 'static {
 /// Counts requests, for each limit and key apart.
 ///
 /// Each limit admits as many in a `RATE_LIMIT_PERIOD` as it is configured to. The method is up to the platform: a
-/// window that begins anew, or one that slides.
+/// window that begins again, or one that slides.
 pub trait RateLimiter: Send + Sync + 'static {
     /// Counts one more request.
     ///

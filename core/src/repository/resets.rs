@@ -59,7 +59,7 @@ statements! { "resets";
     /// A row if a mail is due. It runs every few seconds, so it must cost nothing.
     global DUE = "SELECT 1 AS due FROM password_resets r WHERE r.next_attempt_at <= ?1 AND r.expires_at > ?1 LIMIT 1";
 
-    /// Claims due mails until the given time, but only so many that at most `?4` are in progress: a mail server that
+    /// Claims due mails until the given time, as long as at most `?4` are in progress: a mail server that
     /// hangs delays nothing else.
     global CLAIM = "UPDATE password_resets SET claim = ?2, attempts = attempts + 1, next_attempt_at = ?3 \
          WHERE user_id IN (SELECT x.user_id FROM (SELECT r.user_id, row_number() OVER (ORDER BY r.next_attempt_at) AS place \

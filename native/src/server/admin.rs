@@ -42,7 +42,7 @@ impl Admin {
         let failed = |error| format!("ADMIN_BIND: {address} cannot be listened on: {error}.");
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        tracing::info!("metrics and health are told on http://{address}");
+        tracing::info!("metrics and health are served on http://{address}");
         let router = Router::new()
             .route("/metrics", get(tell))
             .route("/healthz", get(health))
@@ -50,7 +50,7 @@ impl Admin {
             .with_state(self);
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "metrics and health are no longer told");
+                tracing::error!(%error, "metrics and health are no longer served");
             }
         });
         Ok(())
@@ -61,7 +61,7 @@ async fn tell(State(admin): State<Admin>) -> Response {
     match metrics::render(&admin.metrics, &admin.app, &admin.database).await {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
         Err(error) => {
-            tracing::error!(error, "the metrics cannot be told");
+            tracing::error!(error, "the metrics cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

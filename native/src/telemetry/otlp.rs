@@ -63,7 +63,7 @@ struct SpanIds {
 }
 
 /// A span, without the attributes that all have.
-struct Told {
+struct FinishedSpan {
     name: String,
     kind: SpanKind,
     took: Duration,
@@ -123,20 +123,20 @@ impl Traces {
         attributes.extend(served.route.map(|route| KeyValue::new("http.route", route)));
         attributes.extend(served.tenant.map(|id| KeyValue::new("bailiwick.tenant", id.to_string())));
         attributes.extend(served.problem.map(|code| KeyValue::new("error.type", code.as_str())));
-        let told = Told {
+        let finished = FinishedSpan {
             name: served.route.map_or_else(|| method.to_string(), |route| format!("{method} {route}")),
             kind: SpanKind::Server,
             took,
             failed: (status >= 500).then(|| served.internal.clone().unwrap_or_default()),
             attributes,
         };
-        self.with_steps(trace, told, &served.steps);
+        self.with_steps(trace, finished, &served.steps);
     }
 
     /// An attempt to deliver something was made.
     pub(super) fn delivery(&self, attempt: &Attempt, channel: &'static str) {
         let Some(trace) = attempt.trace.filter(|trace| trace.sampled) else { return };
-        let told = Told {
+        let finished = FinishedSpan {
             name: format!("deliver {channel}"),
             kind: SpanKind::Consumer,
             took: attempt.took,
@@ -149,16 +149,19 @@ impl Traces {
             .chain(attempt.tenant.map(|id| KeyValue::new("bailiwick.tenant", id.to_string())))
             .collect(),
         };
-        self.with_steps(trace, told, &attempt.steps);
+        self.with_steps(trace, finished, &attempt.steps);
     }
 
-    fn with_steps(&self, trace: Trace, told: Told, steps: &[Step]) {
-        #[expect(clippy::disallowed_methods, reason = "spans are told in the system's time, and just ended")]
+    fn with_steps(&self, trace: Trace, finished: FinishedSpan, steps: &[Step]) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a span has the times of the system, and this one has just ended"
+        )]
         let ended = SystemTime::now();
-        let began = ended.checked_sub(told.took).unwrap_or(ended);
+        let began = ended.checked_sub(finished.took).unwrap_or(ended);
         for step in steps {
             let (name, attributes) = self.step(&step.work);
-            let told = Told {
+            let finished = FinishedSpan {
                 name,
                 kind: SpanKind::Client,
                 took: step.took,
@@ -166,10 +169,10 @@ impl Traces {
                 attributes,
             };
             let ids = SpanIds { span: step.span, parent: Some(trace.span), remote: false };
-            self.export(trace, ids, began + step.begun, told);
+            self.export(trace, ids, began + step.begun, finished);
         }
         let ids = SpanIds { span: trace.span, parent: trace.parent, remote: true };
-        self.export(trace, ids, began, told);
+        self.export(trace, ids, began, finished);
     }
 
     fn step(&self, work: &Work) -> (String, Vec<KeyValue>) {
@@ -195,7 +198,13 @@ impl Traces {
         }
     }
 
-    fn export(&self, trace: Trace, SpanIds { span, parent, remote }: SpanIds, began: SystemTime, told: Told) {
+    fn export(
+        &self,
+        trace: Trace,
+        SpanIds { span, parent, remote }: SpanIds,
+        began: SystemTime,
+        finished: FinishedSpan,
+    ) {
         let id = |span: u64| SpanId::from_bytes(span.to_be_bytes());
         let [high, low] = trace.id.map(u128::from);
         let trace_id = TraceId::from_bytes(((high << 64) | low).to_be_bytes());
@@ -209,15 +218,15 @@ impl Traces {
             ),
             parent_span_id: parent.map_or(SpanId::INVALID, id),
             parent_span_is_remote: remote && parent.is_some(),
-            span_kind: told.kind,
-            name: told.name.into(),
+            span_kind: finished.kind,
+            name: finished.name.into(),
             start_time: began,
-            end_time: began + told.took,
-            attributes: told.attributes,
+            end_time: began + finished.took,
+            attributes: finished.attributes,
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
             links: SpanLinks::default(),
-            status: told.failed.map_or(Status::Unset, Status::error),
+            status: finished.failed.map_or(Status::Unset, Status::error),
             instrumentation_scope: self.scope.clone(),
         });
     }

@@ -129,8 +129,8 @@ impl fmt::Display for Slot {
             Self::Query(name) => write!(f, "{name} in the query"),
             Self::TenantId => f.write_str("X-Tenant-ID"),
             Self::TenantSlug => f.write_str("X-Tenant-Slug"),
-            Self::IdBesideOwnSlug => f.write_str("X-Tenant-ID beside one's own X-Tenant-Slug"),
-            Self::SlugBesideOwnId => f.write_str("X-Tenant-Slug beside one's own X-Tenant-ID"),
+            Self::IdBesideOwnSlug => f.write_str("X-Tenant-ID beside the caller's own X-Tenant-Slug"),
+            Self::SlugBesideOwnId => f.write_str("X-Tenant-Slug beside the caller's own X-Tenant-ID"),
         }
     }
 }

@@ -138,7 +138,10 @@ impl Run {
             Err(silent) => silent,
         };
         if beside == Beside::Nobody {
-            return Err(format!("{} {} of one's own is refused: {got}.", work.method, work.path));
+            return Err(format!(
+                "{} {} in the caller's own tenant is refused: {got}.",
+                work.method, work.path
+            ));
         }
         self.violated(Violation {
             matrix: Matrix::Neighbours,

@@ -19,7 +19,7 @@ impl Ground for Run {
     async fn thing(&self, thing: Thing<'_>, party: &Party, user: &Person) -> Result<String, String> {
         let personal = match thing {
             Thing::Notification | Thing::ApiKey | Thing::CommentOn(_) => &*user.id,
-            // Things that work once are made anew each time; those that are no ids are at hand.
+            // Things that work only once are made again each time; those that are no ids are at hand.
             Thing::Import
             | Thing::WholeImport
             | Thing::Session

@@ -60,7 +60,7 @@ pub(super) const GLOBAL: &[Global] = &[
     },
     Global {
         name: "activity::INSERT_FOR_USER",
-        why: "A change of one's own account is told in each tenant that one is an active member of, and in no other.",
+        why: "A change of the caller's account is recorded in each tenant in which the caller is an active member, and in no other.",
         by: &[("m", "m.user_id = ?1")],
     },
     Global {

@@ -44,7 +44,7 @@ pub(super) fn session_ended() -> Box<Problem> {
 /// A batch without a check in front has a problem for each statement that may miss.
 pub(super) fn unguarded(done: Result<Outcome, Option<Box<Problem>>>) -> Result<Outcome> {
     done.map_err(|problem| {
-        problem.unwrap_or_else(|| Problem::internal("nobody said what a miss of the first statement means"))
+        problem.unwrap_or_else(|| Problem::internal("no problem is set for a miss of the first statement"))
     })
 }
 

@@ -24,7 +24,7 @@ const GRACE: u32 = 12;
 /// How often keys are fetched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// The age at which keys are fetched anew.
+    /// The age at which keys are fetched again.
     pub(super) max_age: Duration,
     /// The time in which unknown keys cause only a few fetches.
     pub(super) cooldown: Duration,

@@ -31,7 +31,7 @@ statements! { "giving_up";
     tenant MARK = "UPDATE imports SET placed = -1, digest = '', updated_at = ?4 \
          WHERE tenant_id = ?1 AND user_id = ?2 AND by_operator = ?3 AND COALESCE(placed, 0) >= 0 RETURNING next_line";
 
-    /// Lines of an import that is given up: nothing goes if the same import was begun anew meanwhile.
+    /// Lines of an import that is given up: nothing goes if the same import was begun again meanwhile.
     tenant CLEAR = "DELETE FROM import_rows WHERE tenant_id = ?1 AND user_id = ?2 AND line >= ?3 AND line < ?4 \
          AND EXISTS (SELECT 1 FROM imports i WHERE i.tenant_id = ?1 AND i.user_id = ?2 AND i.placed = -1)";
 

@@ -28,7 +28,7 @@ pub async fn render(metrics: &Metrics, app: &App, database: &AnyDatabase) -> Res
         families.extend(asked.gather());
         TextEncoder::new().encode_to_string(&families)
     });
-    encoded.map_err(|error| format!("the metrics cannot be told: {error}"))
+    encoded.map_err(|error| format!("the metrics cannot be written: {error}"))
 }
 
 fn tell(registry: &Registry, pools: &[Pool], engine: &str) -> prometheus::Result<()> {
