@@ -174,6 +174,50 @@ struct Things {
     import: String,
 }
 
+/// What no request makes, and so is put into the database.
+struct Planted {
+    member: String,
+    notification: String,
+    delivery: String,
+    identity: String,
+    reset_token: String,
+}
+
+impl Planted {
+    async fn make(pool: &SqlitePool, tenant: &str, me: &str, project: &str, round: usize) -> Self {
+        let now = "'2026-01-01T00:00:00.000Z'";
+        let (member, notification, delivery, identity) = (new_id(), new_id(), new_id(), new_id());
+        for sql in [
+            format!(
+                "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
+                 VALUES ('{member}', 'member-{round}@example.com', 'M', 'x', {now}, {now}, 1)"
+            ),
+            format!(
+                "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
+                 VALUES ('{tenant}', '{member}', '{member}', 'owner', 'active', {now}, {now}, 1)"
+            ),
+            format!(
+                "INSERT INTO notifications (tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, \
+                 created_at) VALUES ('{tenant}', '{notification}', '{me}', 'approved', 'T', '', 'project', '{project}', {now})"
+            ),
+            format!(
+                "INSERT INTO deliveries (tenant_id, id, channel, kind, title, body, subject_type, subject_id, state, \
+                 attempts, next_attempt_at, created_at) VALUES ('{tenant}', '{delivery}', 'slack', 'approved', 'T', '', \
+                 'project', '{project}', 'dead', 1, {now}, {now})"
+            ),
+            format!(
+                "INSERT INTO identities (id, user_id, issuer, subject, created_at) \
+                 VALUES ('{identity}', '{me}', 'https://id.example', '{identity}', {now})"
+            ),
+        ] {
+            raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("rows");
+        }
+        let (reset_token, reset) = reset_of(&member, &format!("member-{round}@example.com"));
+        raw_sql(AssertSqlSafe(reset)).execute(pool).await.expect("a row");
+        Self { member, notification, delivery, identity, reset_token }
+    }
+}
+
 impl Things {
     /// In a tenant of their own, so that no request takes away what another one needs.
     async fn make(client: &mut Client, pool: &SqlitePool, round: usize) -> Self {
@@ -203,35 +247,8 @@ impl Things {
         let open = json!({ "email": "nobody@example.com", "role": "viewer" });
         let open = client.made("POST", "/v1/invitations", open).await;
 
-        let (tenant, now) = (text(&tenant, "id"), "'2026-01-01T00:00:00.000Z'");
-        let (member, notification, delivery, identity) = (new_id(), new_id(), new_id(), new_id());
-        for sql in [
-            format!(
-                "INSERT INTO users (id, email, name, password_hash, created_at, updated_at, version) \
-                 VALUES ('{member}', 'member-{round}@example.com', 'M', 'x', {now}, {now}, 1)"
-            ),
-            format!(
-                "INSERT INTO memberships (tenant_id, id, user_id, role, status, created_at, updated_at, version) \
-                 VALUES ('{tenant}', '{member}', '{member}', 'owner', 'active', {now}, {now}, 1)"
-            ),
-            format!(
-                "INSERT INTO notifications (tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, \
-                 created_at) VALUES ('{tenant}', '{notification}', '{me}', 'approved', 'T', '', 'project', '{project}', {now})"
-            ),
-            format!(
-                "INSERT INTO deliveries (tenant_id, id, channel, kind, title, body, subject_type, subject_id, state, \
-                 attempts, next_attempt_at, created_at) VALUES ('{tenant}', '{delivery}', 'slack', 'approved', 'T', '', \
-                 'project', '{project}', 'dead', 1, {now}, {now})"
-            ),
-            format!(
-                "INSERT INTO identities (id, user_id, issuer, subject, created_at) \
-                 VALUES ('{identity}', '{me}', 'https://id.example', '{identity}', {now})"
-            ),
-        ] {
-            raw_sql(AssertSqlSafe(sql)).execute(pool).await.expect("rows");
-        }
-        let (reset_token, reset) = reset_of(&member, &format!("member-{round}@example.com"));
-        raw_sql(AssertSqlSafe(reset)).execute(pool).await.expect("a row");
+        let Planted { member, notification, delivery, identity, reset_token } =
+            Planted::make(pool, &text(&tenant, "id"), &me, &project, round).await;
         let import = new_id();
         client.made("POST", "/v1/imports", import_head(&import)).await;
         // What is to be finished has arrived.
