@@ -8,7 +8,7 @@
 use http::Method;
 
 use crate::{
-    access::rule::Access,
+    access::{context::AnswerOf, rule::Access},
     api::{
         endpoint::{Endpoint, ErasedEndpoint},
         handlers::{
@@ -57,9 +57,9 @@ impl Route {
         self.endpoint.traits().conditional || matches!(self.method, Method::PATCH | Method::DELETE)
     }
 
-    /// Whether its answers are stored, to return them again for the same `Idempotency-Key`.
-    pub(crate) fn keeps_answers(&self) -> bool {
-        self.endpoint.traits().kept.is_some()
+    /// How an answer is made that is stored, to return it again for the same `Idempotency-Key`; `None` if none is.
+    pub(crate) fn stored_answer(&self) -> Option<AnswerOf> {
+        self.endpoint.traits().kept
     }
 }
 

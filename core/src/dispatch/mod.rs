@@ -287,7 +287,7 @@ impl App {
     ) -> Result<Context> {
         let condition = if route.is_conditional() { Condition::read(&parts.headers)? } else { None };
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-        let key = match route.endpoint.traits().kept {
+        let key = match route.stored_answer() {
             Some(answer_of) => {
                 let request = [route.method.as_str().as_bytes(), target.as_bytes(), body];
                 IdempotencyKey::read(&parts.headers, &request)?.map(|key| (key, answer_of))

@@ -163,7 +163,7 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
     if body.is_none() {
         problems.push(Code::UnexpectedBody);
     }
-    let kept = route.keeps_answers();
+    let kept = route.stored_answer().is_some();
     if kept {
         problems.extend([Code::InvalidHeader, Code::IdempotencyKeyReused]);
     }
@@ -240,7 +240,7 @@ fn of_access(access: Access) -> Vec<Code> {
 fn description(route: &Route) -> String {
     let details = route.details.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let conditional = route.is_conditional().then_some(" `If-Match` makes it conditional.");
-    let kept = route.keeps_answers().then_some(" An `Idempotency-Key` makes it safe to repeat.");
+    let kept = route.stored_answer().map(|_| " An `Idempotency-Key` makes it safe to repeat.");
     [&details, " ", &who(route.access), conditional.unwrap_or_default(), kept.unwrap_or_default()].concat()
 }
 
