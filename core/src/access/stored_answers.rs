@@ -155,7 +155,7 @@ impl<'a> Owned<'a> {
         let mut nonce = [0; NONCE_BYTES];
         self.services.ports.entropy.fill(&mut nonce)?;
         let cipher = ChaCha20Poly1305::new(&self.services.tokens.answer_keys(&self.parts())[0].into());
-        let payload = Payload { msg: &answer.keep(), aad: self.key.fingerprint.as_bytes() };
+        let payload = Payload { msg: &answer.to_stored(), aad: self.key.fingerprint.as_bytes() };
         let encrypted = cipher.encrypt(&Nonce::from(nonce), payload);
         let encrypted = encrypted.map_err(|_| Problem::internal("an answer could not be encrypted"))?;
         Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &encrypted].concat()))
@@ -168,7 +168,7 @@ impl<'a> Owned<'a> {
         self.services.tokens.answer_keys(&self.parts()).into_iter().find_map(|key| {
             let payload = Payload { msg: encrypted, aad: self.key.fingerprint.as_bytes() };
             let plain = ChaCha20Poly1305::new(&key.into()).decrypt(&Nonce::from(*nonce), payload).ok()?;
-            Answer::recall(&plain)
+            Answer::from_stored(&plain)
         })
     }
 }

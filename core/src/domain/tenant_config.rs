@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
 use crate::kernel::{
-    decode::{Clearable, Fault, FaultCode, Member, Scalar, input},
+    decode::{Clearable, Fault, FaultCode, Field, Scalar, input},
     json, limits,
     values::{
         Email, Name,
@@ -123,8 +123,8 @@ pub(crate) type Channels = BTreeMap<NotificationKind, Vec<Channel>>;
 #[derive(Clone, Debug, Default)]
 pub struct ChannelsPatch(Vec<(NotificationKind, Option<Vec<Channel>>)>);
 
-impl Member for ChannelsPatch {
-    fn from_member(value: Option<Json>) -> Result<Self, Vec<Fault>> {
+impl Field for ChannelsPatch {
+    fn from_field(value: Option<Json>) -> Result<Self, Vec<Fault>> {
         let members = match value {
             None => return Ok(Self::default()),
             Some(Json::Null) => return Ok(Self(configurable().map(|kind| (kind, None)).collect())),
@@ -139,7 +139,7 @@ impl Member for ChannelsPatch {
                 );
                 continue;
             };
-            match <Option<Vec<Channel>>>::from_member(Some(value)) {
+            match <Option<Vec<Channel>>>::from_field(Some(value)) {
                 Ok(channels) => patch.0.push((kind, channels.map(|channels| Channel::set(&channels)))),
                 Err(found) => faults.extend(found.into_iter().map(|fault| fault.within(&name))),
             }

@@ -110,24 +110,24 @@ impl Answer {
         response
     }
 
-    /// The form in which it is kept: status, body, place, and version.
-    pub(crate) fn keep(&self) -> Vec<u8> {
+    /// The form in which it is stored: status, body, place, and version.
+    pub(crate) fn to_stored(&self) -> Vec<u8> {
         let place = self.headers.first().and_then(|(_, place)| place.to_str().ok());
         let (id, number) = self.version.map(|version| (version.id.to_string(), version.number)).unzip();
-        let kept: [Value; 5] = [
+        let stored: [Value; 5] = [
             self.status.as_u16().into(),
             String::from_utf8_lossy(&self.body).into(),
             place.into(),
             id.into(),
             number.into(),
         ];
-        Value::from_iter(kept).to_string().into_bytes()
+        Value::from_iter(stored).to_string().into_bytes()
     }
 
-    /// Reads a kept answer, and marks it as such.
-    pub(crate) fn recall(kept: &[u8]) -> Option<Self> {
-        let Ok(Value::Array(kept)) = serde_json::from_slice(kept) else { return None };
-        let [status, body, place, id, number] = &kept[..] else { return None };
+    /// Reads a stored answer, and marks it as such.
+    pub(crate) fn from_stored(stored: &[u8]) -> Option<Self> {
+        let Ok(Value::Array(stored)) = serde_json::from_slice(stored) else { return None };
+        let [status, body, place, id, number] = &stored[..] else { return None };
         let status = StatusCode::from_u16(u16::try_from(status.as_u64()?).ok()?).ok()?;
         let mut answer = Self::new(status, body.as_str()?.to_owned().into());
         if let Some(place) = place.as_str() {

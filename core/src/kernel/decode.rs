@@ -140,13 +140,13 @@ impl Scalar for bool {
     }
 }
 
-/// A member of an object: its type decides how it reads when it is absent.
-pub trait Member: Sized {
-    /// Reads the member; `None` if it is absent.
+/// A field of an object: its type decides how it reads when it is absent.
+pub trait Field: Sized {
+    /// Reads the field; `None` if it is absent.
     ///
     /// # Errors
     /// The faults of the value.
-    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>>;
+    fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>>;
 }
 
 fn required() -> Fault {
@@ -154,8 +154,8 @@ fn required() -> Fault {
 }
 
 /// Required.
-impl<T: Scalar> Member for T {
-    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+impl<T: Scalar> Field for T {
+    fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         match value {
             Some(value) => T::with_all_faults(value),
             None => Err(vec![required()]),
@@ -164,8 +164,8 @@ impl<T: Scalar> Member for T {
 }
 
 /// Optional; `null` is the same as absent.
-impl<T: Scalar> Member for Option<T> {
-    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+impl<T: Scalar> Field for Option<T> {
+    fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         match value {
             None | Some(Value::Null) => Ok(None),
             Some(value) => T::with_all_faults(value).map(Some),
@@ -173,17 +173,17 @@ impl<T: Scalar> Member for Option<T> {
     }
 }
 
-/// A member of a merge patch (RFC 7396) that cannot be cleared: absent leaves it as it is.
+/// A field of a merge patch (RFC 7396) that cannot be cleared: absent leaves it as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patch<T>(pub Option<T>);
 
-impl<T: Scalar> Member for Patch<T> {
-    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+impl<T: Scalar> Field for Patch<T> {
+    fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         value.map(T::with_all_faults).transpose().map(Self)
     }
 }
 
-/// A member of a merge patch (RFC 7396) that can be cleared: absent leaves it as it is, `null` clears it.
+/// A field of a merge patch (RFC 7396) that can be cleared: absent leaves it as it is, `null` clears it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clearable<T>(pub Option<Option<T>>);
 
@@ -198,9 +198,9 @@ impl<T> Clearable<T> {
     }
 }
 
-impl<T: Scalar> Member for Clearable<T> {
-    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
-        value.map(|value| <Option<T>>::from_member(Some(value))).transpose().map(Self)
+impl<T: Scalar> Field for Clearable<T> {
+    fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+        value.map(|value| <Option<T>>::from_field(Some(value))).transpose().map(Self)
     }
 }
 
@@ -244,8 +244,8 @@ impl Object {
     }
 
     /// Takes the member of that name; `None` if it has a fault, which is noted.
-    pub(crate) fn take<T: Member>(&mut self, name: &str) -> Option<T> {
-        match T::from_member(self.members.remove(name)) {
+    pub(crate) fn take<T: Field>(&mut self, name: &str) -> Option<T> {
+        match T::from_field(self.members.remove(name)) {
             Ok(member) => Some(member),
             Err(faults) => {
                 self.note(name, faults);
@@ -292,8 +292,8 @@ pub trait Input: Sized + Send {
 #[derive(Clone, Debug)]
 pub struct Items<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
 
-impl<T: Input, const MIN: usize, const MAX: usize> Member for Items<T, MIN, MAX> {
-    fn from_member(value: Option<Value>) -> Result<Self, Vec<Fault>> {
+impl<T: Input, const MIN: usize, const MAX: usize> Field for Items<T, MIN, MAX> {
+    fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         let Some(value) = value else { return Err(vec![required()]) };
         let read = |item| match item {
             Value::Object(members) => T::decode(Object::new(members)),

@@ -243,7 +243,7 @@ impl Repository<'_> {
         let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
         let subject = ask_subject(&mut batch, task);
         let audience = AudienceQuery::ask(&mut batch, user, &Audience::Mentioned(&mentioned));
-        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let (membership, mut outcome) = self.scope.read(batch).await?;
         let before = self.scope.matched(outcome.optional(comment)?.ok_or_else(not_found)?)?;
         let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
         if before.author_id != user {
@@ -264,7 +264,7 @@ impl Repository<'_> {
         let changed = batch.require::<Comment, _>(&UPDATE, arguments, Problem::new(Code::Conflict));
         quotas::require_room(&mut batch);
         self.record(&mut batch, event("comment.updated", id, task))?;
-        let notice = Notice::mentioned(standing.name.as_str(), task, subject.title.as_str(), body.as_str());
+        let notice = Notice::mentioned(membership.name.as_str(), task, subject.title.as_str(), body.as_str());
         self.notify(&mut batch, &recipients, &notice)?;
         self.scope.commit(batch, None).await?.one(changed)
     }
@@ -298,10 +298,10 @@ impl Comments for Repository<'_> {
             let mut batch = self.scope.batch();
             let subject = ask_subject(&mut batch, task);
             let audience = AudienceQuery::ask(&mut batch, user, &Audience::Mentioned(&mentioned));
-            let (standing, mut outcome) = self.scope.read(batch).await?;
+            let (membership, mut outcome) = self.scope.read(batch).await?;
             let subject = outcome.optional(subject)?.ok_or_else(not_found)?;
             let notice =
-                Notice::mentioned(standing.name.as_str(), task, subject.title.as_str(), body.as_str());
+                Notice::mentioned(membership.name.as_str(), task, subject.title.as_str(), body.as_str());
             Some((audience.take(&mut outcome)?, notice))
         };
         let mut batch = self.scope.batch();
@@ -364,10 +364,10 @@ impl Comments for Repository<'_> {
         let mut batch = self.scope.batch();
         let comment = batch.add::<Comment, _>(&BY_ID, [task.into(), id.into()]);
         let subject = ask_subject(&mut batch, task);
-        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let (membership, mut outcome) = self.scope.read(batch).await?;
         let comment = outcome.optional(comment)?.ok_or_else(not_found)?;
         let mine = comment.author_id == self.scope.user();
-        if !mine && standing.role < Role::Manager {
+        if !mine && membership.role < Role::Manager {
             return Err(Problem::new(Code::NotTheAuthor));
         }
         outcome.optional(subject)?.ok_or_else(not_found)?.writable()?;

@@ -83,7 +83,7 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
     let mut batch = scope.batch();
     let found = batch.add::<Project, _>(&projects::BY_ID, [id.into()]);
     let audience = AudienceQuery::ask(&mut batch, scope.user(), &Audience::OfProject(id));
-    let (standing, mut outcome) = scope.read(batch).await?;
+    let (membership, mut outcome) = scope.read(batch).await?;
     let found = outcome.optional(found)?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let found = scope.matched(found)?;
     let ProjectPatch { name: Patch(name), description: Patch(description), visibility: Patch(visibility) } =
@@ -92,7 +92,7 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
         return Ok(found);
     }
     let approved = approved(found.status)?;
-    if approved && standing.role < Role::Manager {
+    if approved && membership.role < Role::Manager {
         return Err(insufficient_role(Role::Manager));
     }
     let same = name.as_ref().is_none_or(|name| *name == found.name)
@@ -128,7 +128,7 @@ async fn attempt(repository: Repository<'_>, id: ProjectId, patch: &ProjectPatch
     let detail = detail(patch, Some(&found).filter(|_| approved));
     repository.record(&mut batch, Event::new("project.updated", "project", id.0, detail))?;
     if approved {
-        let notice = Notice::changed(standing.name.as_str(), id, found.name.as_str());
+        let notice = Notice::changed(membership.name.as_str(), id, found.name.as_str());
         repository.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
     }
     let mut outcome = scope.commit(batch, approved.then_some(Role::Manager)).await?;

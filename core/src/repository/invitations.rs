@@ -211,7 +211,7 @@ impl Invitations for Repository<'_> {
         let (services, user) = (self.scope.services(), self.scope.user());
         let mut batch = self.scope.batch();
         let (room, tenant) = (Room::ask(&mut batch), batch.add::<Name, _>(&tenants::NAME, []));
-        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let (membership, mut outcome) = self.scope.read(batch).await?;
         let (room, tenant) = (outcome.one(room)?, outcome.one(tenant)?);
         room.require(true)?;
 
@@ -246,7 +246,7 @@ impl Invitations for Repository<'_> {
                 json::object(vec![("email", email.clone().into()), ("role", role.into())]),
             ),
         )?;
-        let notice = Notice::invited(standing.name.as_str(), id, tenant.as_str(), role);
+        let notice = Notice::invited(membership.name.as_str(), id, tenant.as_str(), role);
         self.mail(&mut batch, &email, &notice, room)?;
         let invitation = Invitation {
             id,

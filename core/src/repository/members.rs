@@ -178,7 +178,7 @@ impl Repository<'_> {
         let mut batch = self.scope.batch();
         let member = batch.add::<Member, _>(&BY_USER, [user.into()]);
         let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &Audience::Reinstated(user));
-        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let (membership, mut outcome) = self.scope.read(batch).await?;
         let before = outcome.optional(member)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let before = self.scope.matched(before)?;
         let (role, status) = (role.unwrap_or(before.role), status.unwrap_or(before.status));
@@ -217,7 +217,7 @@ impl Repository<'_> {
         self.record(&mut batch, event("member.updated", user, detail))?;
         if status == MembershipStatus::Active {
             let reinstated = before.status != status;
-            let notice = Notice::role_changed(standing.name.as_str(), user, role, reinstated);
+            let notice = Notice::role_changed(membership.name.as_str(), user, role, reinstated);
             self.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
         }
         let changed = batch.add::<Member, _>(&BY_USER, [user.into()]);

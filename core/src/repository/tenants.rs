@@ -255,8 +255,8 @@ impl Settings for Repository<'_> {
     async fn get(&self) -> Result<Tenant> {
         let mut batch = self.scope.batch();
         let tenant = batch.add::<Bare, _>(&CURRENT, []);
-        let (standing, mut outcome) = self.scope.read(batch).await?;
-        Ok(outcome.one(tenant)?.seen_as(standing.role))
+        let (membership, mut outcome) = self.scope.read(batch).await?;
+        Ok(outcome.one(tenant)?.seen_as(membership.role))
     }
 
     async fn update(&self, patch: TenantPatch) -> Result<Tenant> {

@@ -82,9 +82,9 @@ impl TenantScope {
     /// Runs a batch that only reads. The caller's membership comes with the rows.
     pub(crate) async fn read(&self, batch: Batch<'_>) -> Result<(checks::Membership, Outcome)> {
         let mut outcome = batch.run().await.map_err(|problem| problem.unwrap_or_else(not_a_member))?;
-        let standing = self.admit(&mut outcome)?;
-        self.touch_api_key(standing.last_used_at).await;
-        Ok((standing, outcome))
+        let membership = self.admit(&mut outcome)?;
+        self.touch_api_key(membership.last_used_at).await;
+        Ok((membership, outcome))
     }
 
     /// Makes the batch fail unless the resource is in a state that the client wants. The statement returns a row unless
@@ -150,8 +150,8 @@ impl TenantScope {
             Err(Some(problem)) => Err(problem),
             Err(None) => {
                 // Nothing was written. Ask again without the conditions, to say which one was not met.
-                let (standing, _) = self.read(self.batch()).await?;
-                Err(if standing.role < least {
+                let (membership, _) = self.read(self.batch()).await?;
+                Err(if membership.role < least {
                     workflow::insufficient_role(least)
                 } else {
                     Problem::new(Code::Conflict)
@@ -194,16 +194,16 @@ impl TenantScope {
 
     fn admit(&self, outcome: &mut Outcome) -> Result<checks::Membership> {
         let found = outcome.optional(Slot::<checks::Found>::first())?.ok_or_else(session_ended)?;
-        let standing = found.membership().ok_or_else(not_a_member)?;
-        if let Some(named) = self.slug.as_ref().filter(|named| named.slug != standing.slug) {
+        let membership = found.membership().ok_or_else(not_a_member)?;
+        if let Some(named) = self.slug.as_ref().filter(|named| named.slug != membership.slug) {
             return Err(if named.beside_id { Problem::new(Code::TenantConflict) } else { not_a_member() });
         }
-        if standing.suspended_at.is_some() {
+        if membership.suspended_at.is_some() {
             Err(Problem::new(Code::TenantSuspended))
-        } else if standing.role < self.least {
+        } else if membership.role < self.least {
             Err(workflow::insufficient_role(self.least))
         } else {
-            Ok(standing)
+            Ok(membership)
         }
     }
 }

@@ -282,7 +282,7 @@ impl Repository<'_> {
         let tasks = batch.add::<Task, _>(&BY_IDS, [ids.into(), project.into()]);
         let active = batch.add::<UserId, _>(&members::ARE_ACTIVE, [members::as_items(&assignees).into()]);
         let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &Audience::Members(&assignees));
-        let (standing, mut outcome) = self.scope.read(batch).await?;
+        let (membership, mut outcome) = self.scope.read(batch).await?;
         let status = outcome.optional(status)?.ok_or_else(|| Problem::new(Code::NotFound))?;
         let tasks: Vec<Task> = outcome.all(tasks)?;
         workflow::admits(status, operations.iter().any(|operation| operation.opens(&tasks)))?;
@@ -290,7 +290,7 @@ impl Repository<'_> {
             tasks,
             assignable: outcome.all(active)?,
             recipients: audience.take(&mut outcome)?,
-            actor: standing.name.as_str().to_owned(),
+            actor: membership.name.as_str().to_owned(),
         })
     }
 

@@ -250,10 +250,10 @@ impl Repository<'_> {
                 let mut batch = self.scope.batch();
                 let task = batch.add::<Task, _>(&BY_ID, [id.into()]);
                 let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &Audience::Member(new));
-                let (standing, mut outcome) = self.scope.read(batch).await?;
+                let (membership, mut outcome) = self.scope.read(batch).await?;
                 let task = outcome.optional(task)?.ok_or_else(|| Problem::new(Code::NotFound))?;
                 let recipients = audience.take(&mut outcome)?;
-                (task.assignee_id != Some(new)).then_some((recipients, standing.name, task))
+                (task.assignee_id != Some(new)).then_some((recipients, membership.name, task))
             }
         };
         let decided_on = recipients.as_ref().map(|(_, _, before)| before.version);
@@ -318,8 +318,8 @@ impl Tasks for Repository<'_> {
             Some(assignee) => {
                 let mut batch = self.scope.batch();
                 let audience = AudienceQuery::ask(&mut batch, user, &Audience::Member(assignee));
-                let (standing, mut outcome) = self.scope.read(batch).await?;
-                Some((audience.take(&mut outcome)?, standing.name))
+                let (membership, mut outcome) = self.scope.read(batch).await?;
+                Some((audience.take(&mut outcome)?, membership.name))
             }
         };
         let task = new.into_task(TaskId(services.new_id()?), project, user, services.now());
