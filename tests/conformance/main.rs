@@ -24,7 +24,6 @@ mod conditional;
 mod config;
 mod content;
 mod counts;
-mod courier;
 mod edges;
 mod emails;
 mod freshness;
@@ -58,6 +57,7 @@ mod resets;
 mod retention;
 mod search;
 mod selection;
+mod sending;
 mod service;
 mod sessions;
 mod sizes;
@@ -218,7 +218,7 @@ fn common() -> Vec<Case> {
         recipients::cases(),
         resets::cases(),
         outbox::cases(),
-        courier::cases(),
+        sending::cases(),
         claims::cases(),
         edges::cases(),
         emails::cases(),
@@ -248,7 +248,7 @@ async fn end(targets: &[&'static Target]) {
     join_all(targets.iter().map(|target| target.stop())).await;
     let apart = [
         &throttle::LIMITED,
-        &courier::IMPATIENT,
+        &sending::IMPATIENT,
         &claims::QUIET,
         &resets::BY_INVITATION,
         &resets::CLOSED,

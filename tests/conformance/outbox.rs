@@ -15,7 +15,7 @@ use bailiwick_tests::{
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::courier::IMPATIENT;
+use crate::sending::IMPATIENT;
 
 crate::cases!("outbox":
     what_was_sent_is_shown,

@@ -1,7 +1,7 @@
 //! Examples: one small story, told by a table of the values of types and members. All other examples are composed of
 //! these: Ada, who owns the tenant `acme`, plans the moon landing.
 //!
-//! They are for people who read, and fit their schemas. They are no requests that succeed: nothing of what they name
+//! They are for readers, and fit their schemas. They are not requests that succeed: nothing that they name
 //! exists anywhere. Requests that do are made by the registry of samples, `native/src/verify/samples.rs`.
 
 use serde_json::{Map, Value, json};
@@ -81,8 +81,8 @@ fn of_member(of: &str, member: &str) -> Option<Value> {
     of_tenant(of, member).or_else(|| of_service(of, member)).or_else(|| of_transfer(of, member))
 }
 
-/// Members of what tenants and accounts have.
-#[expect(clippy::match_same_arms, reason = "a table, in the order of what it tells")]
+/// Members of objects that tenants and accounts have.
+#[expect(clippy::match_same_arms, reason = "a table, ordered by subject")]
 fn of_tenant(of: &str, member: &str) -> Option<Value> {
     Some(match (of, member) {
         ("TenantConfigPatch", "slack_webhook_url") => {
@@ -135,7 +135,7 @@ fn of_tenant(of: &str, member: &str) -> Option<Value> {
     })
 }
 
-/// Members of what the service says about itself: its pages, its problems and its workflow.
+/// Members of the service's descriptions of itself: its pages, its problems and its workflow.
 fn of_service(of: &str, member: &str) -> Option<Value> {
     Some(match (of, member) {
         ("Outlook" | "Transition", "guards") => json!([]),
@@ -162,7 +162,7 @@ fn of_service(of: &str, member: &str) -> Option<Value> {
 }
 
 /// Members of exports and imports.
-#[expect(clippy::match_same_arms, reason = "a table, in the order of what it tells")]
+#[expect(clippy::match_same_arms, reason = "a table, ordered by subject")]
 fn of_transfer(of: &str, member: &str) -> Option<Value> {
     Some(match (of, member) {
         ("Head" | "NewImport", "bailiwick_export") => json!(1),

@@ -75,7 +75,7 @@ impl Run {
         route: &'static Route,
         standings: &[Standing],
     ) -> Result<(), String> {
-        // The things exist before the tenant is read. They are made anew only if a caller without the right used them.
+        // The things exist before the tenant is read. They are made again only if a caller without the right used them.
         for standing in standings {
             self.sample(party, route, *standing).await?;
         }

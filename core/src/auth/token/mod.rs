@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_depends_on_every_part_and_on_where_parts_end() {
+    fn a_mac_depends_on_every_part_and_on_where_parts_end() {
         let tokens = tokens(SECRET);
         assert_ne!(tokens.mac(&[b"ab", b"c"]), tokens.mac(&[b"a", b"bc"]));
         assert_eq!(tokens.mac(&[b"ab", b"c"]), tokens.mac(&[b"ab", b"c"]));

@@ -43,7 +43,7 @@ pub(super) enum Kind {
         /// Its type.
         check: Check,
     },
-    /// A value that is not moved, but made anew in the other database.
+    /// A value that is not moved, but made again in the other database.
     Made,
 }
 use Kind::{Any, Document, Id, Made, Of, Operators, Value};

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::apart::Apart;
 
-crate::cases!("courier":
+crate::cases!("sending":
     a_slow_receiver_keeps_no_other_tenant_waiting,
     a_suspended_tenant_sends_nothing_until_it_is_resumed,
     an_invitation_that_is_no_longer_open_is_not_sent,
