@@ -147,192 +147,273 @@ fn at(engine: Engine, year: u32) -> String {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a list of rows, one table after the other")]
+/// The rows of a heap: statements for one engine.
+struct Rows<'a> {
+    engine: Engine,
+    heap: &'a Heap,
+    rows: usize,
+    /// A few of the rows.
+    few: usize,
+    prefix: &'a str,
+    // Values, as SQL has them: ids of single rows, and times.
+    tenant: String,
+    user: String,
+    project: String,
+    task: String,
+    early: String,
+    now: String,
+    later: String,
+    /// A time of its own for each row.
+    time: String,
+}
+
 fn rows(engine: Engine, heap: &Heap) -> Vec<String> {
-    let Heap { prefix, rows } = heap;
-    let id = |kind| made(engine, heap, kind, "i");
-    let last = |kind| format!("'{}'", heap.id(kind, *rows));
-    let tenant = format!("'{}'", heap.tenant());
-    let (user, project, task) = (last(Kind::User), last(Kind::Project), last(Kind::Task));
-    let [other, third] = [rows - 1, 1].map(|number| format!("'{}'", heap.id(Kind::User, number)));
-    let claim = format!("'{}'", heap.id(Kind::Claim, 1));
+    let last = |kind| format!("'{}'", heap.id(kind, heap.rows));
     let typed = if engine == Engine::Postgres { "timestamptz " } else { "" };
     let [early, now, later] = [2025, 2026, 2031].map(|year| format!("{typed}'{year}-01-01T00:00:00.000Z'"));
-    let (time, few) = (at(engine, 2026), (*rows / 10).clamp(1, 50));
-    let fill = |table: &str, columns: &str, values: String, from: usize, to: usize| {
+    let rows = Rows {
+        engine,
+        heap,
+        rows: heap.rows,
+        few: (heap.rows / 10).clamp(1, 50),
+        prefix: &heap.prefix,
+        tenant: format!("'{}'", heap.tenant()),
+        user: last(Kind::User),
+        project: last(Kind::Project),
+        task: last(Kind::Task),
+        early,
+        now,
+        later,
+        time: at(engine, 2026),
+    };
+    [rows.of_people(), rows.of_work(), rows.of_messages(), rows.of_access(), rows.kept()].concat()
+}
+
+impl Rows<'_> {
+    fn id(&self, kind: Kind) -> String {
+        made(self.engine, self.heap, kind, "i")
+    }
+
+    /// The account of that number.
+    fn account(&self, number: usize) -> String {
+        format!("'{}'", self.heap.id(Kind::User, number))
+    }
+
+    fn hash(&self, of: &str) -> String {
+        format!("'{of}{}-' || CAST(i AS text)", self.prefix)
+    }
+
+    /// Rows of a table, for each number of a range.
+    fn fill(table: &str, columns: &str, values: &str, (from, to): (usize, usize)) -> String {
         format!(
             "INSERT INTO {table} ({columns}) WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n \
              WHERE i < {to}) SELECT {values} FROM n"
         )
-    };
-    let many = |table: &str, columns: &str, values: String| fill(table, columns, values, 1, *rows);
-    let deliveries = "tenant_id, id, channel, kind, recipient_id, title, body, subject_type, subject_id, state, attempts, \
-         next_attempt_at, created_at, claim";
-    let delivery = |state: &str, next: &str, claim: &str| {
-        format!(
-            "{tenant}, {}, 'email', 'approved', {user}, 'T', '', 'project', {project}, '{state}', 1, {next}, {now}, {claim}",
-            id(Kind::Delivery)
-        )
-    };
-    let action =
-        "CASE i % 3 WHEN 0 THEN 'project.updated' WHEN 1 THEN 'task.updated' ELSE 'task.created' END";
-    let hash = |of: &str| format!("'{of}{prefix}-' || CAST(i AS text)");
-    vec![
-        many(
-            "users",
-            "id, email, name, password_hash, created_at, updated_at, version",
-            format!(
-                "{}, 'u' || CAST(i AS text) || '.{prefix}@example.com', 'U', 'x', {now}, {now}, 1",
-                id(Kind::User)
+    }
+
+    fn many(&self, table: &str, columns: &str, values: &str) -> String {
+        Self::fill(table, columns, values, (1, self.rows))
+    }
+
+    /// Accounts, the tenant, and its members.
+    fn of_people(&self) -> Vec<String> {
+        let Self { rows, prefix, tenant, user, now, .. } = self;
+        vec![
+            self.many(
+                "users",
+                "id, email, name, password_hash, created_at, updated_at, version",
+                &format!(
+                    "{}, 'u' || CAST(i AS text) || '.{prefix}@example.com', 'U', 'x', {now}, {now}, 1",
+                    self.id(Kind::User)
+                ),
             ),
-        ),
-        // The last stands for `third`, who has left as little as the others.
-        many(
-            "users",
-            "id, email, name, password_hash, created_at, updated_at, version, imported_into, imported_email",
-            format!(
-                "{0}, {0} || '@unclaimed.invalid', 'P', '', {now}, {now}, 1, {tenant}, \
-                 'u' || CAST({rows} + 1 - i AS text) || '.{prefix}@example.com'",
-                id(Kind::Placeholder)
+            // The last stands for `third`, who has left as little as the others.
+            self.many(
+                "users",
+                "id, email, name, password_hash, created_at, updated_at, version, imported_into, imported_email",
+                &format!(
+                    "{0}, {0} || '@unclaimed.invalid', 'P', '', {now}, {now}, 1, {tenant}, \
+                     'u' || CAST({rows} + 1 - i AS text) || '.{prefix}@example.com'",
+                    self.id(Kind::Placeholder)
+                ),
             ),
-        ),
-        format!(
-            "INSERT INTO tenants (id, slug, name, created_by, created_at, updated_at, version) \
-             VALUES ({tenant}, 't{prefix}', 'T', {user}, {now}, {now}, 1)"
-        ),
-        many(
-            "memberships",
-            "tenant_id, id, user_id, role, status, created_at, updated_at, version",
             format!(
-                "{tenant}, {}, {}, CASE {rows} - i WHEN 0 THEN 'owner' WHEN 1 THEN 'manager' ELSE 'member' END, 'active', \
-                 {now}, {now}, 1",
-                id(Kind::Membership),
-                id(Kind::User)
+                "INSERT INTO tenants (id, slug, name, created_by, created_at, updated_at, version) \
+                 VALUES ({tenant}, 't{prefix}', 'T', {user}, {now}, {now}, 1)"
             ),
-        ),
-        many(
-            "projects",
-            "tenant_id, id, name, description, status, visibility, created_by, created_at, updated_at, version, name_words, \
-             description_words, indexed",
+            self.many(
+                "memberships",
+                "tenant_id, id, user_id, role, status, created_at, updated_at, version",
+                &format!(
+                    "{tenant}, {}, {}, CASE {rows} - i WHEN 0 THEN 'owner' WHEN 1 THEN 'manager' ELSE 'member' END, 'active', \
+                     {now}, {now}, 1",
+                    self.id(Kind::Membership),
+                    self.id(Kind::User)
+                ),
+            ),
+        ]
+    }
+
+    /// Projects, tasks and comments.
+    fn of_work(&self) -> Vec<String> {
+        let Self { few, tenant, user, project, task, now, .. } = self;
+        vec![
+            self.many(
+                "projects",
+                "tenant_id, id, name, description, status, visibility, created_by, created_at, updated_at, version, name_words, \
+                 description_words, indexed",
+                &format!(
+                    "{tenant}, {}, 'N', '', 'approved', CASE i WHEN 1 THEN 'public' ELSE 'private' END, {user}, {now}, {now}, 1, \
+                     CASE i WHEN 1 THEN 'rare' ELSE 'shared' END, '', CASE WHEN i <= {few} THEN 0 ELSE 2 END",
+                    self.id(Kind::Project)
+                ),
+            ),
+            self.many(
+                "tasks",
+                "tenant_id, id, project_id, title, description, status, priority, assignee_id, due_on, created_at, updated_at, \
+                 version, title_words, description_words, indexed",
+                &format!(
+                    "{tenant}, {}, {project}, 'T', '', CASE i % 2 WHEN 0 THEN 'done' ELSE 'blocked' END, 'normal', {user}, NULL, {now}, \
+                     {now}, 1, CASE i WHEN 1 THEN 'rare' ELSE 'shared' END, '', CASE WHEN i <= {few} THEN 0 ELSE 2 END",
+                    self.id(Kind::Task)
+                ),
+            ),
+            self.many(
+                "comments",
+                "tenant_id, id, task_id, author_id, body, created_at, updated_at, version",
+                &format!("{tenant}, {}, {task}, {user}, 'C', {now}, {now}, 1", self.id(Kind::Comment)),
+            ),
+        ]
+    }
+
+    /// Notifications, deliveries and the activity log.
+    fn of_messages(&self) -> Vec<String> {
+        let Self { rows, few, tenant, user, project, now, later, time, .. } = self;
+        let claim = format!("'{}'", self.heap.id(Kind::Claim, 1));
+        let deliveries = "tenant_id, id, channel, kind, recipient_id, title, body, subject_type, subject_id, state, attempts, \
+             next_attempt_at, created_at, claim";
+        let delivery = |state: &str, next: &str, claim: &str| {
             format!(
-                "{tenant}, {}, 'N', '', 'approved', CASE i WHEN 1 THEN 'public' ELSE 'private' END, {user}, {now}, {now}, 1, \
-                 CASE i WHEN 1 THEN 'rare' ELSE 'shared' END, '', CASE WHEN i <= {few} THEN 0 ELSE 2 END",
-                id(Kind::Project)
+                "{tenant}, {}, 'email', 'approved', {user}, 'T', '', 'project', {project}, '{state}', 1, {next}, {now}, {claim}",
+                self.id(Kind::Delivery)
+            )
+        };
+        let action =
+            "CASE i % 3 WHEN 0 THEN 'project.updated' WHEN 1 THEN 'task.updated' ELSE 'task.created' END";
+        vec![
+            self.many(
+                "notifications",
+                "tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, read_at, created_at",
+                &format!(
+                    "{tenant}, {}, {user}, 'approved', 'T', '', 'project', {project}, \
+                     CASE i % 10 WHEN 0 THEN {time} END, {now}",
+                    self.id(Kind::Notification)
+                ),
             ),
-        ),
-        many(
-            "tasks",
-            "tenant_id, id, project_id, title, description, status, priority, assignee_id, due_on, created_at, updated_at, \
-             version, title_words, description_words, indexed",
+            self.many("deliveries", deliveries, &delivery("pending", time, "NULL")),
+            Self::fill("deliveries", deliveries, &delivery("pending", later, &claim), (rows + 1, rows + (*few).min(5))),
+            Self::fill("deliveries", deliveries, &delivery("sent", time, "NULL"), (2 * rows + 1, 3 * rows)),
+            Self::fill("deliveries", deliveries, &delivery("dead", time, "NULL"), (3 * rows + 1, 4 * rows)),
+            self.many(
+                "activity",
+                "tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at, seq, hash",
+                &format!(
+                    "{tenant}, {}, {user}, {action}, 'project', {project}, '{{}}', {time}, i, 'x'",
+                    self.id(Kind::Activity)
+                ),
+            ),
+            Self::fill(
+                "activity",
+                "tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at",
+                &format!(
+                    "{tenant}, {}, {user}, {action}, 'project', {project}, '{{}}', {time}",
+                    self.id(Kind::Activity)
+                ),
+                (rows + 1, 2 * rows),
+            ),
+        ]
+    }
+
+    /// Invitations, keys, sessions and identities.
+    fn of_access(&self) -> Vec<String> {
+        let Self { rows, few, prefix, tenant, user, now, later, .. } = self;
+        let other = self.account(self.rows - 1);
+        vec![
+            self.many(
+                "invitations",
+                "tenant_id, id, email, role, token_hash, invited_by, expires_at, created_at",
+                &format!(
+                    "{tenant}, {}, 'i' || CAST(i AS text) || '.{prefix}@example.com', 'member', 'x', {user}, {later}, {now}",
+                    self.id(Kind::Invitation)
+                ),
+            ),
+            self.many(
+                "api_keys",
+                "tenant_id, id, user_id, name, role, prefix, token_hash, expires_at, created_at",
+                &format!("{tenant}, {}, {other}, 'K', 'member', 'p', 'x', {later}, {now}", self.id(Kind::Key)),
+            ),
+            self.many(
+                "sessions",
+                "id, user_id, refresh_hash, created_at, refreshed_at, expires_at, revoked_at",
+                &format!(
+                    "{}, {user}, 'x', {now}, {now}, {later}, CASE WHEN i < {rows} THEN {now} END",
+                    self.id(Kind::Session)
+                ),
+            ),
+            // Nobody has many.
+            Self::fill(
+                "identities",
+                "id, user_id, issuer, subject, created_at",
+                &format!("{}, {user}, 'https://id.example', {}, {now}", self.id(Kind::Identity), self.hash("s")),
+                (rows - few + 1, *rows),
+            ),
+        ]
+    }
+
+    /// What is kept for a time: stored answers, imports, resets and slugs.
+    fn kept(&self) -> Vec<String> {
+        let Self { rows, prefix, tenant, user, early, now, later, time, .. } = self;
+        let third = self.account(1);
+        vec![
+            self.many(
+                "idempotency_keys",
+                "tenant_id, key_hash, user_id, fingerprint, answer, created_at",
+                &format!("{tenant}, {}, {user}, 'f', 'a', {time}", self.hash("k")),
+            ),
+            self.many(
+                "account_idempotency_keys",
+                "user_id, key_hash, fingerprint, answer, created_at",
+                &format!("{user}, {}, 'f', 'a', {time}", self.hash("k")),
+            ),
             format!(
-                "{tenant}, {}, {project}, 'T', '', CASE i % 2 WHEN 0 THEN 'done' ELSE 'blocked' END, 'normal', {user}, NULL, {now}, \
-                 {now}, 1, CASE i WHEN 1 THEN 'rare' ELSE 'shared' END, '', CASE WHEN i <= {few} THEN 0 ELSE 2 END",
-                id(Kind::Task)
+                "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) \
+                 VALUES ({tenant}, {user}, '{{}}', {rows}, 'd', {now}, {now})"
             ),
-        ),
-        many(
-            "comments",
-            "tenant_id, id, task_id, author_id, body, created_at, updated_at, version",
-            format!("{tenant}, {}, {task}, {user}, 'C', {now}, {now}, 1", id(Kind::Comment)),
-        ),
-        many(
-            "notifications",
-            "tenant_id, id, recipient_id, kind, title, body, subject_type, subject_id, read_at, created_at",
+            self.many(
+                "import_rows",
+                "tenant_id, user_id, line, kind, name, content",
+                &format!("{tenant}, {user}, i, 'nothing', {}, '{{}}'", self.hash("n")),
+            ),
+            // One that was given up.
             format!(
-                "{tenant}, {}, {user}, 'approved', 'T', '', 'project', {project}, \
-                 CASE i % 10 WHEN 0 THEN {time} END, {now}",
-                id(Kind::Notification)
+                "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at, placed) \
+                 VALUES ({tenant}, {third}, '{{}}', {rows}, '', {now}, {early}, -1)"
             ),
-        ),
-        many("deliveries", deliveries, delivery("pending", &time, "NULL")),
-        fill("deliveries", deliveries, delivery("pending", &later, &claim), rows + 1, rows + few.min(5)),
-        fill("deliveries", deliveries, delivery("sent", &time, "NULL"), 2 * rows + 1, 3 * rows),
-        fill("deliveries", deliveries, delivery("dead", &time, "NULL"), 3 * rows + 1, 4 * rows),
-        many(
-            "activity",
-            "tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at, seq, hash",
-            format!(
-                "{tenant}, {}, {user}, {action}, 'project', {project}, '{{}}', {time}, i, 'x'",
-                id(Kind::Activity)
+            self.many(
+                "import_rows",
+                "tenant_id, user_id, line, kind, name, content",
+                &format!("{tenant}, {third}, i, 'nothing', {}, '{{}}'", self.hash("n")),
             ),
-        ),
-        fill(
-            "activity",
-            "tenant_id, id, actor_id, action, entity_type, entity_id, detail, created_at",
-            format!(
-                "{tenant}, {}, {user}, {action}, 'project', {project}, '{{}}', {time}",
-                id(Kind::Activity)
+            self.many(
+                "password_resets",
+                "user_id, email, id, token_hash, expires_at, next_attempt_at, attempts, created_at",
+                &format!(
+                    "{}, 'r' || CAST(i AS text) || '.{prefix}@example.com', {}, 'x', {later}, {time}, 0, {now}",
+                    self.id(Kind::User),
+                    self.id(Kind::Reset)
+                ),
             ),
-            rows + 1,
-            2 * rows,
-        ),
-        many(
-            "invitations",
-            "tenant_id, id, email, role, token_hash, invited_by, expires_at, created_at",
-            format!(
-                "{tenant}, {}, 'i' || CAST(i AS text) || '.{prefix}@example.com', 'member', 'x', {user}, {later}, {now}",
-                id(Kind::Invitation)
-            ),
-        ),
-        many(
-            "api_keys",
-            "tenant_id, id, user_id, name, role, prefix, token_hash, expires_at, created_at",
-            format!("{tenant}, {}, {other}, 'K', 'member', 'p', 'x', {later}, {now}", id(Kind::Key)),
-        ),
-        many(
-            "sessions",
-            "id, user_id, refresh_hash, created_at, refreshed_at, expires_at, revoked_at",
-            format!(
-                "{}, {user}, 'x', {now}, {now}, {later}, CASE WHEN i < {rows} THEN {now} END",
-                id(Kind::Session)
-            ),
-        ),
-        // Nobody has many.
-        fill(
-            "identities",
-            "id, user_id, issuer, subject, created_at",
-            format!("{}, {user}, 'https://id.example', {}, {now}", id(Kind::Identity), hash("s")),
-            rows - few + 1,
-            *rows,
-        ),
-        many(
-            "idempotency_keys",
-            "tenant_id, key_hash, user_id, fingerprint, answer, created_at",
-            format!("{tenant}, {}, {user}, 'f', 'a', {time}", hash("k")),
-        ),
-        many(
-            "account_idempotency_keys",
-            "user_id, key_hash, fingerprint, answer, created_at",
-            format!("{user}, {}, 'f', 'a', {time}", hash("k")),
-        ),
-        format!(
-            "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at) \
-             VALUES ({tenant}, {user}, '{{}}', {rows}, 'd', {now}, {now})"
-        ),
-        many(
-            "import_rows",
-            "tenant_id, user_id, line, kind, name, content",
-            format!("{tenant}, {user}, i, 'labels', {}, '{{}}'", hash("n")),
-        ),
-        // One that was given up.
-        format!(
-            "INSERT INTO imports (tenant_id, user_id, state, next_line, digest, created_at, updated_at, placed) \
-             VALUES ({tenant}, {third}, '{{}}', {rows}, '', {now}, {early}, -1)"
-        ),
-        many(
-            "import_rows",
-            "tenant_id, user_id, line, kind, name, content",
-            format!("{tenant}, {third}, i, 'labels', {}, '{{}}'", hash("n")),
-        ),
-        many(
-            "password_resets",
-            "user_id, email, id, token_hash, expires_at, next_attempt_at, attempts, created_at",
-            format!(
-                "{}, 'r' || CAST(i AS text) || '.{prefix}@example.com', {}, 'x', {later}, {time}, 0, {now}",
-                id(Kind::User),
-                id(Kind::Reset)
-            ),
-        ),
-        many("released_slugs", "slug, user_id, released_at", format!("{}, {user}, {time}", hash("s"))),
-    ]
+            self.many("released_slugs", "slug, user_id, released_at", &format!("{}, {user}, {time}", self.hash("s"))),
+        ]
+    }
 }

@@ -12,7 +12,7 @@ pub(super) const ALL: &[Case] = &[
     rows("import::ADVANCE", "@user, '{}', 5, 'e', @now, 4, 0", 2),
     rows(
         "import::ADD",
-        "@user, '[{\"line\":999999999,\"kind\":\"labels\",\"name\":\"new\",\"content\":{}}]'",
+        "@user, '[{\"line\":999999999,\"kind\":\"nothing\",\"name\":\"new\",\"content\":{}}]'",
         5,
     ),
     rows("import::ARRIVED", "@user, '[{\"name\":\"x\"}]'", 3),
