@@ -22,6 +22,9 @@ const TEXTS: [&str; 12] = [
     "<script>alert(1)</script> &amp;",
 ];
 
+/// The first, one like any other, and the last.
+const TIMES: [&str; 3] = ["1970-01-01T00:00:00.000Z", "2026-11-25T08:30:00.123Z", "9999-12-31T23:59:59.999Z"];
+
 fn hex(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -78,107 +81,132 @@ fn pick<T: Clone>(all: &[T], index: usize) -> T {
     all[index % all.len()].clone()
 }
 
-impl Export {
-    /// A tenant that has everything in all its kinds.
-    #[expect(clippy::too_many_lines, reason = "a list of all that there is, table by table")]
-    pub(crate) fn make(slug: &str, size: Size) -> Self {
-        let mut ids = Ids(0);
-        let tenant = ids.next();
-        let times = ["1970-01-01T00:00:00.000Z", "2026-11-25T08:30:00.123Z", "9999-12-31T23:59:59.999Z"];
-        let mut rows = Vec::new();
-        let mut add = |table: &str, mut row: Value, index: usize, version: bool| {
-            let members = row.as_object_mut().expect("an object");
-            members.insert("created_at".to_owned(), json!(pick(&times, index)));
-            if version {
-                members.insert("updated_at".to_owned(), json!(pick(&times, index + 1)));
-                members.insert(
-                    "version".to_owned(),
-                    json!(if index % 50 == 7 { 100_000_000 } else { index + 1 }),
-                );
-            }
-            rows.push(json!({ "table": table, "row": row }));
-        };
-        let long = |count: usize| "\u{1F9ED}".repeat(count);
-        let users: Vec<_> = (0..size.users).map(|_| ids.next()).collect();
+fn long(count: usize) -> String {
+    "\u{1F9ED}".repeat(count)
+}
+
+/// Writes the rows of a file, table by table.
+struct Writer {
+    size: Size,
+    ids: Ids,
+    rows: Vec<Value>,
+}
+
+impl Writer {
+    fn add(&mut self, table: &str, mut row: Value, index: usize, version: bool) {
+        let members = row.as_object_mut().expect("an object");
+        members.insert("created_at".to_owned(), json!(pick(&TIMES, index)));
+        if version {
+            members.insert("updated_at".to_owned(), json!(pick(&TIMES, index + 1)));
+            members
+                .insert("version".to_owned(), json!(if index % 50 == 7 { 100_000_000 } else { index + 1 }));
+        }
+        self.rows.push(json!({ "table": table, "row": row }));
+    }
+
+    fn users(&mut self, slug: &str) -> Vec<String> {
+        let users: Vec<_> = (0..self.size.users).map(|_| self.ids.next()).collect();
         for (index, id) in users.iter().enumerate() {
             let name = if index == 1 { long(100) } else { pick(&TEXTS, index).to_owned() };
             let email = format!("{slug}-{index}@example.com");
             let user = json!({
                 "id": id, "email": email, "imported_email": null, "name": name, "password_hash": null, "disabled_at": null,
             });
-            add("users", user, index, true);
+            self.add("users", user, index, true);
         }
+        users
+    }
+
+    fn tenant(&mut self, slug: &str, tenant: &str, users: &[String]) {
         let config = json!({
             "channels": { "approved": ["in_app", "email"], "mentioned": [] },
             "email_sender_name": TEXTS[1], "email_reply_to": "office@example.com", "open_registration": "viewer",
         });
         let it =
             json!({ "id": tenant, "slug": slug, "name": TEXTS[2], "created_by": users[0], "config": config });
-        add("tenants", it, 0, true);
-        // The last one has left, and what they wrote is there.
-        let members = &users[..users.len() - 1];
+        self.add("tenants", it, 0, true);
+    }
+
+    fn members(&mut self, members: &[String]) {
         for (index, user) in members.iter().enumerate() {
             let role =
                 if index == 0 { "owner" } else { pick(&["owner", "manager", "member", "viewer"], index) };
             let status = if index % 5 == 4 { "suspended" } else { "active" };
             let muted = pick(&[json!([]), json!(["submitted", "task_assigned", "role_changed"])], index);
             let it = json!({
-                "id": ids.next(), "user_id": user, "role": role, "status": status, "muted": muted, "imported_at": null,
+                "id": self.ids.next(), "user_id": user, "role": role, "status": status, "muted": muted, "imported_at": null,
                 "imported_id": null,
             });
-            add("memberships", it, index, true);
+            self.add("memberships", it, index, true);
         }
+    }
+
+    fn projects(&mut self, users: &[String]) -> Vec<String> {
         let statuses = ["draft", "submitted", "approved", "rejected", "in_progress", "completed", "archived"];
         let mut projects = Vec::new();
-        for index in 0..size.projects {
+        for index in 0..self.size.projects {
             let description = pick(
                 &[String::new(), long(if index == 1 { 10_000 } else { 9 }), "a\tb\r\nc\n".to_owned()],
                 index,
             );
             let name = if index == 2 { long(200) } else { pick(&TEXTS, index).to_owned() };
-            let by = if index % 3 == 0 { Value::Null } else { json!(pick(&users, index)) };
-            projects.push(ids.next());
+            let by = if index % 3 == 0 { Value::Null } else { json!(pick(users, index)) };
+            projects.push(self.ids.next());
             let it = json!({
                 "id": projects[index], "name": name, "description": description, "status": pick(&statuses, index),
-                "visibility": pick(&["private", "public"], index), "created_by": pick(&users, index), "submitted_by": by, "revision": index % 9 + 1,
+                "visibility": pick(&["private", "public"], index), "created_by": pick(users, index), "submitted_by": by, "revision": index % 9 + 1,
             });
-            add("projects", it, index, true);
+            self.add("projects", it, index, true);
         }
+        projects
+    }
+
+    fn tasks(&mut self, users: &[String], members: &[String], projects: &[String]) -> Vec<String> {
         let mut tasks = Vec::new();
-        for index in 0..size.tasks {
+        for index in 0..self.size.tasks {
             let days = [json!("0001-01-01"), json!("2024-02-29"), json!("9999-12-31"), Value::Null];
             let assignee = if index % 2 == 0 { json!(pick(members, index)) } else { Value::Null };
-            tasks.push(ids.next());
+            tasks.push(self.ids.next());
             let it = json!({
-                "id": tasks[index], "project_id": pick(&projects, index), "title": pick(&TEXTS, index),
+                "id": tasks[index], "project_id": pick(projects, index), "title": pick(&TEXTS, index),
                 "description": pick(&TEXTS, index + 1), "status": pick(&["todo", "in_progress", "blocked", "done"], index),
                 "priority": pick(&["low", "normal", "high", "urgent"], index), "assignee_id": assignee,
-                "due_on": pick(&days, index), "created_by": if index % 5 == 0 { Value::Null } else { json!(pick(&users, index)) },
+                "due_on": pick(&days, index), "created_by": if index % 5 == 0 { Value::Null } else { json!(pick(users, index)) },
             });
-            add("tasks", it, index, true);
+            self.add("tasks", it, index, true);
         }
-        for index in 0..size.comments {
+        tasks
+    }
+
+    fn comments(&mut self, users: &[String], tasks: &[String]) {
+        for index in 0..self.size.comments {
             let body = if index == 0 { long(10_000) } else { pick(&TEXTS, index).to_owned() };
-            let edited = if index % 2 == 0 { Value::Null } else { json!(times[1]) };
+            let edited = if index % 2 == 0 { Value::Null } else { json!(TIMES[1]) };
             let it = json!({
-                "id": ids.next(), "task_id": pick(&tasks, index), "author_id": pick(&users, index), "body": body,
+                "id": self.ids.next(), "task_id": pick(tasks, index), "author_id": pick(users, index), "body": body,
                 "edited_at": edited,
             });
-            add("comments", it, index, true);
+            self.add("comments", it, index, true);
         }
-        for index in 0..size.invitations {
+    }
+
+    fn invitations(&mut self, users: &[String]) {
+        for index in 0..self.size.invitations {
             let (accepted, by, revoked) = match index % 3 {
                 0 => (Value::Null, Value::Null, Value::Null),
-                1 => (json!(times[1]), json!(pick(&users, index)), Value::Null),
-                _ => (Value::Null, Value::Null, json!(times[1])),
+                1 => (json!(TIMES[1]), json!(pick(users, index)), Value::Null),
+                _ => (Value::Null, Value::Null, json!(TIMES[1])),
             };
             let it = json!({
-                "id": ids.next(), "email": format!("invited-{index}@example.com"),
-                "role": pick(&["viewer", "member", "manager"], index), "invited_by": pick(&users, index),
-                "expires_at": pick(&times, index + 2), "accepted_at": accepted, "accepted_by": by, "revoked_at": revoked,
+                "id": self.ids.next(), "email": format!("invited-{index}@example.com"),
+                "role": pick(&["viewer", "member", "manager"], index), "invited_by": pick(users, index),
+                "expires_at": pick(&TIMES, index + 2), "accepted_at": accepted, "accepted_by": by, "revoked_at": revoked,
             });
-            add("invitations", it, index, false);
+            self.add("invitations", it, index, false);
         }
+    }
+
+    fn notifications(&mut self, members: &[String], projects: &[String]) {
         let kinds = [
             "submitted",
             "approved",
@@ -189,21 +217,24 @@ impl Export {
             "mentioned",
             "role_changed",
         ];
-        for index in 0..size.notifications {
-            let read = if index % 2 == 0 { Value::Null } else { json!(times[2]) };
+        for index in 0..self.size.notifications {
+            let read = if index % 2 == 0 { Value::Null } else { json!(TIMES[2]) };
             let it = json!({
-                "id": ids.next(), "recipient_id": pick(members, index), "kind": pick(&kinds, index),
+                "id": self.ids.next(), "recipient_id": pick(members, index), "kind": pick(&kinds, index),
                 "title": pick(&TEXTS, index), "body": pick(&["", "a\nb"], index), "subject_type": pick(&["project", "task"], index),
-                "subject_id": pick(&projects, index), "read_at": read,
+                "subject_id": pick(projects, index), "read_at": read,
             });
-            add("notifications", it, index, false);
+            self.add("notifications", it, index, false);
         }
-        let mut previous = hex(&tenant);
-        for index in 0..size.activity {
+    }
+
+    fn activity(&mut self, tenant: &str, users: &[String], projects: &[String]) {
+        let mut previous = hex(tenant);
+        for index in 0..self.size.activity {
             let details = [
                 json!({}),
                 json!({ "from": "draft", "to": "submitted", "comment": TEXTS[1] }),
-                json!({ "project_id": pick(&projects, index), "list": [users[0], null, true, [] ], "n": 9_007_199_254_740_991_i64 }),
+                json!({ "project_id": pick(projects, index), "list": [users[0], null, true, [] ], "n": 9_007_199_254_740_991_i64 }),
                 json!({ "deep": { "a": { "b": [-9_007_199_254_740_991_i64, "\u{1}\u{7f}\u{2028}\"\\"] } } }),
             ];
             let (action, kind) = pick(
@@ -211,9 +242,9 @@ impl Export {
                 index,
             );
             let mut entry = json!({
-                "id": ids.next(), "actor_id": if index % 4 == 3 { Value::Null } else { json!(pick(&users, index)) },
-                "action": action, "entity_type": kind, "created_at": pick(&times, index),
-                "entity_id": if kind == "member" { pick(&users, index) } else { pick(&projects, index) },
+                "id": self.ids.next(), "actor_id": if index % 4 == 3 { Value::Null } else { json!(pick(users, index)) },
+                "action": action, "entity_type": kind, "created_at": pick(&TIMES, index),
+                "entity_id": if kind == "member" { pick(users, index) } else { pick(projects, index) },
                 "detail": pick(&details, index),
             });
             let mut hashed = entry.clone();
@@ -224,13 +255,33 @@ impl Export {
             previous = hex(&hashed.to_string());
             entry["seq"] = json!(index + 1);
             entry["hash"] = json!(previous);
-            add("activity", entry, index, false);
+            self.add("activity", entry, index, false);
         }
+    }
+}
+
+impl Export {
+    /// A tenant that has everything in all its kinds.
+    pub(crate) fn make(slug: &str, size: Size) -> Self {
+        let mut ids = Ids(0);
+        let tenant = ids.next();
+        let mut writer = Writer { size, ids, rows: Vec::new() };
+        let users = writer.users(slug);
+        writer.tenant(slug, &tenant, &users);
+        // The last one has left, and what they wrote is there.
+        let members = &users[..users.len() - 1];
+        writer.members(members);
+        let projects = writer.projects(&users);
+        let tasks = writer.tasks(&users, members, &projects);
+        writer.comments(&users, &tasks);
+        writer.invitations(&users);
+        writer.notifications(members, &projects);
+        writer.activity(&tenant, &users, &projects);
         let head = json!({
             "bailiwick_export": 1, "schema_version": bailiwick_core::NEEDED_SCHEMA_VERSION, "tenant_id": tenant,
-            "slug": slug, "exported_at": times[1], "secrets": false,
+            "slug": slug, "exported_at": TIMES[1], "secrets": false,
         });
-        Self { head, rows }
+        Self { head, rows: writer.rows }
     }
 
     /// Reads one that was written, and makes sure that its totals are right.
