@@ -20,6 +20,7 @@ use crate::{
         time::Timestamp,
         values::{
             ActivityId, ProjectId, TransitionComment, UserId,
+            count::Count,
             enumerations::{ProjectStatus, Role},
         },
     },
@@ -29,7 +30,6 @@ use crate::{
         memberships,
         projects::{self, Project},
         quotas,
-        transfer::file::Count,
     },
 };
 

@@ -1,6 +1,7 @@
 //! The small types that a client sends and gets: ids, names, enumerations. Each is parsed once, at the edge, and
 //! valid from then on.
 
+pub(crate) mod count;
 pub(crate) mod email;
 pub(crate) mod enumerations;
 pub(crate) mod several;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-pub use crate::kernel::values::{email::AccountEmail, enumerations::*, several::Several};
+pub use crate::kernel::values::{count::Count, email::AccountEmail, enumerations::*, several::Several};
 use crate::kernel::{
     decode::{Fault, FaultCode, Scalar},
     limits,

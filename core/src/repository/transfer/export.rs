@@ -22,13 +22,13 @@ use crate::{
             Value,
             rows::{Cell, DecodeError, FromRow, Row, record},
         },
-        values::{Slug, TenantId, enumerations::Channel, string, uuid},
+        values::{Slug, TenantId, count::Count, enumerations::Channel, string, uuid},
     },
     repository::{
         Repository, activity,
         service::NEEDED_SCHEMA_VERSION,
         transfer::{
-            file::{Count, Export, ExportQuery, FORM, Head, Place, Record},
+            file::{Export, ExportQuery, FORM, Head, Place, Record},
             tables::{Column, Kind, TABLES, Table},
         },
     },

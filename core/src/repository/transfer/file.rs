@@ -12,45 +12,11 @@ use crate::kernel::{
     digest::sha256_hex,
     json,
     time::Timestamp,
-    values::{Slug, TenantId, string},
+    values::{Slug, TenantId, count::Count, string},
 };
 
 /// The version of the format.
 pub const FORM: i64 = 1;
-
-/// A whole number, from 0: of rows, of a line, of a revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct Count(pub i64);
-
-impl Scalar for Count {
-    fn from_value(value: Json) -> Result<Self, Fault> {
-        match value.as_number().and_then(json::whole) {
-            Some(number @ 0..=1_000_000_000_000) => Ok(Self(number)),
-            Some(_) => Err(Fault::new(FaultCode::NotAllowed, "Expected a number from 0 to 1000000000000.")),
-            None => Err(Fault::wrong_type("a whole number", &value)),
-        }
-    }
-}
-
-impl From<Count> for Json {
-    fn from(count: Count) -> Self {
-        count.0.into()
-    }
-}
-
-#[cfg(feature = "openapi")]
-impl schemars::JsonSchema for Count {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Count".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "integer", "minimum": 0, "maximum": 1_000_000_000_000_i64, "description": "A whole number, from 0."
-        })
-    }
-}
 
 /// The digest of the lines of an export file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -300,25 +266,4 @@ pub struct Import {
     pub slug: Slug,
     /// The number of the row that comes next.
     pub next: Count,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_whole_number_may_be_written_with_a_fraction_that_is_none() {
-        for (given, read) in
-            [("0", 0), ("417", 417), ("417.0", 417), ("4e2", 400), ("1e12", 1_000_000_000_000)]
-        {
-            let value = json::parse(given.as_bytes()).expect("a number");
-            assert_eq!(Count::from_value(value), Ok(Count(read)), "{given}");
-        }
-        for given in
-            ["-1", "-1.0", "0.5", "417.5", "1e13", "1e300", "9223372036854775808", "\"1\"", "null", "true"]
-        {
-            let value = json::parse(given.as_bytes()).expect("a value");
-            assert!(Count::from_value(value).is_err(), "{given}");
-        }
-    }
 }

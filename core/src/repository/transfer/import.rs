@@ -24,7 +24,7 @@ use crate::{
         decode::{Fault, FaultCode},
         json, limits,
         sql::{arrays, items, rows::record, statements},
-        values::{InvitationId, TenantId, enumerations::Channel, uuid},
+        values::{InvitationId, TenantId, count::Count, enumerations::Channel, uuid},
     },
     repository::{
         quotas,
@@ -33,7 +33,7 @@ use crate::{
         transfer::{
             arrival::{Accounts, Arrival, State, made_here, new_tenant, repeated},
             checks::{of_row, refuse},
-            file::{Count, Digest, FORM, Import, NewImport, Rows, Totals},
+            file::{Digest, FORM, Import, NewImport, Rows, Totals},
         },
     },
 };
