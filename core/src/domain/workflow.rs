@@ -322,6 +322,16 @@ mod tests {
     }
 
     #[test]
+    fn the_table_is_the_design() {
+        let table = TRANSITIONS.iter().map(|line| {
+            let words = [line.from.as_str(), line.to.as_str(), line.required_role.as_str()];
+            words.into_iter().chain(line.guards.iter().map(|guard| guard.as_str())).collect::<Vec<_>>()
+        });
+        let design = DESIGN.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(table.collect::<Vec<_>>(), design.filter(|words| !words.is_empty()).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn no_pair_stands_twice() {
         for (index, one) in TRANSITIONS.iter().enumerate() {
             assert!(TRANSITIONS[..index].iter().all(|other| (other.from, other.to) != (one.from, one.to)));
