@@ -57,9 +57,9 @@ impl Route {
         self.endpoint.traits().conditional || matches!(self.method, Method::PATCH | Method::DELETE)
     }
 
-    /// How an answer is made that is stored, to return it again for the same `Idempotency-Key`; `None` if none is.
-    pub(crate) fn stored_answer(&self) -> Option<AnswerOf> {
-        self.endpoint.traits().kept
+    /// Makes the answer that is stored, to be returned again for the same `Idempotency-Key`; `None` if none is.
+    pub(crate) fn answer_to_store(&self) -> Option<AnswerOf> {
+        self.endpoint.traits().answer_to_store
     }
 }
 

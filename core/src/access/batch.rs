@@ -54,7 +54,7 @@ pub(crate) struct Batch<'a> {
     pub(in crate::access) matched: bool,
     /// Whether it is beside the request's own work: no test holds a request for it.
     pub(in crate::access) aside: bool,
-    /// The answer, if it is to be kept.
+    /// The answer, if it is to be stored.
     pub(in crate::access) answer: Option<Answer>,
 }
 

@@ -19,6 +19,15 @@ use crate::{
 /// The answer of a value that a handler is going to return, as the route's type of reply makes it.
 pub(crate) type AnswerOf = fn(&dyn Any) -> Result<Answer>;
 
+/// What keeps a request from taking effect twice.
+#[derive(Debug)]
+pub(crate) struct Idempotency {
+    /// The key that the client has given.
+    pub(crate) key: IdempotencyKey,
+    /// Makes the answer that is stored under it.
+    pub(crate) answer_of: AnswerOf,
+}
+
 /// One request, as the scopes see it.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -26,8 +35,8 @@ pub(crate) struct Context {
     pub(crate) meter: Arc<Meter>,
     /// The states in which the client wants the resource to be that the request changes.
     pub(crate) condition: Option<Condition>,
-    /// The key under which the request must not take effect twice, and how the answer to keep under it is made.
-    pub(crate) key: Option<(IdempotencyKey, AnswerOf)>,
+    /// What keeps the request from taking effect twice, if the client wants that.
+    pub(crate) idempotency: Option<Idempotency>,
     /// The client's address, if the adapter knows it.
     pub(crate) client: Option<ClientAddress>,
 }
@@ -39,7 +48,7 @@ impl Context {
             services: services.clone(),
             meter: Arc::default(),
             condition: None,
-            key: None,
+            idempotency: None,
             client: None,
         })
     }
@@ -63,9 +72,9 @@ impl Context {
         admitted.then_some(()).ok_or_else(conditional::failed)
     }
 
-    /// Gives the batch the value that the handler is going to return, in case its answer is to be kept.
+    /// Gives the batch the value that the handler is going to return, in case its answer is to be stored.
     pub(in crate::access) fn store_answer(&self, batch: &mut Batch<'_>, value: &dyn Any) -> Result<()> {
-        if let Some((_, answer_of)) = &self.key {
+        if let Some(Idempotency { answer_of, .. }) = &self.idempotency {
             batch.answer = Some(answer_of(value)?);
         }
         Ok(())
@@ -80,7 +89,7 @@ impl Context {
         if !batch.matched {
             self.matched(None)?;
         }
-        let Some((key, _)) = &self.key else { return Ok(None) };
+        let Some(Idempotency { key, .. }) = &self.idempotency else { return Ok(None) };
         let answer = batch.answer.take();
         let answer = answer.ok_or_else(|| Problem::internal("the batch has no answer to be stored"))?;
         Ok(Some((key, answer)))

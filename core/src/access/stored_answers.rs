@@ -1,4 +1,4 @@
-//! Answers that are kept for a day, for repetitions of a request under the same `Idempotency-Key`: of a tenant's
+//! Answers that are stored for a day, for repetitions of a request under the same `Idempotency-Key`: of a tenant's
 //! members, and of a user's own account.
 //!
 //! Two requests under one key at the same time both write its row: one fails, and then finds the answer of the other.
@@ -72,7 +72,7 @@ pub(super) struct Owned<'a> {
 }
 
 record! {
-    pub(super) struct Kept {
+    pub(super) struct Stored {
         fingerprint: String,
         answer: String,
     }
@@ -102,7 +102,7 @@ impl<'a> Owned<'a> {
         idempotency::digest("key", &self.parts())
     }
 
-    /// Answers from before this time have been kept long enough.
+    /// Answers from before this time have been stored long enough.
     fn expiry(&self) -> Timestamp {
         self.services.now().minus(Duration::from_hours(limits::IDEMPOTENCY_HOURS))
     }
@@ -127,8 +127,8 @@ impl<'a> Owned<'a> {
         Ok(())
     }
 
-    /// Asks for the answer that was kept.
-    pub(super) fn ask(&self, batch: &mut Batch<'_>) -> Slot<Kept> {
+    /// Asks for the stored answer.
+    pub(super) fn ask(&self, batch: &mut Batch<'_>) -> Slot<Stored> {
         let (hash, expiry) = (self.hash().into(), self.expiry().into());
         match self.owner {
             Owner::Member { .. } => batch.add(&FIND, [hash, expiry]),
@@ -136,21 +136,21 @@ impl<'a> Owned<'a> {
         }
     }
 
-    /// The answer that was kept, if there is one.
+    /// The stored answer, if there is one.
     ///
     /// # Errors
     /// `idempotency_key_reused` if it is the answer to another request.
-    pub(super) fn take(&self, outcome: &mut Outcome, found: Slot<Kept>) -> Result<Option<Answer>> {
-        let Some(kept) = outcome.optional(found)? else { return Ok(None) };
-        if kept.fingerprint != self.key.fingerprint {
+    pub(super) fn take(&self, outcome: &mut Outcome, found: Slot<Stored>) -> Result<Option<Answer>> {
+        let Some(stored) = outcome.optional(found)? else { return Ok(None) };
+        if stored.fingerprint != self.key.fingerprint {
             return Err(Problem::new(Code::IdempotencyKeyReused));
         }
         let unreadable = "The request was done, but its answer cannot be read any more: the keys of the service were changed.";
-        let answer = self.decrypt(&kept.answer);
+        let answer = self.decrypt(&stored.answer);
         answer.map(Some).ok_or_else(|| Problem::with(Code::IdempotencyKeyReused, unreadable))
     }
 
-    /// An answer as it is kept.
+    /// An answer as it is stored.
     fn encrypt(&self, answer: &Answer) -> Result<String> {
         let mut nonce = [0; NONCE_BYTES];
         self.services.ports.entropy.fill(&mut nonce)?;
@@ -161,9 +161,9 @@ impl<'a> Owned<'a> {
         Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &encrypted].concat()))
     }
 
-    /// The answer that was kept. `None` if the keys that it was encrypted by are gone.
-    fn decrypt(&self, kept: &str) -> Option<Answer> {
-        let bytes = URL_SAFE_NO_PAD.decode(kept).ok()?;
+    /// A stored answer. `None` if the keys that it was encrypted by are gone.
+    fn decrypt(&self, stored: &str) -> Option<Answer> {
+        let bytes = URL_SAFE_NO_PAD.decode(stored).ok()?;
         let (nonce, encrypted) = bytes.split_first_chunk::<NONCE_BYTES>()?;
         self.services.tokens.answer_keys(&self.parts()).into_iter().find_map(|key| {
             let payload = Payload { msg: encrypted, aad: self.key.fingerprint.as_bytes() };

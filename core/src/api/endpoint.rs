@@ -130,8 +130,8 @@ pub(crate) type Answering = BoxFuture<'static, Result<Answer>>;
 /// The request headers on which a route's answer depends, by its type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traits {
-    /// `Idempotency-Key`: how the answer to be kept is made.
-    pub(crate) kept: Option<AnswerOf>,
+    /// `Idempotency-Key`: makes the answer that is stored under it.
+    pub(crate) answer_to_store: Option<AnswerOf>,
     /// `If-Match`, beside the routes that change or delete what is there.
     pub(crate) conditional: bool,
 }
@@ -157,10 +157,10 @@ macro_rules! handler {
             $($argument: Extract,)*
         {
             const SCOPE: Option<ScopeKind> = first_scope(&[$($argument::SCOPE),*]);
-            // In the anonymous scope the caller is unknown, so there is nobody to keep an answer for.
+            // In the anonymous scope the caller is unknown, so there is nobody to store an answer for.
             const TRAITS: Traits = Traits {
-                kept: match Self::SCOPE {
-                    Some(ScopeKind::Account | ScopeKind::Tenant) => R::KEPT,
+                answer_to_store: match Self::SCOPE {
+                    Some(ScopeKind::Account | ScopeKind::Tenant) => R::ANSWER_TO_STORE,
                     _ => None,
                 },
                 conditional: R::CONDITIONAL,

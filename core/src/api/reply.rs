@@ -22,9 +22,9 @@ use crate::{
 
 /// A type that a handler can return.
 pub(crate) trait Reply: Send {
-    /// The answer of the value that the handler is going to return, if it is kept for repetitions of the request under
-    /// the same `Idempotency-Key`: the batch that makes the change stores it.
-    const KEPT: Option<AnswerOf> = None;
+    /// Makes the answer of the value that the handler is going to return, which the batch that makes the change stores
+    /// for repetitions of the request under the same `Idempotency-Key`; `None` if none is stored.
+    const ANSWER_TO_STORE: Option<AnswerOf> = None;
     /// Whether the request changes a resource under the condition of `If-Match`.
     const CONDITIONAL: bool = false;
 
@@ -66,17 +66,21 @@ pub(crate) trait Output: Serialize + Send + 'static {}
 #[cfg(not(feature = "openapi"))]
 impl<T: Serialize + Send + 'static> Output for T {}
 
-/// The answer of a value whose type is forgotten, by the form of a reply with such a value.
-fn form<T: 'static>(value: &dyn Any, answer: impl Fn(&T) -> Result<Answer>) -> Result<Answer> {
+/// Makes the answer of a value that is passed as `dyn Any`. That a repository stores what its handler returns is not for
+/// the compiler to see: another type is an internal error, for requests with a key only.
+fn answer_of_any<T: 'static>(value: &dyn Any, answer: impl Fn(&T) -> Result<Answer>) -> Result<Answer> {
     let value = value.downcast_ref();
-    answer(value.ok_or_else(|| Problem::internal("the answer to be kept is of another type than the reply"))?)
+    answer(
+        value
+            .ok_or_else(|| Problem::internal("the answer to be stored is of another type than the reply"))?,
+    )
 }
 
 /// A reply: its answer, the headers that it may have, and its description.
 macro_rules! reply {
-    ($name:ident<$type:ident $(: $bound:ident)?>, $status:ident, $headers:expr, kept $kept:expr, conditional $conditional:literal, $answer:expr) => {
+    ($name:ident<$type:ident $(: $bound:ident)?>, $status:ident, $headers:expr, stored $stored:expr, conditional $conditional:literal, $answer:expr) => {
         impl<$type: Output $(+ $bound)?> Reply for $name<$type> {
-            const KEPT: Option<AnswerOf> = $kept;
+            const ANSWER_TO_STORE: Option<AnswerOf> = $stored;
             const CONDITIONAL: bool = $conditional;
 
             fn reply(self) -> Result<Answer> {
@@ -95,11 +99,11 @@ macro_rules! reply {
     };
 }
 
-reply!(Json<T>, OK, [], kept None, conditional false, done);
-reply!(Versioned<T: Resource>, OK, ["ETag"], kept None, conditional false, |read: &T| Ok(done(read)?.of(read)));
-reply!(Created<T: Placed>, CREATED, ["ETag", "Location"], kept Some(|made| form(made, created::<T>)), conditional false, created);
-reply!(Done<T>, OK, [], kept Some(|result| form(result, done::<T>)), conditional false, done);
-reply!(Transitioned<T: Placed>, OK, ["ETag", "Content-Location"], kept Some(|moved| form(moved, transitioned::<T>)), conditional true, transitioned);
+reply!(Json<T>, OK, [], stored None, conditional false, done);
+reply!(Versioned<T: Resource>, OK, ["ETag"], stored None, conditional false, |read: &T| Ok(done(read)?.of(read)));
+reply!(Created<T: Placed>, CREATED, ["ETag", "Location"], stored Some(|made| answer_of_any(made, created::<T>)), conditional false, created);
+reply!(Done<T>, OK, [], stored Some(|result| answer_of_any(result, done::<T>)), conditional false, done);
+reply!(Transitioned<T: Placed>, OK, ["ETag", "Content-Location"], stored Some(|moved| answer_of_any(moved, transitioned::<T>)), conditional true, transitioned);
 
 fn done<T: Serialize>(value: &T) -> Result<Answer> {
     Answer::json(StatusCode::OK, value)

@@ -40,7 +40,7 @@ pub(super) async fn record(
     let scope = BackgroundScope::new(&context.services).with(&context.meter);
     let mut batch = scope.batch(Some(tenant));
     let denial = Denial {
-        user: *caller.user(),
+        user: caller.user(),
         key: caller.key(),
         entity_type,
         entity_id,

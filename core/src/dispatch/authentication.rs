@@ -80,7 +80,7 @@ impl App {
         subject: &Subject,
         named: &NamedTenant,
     ) -> Result<(Bearer, bool)> {
-        let bearer = |known: Known| Bearer::of(subject, known.user, known.id);
+        let bearer = |known: Known| Bearer::of_verified(subject, known.user, known.id);
         if let Some(known) = self.identities.get(subject.id()) {
             return Ok((bearer(known), true));
         }

@@ -42,7 +42,7 @@ impl Entry<'_> {
         self.call(tenant)?.await
     }
 
-    /// The answer that was kept under the same `Idempotency-Key`, if there is one.
+    /// The answer that is stored under the same `Idempotency-Key`, if there is one.
     async fn stored_answer(&self, tenant: Option<TenantId>) -> Result<Option<Answer>> {
         match self.open(tenant)? {
             Scope::Tenant(scope) => scope.stored_answer().await,
@@ -62,7 +62,7 @@ impl Entry<'_> {
         let mut tried_again = false;
         loop {
             let problem = match answer {
-                Err(problem) if self.context.key.is_some() => problem,
+                Err(problem) if self.context.idempotency.is_some() => problem,
                 answer => return answer,
             };
             match self.stored_answer(tenant).await {

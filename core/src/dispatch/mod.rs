@@ -18,7 +18,7 @@ use http::{
 
 use crate::{
     access::{
-        context::Context,
+        context::{Context, Idempotency},
         named::{self, NamedTenant},
         rule::Access,
         scopes::{anonymous::AnonymousScope, operator::OperatorScope},
@@ -287,15 +287,15 @@ impl App {
     ) -> Result<Context> {
         let condition = if route.is_conditional() { Condition::read(&parts.headers)? } else { None };
         let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
-        let key = match route.stored_answer() {
+        let idempotency = match route.answer_to_store() {
             Some(answer_of) => {
                 let request = [route.method.as_str().as_bytes(), target.as_bytes(), body];
-                IdempotencyKey::read(&parts.headers, &request)?.map(|key| (key, answer_of))
+                IdempotencyKey::read(&parts.headers, &request)?.map(|key| Idempotency { key, answer_of })
             }
             None => None,
         };
         let client = parts.extensions.get().copied();
-        Ok(Context { services: self.services.clone(), meter: meter.clone(), condition, key, client })
+        Ok(Context { services: self.services.clone(), meter: meter.clone(), condition, idempotency, client })
     }
 
     /// Opens the scope of the route's access rule, and calls the handler.

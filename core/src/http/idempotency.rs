@@ -1,7 +1,7 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): two requests under one key take effect once, and get
 //! the same answer.
 //!
-//! The answer is kept in the batch of the change itself, so there is no moment at which only one of the two exists.
+//! The answer is stored in the batch of the change itself, so there is no moment at which only one of the two exists.
 //! Only the caller can get it again: it is encrypted, by a key of which the client's is a part, since it may hold a
 //! secret that is shown only once.
 
@@ -16,7 +16,7 @@ use crate::{
 
 /// The header of requests.
 pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The header that distinguishes a kept answer from a new one.
+/// The header that distinguishes a stored answer from a new one.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A client's key, and the fingerprint of the request that has it.

@@ -163,8 +163,8 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
     if body.is_none() {
         problems.push(Code::UnexpectedBody);
     }
-    let kept = route.stored_answer().is_some();
-    if kept {
+    let stored = route.answer_to_store().is_some();
+    if stored {
         problems.extend([Code::InvalidHeader, Code::IdempotencyKeyReused]);
     }
     if route.is_conditional() {
@@ -174,7 +174,7 @@ pub(super) fn describe(route: &Route, generators: &mut Generators) -> Value {
         responses.insert("304".to_owned(), components::not_modified());
     }
     for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
-        if kept {
+        if stored {
             add_header(response, "Idempotency-Replayed");
         }
         if route.method == Method::GET {
@@ -240,8 +240,8 @@ fn of_access(access: Access) -> Vec<Code> {
 fn description(route: &Route) -> String {
     let details = route.details.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let conditional = route.is_conditional().then_some(" `If-Match` makes it conditional.");
-    let kept = route.stored_answer().map(|_| " An `Idempotency-Key` makes it safe to repeat.");
-    [&details, " ", &who(route.access), conditional.unwrap_or_default(), kept.unwrap_or_default()].concat()
+    let stored = route.answer_to_store().map(|_| " An `Idempotency-Key` makes it safe to repeat.");
+    [&details, " ", &who(route.access), conditional.unwrap_or_default(), stored.unwrap_or_default()].concat()
 }
 
 /// A sentence about who can call a route.

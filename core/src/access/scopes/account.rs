@@ -8,7 +8,7 @@ use crate::{
     access::{
         batch::{Batch, Outcome, Slot},
         checks,
-        context::Context,
+        context::{Context, Idempotency},
         scopes::session_ended,
         services::Services,
         stored_answers::{Owned, Owner},
@@ -106,14 +106,14 @@ impl AccountScope {
         self.context.matched(resource.version()).map(|()| resource)
     }
 
-    /// Gives the batch the value that the handler is going to return, in case its answer is to be kept.
+    /// Gives the batch the value that the handler is going to return, in case its answer is to be stored.
     pub(crate) fn store_answer(&self, batch: &mut Batch<'_>, value: &dyn Any) -> Result<()> {
         self.context.store_answer(batch, value)
     }
 
-    /// The answer that was kept for the same user under the same key, if there is one.
+    /// The answer that is stored for the same user under the same key, if there is one.
     pub(crate) async fn stored_answer(&self) -> Result<Option<Answer>> {
-        let Some((key, _)) = &self.context.key else { return Ok(None) };
+        let Some(Idempotency { key, .. }) = &self.context.idempotency else { return Ok(None) };
         let (key, mut batch) = (self.own(key), self.batch());
         let found = key.ask(&mut batch);
         let mut outcome = self.run(batch).await?;

@@ -72,7 +72,7 @@ pub(crate) fn open(
                 Credential::Identity(id) => Login::Identity(*id),
                 Credential::Key(_) => return Err(Problem::internal("an access rule came with an API key")),
             };
-            Scope::Account(AccountScope::open(context, *bearer.user(), login))
+            Scope::Account(AccountScope::open(context, bearer.user(), login))
         }
         (Access::AnyoneInTenant, _, Some((tenant, slug))) => {
             Scope::PublicTenant(PublicTenantScope::open(context, tenant, slug))

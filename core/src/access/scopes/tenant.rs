@@ -8,7 +8,7 @@ use crate::{
     access::{
         batch::{Batch, Outcome, Slot},
         checks,
-        context::Context,
+        context::{Context, Idempotency},
         named::NamedSlug,
         scopes::{not_a_member, session_ended},
         services::Services,
@@ -64,7 +64,7 @@ impl TenantScope {
 
     /// The acting user.
     pub fn user(&self) -> UserId {
-        *self.bearer.user()
+        self.bearer.user()
     }
 
     /// The caller's API key, if the credential is one.
@@ -111,14 +111,14 @@ impl TenantScope {
         self.context.matched(version)
     }
 
-    /// Gives the batch the value that the handler is going to return, in case its answer is to be kept.
+    /// Gives the batch the value that the handler is going to return, in case its answer is to be stored.
     pub(crate) fn store_answer(&self, batch: &mut Batch<'_>, value: &dyn Any) -> Result<()> {
         self.context.store_answer(batch, value)
     }
 
-    /// The answer that was kept for the same user under the same key, if there is one.
+    /// The answer that is stored for the same user under the same key, if there is one.
     pub(crate) async fn stored_answer(&self) -> Result<Option<Answer>> {
-        let Some((key, _)) = &self.context.key else { return Ok(None) };
+        let Some(Idempotency { key, .. }) = &self.context.idempotency else { return Ok(None) };
         let (key, mut batch) = (self.own(key), self.batch());
         let found = key.ask(&mut batch);
         let (_, mut outcome) = self.read(batch).await?;

@@ -70,8 +70,8 @@ impl Subject {
 }
 
 impl Bearer {
-    /// The bearer of a verified token, whose subject has this account by this link.
-    pub(crate) fn of(_verified: &Subject, user: UserId, identity: IdentityId) -> Self {
+    /// The bearer of a verified token, whose subject has this account by this link: the caller has looked it up.
+    pub(crate) fn of_verified(_subject: &Subject, user: UserId, identity: IdentityId) -> Self {
         Self::identity(user, identity)
     }
 }

@@ -55,7 +55,8 @@ fn date_claim<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<i64>, D::Err
 }
 
 /// The user that a bearer token stands for, and the credential. Scopes of users are opened for a bearer, which only
-/// `auth/` can make: from a token that it has read or verified.
+/// `auth/` can make: from a token that it has read, or from a verified token of an identity provider and the account to
+/// which the database links its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bearer {
     user: UserId,
@@ -85,8 +86,8 @@ impl Bearer {
     }
 
     /// The user.
-    pub(crate) fn user(&self) -> &UserId {
-        &self.user
+    pub(crate) fn user(&self) -> UserId {
+        self.user
     }
 
     /// The credential.

@@ -135,8 +135,8 @@ impl Role {
     }
 }
 
-/// The rank of the role in a column, for SQL. It has no arm for what the column cannot have, because no test could tell
-/// that one from its absence.
+/// The rank of the role in a column, for SQL, with arms for the roles that the column can have: another one could not be
+/// tested.
 macro_rules! rank {
     // Without a membership there is no role, and it has no rank.
     (of_membership $column:literal) => {

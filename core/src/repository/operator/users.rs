@@ -253,7 +253,7 @@ impl OperatorScope {
             found.why_not = Some("It was not made with a key of this service, or has expired.");
             return Ok(found);
         };
-        let user = *bearer.user();
+        let user = bearer.user();
         found.user_id = Some(user);
         let Credential::Session(session) = bearer.credential() else {
             (found.kind, found.why_not) =
