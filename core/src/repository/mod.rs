@@ -88,6 +88,7 @@ pub const CATALOGUE: &[&[&Sql]] = &[
     tasks::bulk::ALL,
     tasks::lists::ALL,
     tenants::ALL,
+    transitions::ALL,
     users::ALL,
     transfer::import::ALL,
     transfer::finish::ALL,
@@ -191,4 +192,6 @@ repositories! {
     tasks: tasks::Tasks;
     /// The export of the tenant.
     transfer: transfer::export::Exporting;
+    /// The transitions of projects.
+    transitions: transitions::Transitions;
 }

@@ -25,12 +25,7 @@ use crate::{
         },
         words::{Search, index, index_name},
     },
-    repository::{
-        Repository,
-        activity::Event,
-        content, quotas,
-        transitions::{TransitionHistory, TransitionRequest},
-    },
+    repository::{Repository, activity::Event, content, quotas},
 };
 
 pub(super) const COLUMNS: &str = "id, name, description, status, visibility, created_by, submitted_by, created_at, updated_at, version, \
@@ -55,23 +50,6 @@ statements! { "projects";
          (SELECT 1 FROM projects WHERE tenant_id = ?1 AND id = ?2 AND CASE WHEN version IN (?3, ?4, ?5) THEN 1 ELSE 0 END <> ?6)";
 
     tenant DELETE = "DELETE FROM projects WHERE tenant_id = ?1 AND id = ?2";
-
-    tenant MOVE = "UPDATE projects SET status = ?3, \
-         submitted_by = CASE WHEN ?3 = 'submitted' THEN ?4 ELSE submitted_by END, \
-         updated_at = ?5, version = version + 1 \
-         WHERE tenant_id = ?1 AND id = ?2 AND version = ?6 AND revision = ?7";
-
-    tenant COUNT_OPEN_TASKS = "SELECT count(*) AS open_tasks FROM tasks \
-         WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked')";
-
-    /// A row if there are none.
-    tenant NO_OPEN_TASKS = "SELECT 1 AS ok WHERE NOT EXISTS \
-         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked'))";
-
-    /// The transitions of projects have an index of their own in the activity.
-    tenant HISTORY = "SELECT id, actor_id, detail, created_at FROM activity \
-         WHERE tenant_id = ?1 AND entity_id = ?2 AND action = 'project.moved' \
-         AND id < ?3 ORDER BY id DESC LIMIT ?4";
 }
 
 record! {
@@ -178,21 +156,6 @@ pub trait Projects {
 
     /// Deletes a project and what belongs to it. Its activity stays.
     fn delete(&self, id: ProjectId) -> impl Future<Output = Result<()>> + Send;
-
-    /// Makes a transition, if the workflow allows it.
-    fn transition(
-        &self,
-        id: ProjectId,
-        request: TransitionRequest,
-    ) -> impl Future<Output = Result<Project>> + Send;
-
-    /// The past transitions of a project, and the facts that decide on the next ones.
-    fn transition_history(
-        &self,
-        id: ProjectId,
-        size: Option<PageSize>,
-        cursor: Option<Cursor>,
-    ) -> impl Future<Output = Result<TransitionHistory>> + Send;
 }
 
 pub(super) fn event(action: &'static str, id: ProjectId, detail: Json) -> Event {
@@ -276,18 +239,5 @@ impl Projects for Repository<'_> {
         let _: Slot<()> = batch.require(&DELETE, [id.into()], Problem::new(Code::NotFound));
         self.record(&mut batch, event("project.deleted", id, json!({})))?;
         self.scope.commit(batch, None).await.map(drop)
-    }
-
-    async fn transition(&self, id: ProjectId, request: TransitionRequest) -> Result<Project> {
-        self.make_transition(id, &request).await
-    }
-
-    async fn transition_history(
-        &self,
-        id: ProjectId,
-        size: Option<PageSize>,
-        cursor: Option<Cursor>,
-    ) -> Result<TransitionHistory> {
-        self.read_transition_history(id, size, cursor).await
     }
 }

@@ -1,5 +1,7 @@
 //! The transitions of projects through the workflow, made and past.
 
+use std::future::Future;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -16,7 +18,7 @@ use crate::{
     kernel::{
         decode::input,
         json,
-        sql::rows::record,
+        sql::{rows::record, statements},
         time::Timestamp,
         values::{
             ActivityId, ProjectId, TransitionComment, UserId,
@@ -32,6 +34,25 @@ use crate::{
         quotas,
     },
 };
+
+statements! { "transitions";
+    tenant MOVE = "UPDATE projects SET status = ?3, \
+         submitted_by = CASE WHEN ?3 = 'submitted' THEN ?4 ELSE submitted_by END, \
+         updated_at = ?5, version = version + 1 \
+         WHERE tenant_id = ?1 AND id = ?2 AND version = ?6 AND revision = ?7";
+
+    tenant COUNT_OPEN_TASKS = "SELECT count(*) AS open_tasks FROM tasks \
+         WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked')";
+
+    /// A row if there are none.
+    tenant NO_OPEN_TASKS = "SELECT 1 AS ok WHERE NOT EXISTS \
+         (SELECT 1 FROM tasks WHERE tenant_id = ?1 AND project_id = ?2 AND status IN ('todo', 'in_progress', 'blocked'))";
+
+    /// The transitions of projects have an index of their own in the activity.
+    tenant HISTORY = "SELECT id, actor_id, detail, created_at FROM activity \
+         WHERE tenant_id = ?1 AND entity_id = ?2 AND action = 'project.moved' \
+         AND id < ?3 ORDER BY id DESC LIMIT ?4";
+}
 
 input! {
     /// A transition to make.
@@ -97,6 +118,21 @@ pub struct TransitionHistory {
     pub history: Page<TransitionRecord>,
 }
 
+/// The transitions of a tenant's projects.
+pub trait Transitions {
+    /// Makes a transition: reads the facts, decides, and writes, provided that what the decision relied on still holds.
+    fn make(&self, id: ProjectId, request: TransitionRequest)
+    -> impl Future<Output = Result<Project>> + Send;
+
+    /// A page of the past transitions of a project, and the facts that decide on the next ones.
+    fn history(
+        &self,
+        id: ProjectId,
+        size: Option<PageSize>,
+        cursor: Option<Cursor>,
+    ) -> impl Future<Output = Result<TransitionHistory>> + Send;
+}
+
 /// The places of a project and of the facts in a batch that reads.
 struct FactSlots {
     project: Slot<Project>,
@@ -118,7 +154,7 @@ impl Repository<'_> {
     fn ask_facts(self, batch: &mut Batch<'_>, id: ProjectId) -> FactSlots {
         FactSlots {
             project: batch.add(&projects::BY_ID, [id.into()]),
-            open_tasks: batch.add(&projects::COUNT_OPEN_TASKS, [id.into()]),
+            open_tasks: batch.add(&COUNT_OPEN_TASKS, [id.into()]),
             managers: batch.add(&memberships::COUNT_MANAGERS, [self.scope.user().into()]),
         }
     }
@@ -144,54 +180,6 @@ impl Repository<'_> {
         Ok((project, facts))
     }
 
-    /// Makes a transition: reads the facts, decides, and writes, provided that what the decision relied on still holds.
-    pub(super) async fn make_transition(self, id: ProjectId, request: &TransitionRequest) -> Result<Project> {
-        let audience = if request.to == ProjectStatus::Submitted {
-            Audience::Approvers
-        } else {
-            Audience::OfProject(id)
-        };
-        let mut batch = self.scope.batch();
-        let facts = self.ask_facts(&mut batch, id);
-        let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &audience);
-        let (member, mut outcome) = self.scope.read(batch).await?;
-        let requested = Requested {
-            comment: request.comment.is_some(),
-            revision: request.revision.is_some() || self.scope.names_a_state(),
-        };
-        let (project, facts) = self.take_facts(&facts, &mut outcome, member.role, requested)?;
-        let project = self.scope.matched(project)?;
-        let decision = workflow::decide(request.to, &facts)?;
-        if let Some(Count(meant)) = request.revision.filter(|meant| meant.0 != project.revision) {
-            let detail = format!("Revision {meant} is meant; the project is at {}.", project.revision);
-            return Err(Problem::with(Code::Conflict, detail));
-        }
-
-        let now = self.scope.services().now();
-        let mut batch = self.scope.batch();
-        self.write_transition(&mut batch, &project, &decision, request, now)?;
-        let (from, to) = (decision.transition.from, decision.transition.to);
-        let comment = request.comment.as_ref().map(TransitionComment::as_str);
-        let (actor, name) = (member.name.as_str(), project.name.as_str());
-        if let Some(notice) = Notice::moved(actor, id, name, (from, to), comment) {
-            self.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
-        }
-        let moved = Project {
-            status: to,
-            submitted_by: if to == ProjectStatus::Submitted {
-                Some(facts.user)
-            } else {
-                project.submitted_by
-            },
-            updated_at: now,
-            version: project.version + 1,
-            ..project
-        };
-        self.scope.store_answer(&mut batch, &moved)?;
-        self.scope.commit(batch, Some(decision.least_role)).await?;
-        Ok(moved)
-    }
-
     /// Adds a transition to a batch, with its conditions and its entry of the activity log.
     fn write_transition(
         self,
@@ -208,7 +196,7 @@ impl Repository<'_> {
         }
         let (from, to) = (decision.transition.from, decision.transition.to);
         let _: Slot<()> = batch.require(
-            &projects::MOVE,
+            &MOVE,
             [
                 id.into(),
                 to.into(),
@@ -235,14 +223,62 @@ impl Repository<'_> {
     fn require(self, batch: &mut Batch<'_>, id: ProjectId, requirement: Requirement) {
         let (sql, argument) = match requirement {
             Requirement::NoOtherManager => (&memberships::SINGLE_MANAGER, self.scope.user().into()),
-            Requirement::NoOpenTasks => (&projects::NO_OPEN_TASKS, id.into()),
+            Requirement::NoOpenTasks => (&NO_OPEN_TASKS, id.into()),
         };
         let _: Slot<i64> = batch.require(sql, [argument], Problem::new(requirement.code()));
     }
+}
 
-    /// A page of the past transitions of a project, and the facts that decide on the next ones.
-    pub(super) async fn read_transition_history(
-        self,
+impl Transitions for Repository<'_> {
+    async fn make(&self, id: ProjectId, request: TransitionRequest) -> Result<Project> {
+        let audience = if request.to == ProjectStatus::Submitted {
+            Audience::Approvers
+        } else {
+            Audience::OfProject(id)
+        };
+        let mut batch = self.scope.batch();
+        let facts = self.ask_facts(&mut batch, id);
+        let audience = AudienceQuery::ask(&mut batch, self.scope.user(), &audience);
+        let (member, mut outcome) = self.scope.read(batch).await?;
+        let requested = Requested {
+            comment: request.comment.is_some(),
+            revision: request.revision.is_some() || self.scope.names_a_state(),
+        };
+        let (project, facts) = self.take_facts(&facts, &mut outcome, member.role, requested)?;
+        let project = self.scope.matched(project)?;
+        let decision = workflow::decide(request.to, &facts)?;
+        if let Some(Count(meant)) = request.revision.filter(|meant| meant.0 != project.revision) {
+            let detail = format!("Revision {meant} is meant; the project is at {}.", project.revision);
+            return Err(Problem::with(Code::Conflict, detail));
+        }
+
+        let now = self.scope.services().now();
+        let mut batch = self.scope.batch();
+        self.write_transition(&mut batch, &project, &decision, &request, now)?;
+        let (from, to) = (decision.transition.from, decision.transition.to);
+        let comment = request.comment.as_ref().map(TransitionComment::as_str);
+        let (actor, name) = (member.name.as_str(), project.name.as_str());
+        if let Some(notice) = Notice::moved(actor, id, name, (from, to), comment) {
+            self.notify(&mut batch, &audience.take(&mut outcome)?, &notice)?;
+        }
+        let moved = Project {
+            status: to,
+            submitted_by: if to == ProjectStatus::Submitted {
+                Some(facts.user)
+            } else {
+                project.submitted_by
+            },
+            updated_at: now,
+            version: project.version + 1,
+            ..project
+        };
+        self.scope.store_answer(&mut batch, &moved)?;
+        self.scope.commit(batch, Some(decision.least_role)).await?;
+        Ok(moved)
+    }
+
+    async fn history(
+        &self,
         id: ProjectId,
         size: Option<PageSize>,
         cursor: Option<Cursor>,
@@ -251,7 +287,7 @@ impl Repository<'_> {
         let mut batch = self.scope.batch();
         let facts = self.ask_facts(&mut batch, id);
         let arguments = [id.into(), paging.before(), paging.fetch()];
-        let rows = batch.add::<HistoryRow, _>(&projects::HISTORY, arguments);
+        let rows = batch.add::<HistoryRow, _>(&HISTORY, arguments);
         let (member, mut outcome) = self.scope.read(batch).await?;
         let (_, facts) =
             self.take_facts(&facts, &mut outcome, member.role, Requested { comment: true, revision: true })?;

@@ -20,7 +20,7 @@ use crate::{
     },
     repository::{
         projects::{NewProject, Project, ProjectPatch, ProjectQuery, Projects},
-        transitions::{TransitionHistory, TransitionRecord, TransitionRequest},
+        transitions::{TransitionHistory, TransitionRecord, TransitionRequest, Transitions as _},
     },
 };
 
@@ -56,7 +56,7 @@ pub(crate) async fn transition(
     id: ProjectId,
     Body(request): Body<TransitionRequest>,
 ) -> Result<Transitioned<Project>> {
-    scope.projects().transition(id, request).await.map(Transitioned)
+    scope.transitions().make(id, request).await.map(Transitioned)
 }
 
 /// The past transitions of a project, and the ones that are possible now.
@@ -103,7 +103,7 @@ pub(crate) async fn transitions(
     Query(page): Query<PageQuery>,
 ) -> Result<List<Transitions>> {
     let TransitionHistory { facts, history } =
-        scope.projects().transition_history(id, page.limit, page.cursor).await?;
+        scope.transitions().history(id, page.limit, page.cursor).await?;
     let transitions = workflow::from(facts.status)
         .map(|line| {
             let refusal = workflow::decide(line.to, &facts).err().map(|problem| problem.code.as_str());
