@@ -49,7 +49,7 @@ pub use delivery::outbox::{Attempt, Round};
 pub use dispatch::{App, REQUEST_HEADERS, response::RequestOutcome};
 pub use domain::{
     chain::{Breach, BreachKind, Head},
-    tenant_config, workflow,
+    definition, tenant_config, workflow,
 };
 pub use http::answer::Streamed;
 pub use http::{

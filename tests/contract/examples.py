@@ -1,6 +1,8 @@
-"""Validates every example of the description against its schema, formats included."""
+"""Validates every example of the description against its schema, formats included, and the workflows of the
+documentation against theirs."""
 
 import json
+import pathlib
 import sys
 
 import jsonschema_rs
@@ -46,6 +48,17 @@ for path, operations in DOCUMENT["paths"].items():
         for response in responses:
             for name, header in response["headers"].items():
                 check(f"{where}: {name}", resolve(header))
+
+WORKFLOWS = sorted(pathlib.Path("docs/workflows").glob("*.json"))
+SCHEMA = json.loads(pathlib.Path("docs/workflows/schema.json").read_text(encoding="utf-8"))
+for path in WORKFLOWS:
+    if path.name != "schema.json":
+        checked += 1
+        document = json.loads(path.read_text(encoding="utf-8"))
+        found = jsonschema_rs.Draft202012Validator(SCHEMA, validate_formats=True).iter_errors(document)
+        failures.extend(f"{path}: {error.message}" for error in found)
+if len(WORKFLOWS) < 4:
+    failures.append("docs/workflows lacks documents")
 
 print(checked, "examples checked")
 sys.exit("\n".join(failures) or 0)

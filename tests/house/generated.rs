@@ -6,6 +6,11 @@ use std::collections::BTreeSet;
 use bailiwick::ports::assets::Embedded;
 use bailiwick_core::{
     config::{self, Config},
+    definition::{
+        document::{Definition, Guard},
+        finding::{FindingCode, Severity},
+        standard::STANDARD,
+    },
     diagram, openapi, site,
 };
 use bailiwick_tests::targets::root;
@@ -32,6 +37,27 @@ fn openapi() {
 #[test]
 fn workflow() {
     assert_generated("site/workflow.svg", &diagram::svg());
+}
+
+#[test]
+fn documents_of_workflows() {
+    assert_generated("docs/workflows/standard.json", STANDARD);
+    assert_generated("docs/workflows/schema.json", &format!("{:#}\n", openapi::workflow_schema()));
+}
+
+/// The page of workflows explains all that can be found, refused and written; its first workflow is sound.
+#[test]
+fn the_page_of_workflows() {
+    let page = std::fs::read_to_string(root().join("docs/WORKFLOWS.md")).expect("the page");
+    let codes = FindingCode::ALL.iter().map(|code| code.as_str());
+    for word in codes.chain(Guard::ALL.iter().map(|guard| guard.as_str())) {
+        assert!(page.contains(&format!("`{word}`")), "docs/WORKFLOWS.md does not explain {word}");
+    }
+    let mut documents =
+        page.split("```json\n").skip(1).filter_map(|part| part.split_once("```").map(|(json, _)| json));
+    let first = documents.next().expect("a workflow");
+    let found = Definition::read(first.as_bytes()).expect("a document").findings();
+    assert!(found.iter().all(|finding| finding.severity == Severity::Warning), "{found:?}");
 }
 
 /// What the core asks for is what the binary has and what the edge is given.

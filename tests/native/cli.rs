@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt, process::Stdio};
 use bailiwick_tests::{
     client::{Answer, Ask},
     ports::Port,
-    targets::{Postgres, client, native},
+    targets::{Postgres, client, native, root},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -412,6 +412,48 @@ async fn what_looks_at_a_database_makes_none() {
     let made = run(&database, &["user", "create", "ada@example.com", "--name", "Ada"], PASSWORD).await;
     made.done();
     run(&database, &["user", "show", "ada@example.com"], "").await.done();
+}
+
+#[tokio::test]
+async fn workflows_are_checked_without_a_database() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = format!("sqlite://{}", directory.path().join("none.db").display());
+    let standard = run(&database, &["workflow", "standard"], "").await.done();
+    assert_eq!(standard.json()["key"], "standard");
+    let sound = run(&database, &["workflow", "validate", "-"], &standard.out).await.done().json();
+    assert_eq!(sound, json!({ "valid": true, "findings": [] }));
+    for name in ["standard", "construction", "legal_review"] {
+        let path = root().join(format!("docs/workflows/{name}.json"));
+        run(&database, &["workflow", "validate", path.to_str().expect("text")], "").await.done();
+    }
+    for (document, pointer, code) in [
+        (
+            standard.out.replace("\"to\": \"submitted\"", "\"to\": \"sent\""),
+            "/transitions/0/to",
+            "unknown_status",
+        ),
+        (standard.out.replace("four_eyes", "tasks_open"), "/examples/2/then", "example_fails"),
+        ("{}".to_owned(), "/key", "required"),
+        ("not JSON".to_owned(), "", "format"),
+    ] {
+        let said = run(&database, &["workflow", "validate", "-"], &document).await;
+        let report = said.json();
+        assert_eq!((said.code, &report["valid"]), (1, &json!(false)), "{report}");
+        let first = &report["findings"][0];
+        assert_eq!((&first["pointer"], &first["code"]), (&json!(pointer), &json!(code)), "{report}");
+        assert_eq!(first["severity"], "error");
+    }
+    assert_eq!(run(&database, &["workflow", "validate", "nosuch.json"], "").await.code, 3);
+    let mut people = native(&database);
+    people.args(["workflow", "validate", "-"]);
+    let said = told(people, &standard.out.replace("[\"revision\"]", "[\"revision\", \"sunshine\"]")).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out.starts_with("error: /transitions/2/guards/1: Expected one of: comment,"),
+        "{}",
+        said.out
+    );
+    assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0);
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 
 use crate::kernel::{limits, sql};
 
+pub(crate) mod parts;
+
 /// What is wrong with one value of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -295,11 +297,15 @@ pub struct Items<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
 impl<T: Input, const MIN: usize, const MAX: usize> Field for Items<T, MIN, MAX> {
     fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         let Some(value) = value else { return Err(vec![required()]) };
-        let read = |item| match item {
-            Value::Object(members) => T::decode(Object::new(members)),
-            other => Err(vec![Fault::wrong_type("an object", &other)]),
-        };
-        list(value, (MIN, MAX), read).map(Self)
+        list(value, (MIN, MAX), object).map(Self)
+    }
+}
+
+/// Reads an object within a value.
+fn object<T: Input>(value: Value) -> Result<T, Vec<Fault>> {
+    match value {
+        Value::Object(members) => T::decode(Object::new(members)),
+        other => Err(vec![Fault::wrong_type("an object", &other)]),
     }
 }
 

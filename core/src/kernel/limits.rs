@@ -54,6 +54,24 @@ pub const PASSWORD_MAX_BYTES: usize = 72;
 pub const API_KEY_DAYS_DEFAULT: u64 = 90;
 /// Days for which an API key can be used at the most.
 pub const API_KEY_DAYS: u64 = 366;
+/// The key of a workflow or of a part of one: characters.
+pub const KEY: usize = 40;
+/// The document of a workflow: bytes.
+pub const WORKFLOW_BYTES: usize = 64 * 1024;
+/// The statuses of a workflow.
+pub const WORKFLOW_STATUSES: usize = 40;
+/// The transitions of a workflow.
+pub const WORKFLOW_TRANSITIONS: usize = 200;
+/// The domain roles of a workflow.
+pub const WORKFLOW_ROLES: usize = 16;
+/// The kinds of holds of a workflow.
+pub const WORKFLOW_HOLDS: usize = 16;
+/// The examples in the document of a workflow.
+pub const WORKFLOW_EXAMPLES: usize = 200;
+/// The votes that a transition may need, and the people whom it may name.
+pub const WORKFLOW_VOTES: i64 = 20;
+/// The alternatives of who may do something.
+pub const WORKFLOW_CLAUSES: usize = 8;
 /// A tenant's slug: the least characters.
 pub const SLUG_MIN: usize = 2;
 /// A tenant's slug: the most characters, those of a DNS label.

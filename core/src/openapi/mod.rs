@@ -13,6 +13,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    domain::definition::document::Definition,
     kernel::limits,
     routes::{ROUTES, Route},
 };
@@ -97,6 +98,14 @@ pub fn document() -> Value {
     examples::add(&mut document);
     components::share(&mut document);
     document
+}
+
+/// The JSON Schema (2020-12) of the document of a workflow.
+pub fn workflow_schema() -> Value {
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Definition>();
+    let mut whole = Map::from_iter([("schema".to_owned(), schema.into())]);
+    schemas::tidy(&mut whole);
+    whole.remove("schema").unwrap_or_default()
 }
 
 /// The description of the whole document.

@@ -17,6 +17,7 @@ mod token;
 mod transfer;
 mod user;
 mod verify;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,7 @@ fn command(all: bool) -> Command {
         .subcommand(transfer::import_command())
         .subcommand(health::command())
         .subcommand(verify::command())
+        .subcommand(workflow::command())
         .subcommand(
             Command::new("openapi")
                 .about("Print the description of the API, OpenAPI 3.1")
@@ -103,6 +105,7 @@ async fn call(matches: &ArgMatches) -> Outcome {
         "import" => transfer::import(call).await,
         "healthcheck" => health::run(call).await,
         "verify-isolation" => verify::run(call).await,
+        "workflow" => workflow::run(call),
         "openapi" => Ok(text(Embedded::file("openapi.json").unwrap_or_default())),
         "man" => man::run(call, command),
         "completions" => Ok(completions(call)),

@@ -250,6 +250,10 @@ text! {
     ActionName = term, schemars::json_schema!({
         "type": "string", "pattern": "^[a-z_.]{1,64}$", "minLength": 1, "maxLength": limits::TERM
     });
+    /// A name for programs, such as that of a workflow or a status. It never changes.
+    Key = key, schemars::json_schema!({
+        "type": "string", "pattern": "^[a-z][a-z0-9_]{0,39}$", "minLength": 1, "maxLength": limits::KEY
+    });
     /// The reason for a transition: any number of lines.
     TransitionComment = |text| prose(text, 1, limits::COMMENT, true), lines_schema(1, limits::COMMENT);
 }
@@ -299,6 +303,17 @@ fn term(text: String) -> Result<String, Fault> {
             FaultCode::Format,
             "Expected 1 to 64 characters out of a to z, the underscore and the full stop.",
         )
+    })
+}
+
+fn key(text: String) -> Result<String, Fault> {
+    let fits = text.len() <= limits::KEY
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    fits.then_some(text).ok_or_else(|| {
+        let detail =
+            "Expected 1 to 40 characters out of a to z, 0 to 9 and the underscore, beginning with a letter.";
+        Fault::new(FaultCode::Format, detail)
     })
 }
 
@@ -402,6 +417,16 @@ mod tests {
         }
         for bad in ["", "a", "Ab", "a_b", "a b", "ä-b", &"x".repeat(64)] {
             assert!(Slug::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn keys() {
+        for good in ["a", "in_progress", "r2", &"x".repeat(40)] {
+            assert!(Key::parse(good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "A", "aB", "2a", "_a", "a-b", "a b", "ä", "a\u{200b}", &"x".repeat(41)] {
+            assert!(Key::parse(bad).is_err(), "{bad:?}");
         }
     }
 

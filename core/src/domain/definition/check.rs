@@ -1,0 +1,433 @@
+//! What a workflow's document says that makes no sense: found without running it, each with a place and a sentence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    domain::definition::{
+        document::{Category, Clause, Definition, Guard, Relation, Transition, Who},
+        finding::{Finding, FindingCode, Severity},
+    },
+    kernel::{
+        limits::WORKFLOW_VOTES,
+        unicode,
+        values::{Key, Name},
+    },
+};
+
+/// The findings so far, in the order in which they were made.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, pointer: impl Into<String>, code: FindingCode, detail: impl Into<String>) {
+        self.0.push(Finding::new(pointer, code, detail));
+    }
+
+    /// Finds a value that stands twice in a list.
+    fn repeated<T: PartialEq>(&mut self, pointer: &str, list: &[T]) {
+        for (index, item) in list.iter().enumerate() {
+            if list[..index].contains(item) {
+                self.add(
+                    format!("{pointer}/{index}"),
+                    FindingCode::Repeated,
+                    "This stands in the list already.",
+                );
+            }
+        }
+    }
+}
+
+/// The keys of each kind that a document declares.
+struct Declared<'a> {
+    statuses: BTreeSet<&'a str>,
+    transitions: BTreeSet<&'a str>,
+    roles: BTreeSet<&'a str>,
+    holds: BTreeSet<&'a str>,
+}
+
+impl Declared<'_> {
+    fn known(&self, code: FindingCode) -> &BTreeSet<&str> {
+        match code {
+            FindingCode::UnknownStatus => &self.statuses,
+            FindingCode::UnknownTransition => &self.transitions,
+            FindingCode::UnknownRole => &self.roles,
+            _ => &self.holds,
+        }
+    }
+
+    /// Finds a key that nothing declares.
+    fn expect(&self, found: &mut Findings, pointer: String, code: FindingCode, key: &Key) {
+        if !self.known(code).contains(key.as_str()) {
+            let what = code.as_str().trim_start_matches("unknown_");
+            found.add(pointer, code, format!("The workflow has no {what} `{}`.", key.as_str()));
+        }
+    }
+
+    fn expect_all(&self, found: &mut Findings, pointer: &str, code: FindingCode, keys: &[Key]) {
+        for (index, key) in keys.iter().enumerate() {
+            self.expect(found, format!("{pointer}/{index}"), code, key);
+        }
+        found.repeated(pointer, keys);
+    }
+
+    fn who(&self, found: &mut Findings, pointer: &str, who: &Who) {
+        for (index, clause) in who.0.iter().enumerate() {
+            let here = format!("{pointer}/{index}");
+            self.expect_all(found, &format!("{here}/roles"), FindingCode::UnknownRole, &clause.0.roles.0);
+            found.repeated(&format!("{here}/relations"), &clause.0.relations.0);
+            found.repeated(&format!("{here}/people"), &clause.0.people.0);
+        }
+    }
+}
+
+impl Definition {
+    /// What is wrong with the document, errors and warnings, in the order of its parts; examples that fail are last,
+    /// and are tried only if nothing else is an error.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut found = Findings::default();
+        let declared = self.declare(&mut found);
+        self.check_statuses(&mut found);
+        for (index, transition) in self.transitions.0.iter().enumerate() {
+            check_transition(&mut found, &declared, &format!("/transitions/{index}"), transition);
+        }
+        self.check_ways(&mut found);
+        self.check_holds(&mut found, &declared);
+        self.check_roles(&mut found);
+        if found.0.iter().all(|finding| finding.severity == Severity::Warning) {
+            self.check_course(&mut found);
+        }
+        if self.examples.0.is_empty() {
+            found.add(
+                "/examples",
+                FindingCode::NoExamples,
+                "Examples show what the workflow is for, and keep it so.",
+            );
+        }
+        if found.0.iter().all(|finding| finding.severity == Severity::Warning) {
+            found.0.extend(self.failing_examples());
+        }
+        found.0
+    }
+
+    /// The declared keys; finds keys and names that stand twice.
+    fn declare(&self, found: &mut Findings) -> Declared<'_> {
+        let statuses = self.statuses.0.iter().map(|part| (&part.key, &part.name));
+        let transitions = self.transitions.0.iter().map(|part| (&part.key, &part.name));
+        let roles = self.roles.0.iter().map(|part| (&part.0.key, &part.0.name));
+        let holds = self.holds.0.iter().map(|part| (&part.0.key, &part.0.name));
+        Declared {
+            statuses: unique(found, "/statuses", statuses),
+            transitions: unique(found, "/transitions", transitions),
+            roles: unique(found, "/roles", roles),
+            holds: unique(found, "/holds", holds),
+        }
+    }
+
+    fn check_statuses(&self, found: &mut Findings) {
+        let initial = self.statuses.0.iter().filter(|status| status.initial.0).count();
+        if initial != 1 {
+            let detail = format!("Exactly one status is that of a new project (`initial`), not {initial}.");
+            found.add("/statuses", FindingCode::InitialStatus, detail);
+        }
+    }
+
+    /// Finds two transitions between the same statuses that are for the same people.
+    fn check_ways(&self, found: &mut Findings) {
+        let mut ways: BTreeMap<(&str, &str), Vec<&Transition>> = BTreeMap::new();
+        for (index, transition) in self.transitions.0.iter().enumerate() {
+            for from in &transition.from.0 {
+                let others = ways.entry((from.as_str(), transition.to.as_str())).or_default();
+                let same = |other: &&&Transition| {
+                    !std::ptr::eq(**other, transition)
+                        && other.approvals.is_some() == transition.approvals.is_some()
+                        && same_people(other.people(), transition.people())
+                };
+                if let Some(other) = others.iter().find(same) {
+                    let detail = format!(
+                        "`{}` is for the same people, from {} to {}, too.",
+                        other.key.as_str(),
+                        from.as_str(),
+                        transition.to.as_str()
+                    );
+                    found.add(format!("/transitions/{index}"), FindingCode::TransitionRepeated, detail);
+                }
+                others.push(transition);
+            }
+        }
+    }
+
+    fn check_holds(&self, found: &mut Findings, declared: &Declared<'_>) {
+        for (index, hold) in self.holds.0.iter().map(|hold| &hold.0).enumerate() {
+            let here = format!("/holds/{index}");
+            let parts = [
+                ("placed_by", &hold.placed_by),
+                ("released_by", &hold.released_by),
+                ("refunded_by", &hold.refunded_by),
+                ("disputed_by", &hold.disputed_by),
+                ("resolved_by", &hold.resolved_by),
+            ];
+            for (name, who) in parts {
+                declared.who(found, &format!("{here}/{name}"), who);
+            }
+            let blocks = format!("{here}/blocks");
+            declared.expect_all(found, &blocks, FindingCode::UnknownTransition, &hold.blocks.0);
+            if hold.blocks.0.is_empty() {
+                found.add(blocks, FindingCode::BlocksNothing, "A hold blocks at least one transition.");
+            }
+            // What the hold itself blocks cannot release it.
+            let releases = |transition: &Transition| {
+                let effects = transition.effects();
+                effects.is_some_and(|effects| effects.release_holds.0.contains(&hold.key))
+                    && !hold.blocks.0.contains(&transition.key)
+            };
+            if hold.released_by.0.is_empty() && !self.transitions.0.iter().any(releases) {
+                let detail = "Nobody can release it: `released_by` is empty, and no transition that it does not block \
+                     releases it.";
+                found.add(format!("{here}/released_by"), FindingCode::NeverReleased, detail);
+            }
+            if hold.disputed_by.0.is_empty() != hold.resolved_by.0.is_empty() {
+                let detail = "`disputed_by` and `resolved_by` belong together.";
+                found.add(format!("{here}/resolved_by"), FindingCode::NeverResolved, detail);
+            }
+            if hold.expires_after_minutes.is_some() != hold.on_expiry.is_some() {
+                let detail = "`expires_after_minutes` and `on_expiry` belong together.";
+                found.add(format!("{here}/on_expiry"), FindingCode::Expiry, detail);
+            }
+            if hold.expires_after_minutes.is_some_and(|minutes| minutes.0 == 0) {
+                found.add(
+                    format!("{here}/expires_after_minutes"),
+                    FindingCode::Expiry,
+                    "A time is at least a minute.",
+                );
+            }
+            let places = |transition: &Transition| {
+                transition.effects().is_some_and(|effects| effects.place_holds.0.contains(&hold.key))
+            };
+            if hold.placed_by.0.is_empty() && !self.transitions.0.iter().any(places) {
+                let detail = "Nobody places it, and no transition does.";
+                found.add(here, FindingCode::NeverPlaced, detail);
+            }
+        }
+    }
+
+    /// Finds domain roles that count nowhere.
+    fn check_roles(&self, found: &mut Findings) {
+        let of_transitions = self.transitions.0.iter().map(Transition::people);
+        let of_holds = self.holds.0.iter().map(|hold| &hold.0).flat_map(|hold| {
+            [&hold.placed_by, &hold.released_by, &hold.refunded_by, &hold.disputed_by, &hold.resolved_by]
+        });
+        let clauses = of_transitions.chain(of_holds).flat_map(|who| &who.0);
+        let used: BTreeSet<_> = clauses.flat_map(|clause| &clause.0.roles.0).map(Key::as_str).collect();
+        for (index, role) in self.roles.0.iter().enumerate() {
+            if !used.contains(role.0.key.as_str()) {
+                let detail = format!("`{}` counts nowhere.", role.0.key.as_str());
+                found.add(format!("/roles/{index}"), FindingCode::RoleUnused, detail);
+            }
+        }
+    }
+
+    /// Finds statuses that no project reaches, or leaves towards an end, or leaves without a certain person.
+    fn check_course(&self, found: &mut Findings) {
+        let mut reached: BTreeSet<&str> =
+            self.initial().map(|status| status.key.as_str()).into_iter().collect();
+        let ways: Vec<(&str, &str)> = self.transitions.0.iter().flat_map(Transition::ways).collect();
+        grow(&mut reached, &ways, |(from, to)| (from, to));
+        let is_end = |key: &str| ways.iter().all(|(from, _)| *from != key);
+        let mut ending: BTreeSet<&str> =
+            self.statuses.0.iter().map(|status| status.key.as_str()).filter(|key| is_end(key)).collect();
+        grow(&mut ending, &ways, |(from, to)| (to, from));
+        for (index, status) in self.statuses.0.iter().enumerate() {
+            let (here, key) = (format!("/statuses/{index}"), status.key.as_str());
+            if !reached.contains(key) {
+                found.add(&here, FindingCode::Unreachable, format!("No project can come to `{key}`."));
+            }
+            if !ending.contains(key) {
+                let detail =
+                    format!("From `{key}`, no transitions lead to an end: a status without a way out.");
+                found.add(&here, FindingCode::Endless, detail);
+            }
+            if is_end(key) {
+                if !matches!(status.category, Category::Done | Category::Archived) {
+                    let detail = format!(
+                        "`{key}` has no way out, but its category is `{}`.",
+                        status.category.as_str()
+                    );
+                    found.add(&here, FindingCode::Unfinished, detail);
+                }
+                continue;
+            }
+            if self.from(&status.key).all(Transition::needs_domain_role) {
+                let detail = format!("Only people with a domain role can move a project on from `{key}`.");
+                found.add(&here, FindingCode::LockedOut, detail);
+            } else if self.from(&status.key).all(Transition::needs_two_people) {
+                let detail = format!("A person alone cannot move a project on from `{key}`.");
+                found.add(&here, FindingCode::SingleManager, detail);
+            }
+        }
+    }
+}
+
+impl Transition {
+    /// The pairs of statuses between which it leads, with that of a rejection.
+    fn ways(&self) -> impl Iterator<Item = (&str, &str)> {
+        let rejected = self.votes().map(|approvals| approvals.reject_to.as_str());
+        let to = [Some(self.to.as_str()), rejected].into_iter().flatten();
+        to.flat_map(|to| self.from.0.iter().map(move |from| (from.as_str(), to)))
+    }
+
+    /// Whether nobody can make it, or vote for it, by their access role alone.
+    fn needs_domain_role(&self) -> bool {
+        let overridden = self.votes().is_some_and(|approvals| approvals.owner_override.0);
+        let by_role = |clause: &Clause| clause.roles.0.is_empty() && clause.people.0.is_empty();
+        !overridden && !self.people().0.iter().any(|clause| by_role(&clause.0))
+    }
+
+    /// Whether the submitter and a single manager cannot make it between them if they are the same person.
+    fn needs_two_people(&self) -> bool {
+        let excluded = self.not.0.contains(&Relation::Submitter) && !self.single_manager_exception.0;
+        let votes = self.votes();
+        let several = votes.is_some_and(|approvals| approvals.votes.0 > 1);
+        (excluded || several) && !votes.is_some_and(|approvals| approvals.owner_override.0)
+    }
+}
+
+/// Adds to a set what the ways lead to, until there is no more.
+fn grow<'a>(
+    set: &mut BTreeSet<&'a str>,
+    ways: &[(&'a str, &'a str)],
+    turned: impl Fn((&'a str, &'a str)) -> (&'a str, &'a str),
+) {
+    loop {
+        let more: Vec<_> = ways
+            .iter()
+            .map(|way| turned(*way))
+            .filter(|(from, to)| set.contains(from) && !set.contains(to))
+            .map(|(_, to)| to)
+            .collect();
+        if more.is_empty() {
+            return;
+        }
+        set.extend(more);
+    }
+}
+
+/// The keys of a kind; finds those and the names that stand twice. Names that look the same are the same.
+fn unique<'a>(
+    found: &mut Findings,
+    pointer: &str,
+    parts: impl Iterator<Item = (&'a Key, &'a Name)>,
+) -> BTreeSet<&'a str> {
+    let (mut keys, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for (index, (key, name)) in parts.enumerate() {
+        if !keys.insert(key.as_str()) {
+            let detail = format!("The key `{}` stands twice.", key.as_str());
+            found.add(format!("{pointer}/{index}/key"), FindingCode::KeyRepeated, detail);
+        }
+        if !names.insert(look(name.as_str())) {
+            let detail =
+                format!("Another part has a name that looks like \u{201c}{}\u{201d}.", name.as_str());
+            found.add(format!("{pointer}/{index}/name"), FindingCode::NameRepeated, detail);
+        }
+    }
+    keys
+}
+
+/// A name without what a reader does not see: case, typography, invisible characters, runs of blanks.
+fn look(name: &str) -> String {
+    let visible: String = name.chars().filter(|character| !unicode::is_ignorable(*character)).collect();
+    let words = unicode::plain(&visible).to_lowercase();
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn check_transition(found: &mut Findings, declared: &Declared<'_>, here: &str, transition: &Transition) {
+    use FindingCode::{
+        GuardOfVotes, LeadsNowhere, NoExclusion, Nobody, UnknownHold, UnknownStatus, WhoAndApprovals,
+    };
+    declared.expect_all(found, &format!("{here}/from"), UnknownStatus, &transition.from.0);
+    declared.expect(found, format!("{here}/to"), UnknownStatus, &transition.to);
+    if transition.from.0.is_empty() {
+        found.add(format!("{here}/from"), LeadsNowhere, "A transition leads from at least one status.");
+    }
+    if transition.from.0.contains(&transition.to) {
+        let detail = format!("It leads from `{0}` to `{0}`.", transition.to.as_str());
+        found.add(format!("{here}/to"), LeadsNowhere, detail);
+    }
+    declared.who(found, &format!("{here}/who"), &transition.who);
+    found.repeated(&format!("{here}/not"), &transition.not.0);
+    found.repeated(&format!("{here}/guards"), &transition.guards.0);
+    if transition.single_manager_exception.0 && transition.not.0.is_empty() {
+        let detail = "An exception from `not`, which excludes nobody.";
+        found.add(format!("{here}/single_manager_exception"), NoExclusion, detail);
+    }
+    match transition.votes() {
+        None if transition.who.0.is_empty() => {
+            let detail = "Nobody may make it: `who` is empty, and there are no `approvals`.";
+            found.add(format!("{here}/who"), Nobody, detail);
+        }
+        Some(_) if !transition.who.0.is_empty() => {
+            let detail = "Either one person makes it (`who`), or several decide (`approvals`).";
+            found.add(format!("{here}/approvals"), WhoAndApprovals, detail);
+        }
+        Some(_) => check_approvals(found, declared, here, transition),
+        None => {}
+    }
+    for (index, guard) in transition.guards.0.iter().enumerate() {
+        if transition.approvals.is_some() && matches!(guard, Guard::Comment | Guard::Revision) {
+            let detail = "A vote names its revision in any case, and needs no comment.";
+            found.add(format!("{here}/guards/{index}"), GuardOfVotes, detail);
+        }
+    }
+    if let Some(effects) = transition.effects() {
+        let here = format!("{here}/effects");
+        declared.expect_all(found, &format!("{here}/place_holds"), UnknownHold, &effects.place_holds.0);
+        declared.expect_all(found, &format!("{here}/release_holds"), UnknownHold, &effects.release_holds.0);
+        found.repeated(&format!("{here}/notify"), &effects.notify.0);
+    }
+}
+
+fn check_approvals(found: &mut Findings, declared: &Declared<'_>, here: &str, transition: &Transition) {
+    let Some(approvals) = transition.votes() else { return };
+    let here = format!("{here}/approvals");
+    declared.who(found, &format!("{here}/of"), &approvals.of);
+    declared.expect(found, format!("{here}/reject_to"), FindingCode::UnknownStatus, &approvals.reject_to);
+    for (name, votes) in [("votes", approvals.votes.0), ("rejections", approvals.rejections())] {
+        if !(1..=WORKFLOW_VOTES).contains(&votes) {
+            let detail = format!("Expected 1 to {WORKFLOW_VOTES}, got {votes}.");
+            found.add(format!("{here}/{name}"), FindingCode::Votes, detail);
+        }
+    }
+    if approvals.expires_after_minutes.is_some_and(|minutes| minutes.0 == 0) {
+        let detail = "A time is at least a minute.";
+        found.add(format!("{here}/expires_after_minutes"), FindingCode::Expiry, detail);
+    }
+    if transition.from.0.contains(&approvals.reject_to) {
+        let detail = format!("A rejection leads from `{0}` to `{0}`.", approvals.reject_to.as_str());
+        found.add(format!("{here}/reject_to"), FindingCode::LeadsNowhere, detail);
+    }
+    if approvals.of.0.is_empty() {
+        found.add(format!("{here}/of"), FindingCode::Nobody, "Nobody may vote.");
+    } else if approvals.of.0.iter().all(|clause| !clause.0.people.0.is_empty()) {
+        let named: BTreeSet<_> = approvals.of.0.iter().flat_map(|clause| &clause.0.people.0).collect();
+        if i64::try_from(named.len()).is_ok_and(|named| named < approvals.votes.0) {
+            let detail = format!("{} people are named, and {} must approve.", named.len(), approvals.votes.0);
+            found.add(format!("{here}/of"), FindingCode::TooFewPeople, detail);
+        }
+    }
+}
+
+/// Whether two lists of alternatives are about the same people, in whatever order they stand.
+fn same_people(one: &Who, other: &Who) -> bool {
+    fn same<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+        one.len() == other.len() && one.iter().all(|item| other.contains(item))
+    }
+    let alike = |one: &Clause, other: &Clause| {
+        one.least_role() == other.least_role()
+            && same(&one.roles.0, &other.roles.0)
+            && same(&one.relations.0, &other.relations.0)
+            && same(&one.people.0, &other.people.0)
+    };
+    let within = |one: &Who, other: &Who| {
+        one.0.iter().all(|clause| other.0.iter().any(|found| alike(&clause.0, &found.0)))
+    };
+    within(one, other) && within(other, one)
+}
