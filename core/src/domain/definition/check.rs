@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::definition::{
-        document::{Category, Clause, Definition, Guard, Relation, Transition, Who},
+        document::{Category, Clause, Definition, Guard, Relation, TaskPolicy, Transition, Who},
         finding::{Finding, FindingCode, Severity},
     },
     kernel::{
@@ -128,6 +128,13 @@ impl Definition {
         if initial != 1 {
             let detail = format!("Exactly one status is that of a new project (`initial`), not {initial}.");
             found.add("/statuses", FindingCode::InitialStatus, detail);
+        }
+        for (index, status) in self.statuses.0.iter().enumerate() {
+            let changes = status.tasks != TaskPolicy::ReadOnly || status.content_editable_by.is_some();
+            if status.category == Category::Archived && changes {
+                let detail = "An archived project is for reading only: `tasks` is `read_only`, and nobody edits the content.";
+                found.add(format!("/statuses/{index}"), FindingCode::NotReadOnly, detail);
+            }
         }
     }
 

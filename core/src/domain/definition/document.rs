@@ -28,13 +28,13 @@ wire_enum! {
     Category {
         /// It is being prepared.
         Draft = "draft",
-        /// It waits for a decision, and its contents are fixed.
+        /// It waits for a decision.
         Review = "review",
         /// It was approved, and is being worked on.
         Active = "active",
         /// The work is finished.
         Done = "done",
-        /// It is kept for reading only.
+        /// It is kept for reading only: neither its contents nor its tasks can be changed.
         Archived = "archived",
     }
 }
@@ -213,7 +213,8 @@ input! {
         pub rejections: Option<Count>,
         /// The status to which a rejection leads.
         pub reject_to: Key,
-        /// How long a round lasts: minutes. Without a number it does not end by itself.
+        /// How long a round lasts: minutes. Then its votes no longer count, and another round begins. Without a number
+        /// it does not end by itself.
         pub expires_after_minutes: Option<Count>,
         /// Whether an owner may decide alone, with a comment that gives the reason.
         pub owner_override: Flag,
@@ -301,6 +302,8 @@ input! {
         pub roles: List<Key, WORKFLOW_ROLES>,
         /// The relations of the person to the project.
         pub relations: List<Relation, 4>,
+        /// The id of the person, for alternatives that name people.
+        pub user: Option<UserId>,
         /// Whether the request has a comment.
         pub comment: Flag,
         /// Whether the request names the revision.

@@ -38,7 +38,7 @@ impl When {
             role: self.role,
             roles: self.roles.0.clone(),
             relations: self.relations.0.clone(),
-            user: None,
+            user: self.user,
         }
     }
 }

@@ -59,6 +59,8 @@ wire_enum! {
         SingleManager = "single_manager",
         /// The status ends the workflow, but its category says that work is left.
         Unfinished = "unfinished",
+        /// The status is for reading only, but it lets people change contents or tasks.
+        NotReadOnly = "not_read_only",
         /// The domain role counts nowhere.
         RoleUnused = "role_unused",
         /// The workflow has no examples.

@@ -212,6 +212,19 @@ fn flaws() -> Vec<Flaw> {
         flaw(Code::SingleManager, "/statuses/1", vec![("/transitions/1/approvals/votes", json!(2))]),
         flaw(Code::SingleManager, "/statuses/1", vec![("/transitions/1/not", json!(["submitter"]))]),
         flaw(Code::Unfinished, "/statuses/2", vec![("/statuses/2/category", json!("active"))]),
+        flaw(
+            Code::NotReadOnly,
+            "/statuses/2",
+            vec![("/statuses/2/category", json!("archived")), ("/statuses/2/tasks", json!("no_new"))],
+        ),
+        flaw(
+            Code::NotReadOnly,
+            "/statuses/2",
+            vec![
+                ("/statuses/2/category", json!("archived")),
+                ("/statuses/2/content_editable_by", json!("owner")),
+            ],
+        ),
         flaw(Code::RoleUnused, "/roles/1", vec![("/roles/1", json!({ "key": "king", "name": "King" }))]),
         flaw(Code::NoExamples, "/examples", vec![("/examples", json!([]))]),
         flaw(Code::ExampleIncomplete, "/examples/0/then", vec![("/examples/0/then", json!({}))]),

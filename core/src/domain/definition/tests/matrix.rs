@@ -161,7 +161,7 @@ fn by_chance(chance: &mut Chance) -> Value {
         "roles": role_keys.iter().map(|name| json!({ "key": name, "name": name })).collect::<Vec<_>>(),
         "statuses": (0..statuses).map(|index| json!({
             "key": format!("s{index}"), "name": format!("S{index}"), "initial": index == 0,
-            "category": chance.pick(&category), "tasks": chance.pick(&["open", "no_new", "read_only"]),
+            "category": chance.pick(&category), "tasks": "read_only",
         })).collect::<Vec<_>>(),
         "transitions": transitions, "holds": holds,
     })
