@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{DOCUMENTS, key, model, read};
 use crate::{
     domain::definition::{
-        decide::{HoldMove, Person, Round, Situation, Tally, Vote},
+        decide::{HoldMove, Person, Refusal, Round, Situation, Tally, Vote},
         document::{Definition, Relation},
         finding::Severity,
     },
@@ -69,11 +69,11 @@ fn compare(definition: &Definition, document: &Value, scene: &model::Scene, disp
         definition.transitions.0.iter().zip(document["transitions"].as_array().expect("a list"))
     {
         let decided = definition.decide(transition, &person, &situation);
-        let decided = decided.map(|decision| decision.done.to.as_str()).map_err(|refusal| refusal.as_str());
+        let decided = decided.map(|decision| decision.done.to.as_str()).map_err(Refusal::as_str);
         allowed |= decided.is_ok();
         assert_eq!(decided, model::moved(document, written, scene), "{written} {scene:?}");
         let alone = definition.decide_alone(transition, &person, &situation);
-        let alone = alone.map(|decision| decision.done.to.as_str()).map_err(|refusal| refusal.as_str());
+        let alone = alone.map(|decision| decision.done.to.as_str()).map_err(Refusal::as_str);
         assert_eq!(alone, model::overridden(document, written, scene), "alone {written} {scene:?}");
         for vote in [Vote::Approve, Vote::Reject] {
             let decided = definition.decide_vote(transition, vote, round, &person, &situation);
@@ -97,7 +97,7 @@ fn compare(definition: &Definition, document: &Value, scene: &model::Scene, disp
             (HoldMove::Resolve, "resolve"),
         ] {
             let decided = hold.0.decide(what, &person, &situation);
-            let decided = decided.map(|_| ()).map_err(|refusal| refusal.as_str());
+            let decided = decided.map(|_| ()).map_err(Refusal::as_str);
             let disputed = disputed && situation.disputed.contains(&hold.0.key);
             assert_eq!(decided, model::held(written, name, scene, disputed), "{name} {written} {scene:?}");
         }
