@@ -7,6 +7,7 @@ use bailiwick::ports::assets::Embedded;
 use bailiwick_core::{
     config::{self, Config},
     definition::{
+        decide::Refusal,
         document::{Definition, Guard},
         finding::{FindingCode, Severity},
         standard::STANDARD,
@@ -50,7 +51,8 @@ fn documents_of_workflows() {
 fn the_page_of_workflows() {
     let page = std::fs::read_to_string(root().join("docs/WORKFLOWS.md")).expect("the page");
     let codes = FindingCode::ALL.iter().map(|code| code.as_str());
-    for word in codes.chain(Guard::ALL.iter().map(|guard| guard.as_str())) {
+    let guards = Guard::ALL.iter().map(|guard| guard.as_str());
+    for word in codes.chain(guards).chain(Refusal::ALL.iter().map(|refusal| refusal.as_str())) {
         assert!(page.contains(&format!("`{word}`")), "docs/WORKFLOWS.md does not explain {word}");
     }
     let mut documents =

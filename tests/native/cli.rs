@@ -453,6 +453,13 @@ async fn workflows_are_checked_without_a_database() {
         "{}",
         said.out
     );
+    // A document neither writes on the terminal what it likes, nor is read without an end.
+    let mut people = native(&database);
+    people.args(["workflow", "validate", "-"]);
+    let said = told(people, "{\"x\\nsound\\u001b[31m\\u202e\": 1}").await;
+    assert!(said.out.contains("/x\\nsound\\u{1b}[31m\\u{202e}: "), "{}", said.out);
+    let endless = run(&database, &["workflow", "validate", "/dev/zero"], "").await;
+    assert_eq!((endless.code, &endless.json()["findings"][0]["code"]), (1, &json!("too_long")));
     assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 0);
 }
 

@@ -1,11 +1,14 @@
 //! `bailiwick workflow`: the documents of workflows, without a server or a database.
 
-use std::{io::Read, path::Path};
+use std::{fs::File, io::Read};
 
-use bailiwick_core::definition::{
-    document::Definition,
-    finding::{Finding, Severity},
-    standard::STANDARD,
+use bailiwick_core::{
+    definition::{
+        document::Definition,
+        finding::{Finding, Severity},
+        standard::STANDARD,
+    },
+    limits::WORKFLOW_BYTES,
 };
 use clap::{Arg, Command};
 use serde_json::{Value, json};
@@ -79,12 +82,14 @@ fn validate(file: &str) -> Outcome {
     Ok(Report::found(sound, json!({ "valid": sound, "findings": findings }), lines).into())
 }
 
+/// Reads a document, and no more of it than shows that it is too long.
 fn read(file: &str) -> std::io::Result<Vec<u8>> {
     let mut document = Vec::new();
+    let most = u64::try_from(WORKFLOW_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     if file == "-" {
-        std::io::stdin().lock().read_to_end(&mut document)?;
+        std::io::stdin().lock().take(most).read_to_end(&mut document)?;
     } else {
-        document = std::fs::read(Path::new(file))?;
+        File::open(file)?.take(most).read_to_end(&mut document)?;
     }
     Ok(document)
 }
@@ -98,7 +103,17 @@ fn of_finding(finding: &Finding) -> Value {
 fn line(finding: &Value) -> String {
     let text = |name: &str| finding[name].as_str().unwrap_or_default();
     let place = if text("pointer").is_empty() { "the document" } else { text("pointer") };
-    format!("{}: {place}: {} ({})", text("severity"), text("detail"), text("code"))
+    printable(&format!("{}: {place}: {} ({})", text("severity"), text("detail"), text("code")))
+}
+
+/// A text of which nothing moves the cursor, changes colours or turns the direction of writing in a terminal.
+fn printable(text: &str) -> String {
+    let shown = |character: char| match character {
+        ' ' | '"' | '\'' | '\\' => character.to_string(),
+        // That knows which characters a reader does not see.
+        other => other.escape_debug().to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// What a sound workflow consists of.
@@ -112,5 +127,5 @@ fn summary(definition: &Definition, found: &[Finding]) -> String {
         (found.len(), "warnings"),
     ];
     let parts: Vec<_> = parts.iter().map(|(count, what)| format!("{count} {what}")).collect();
-    format!("\u{201c}{}\u{201d} is sound: {}.", definition.name.as_str(), parts.join(", "))
+    printable(&format!("\u{201c}{}\u{201d} is sound: {}.", definition.name.as_str(), parts.join(", ")))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::definition::{
-        document::{Category, Clause, Definition, Guard, Relation, TaskPolicy, Transition, Who},
+        document::{Category, Clause, Definition, Guard, Relation, Status, TaskPolicy, Transition, Who},
         finding::{Finding, FindingCode, Severity},
     },
     kernel::{
@@ -16,10 +16,10 @@ use crate::{
 
 /// The findings so far, in the order in which they were made.
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, pointer: impl Into<String>, code: FindingCode, detail: impl Into<String>) {
+    pub(super) fn add(&mut self, pointer: impl Into<String>, code: FindingCode, detail: impl Into<String>) {
         self.0.push(Finding::new(pointer, code, detail));
     }
 
@@ -91,6 +91,7 @@ impl Definition {
             check_transition(&mut found, &declared, &format!("/transitions/{index}"), transition);
         }
         self.check_ways(&mut found);
+        self.check_conditions(&mut found);
         self.check_holds(&mut found, &declared);
         self.check_roles(&mut found);
         if found.0.iter().all(|finding| finding.severity == Severity::Warning) {
@@ -124,6 +125,11 @@ impl Definition {
     }
 
     fn check_statuses(&self, found: &mut Findings) {
+        let ended = |status: &Status| matches!(status.category, Category::Done | Category::Archived);
+        if let Some(status) = self.initial().filter(|status| ended(status)) {
+            let detail = format!("A new project is not `{}`.", status.category.as_str());
+            found.add("/statuses", FindingCode::InitialStatus, detail);
+        }
         let initial = self.statuses.0.iter().filter(|status| status.initial.0).count();
         if initial != 1 {
             let detail = format!("Exactly one status is that of a new project (`initial`), not {initial}.");
@@ -145,9 +151,7 @@ impl Definition {
             for from in &transition.from.0 {
                 let others = ways.entry((from.as_str(), transition.to.as_str())).or_default();
                 let same = |other: &&&Transition| {
-                    !std::ptr::eq(**other, transition)
-                        && other.approvals.is_some() == transition.approvals.is_some()
-                        && same_people(other.people(), transition.people())
+                    !std::ptr::eq(**other, transition) && same_people(other.people(), transition.people())
                 };
                 if let Some(other) = others.iter().find(same) {
                     let detail = format!(
@@ -181,15 +185,11 @@ impl Definition {
             if hold.blocks.0.is_empty() {
                 found.add(blocks, FindingCode::BlocksNothing, "A hold blocks at least one transition.");
             }
-            // What the hold itself blocks cannot release it.
-            let releases = |transition: &Transition| {
-                let effects = transition.effects();
-                effects.is_some_and(|effects| effects.release_holds.0.contains(&hold.key))
-                    && !hold.blocks.0.contains(&transition.key)
-            };
-            if hold.released_by.0.is_empty() && !self.transitions.0.iter().any(releases) {
-                let detail = "Nobody can release it: `released_by` is empty, and no transition that it does not block \
-                     releases it.";
+            if let Some(status) = self.kept_by(hold) {
+                let detail = format!(
+                    "Nobody releases it, it does not end by itself, and from `{status}` no transition that releases it is \
+                     reached without one that it blocks."
+                );
                 found.add(format!("{here}/released_by"), FindingCode::NeverReleased, detail);
             }
             if hold.disputed_by.0.is_empty() != hold.resolved_by.0.is_empty() {
@@ -232,90 +232,6 @@ impl Definition {
             }
         }
     }
-
-    /// Finds statuses that no project reaches, or leaves towards an end, or leaves without a certain person.
-    fn check_course(&self, found: &mut Findings) {
-        let mut reached: BTreeSet<&str> =
-            self.initial().map(|status| status.key.as_str()).into_iter().collect();
-        let ways: Vec<(&str, &str)> = self.transitions.0.iter().flat_map(Transition::ways).collect();
-        grow(&mut reached, &ways, |(from, to)| (from, to));
-        let is_end = |key: &str| ways.iter().all(|(from, _)| *from != key);
-        let mut ending: BTreeSet<&str> =
-            self.statuses.0.iter().map(|status| status.key.as_str()).filter(|key| is_end(key)).collect();
-        grow(&mut ending, &ways, |(from, to)| (to, from));
-        for (index, status) in self.statuses.0.iter().enumerate() {
-            let (here, key) = (format!("/statuses/{index}"), status.key.as_str());
-            if !reached.contains(key) {
-                found.add(&here, FindingCode::Unreachable, format!("No project can come to `{key}`."));
-            }
-            if !ending.contains(key) {
-                let detail =
-                    format!("From `{key}`, no transitions lead to an end: a status without a way out.");
-                found.add(&here, FindingCode::Endless, detail);
-            }
-            if is_end(key) {
-                if !matches!(status.category, Category::Done | Category::Archived) {
-                    let detail = format!(
-                        "`{key}` has no way out, but its category is `{}`.",
-                        status.category.as_str()
-                    );
-                    found.add(&here, FindingCode::Unfinished, detail);
-                }
-                continue;
-            }
-            if self.from(&status.key).all(Transition::needs_domain_role) {
-                let detail = format!("Only people with a domain role can move a project on from `{key}`.");
-                found.add(&here, FindingCode::LockedOut, detail);
-            } else if self.from(&status.key).all(Transition::needs_two_people) {
-                let detail = format!("A person alone cannot move a project on from `{key}`.");
-                found.add(&here, FindingCode::SingleManager, detail);
-            }
-        }
-    }
-}
-
-impl Transition {
-    /// The pairs of statuses between which it leads, with that of a rejection.
-    fn ways(&self) -> impl Iterator<Item = (&str, &str)> {
-        let rejected = self.votes().map(|approvals| approvals.reject_to.as_str());
-        let to = [Some(self.to.as_str()), rejected].into_iter().flatten();
-        to.flat_map(|to| self.from.0.iter().map(move |from| (from.as_str(), to)))
-    }
-
-    /// Whether nobody can make it, or vote for it, by their access role alone.
-    fn needs_domain_role(&self) -> bool {
-        let overridden = self.votes().is_some_and(|approvals| approvals.owner_override.0);
-        let by_role = |clause: &Clause| clause.roles.0.is_empty() && clause.people.0.is_empty();
-        !overridden && !self.people().0.iter().any(|clause| by_role(&clause.0))
-    }
-
-    /// Whether the submitter and a single manager cannot make it between them if they are the same person.
-    fn needs_two_people(&self) -> bool {
-        let excluded = self.not.0.contains(&Relation::Submitter) && !self.single_manager_exception.0;
-        let votes = self.votes();
-        let several = votes.is_some_and(|approvals| approvals.votes.0 > 1);
-        (excluded || several) && !votes.is_some_and(|approvals| approvals.owner_override.0)
-    }
-}
-
-/// Adds to a set what the ways lead to, until there is no more.
-fn grow<'a>(
-    set: &mut BTreeSet<&'a str>,
-    ways: &[(&'a str, &'a str)],
-    turned: impl Fn((&'a str, &'a str)) -> (&'a str, &'a str),
-) {
-    loop {
-        let more: Vec<_> = ways
-            .iter()
-            .map(|way| turned(*way))
-            .filter(|(from, to)| set.contains(from) && !set.contains(to))
-            .map(|(_, to)| to)
-            .collect();
-        if more.is_empty() {
-            return;
-        }
-        set.extend(more);
-    }
 }
 
 /// The keys of a kind; finds those and the names that stand twice. Names that look the same are the same.
@@ -341,8 +257,10 @@ fn unique<'a>(
 
 /// A name without what a reader does not see: case, typography, invisible characters, runs of blanks.
 fn look(name: &str) -> String {
-    let visible: String = name.chars().filter(|character| !unicode::is_ignorable(*character)).collect();
-    let words = unicode::plain(&visible).to_lowercase();
+    let seen = |character: &char| character.is_whitespace() || unicode::is_visible(*character);
+    let visible: String = name.chars().filter(seen).collect();
+    // By way of capitals, for letters with several small forms.
+    let words = unicode::plain(&visible).to_uppercase().to_lowercase();
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -362,8 +280,11 @@ fn check_transition(found: &mut Findings, declared: &Declared<'_>, here: &str, t
     declared.who(found, &format!("{here}/who"), &transition.who);
     found.repeated(&format!("{here}/not"), &transition.not.0);
     found.repeated(&format!("{here}/guards"), &transition.guards.0);
-    if transition.single_manager_exception.0 && transition.not.0.is_empty() {
-        let detail = "An exception from `not`, which excludes nobody.";
+    let several = transition.votes().is_some_and(|approvals| approvals.votes.0 > 1);
+    let excepted = !transition.not.0.is_empty() && transition.is_for_managers() && !several;
+    if transition.single_manager_exception.0 && !excepted {
+        let detail = "An exception for a single manager, but `not` excludes nobody, or others than managers can make it, \
+             or it takes several people.";
         found.add(format!("{here}/single_manager_exception"), NoExclusion, detail);
     }
     match transition.votes() {
@@ -407,18 +328,40 @@ fn check_approvals(found: &mut Findings, declared: &Declared<'_>, here: &str, tr
         let detail = "A time is at least a minute.";
         found.add(format!("{here}/expires_after_minutes"), FindingCode::Expiry, detail);
     }
+    if approvals.reject_to == transition.to {
+        let detail = format!("A rejection leads to `{}`, as an approval does.", transition.to.as_str());
+        found.add(format!("{here}/reject_to"), FindingCode::LeadsNowhere, detail);
+    }
     if transition.from.0.contains(&approvals.reject_to) {
         let detail = format!("A rejection leads from `{0}` to `{0}`.", approvals.reject_to.as_str());
         found.add(format!("{here}/reject_to"), FindingCode::LeadsNowhere, detail);
     }
     if approvals.of.0.is_empty() {
         found.add(format!("{here}/of"), FindingCode::Nobody, "Nobody may vote.");
-    } else if approvals.of.0.iter().all(|clause| !clause.0.people.0.is_empty()) {
-        let named: BTreeSet<_> = approvals.of.0.iter().flat_map(|clause| &clause.0.people.0).collect();
-        if i64::try_from(named.len()).is_ok_and(|named| named < approvals.votes.0) {
-            let detail = format!("{} people are named, and {} must approve.", named.len(), approvals.votes.0);
-            found.add(format!("{here}/of"), FindingCode::TooFewPeople, detail);
+        return;
+    }
+    let voters = approvals.of.0.iter().map(|clause| clause.0.people()).sum::<Option<usize>>();
+    let voters = voters.and_then(|voters| i64::try_from(voters).ok());
+    let needed = approvals.votes.0 + approvals.rejections() - 1;
+    if let Some(voters) = voters.filter(|voters| *voters < needed) {
+        let detail = format!(
+            "{voters} people may vote, and it takes {needed} to decide in any case: {} to approve or {} to reject.",
+            approvals.votes.0,
+            approvals.rejections()
+        );
+        found.add(format!("{here}/of"), FindingCode::TooFewPeople, detail);
+    }
+}
+
+impl Clause {
+    /// How many people meet it at the most; `None` if there may be any number.
+    fn people(&self) -> Option<usize> {
+        if !self.people.0.is_empty() {
+            return Some(self.people.0.len());
         }
+        // A project has one creator, one submitter and one last approver.
+        let single = !self.relations.0.is_empty() && !self.relations.0.contains(&Relation::Assignee);
+        single.then_some(self.relations.0.len())
     }
 }
 

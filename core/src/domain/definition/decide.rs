@@ -28,6 +28,8 @@ wire_enum! {
         RelationRequired = "relation_required",
         /// The person is not among those that the workflow names.
         NotNamed = "not_named",
+        /// The workflow lets nobody do it.
+        NobodyMay = "nobody_may",
         /// Another person must do it.
         FourEyes = "four_eyes",
         /// The request has no comment.
@@ -89,6 +91,10 @@ pub struct Situation {
     pub holds: Vec<Key>,
     /// Those of them that are disputed.
     pub disputed: Vec<Key>,
+    /// The kinds of which the last hold was released.
+    pub released: Vec<Key>,
+    /// Whether the acting person has disputed the hold that the decision is about.
+    pub disputer: bool,
     /// Whether the request has a comment.
     pub comment: bool,
     /// Whether the request names the revision.
@@ -107,8 +113,14 @@ pub enum Requirement {
     DueDatesReached,
     /// The project has no hold.
     NoHold,
-    /// The project has no hold of a kind that blocks the transition.
+    /// No hold blocks the transition.
     NotBlocked,
+    /// No hold that the transition releases is disputed.
+    NotDisputed,
+    /// The hold is in the state that was read.
+    HoldUnchanged,
+    /// The round has the votes that were read.
+    RoundUnchanged,
     /// The acting person has one of these domain roles.
     DomainRole(Vec<Key>),
     /// The acting person has a task of the project that is not done.
@@ -184,7 +196,7 @@ impl Definition {
     /// # Errors
     /// In this order: `transition_not_allowed` if it does not lead from the status, `approvals_required` if several
     /// people decide, what is missing of who may make it, `four_eyes`, the first guard that is not met in the order of
-    /// the document, `too_early`, `on_hold`.
+    /// the document, `too_early`, `on_hold`, `hold_disputed` for a hold that the transition would release.
     pub fn decide<'a>(
         &'a self,
         transition: &'a Transition,
@@ -206,7 +218,7 @@ impl Definition {
     /// Decides whether an owner may make a transition alone on which others would vote.
     ///
     /// # Errors
-    /// `transition_not_allowed`, `no_votes`, `override_not_allowed`, `insufficient_role`, `comment_required`, and those
+    /// `transition_not_allowed`, `no_votes`, `override_not_allowed`, `insufficient_role`, `four_eyes`, `comment_required`, and those
     /// of guards and holds as in [`Definition::decide`].
     pub fn decide_alone<'a>(
         &'a self,
@@ -221,10 +233,11 @@ impl Definition {
         if person.role < Owner {
             return Err(Refusal::InsufficientRole);
         }
+        let mut basis = Basis { least_role: Owner, requirements: Vec::new() };
+        exclude(transition, person, situation, &mut basis)?;
         if !situation.comment {
             return Err(Refusal::CommentRequired);
         }
-        let mut basis = Basis { least_role: Owner, requirements: Vec::new() };
         self.allow(transition, situation, &mut basis)?;
         Ok(basis.decision(transition))
     }
@@ -245,6 +258,7 @@ impl Definition {
         let approvals = votes(transition, situation)?;
         let mut basis = admit(&approvals.of, person)?;
         exclude(transition, person, situation, &mut basis)?;
+        basis.requirements.push(Requirement::RoundUnchanged);
         let tally = match vote {
             Vote::Approve => {
                 self.allow(transition, situation, &mut basis)?;
@@ -272,10 +286,15 @@ impl Definition {
             return Err(Refusal::TooEarly);
         }
         let mut blocking = self.holds.0.iter().filter(|hold| hold.0.blocks.0.contains(&transition.key));
-        if blocking.clone().any(|hold| situation.holds.contains(&hold.0.key)) {
+        if blocking.clone().any(|hold| hold.0.stands(situation)) {
             return Err(Refusal::OnHold);
         }
         basis.requirements.extend(blocking.next().map(|_| Requirement::NotBlocked));
+        let released = transition.effects().map_or(&[][..], |effects| &effects.release_holds.0);
+        if released.iter().any(|hold| situation.disputed.contains(hold)) {
+            return Err(Refusal::HoldDisputed);
+        }
+        basis.requirements.extend((!released.is_empty()).then_some(Requirement::NotDisputed));
         Ok(())
     }
 }
@@ -289,10 +308,17 @@ impl Status {
 }
 
 impl Hold {
+    /// Whether it blocks what it names in `blocks`.
+    fn stands(&self, situation: &Situation) -> bool {
+        let owed = self.must_be_released.0 && !situation.released.contains(&self.key);
+        owed || situation.holds.contains(&self.key)
+    }
+
     /// Decides whether a person may do something with a hold of this kind.
     ///
     /// # Errors
-    /// What stands against it in the state of the hold, and then what is missing of who may do it.
+    /// What stands against it in the state of the hold, what is missing of who may do it, and `four_eyes` for the person
+    /// who has disputed it.
     pub fn decide(
         &self,
         what: HoldMove,
@@ -312,7 +338,12 @@ impl Hold {
             HoldMove::Refund => self.refunders(),
             HoldMove::Dispute => &self.disputed_by,
         };
-        Ok(admit(who, person)?.decision(what))
+        let mut basis = admit(who, person)?;
+        if what == HoldMove::Resolve && situation.disputer {
+            return Err(Refusal::FourEyes);
+        }
+        basis.requirements.push(Requirement::HoldUnchanged);
+        Ok(basis.decision(what))
     }
 }
 
@@ -382,13 +413,15 @@ impl Clause {
     }
 }
 
-/// Admits a person by the alternative that needs the lowest access role. Without an alternative, nobody is admitted.
+/// Admits a person by the alternative that needs the lowest access role, and of these the one with the fewest
+/// requirements. Without an alternative, nobody is admitted.
 fn admit(who: &Who, person: &Person) -> Result<Basis, Refusal> {
     let mut admitted: Option<Basis> = None;
-    let mut refusal = Refusal::InsufficientRole;
+    let mut refusal = if who.0.is_empty() { Refusal::NobodyMay } else { Refusal::InsufficientRole };
+    let weight = |basis: &Basis| (basis.least_role, basis.requirements.len());
     for clause in who.0.iter().map(|clause| &clause.0) {
         match clause.admit(person) {
-            Ok(basis) if admitted.as_ref().is_none_or(|best| basis.least_role < best.least_role) => {
+            Ok(basis) if admitted.as_ref().is_none_or(|best| weight(&basis) < weight(best)) => {
                 admitted = Some(basis);
             }
             Ok(_) | Err(Refusal::InsufficientRole) => {}
@@ -418,6 +451,7 @@ fn exclude(
     if !transition.single_manager_exception.0 || !alone {
         return Err(Refusal::FourEyes);
     }
+    basis.least_role = basis.least_role.max(Manager);
     basis.requirements.push(Requirement::NoOtherManager);
     Ok(())
 }

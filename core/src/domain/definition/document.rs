@@ -56,11 +56,11 @@ wire_enum! {
     Relation {
         /// Created the project.
         Creator = "creator",
-        /// Submitted it last.
+        /// Made the transition that sets the submitter (`set_submitter`) last.
         Submitter = "submitter",
         /// Has a task of the project that is not done.
         Assignee = "assignee",
-        /// Approved it last.
+        /// Made or completed the transition that sets the approver (`set_approver`) last.
         LastApprover = "last_approver",
     }
 }
@@ -179,7 +179,8 @@ input! {
         pub who: Who,
         /// Who may not make it in any case, so that another person must.
         pub not: List<Relation, 4>,
-        /// Whether a person that `not` excludes may make it if the tenant has no other manager or owner.
+        /// Whether a manager or owner that `not` excludes may make it if the tenant has no other. Only for what takes a
+        /// manager or owner in any case: elsewhere there are others who could.
         pub single_manager_exception: Flag,
         /// The other conditions, in the order in which they are looked at.
         pub guards: List<Guard, 5>,
@@ -216,7 +217,7 @@ input! {
         /// How long a round lasts: minutes. Then its votes no longer count, and another round begins. Without a number
         /// it does not end by itself.
         pub expires_after_minutes: Option<Count>,
-        /// Whether an owner may decide alone, with a comment that gives the reason.
+        /// Whether an owner whom `not` does not exclude may decide alone, with a comment that gives the reason.
         pub owner_override: Flag,
     }
 
@@ -224,9 +225,11 @@ input! {
     pub struct Effects {
         /// The person who makes it is the submitter from then on.
         pub set_submitter: Flag,
+        /// The person who makes it, or whose vote completes it, is the last approver from then on.
+        pub set_approver: Flag,
         /// Who is told.
         pub notify: List<Audience, 3>,
-        /// Kinds of holds that it places.
+        /// Kinds of holds that it places. One that holds the project already stays as it is.
         pub place_holds: List<Key, WORKFLOW_HOLDS>,
         /// Kinds of holds that it releases.
         pub release_holds: List<Key, WORKFLOW_HOLDS>,
@@ -239,8 +242,10 @@ input! {
         pub key: Key,
         /// Its name for people.
         pub name: Name,
-        /// The transitions that it blocks.
+        /// The transitions that it blocks while it is held or disputed.
         pub blocks: Keys,
+        /// Whether it blocks them until it has been released, also if it was never placed, or was refunded.
+        pub must_be_released: Flag,
         /// Who may place it; without anybody, only transitions do.
         pub placed_by: Who,
         /// Who may release it.
@@ -249,7 +254,7 @@ input! {
         pub refunded_by: Who,
         /// Who may dispute it; without anybody, it cannot be disputed.
         pub disputed_by: Who,
-        /// Who decides a dispute; never the person who disputes.
+        /// Who decides a dispute; never the person who has disputed.
         pub resolved_by: Who,
         /// Whether it is about an amount of money.
         pub amount: AmountPolicy,
@@ -287,6 +292,8 @@ input! {
         pub holds: List<Key, WORKFLOW_HOLDS>,
         /// The kinds of holds that are disputed.
         pub disputed: List<Key, WORKFLOW_HOLDS>,
+        /// The kinds of holds that have been released.
+        pub released: List<Key, WORKFLOW_HOLDS>,
         /// How many others have approved in this round.
         pub approvals: Option<Count>,
         /// How many others have rejected in this round.
@@ -304,6 +311,8 @@ input! {
         pub relations: List<Relation, 4>,
         /// The id of the person, for alternatives that name people.
         pub user: Option<UserId>,
+        /// Whether the person has disputed the hold.
+        pub disputer: Flag,
         /// Whether the request has a comment.
         pub comment: Flag,
         /// Whether the request names the revision.

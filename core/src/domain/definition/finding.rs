@@ -41,11 +41,15 @@ wire_enum! {
         Votes = "votes",
         /// Fewer people are named than must vote.
         TooFewPeople = "too_few_people",
-        /// The exception is from nothing, because `not` excludes nobody.
+        /// The exception is from nothing, or from what others than managers could do.
         NoExclusion = "no_exclusion",
+        /// No transition sets the relation that is asked for.
+        NobodyIs = "nobody_is",
+        /// Two conditions cannot be met together.
+        Contradiction = "contradiction",
         /// The hold blocks nothing.
         BlocksNothing = "blocks_nothing",
-        /// Nobody can release the hold.
+        /// From some status in which it can be placed, nothing ends the hold.
         NeverReleased = "never_released",
         /// Nothing places the hold.
         NeverPlaced = "never_placed",
@@ -53,7 +57,7 @@ wire_enum! {
         NeverResolved = "never_resolved",
         /// A time and what happens then belong together.
         Expiry = "expiry",
-        /// Only people with a domain role can move a project on from the status: without them, it stays there.
+        /// Only people who are named or have a domain role can move a project on from the status.
         LockedOut = "locked_out",
         /// A tenant with a single manager cannot move a project on from the status.
         SingleManager = "single_manager",
@@ -67,6 +71,8 @@ wire_enum! {
         NoExamples = "no_examples",
         /// An example does not say what happens, or says it twice.
         ExampleIncomplete = "example_incomplete",
+        /// The situation of an example cannot be.
+        ExampleImpossible = "example_impossible",
         /// Something else comes of an example than it says.
         ExampleFails = "example_fails",
     }

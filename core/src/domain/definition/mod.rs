@@ -2,6 +2,7 @@
 //! examples of all of it that must hold. docs/WORKFLOWS.md teaches the language.
 
 pub mod check;
+mod course;
 pub mod decide;
 pub mod document;
 pub mod examples;

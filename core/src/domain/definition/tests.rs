@@ -77,6 +77,8 @@ fn the_standard_document_is_the_table() {
                         minutes: 0,
                         holds: vec![],
                         disputed: vec![],
+                        released: vec![],
+                        disputer: false,
                         comment,
                         revision,
                     };
@@ -158,7 +160,8 @@ fn the_largest_workflow_is_checked_at_once() {
     let statuses: Vec<_> = (0..limits::WORKFLOW_STATUSES)
         .map(|index| {
             format!(
-                r#"{{"key":"s{index}","name":"S{index}","category":"done","tasks":"open","initial":{}}}"#,
+                r#"{{"key":"s{index}","name":"S{index}","category":"{}","tasks":"open","initial":{}}}"#,
+                if index == 0 { "draft" } else { "done" },
                 index == 0
             )
         })

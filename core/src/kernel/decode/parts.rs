@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::kernel::decode::{Fault, Field, Input, Scalar, list, object, required};
 
-/// A list of up to `MAX` values; absent or `null` is an empty list.
+/// A list of up to `MAX` values; absent is an empty list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List<T, const MAX: usize>(pub Vec<T>);
 
@@ -17,7 +17,7 @@ impl<T, const MAX: usize> Default for List<T, MAX> {
 impl<T: Scalar, const MAX: usize> Field for List<T, MAX> {
     fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>> {
         match value {
-            None | Some(Value::Null) => Ok(Self::default()),
+            None => Ok(Self::default()),
             Some(value) => list(value, (0, MAX), T::with_all_faults).map(Self),
         }
     }
@@ -37,13 +37,17 @@ impl<T: Input> Scalar for Nested<T> {
     }
 }
 
-/// Whether something is so; absent or `null` is no.
+/// Whether something is so; absent is no.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flag(pub bool);
 
 impl Field for Flag {
     fn from_field(value: Option<Value>) -> Result<Self, Vec<Fault>> {
-        <Option<bool>>::from_field(value).map(|given| Self(given.unwrap_or_default()))
+        match value {
+            None => Ok(Self(false)),
+            Some(Value::Bool(given)) => Ok(Self(given)),
+            Some(other) => Err(vec![Fault::wrong_type("true or false", &other)]),
+        }
     }
 }
 

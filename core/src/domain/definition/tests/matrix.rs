@@ -42,7 +42,7 @@ impl Chance {
 const RELATIONS: [&str; 4] = ["creator", "submitter", "assignee", "last_approver"];
 
 /// Both decide alike; whether anything was allowed.
-fn compare(definition: &Definition, document: &Value, scene: &model::Scene, disputed: bool) -> bool {
+fn compare(definition: &Definition, document: &Value, scene: &model::Scene) -> bool {
     let keys = |texts: &[String]| texts.iter().map(|text| key(text)).collect::<Vec<_>>();
     let relations = scene.relations.iter().map(|name| Relation::parse(name).expect("a relation"));
     let person = Person {
@@ -58,7 +58,9 @@ fn compare(definition: &Definition, document: &Value, scene: &model::Scene, disp
         tasks_due_later: scene.tasks_due_later,
         managers: scene.managers,
         minutes: scene.minutes,
-        disputed: if disputed { holds.clone() } else { vec![] },
+        disputed: if scene.dispute.is_some() { holds.clone() } else { vec![] },
+        released: keys(&scene.released),
+        disputer: scene.dispute == Some(true),
         holds,
         comment: scene.comment,
         revision: scene.revision,
@@ -98,14 +100,13 @@ fn compare(definition: &Definition, document: &Value, scene: &model::Scene, disp
         ] {
             let decided = hold.0.decide(what, &person, &situation);
             let decided = decided.map(|_| ()).map_err(Refusal::as_str);
-            let disputed = disputed && situation.disputed.contains(&hold.0.key);
-            assert_eq!(decided, model::held(written, name, scene, disputed), "{name} {written} {scene:?}");
+            assert_eq!(decided, model::held(written, name, scene), "{name} {written} {scene:?}");
         }
     }
     allowed
 }
 
-/// A document whose statuses all lie on a way from the first to the last, with more transitions across.
+/// A document whose statuses all lie on a way from the first to the last, with more transitions across. Some have faults.
 fn by_chance(chance: &mut Chance) -> Value {
     let statuses = 2 + chance.below(8);
     let role_keys: Vec<_> = (0..chance.below(5)).map(|index| format!("r{index}")).collect();
@@ -114,33 +115,16 @@ fn by_chance(chance: &mut Chance) -> Value {
     for from in 0..statuses - 1 {
         for to in 0..statuses {
             // A way on from each but the last; nothing leads away from that one.
-            if from == to || (to != from + 1 && !chance.one_in(4)) {
-                continue;
+            if from != to && (to == from + 1 || chance.one_in(4)) {
+                let name = format!("t{}", transitions.len());
+                transitions.push(transition_by_chance(
+                    chance,
+                    &name,
+                    (from, to),
+                    statuses,
+                    (&role_keys, &hold_keys),
+                ));
             }
-            let mut transition = json!({
-                "key": format!("t{}", transitions.len()), "name": format!("T{}", transitions.len()),
-                "from": [format!("s{from}")], "to": format!("s{to}"), "not": chance.some(&RELATIONS, 6),
-            });
-            if chance.one_in(4) {
-                let back = if from == 0 { statuses - 1 } else { 0 };
-                transition["approvals"] = json!({
-                    "votes": 1 + chance.below(3), "of": who(chance, &role_keys), "rejections": 1 + chance.below(2),
-                    "reject_to": format!("s{back}"), "owner_override": chance.one_in(2),
-                });
-                transition["guards"] =
-                    json!(chance.some(&["no_open_tasks", "no_hold", "due_dates_reached"], 3));
-            } else {
-                transition["who"] = who(chance, &role_keys);
-                let guards = ["revision", "no_open_tasks", "comment", "no_hold", "due_dates_reached"];
-                transition["guards"] = json!(chance.some(&guards, 4));
-            }
-            if transition["not"].as_array().is_some_and(|not| !not.is_empty()) && chance.one_in(2) {
-                transition["single_manager_exception"] = true.into();
-            }
-            if chance.one_in(5) {
-                transition["minimum_minutes"] = 10.into();
-            }
-            transitions.push(transition);
         }
     }
     let keys: Vec<_> = transitions.iter().filter_map(|written| written["key"].as_str()).collect();
@@ -149,22 +133,55 @@ fn by_chance(chance: &mut Chance) -> Value {
         .map(|name| {
             json!({
                 "key": name, "name": name, "amount": "none", "blocks": [chance.pick(&keys)],
+                "must_be_released": chance.one_in(3),
                 "placed_by": who(chance, &role_keys), "released_by": who(chance, &role_keys),
                 "refunded_by": if chance.one_in(2) { who(chance, &role_keys) } else { json!([]) },
                 "disputed_by": who(chance, &role_keys), "resolved_by": who(chance, &role_keys),
             })
         })
         .collect();
-    let category = ["draft", "review", "active", "done", "archived"];
     json!({
         "key": "by_chance", "name": "By chance",
         "roles": role_keys.iter().map(|name| json!({ "key": name, "name": name })).collect::<Vec<_>>(),
         "statuses": (0..statuses).map(|index| json!({
-            "key": format!("s{index}"), "name": format!("S{index}"), "initial": index == 0,
-            "category": chance.pick(&category), "tasks": "read_only",
+            "key": format!("s{index}"), "name": format!("S{index}"), "initial": index == 0, "tasks": "open",
+            "category": if index == 0 { "draft" } else { chance.pick(&["draft", "review", "active", "done"]) },
         })).collect::<Vec<_>>(),
         "transitions": transitions, "holds": holds,
     })
+}
+
+fn transition_by_chance(
+    chance: &mut Chance,
+    name: &str,
+    (from, to): (usize, usize),
+    statuses: usize,
+    (roles, holds): (&[String], &[String]),
+) -> Value {
+    let mut transition = json!({
+        "key": name, "name": name, "from": [format!("s{from}")], "to": format!("s{to}"),
+        "not": chance.some(&RELATIONS, 8), "single_manager_exception": chance.one_in(8),
+        "effects": {
+            "set_submitter": chance.one_in(2), "set_approver": chance.one_in(2), "release_holds": chance.some(holds, 4),
+        },
+    });
+    if chance.one_in(4) {
+        let back: Vec<_> = (0..statuses).filter(|back| *back != from && *back != to).collect();
+        transition["approvals"] = json!({
+            "votes": 1 + chance.below(3), "of": who(chance, roles), "rejections": 1 + chance.below(2),
+            "reject_to": format!("s{}", if back.is_empty() { to } else { chance.pick(&back) }),
+            "owner_override": chance.one_in(2),
+        });
+        transition["guards"] = json!(chance.some(&["no_open_tasks", "no_hold", "due_dates_reached"], 3));
+    } else {
+        transition["who"] = who(chance, roles);
+        let guards = ["revision", "no_open_tasks", "comment", "no_hold", "due_dates_reached"];
+        transition["guards"] = json!(chance.some(&guards, 4));
+    }
+    if chance.one_in(5) {
+        transition["minimum_minutes"] = 10.into();
+    }
+    transition
 }
 
 fn who(chance: &mut Chance, roles: &[String]) -> Value {
@@ -180,7 +197,7 @@ fn who(chance: &mut Chance, roles: &[String]) -> Value {
 }
 
 /// All roles and statuses, with the other facts by chance.
-fn scenes(definition: &Definition, chance: &mut Chance, rounds: usize) -> Vec<(model::Scene, bool)> {
+fn scenes(definition: &Definition, chance: &mut Chance, rounds: usize) -> Vec<model::Scene> {
     let role_keys: Vec<_> = definition.roles.0.iter().map(|role| role.0.key.as_str().to_owned()).collect();
     let hold_keys: Vec<_> = definition.holds.0.iter().map(|hold| hold.0.key.as_str().to_owned()).collect();
     let mut scenes = Vec::new();
@@ -197,12 +214,14 @@ fn scenes(definition: &Definition, chance: &mut Chance, rounds: usize) -> Vec<(m
                     managers: chance.pick(&[1, 2]),
                     minutes: chance.pick(&[0, 9, 10, 1439, 1440]),
                     holds: chance.some(&hold_keys, 4),
+                    dispute: chance.pick(&[None, None, Some(false), Some(true)]),
+                    released: chance.some(&hold_keys, 2),
                     comment: !chance.one_in(3),
                     revision: !chance.one_in(3),
                     approvals: chance.pick(&[0, 1, 2]),
                     rejections: chance.pick(&[0, 1]),
                 };
-                scenes.push((scene, chance.one_in(2)));
+                scenes.push(scene);
             }
         }
     }
@@ -217,8 +236,7 @@ fn the_workflows_of_the_documentation_decide_as_the_model_does() {
         let (definition, written) = (read(document), serde_json::from_str::<Value>(document).expect("JSON"));
         let mut chance = Chance(1);
         let all = scenes(&definition, &mut chance, 1000);
-        let allowed =
-            all.iter().filter(|(scene, disputed)| compare(&definition, &written, scene, *disputed)).count();
+        let allowed = all.iter().filter(|scene| compare(&definition, &written, scene)).count();
         // Both sides of each decision are met often.
         assert!(allowed > all.len() / 10 && allowed < all.len(), "{allowed} of {}", all.len());
     }
@@ -227,13 +245,18 @@ fn the_workflows_of_the_documentation_decide_as_the_model_does() {
 #[test]
 fn two_hundred_workflows_by_chance_decide_as_the_model_does() {
     let mut chance = Chance(2);
-    for _ in 0..200 {
+    let (mut sound, mut excepted) = (0, 0);
+    while sound < 200 {
         let written = by_chance(&mut chance);
         let definition = read(&written.to_string());
-        let found = definition.findings();
-        assert!(found.iter().all(|finding| finding.severity == Severity::Warning), "{found:?}\n{written:#}");
-        for (scene, disputed) in scenes(&definition, &mut chance, 30) {
-            compare(&definition, &written, &scene, disputed);
+        if definition.findings().iter().all(|finding| finding.severity == Severity::Warning) {
+            sound += 1;
+            excepted += i32::from(definition.transitions.0.iter().any(|way| way.single_manager_exception.0));
+            for scene in scenes(&definition, &mut chance, 30) {
+                compare(&definition, &written, &scene);
+            }
         }
     }
+    // What is rare is among them.
+    assert!(excepted > 3, "{excepted}");
 }

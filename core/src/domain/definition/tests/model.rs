@@ -15,6 +15,9 @@ pub(super) struct Scene {
     pub(super) managers: i64,
     pub(super) minutes: i64,
     pub(super) holds: Vec<String>,
+    /// Whether the holds are disputed, and whether by the acting person.
+    pub(super) dispute: Option<bool>,
+    pub(super) released: Vec<String>,
     pub(super) comment: bool,
     pub(super) revision: bool,
     pub(super) approvals: i64,
@@ -37,6 +40,9 @@ fn meets(needed: &[&str], has: &[impl AsRef<str>]) -> bool {
 /// The code for a person whom no alternative admits.
 fn lacks(who: &Value, scene: &Scene) -> Option<&'static str> {
     let mine = rank(&scene.role.into());
+    if who.as_array().is_none_or(Vec::is_empty) {
+        return Some("nobody_may");
+    }
     let open: Vec<_> =
         who.as_array().into_iter().flatten().filter(|clause| rank(&clause["role"]) <= mine).collect();
     let fits = |clause: &&Value| {
@@ -53,13 +59,18 @@ fn lacks(who: &Value, scene: &Scene) -> Option<&'static str> {
     Some(if submitter_only { "not_the_submitter" } else { "relation_required" })
 }
 
-/// Who may act, and the four eyes.
-fn of_person(transition: &Value, who: &Value, scene: &Scene) -> Option<&'static str> {
+/// The four eyes.
+fn excluded(transition: &Value, scene: &Scene) -> Option<&'static str> {
     let excluded = list(&transition["not"]).iter().any(|relation| scene.relations.contains(relation));
     let excused = transition["single_manager_exception"] == true
         && scene.managers < 2
         && rank(&scene.role.into()) >= rank(&"manager".into());
-    lacks(who, scene).or((excluded && !excused).then_some("four_eyes"))
+    (excluded && !excused).then_some("four_eyes")
+}
+
+/// Who may act, and the four eyes.
+fn of_person(transition: &Value, who: &Value, scene: &Scene) -> Option<&'static str> {
+    lacks(who, scene).or_else(|| excluded(transition, scene))
 }
 
 /// Guards, time and holds.
@@ -74,10 +85,15 @@ fn of_project(document: &Value, transition: &Value, scene: &Scene) -> Option<&'s
     });
     let early = scene.minutes < transition["minimum_minutes"].as_i64().unwrap_or(0);
     let key = transition["key"].as_str().expect("a key");
+    let is = |keys: &[String], hold: &Value| keys.iter().any(|key| hold["key"] == key.as_str());
     let blocked = document["holds"].as_array().into_iter().flatten().any(|hold| {
-        list(&hold["blocks"]).contains(&key) && scene.holds.iter().any(|held| hold["key"] == held.as_str())
+        let owed = hold["must_be_released"] == true && !is(&scene.released, hold);
+        list(&hold["blocks"]).contains(&key) && (owed || is(&scene.holds, hold))
     });
-    let all = guards.chain([(!early, "too_early"), (!blocked, "on_hold")]);
+    let releases = list(&transition["effects"]["release_holds"]);
+    let disputed =
+        scene.dispute.is_some() && releases.iter().any(|key| scene.holds.iter().any(|held| held == key));
+    let all = guards.chain([(!early, "too_early"), (!blocked, "on_hold"), (!disputed, "hold_disputed")]);
     all.into_iter().find(|(met, _)| !met).map(|(_, code)| code)
 }
 
@@ -135,6 +151,7 @@ pub(super) fn overridden<'a>(
         (round.is_object(), "no_votes"),
         (round["owner_override"] == true, "override_not_allowed"),
         (scene.role == "owner", "insufficient_role"),
+        (excluded(transition, scene).is_none(), "four_eyes"),
         (scene.comment, "comment_required"),
     ];
     if let Some((_, code)) = conditions.into_iter().find(|(met, _)| !met) {
@@ -145,8 +162,9 @@ pub(super) fn overridden<'a>(
 }
 
 /// Moves a hold: nothing, or the code.
-pub(super) fn held(hold: &Value, what: &str, scene: &Scene, disputed: bool) -> Result<(), &'static str> {
+pub(super) fn held(hold: &Value, what: &str, scene: &Scene) -> Result<(), &'static str> {
     let active = scene.holds.iter().any(|held| hold["key"] == held.as_str());
+    let disputed = active && scene.dispute.is_some();
     let refunders =
         if hold["refunded_by"].as_array().is_none_or(Vec::is_empty) { "released_by" } else { "refunded_by" };
     let (who, state) = match what {
@@ -158,5 +176,6 @@ pub(super) fn held(hold: &Value, what: &str, scene: &Scene, disputed: bool) -> R
         other => panic!("{other} of a hold"),
     };
     let missing = (what != "place" && !active).then_some("hold_not_active");
-    missing.or(state).or_else(|| lacks(&hold[who], scene)).map_or(Ok(()), Err)
+    let own = (what == "resolve" && scene.dispute == Some(true)).then_some("four_eyes");
+    missing.or(state).or_else(|| lacks(&hold[who], scene)).or(own).map_or(Ok(()), Err)
 }
