@@ -31,7 +31,7 @@ pub(super) fn command() -> Command {
             "Each finding has a place (a JSON pointer), a code and a sentence. Errors make the command end with status 1; \
              warnings do not.\n\n\
              Example:\n  bailiwick workflow validate construction.json\n  \
-             bailiwick workflow standard | bailiwick workflow validate -",
+             bailiwick workflow validate - < construction.json",
         );
     let standard = Command::new("standard")
         .about("Print the document of the standard workflow, to begin your own with")
