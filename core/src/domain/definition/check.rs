@@ -170,14 +170,7 @@ impl Definition {
     fn check_holds(&self, found: &mut Findings, declared: &Declared<'_>) {
         for (index, hold) in self.holds.0.iter().map(|hold| &hold.0).enumerate() {
             let here = format!("/holds/{index}");
-            let parts = [
-                ("placed_by", &hold.placed_by),
-                ("released_by", &hold.released_by),
-                ("refunded_by", &hold.refunded_by),
-                ("disputed_by", &hold.disputed_by),
-                ("resolved_by", &hold.resolved_by),
-            ];
-            for (name, who) in parts {
+            for (name, who) in hold.people() {
                 declared.who(found, &format!("{here}/{name}"), who);
             }
             let blocks = format!("{here}/blocks");
@@ -220,9 +213,7 @@ impl Definition {
     /// Finds domain roles that count nowhere.
     fn check_roles(&self, found: &mut Findings) {
         let of_transitions = self.transitions.0.iter().map(Transition::people);
-        let of_holds = self.holds.0.iter().map(|hold| &hold.0).flat_map(|hold| {
-            [&hold.placed_by, &hold.released_by, &hold.refunded_by, &hold.disputed_by, &hold.resolved_by]
-        });
+        let of_holds = self.holds.0.iter().flat_map(|hold| hold.0.people()).map(|(_, who)| who);
         let clauses = of_transitions.chain(of_holds).flat_map(|who| &who.0);
         let used: BTreeSet<_> = clauses.flat_map(|clause| &clause.0.roles.0).map(Key::as_str).collect();
         for (index, role) in self.roles.0.iter().enumerate() {

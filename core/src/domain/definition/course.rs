@@ -119,14 +119,7 @@ impl Definition {
             }
         }
         for (index, hold) in self.holds.0.iter().enumerate() {
-            let hold = &hold.0;
-            for (name, who) in [
-                ("placed_by", &hold.placed_by),
-                ("released_by", &hold.released_by),
-                ("refunded_by", &hold.refunded_by),
-                ("disputed_by", &hold.disputed_by),
-                ("resolved_by", &hold.resolved_by),
-            ] {
+            for (name, who) in hold.0.people() {
                 check_relations(found, &format!("/holds/{index}/{name}"), who, never);
             }
         }

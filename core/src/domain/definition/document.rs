@@ -414,6 +414,17 @@ impl Approvals {
 }
 
 impl Hold {
+    /// The people who may do something with it, by the name of the member.
+    pub fn people(&self) -> [(&'static str, &Who); 5] {
+        [
+            ("placed_by", &self.placed_by),
+            ("released_by", &self.released_by),
+            ("refunded_by", &self.refunded_by),
+            ("disputed_by", &self.disputed_by),
+            ("resolved_by", &self.resolved_by),
+        ]
+    }
+
     /// Who may refund it.
     pub fn refunders(&self) -> &Who {
         if self.refunded_by.0.is_empty() { &self.released_by } else { &self.refunded_by }

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::read;
-use crate::domain::definition::finding::{FindingCode, FindingCode as Code, Severity};
+use crate::domain::definition::{
+    document::Definition,
+    finding::{FindingCode, FindingCode as Code, Severity},
+};
 
 /// A small workflow in which everything has a place.
 fn sound() -> Value {
@@ -298,15 +301,20 @@ fn set(document: &mut Value, pointer: &str, value: Value) {
     }
 }
 
+/// The small workflow with changes: places and values.
+fn changed(changes: &str) -> Definition {
+    let mut document = sound();
+    for (pointer, value) in serde_json::from_str::<Map<String, Value>>(changes).expect("an object") {
+        set(&mut document, &pointer, value);
+    }
+    read(&document.to_string())
+}
+
 #[test]
 fn each_flaw_is_found_where_it_is_and_nothing_else() {
     assert_eq!(read(&sound().to_string()).findings(), []);
     for (code, at, changes) in FLAWS {
-        let mut document = sound();
-        for (pointer, value) in serde_json::from_str::<Map<String, Value>>(changes).expect("an object") {
-            set(&mut document, &pointer, value);
-        }
-        let found = read(&document.to_string()).findings();
+        let found = changed(changes).findings();
         let found: Vec<_> = found.iter().map(|finding| (&finding.code, finding.pointer.as_str())).collect();
         assert!(found.contains(&(code, at)), "{changes}: {found:?}");
         assert!(found.iter().all(|(other, _)| *other == code), "{changes}: {found:?}");
@@ -334,11 +342,7 @@ const SOUND: &[&str] = &[
 #[test]
 fn what_only_looks_like_a_flaw_is_none() {
     for changes in SOUND {
-        let mut document = sound();
-        for (pointer, value) in serde_json::from_str::<Map<String, Value>>(changes).expect("an object") {
-            set(&mut document, &pointer, value);
-        }
-        assert_eq!(read(&document.to_string()).findings(), [], "{changes}");
+        assert_eq!(changed(changes).findings(), [], "{changes}");
     }
 }
 
